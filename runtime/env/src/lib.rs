@@ -1,0 +1,52 @@
+//! The windows to the world: everything that a node can see or touch outside its own memory.
+//!
+//! What it is: the traits [`Env`] and [`DatagramSocket`], and [`RealEnv`], which implements them on this machine.
+//! The simulator implements them on a simulated world. What it is NOT: a clock for timers or a way to start tasks;
+//! those are tokio's, whose clock the simulator pauses and whose tasks live on the node's own `LocalSet`. Read
+//! `socket.rs` next.
+
+mod observe;
+mod real;
+mod socket;
+
+pub use observe::{Observed, Observer};
+pub use quinn_udp as udp;
+pub use real::RealEnv;
+pub use socket::DatagramSocket;
+
+use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::SystemTime};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// One node's windows to the world.
+pub trait Env: fmt::Debug + Send + Sync + 'static {
+    /// Opens a datagram socket; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// What the system says: the address is in use, not of this machine, or not permitted.
+    fn bind(&self, listen: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>>;
+
+    /// Finds the addresses behind `host:port`, in the order they should be tried.
+    ///
+    /// # Errors
+    /// When the name cannot be resolved.
+    fn resolve(&self, host: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>>;
+
+    /// The time of day, for incarnations, certificates and logs; never for timeouts.
+    fn wall_clock(&self) -> SystemTime;
+
+    /// Fills `out` with unpredictable bytes.
+    fn entropy(&self, out: &mut [u8]);
+
+    /// Which of `ready` actors runs next, below `ready`; `None` where the order of arrival is to be kept.
+    fn choose(&self, ready: usize) -> Option<usize> {
+        let _ = ready;
+        None
+    }
+
+    /// Who wants to be told what happens inside the node; `None` outside a simulation.
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        None
+    }
+}

@@ -1,0 +1,289 @@
+//! How a message becomes an archive and an archive a message.
+//!
+//! A [`Codec`] is a table of functions for one message type, made by [`Codec::new`] in what `#[message]` writes.
+//! Archives from outside are checked once, with a bound on their depth, before anything reads them; the check is
+//! rkyv's own (`rkyv::validation`). This file is the only place that names rkyv's strategies. Data comes from
+//! `payload.rs` and goes to an actor's handler; read `schema.rs` next.
+
+use std::{any::Any, error::Error, fmt, num::NonZeroUsize};
+
+use rkyv::{
+    Archive, Deserialize, Serialize,
+    api::{access_with_context, deserialize_using, serialize_using},
+    bytecheck::CheckBytes,
+    de::{
+        Pool,
+        pooling::{ErasedPtr, Pooling, PoolingState},
+    },
+    rancor::{self, Strategy},
+    ser::{
+        Positional, Serializer, Writer,
+        allocator::{Arena, ArenaHandle},
+        sharing::Share,
+    },
+    validation::{Validator, archive::ArchiveValidator, shared::SharedValidator},
+};
+
+use crate::{Fingerprint, Message, MessageId, Payload, Schema};
+
+/// How deep an archive may nest, in pointers followed: 64.
+///
+/// Checking recurses, so an unbounded archive of a recursive type could overflow the stack and end the program.
+/// 64 levels are far above what messages need and use a few kilobytes of stack.
+pub const ARCHIVE_DEPTH_MAX: usize = 64;
+
+/// Appends an archive to a batch; positions are relative to the archive's own start.
+pub struct ArchiveWriter<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+}
+
+impl Positional for ArchiveWriter<'_> {
+    fn pos(&self) -> usize {
+        self.out.len() - self.start
+    }
+}
+
+impl<E> Writer<E> for ArchiveWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// What archives are written with.
+pub type Encoder<'a> =
+    Strategy<Serializer<ArchiveWriter<'a>, ArenaHandle<'a>, Share>, rancor::Error>;
+
+/// What archives are read with.
+pub type Decoder<'a> = Strategy<Decode<'a>, rancor::Error>;
+
+type Check<'a> = Strategy<Validator<ArchiveValidator<'a>, SharedValidator>, rancor::Error>;
+
+/// The state of one deserialization: shared pointers, and the node that references inside the message belong to.
+pub struct Decode<'a> {
+    pool: Pool,
+    site: &'a (dyn Any + Send + Sync),
+}
+
+impl<'a> Decode<'a> {
+    /// What was passed to [`Codec::decode`]: the receiving node's actor system.
+    #[must_use]
+    pub fn site(&self) -> &'a (dyn Any + Send + Sync) {
+        self.site
+    }
+}
+
+impl Pooling<rancor::Error> for Decode<'_> {
+    fn start_pooling(&mut self, address: usize) -> PoolingState {
+        Pooling::<rancor::Error>::start_pooling(&mut self.pool, address)
+    }
+
+    #[expect(unsafe_code, reason = "rkyv declares the method unsafe; it is passed on")]
+    unsafe fn finish_pooling(
+        &mut self,
+        address: usize,
+        ptr: ErasedPtr,
+        drop: unsafe fn(ErasedPtr),
+    ) -> Result<(), rancor::Error> {
+        // SAFETY: the caller keeps the contract of this method, which is the pool's.
+        unsafe { self.pool.finish_pooling(address, ptr, drop) }
+    }
+}
+
+/// A type that can cross nodes: it archives, its archive can be checked and read back, and its layout is described.
+///
+/// Implemented for everything that `#[data]` or `#[message]` was put on, and for the standard types of rkyv.
+pub trait Wire: Sized + 'static {
+    /// Appends the archive of `self` to `out`.
+    ///
+    /// # Errors
+    /// When a part refuses to be archived.
+    fn archive(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+
+    /// Checks `bytes` and reads a value out of them.
+    ///
+    /// # Errors
+    /// When the bytes are no archive of this type, nest too deep, or a part refuses to be read.
+    fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError>;
+}
+
+impl<T> Wire for T
+where
+    T: Archive + Schema + 'static + for<'a> Serialize<Encoder<'a>>,
+    T::Archived: for<'a> CheckBytes<Check<'a>> + for<'a> Deserialize<T, Decoder<'a>>,
+{
+    fn archive(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let start = out.len();
+        let result = with_arena(|arena| {
+            let writer = ArchiveWriter { out, start };
+            let mut serializer = Serializer::new(writer, arena.acquire(), Share::new());
+            serialize_using::<_, rancor::Error>(self, &mut serializer).map(drop)
+        });
+        result.map_err(|source| {
+            out.truncate(start);
+            EncodeError(source)
+        })
+    }
+
+    fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError> {
+        let depth = NonZeroUsize::new(ARCHIVE_DEPTH_MAX);
+        let mut check =
+            Validator::new(ArchiveValidator::with_max_depth(bytes, depth), SharedValidator::new());
+        let archived = access_with_context::<T::Archived, _, rancor::Error>(bytes, &mut check)
+            .map_err(DecodeError::Archive)?;
+        let mut decode = Decode { pool: Pool::new(), site };
+        deserialize_using::<T, _, rancor::Error>(archived, &mut decode).map_err(DecodeError::Value)
+    }
+}
+
+/// One scratch arena a thread: serializing allocates nothing once it has grown to what messages need.
+fn with_arena<R>(f: impl FnOnce(&mut Arena) -> R) -> R {
+    thread_local! {
+        static ARENA: std::cell::RefCell<Option<Arena>> = const { std::cell::RefCell::new(None) };
+    }
+    // Taken out while it is used, so that a value which archives another inside `serialize` gets one of its own.
+    let mut arena = ARENA.with(|cell| cell.borrow_mut().take()).unwrap_or_default();
+    let result = f(&mut arena);
+    arena.shrink();
+    ARENA.with(|cell| *cell.borrow_mut() = Some(arena));
+    result
+}
+
+/// How one message type and what its handlers return are archived.
+pub struct Codec<M: Message> {
+    name: &'static str,
+    id: MessageId,
+    encode: fn(&M, &mut Vec<u8>) -> Result<(), EncodeError>,
+    decode: fn(&[u8], &(dyn Any + Send + Sync)) -> Result<M, DecodeError>,
+    encode_output: fn(&M::Output, &mut Vec<u8>) -> Result<(), EncodeError>,
+    decode_output: fn(&[u8], &(dyn Any + Send + Sync)) -> Result<M::Output, DecodeError>,
+    fingerprint: fn() -> Fingerprint,
+}
+
+impl<M: Message> Clone for Codec<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Message> Copy for Codec<M> {}
+
+impl<M: Message> fmt::Debug for Codec<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Codec({})", self.name)
+    }
+}
+
+impl<M: Message> Codec<M> {
+    /// The codec of a message declared under `name`.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self
+    where
+        M: Wire + Schema,
+        M::Output: Wire + Schema,
+    {
+        Self {
+            name,
+            id: MessageId::of(name),
+            encode: M::archive,
+            decode: M::unarchive,
+            encode_output: <M::Output as Wire>::archive,
+            decode_output: <M::Output as Wire>::unarchive,
+            fingerprint: Fingerprint::of_exchange::<M, M::Output>,
+        }
+    }
+
+    /// The declared id, as written.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The id that frames carry.
+    #[must_use]
+    pub const fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The layout of the message and of its answer. Walks the types: call it once, at node start.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        (self.fingerprint)()
+    }
+
+    /// Appends the archive of `message` to `out`; on an error `out` is as it was.
+    ///
+    /// `out.len()` must be a multiple of 16, so that the archive stays aligned when the batch is received.
+    ///
+    /// # Errors
+    /// When a part refuses to be archived, such as a reference to an actor that cannot be reached from outside.
+    pub fn encode(&self, message: &M, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        (self.encode)(message, out)
+    }
+
+    /// Checks `payload` and reads a message out of it; `site` is the receiving node's actor system.
+    ///
+    /// # Errors
+    /// When the bytes are no archive of this message, nest deeper than [`ARCHIVE_DEPTH_MAX`], or cannot be read.
+    pub fn decode(
+        &self,
+        payload: &Payload,
+        site: &(dyn Any + Send + Sync),
+    ) -> Result<M, DecodeError> {
+        (self.decode)(payload.bytes(), site)
+    }
+
+    /// Appends the archive of what a handler returned; on an error `out` is as it was.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_output(&self, output: &M::Output, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        (self.encode_output)(output, out)
+    }
+
+    /// Checks `payload` and reads what a handler returned.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_output(
+        &self,
+        payload: &Payload,
+        site: &(dyn Any + Send + Sync),
+    ) -> Result<M::Output, DecodeError> {
+        (self.decode_output)(payload.bytes(), site)
+    }
+}
+
+/// A value could not be archived; nothing was sent.
+#[derive(Debug)]
+pub struct EncodeError(rancor::Error);
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the value cannot be archived: {}", self.0)
+    }
+}
+
+impl Error for EncodeError {}
+
+/// Bytes from outside could not be read as the type they claim to be.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes are no archive of the type: wrong length, bad pointer, too deep.
+    Archive(rancor::Error),
+    /// The archive is sound but a part cannot be turned into a value here.
+    Value(rancor::Error),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Archive(source) => write!(f, "the archive failed its check: {source}"),
+            Self::Value(source) => write!(f, "the archived value cannot be read: {source}"),
+        }
+    }
+}
+
+impl Error for DecodeError {}

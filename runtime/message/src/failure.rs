@@ -1,0 +1,298 @@
+//! The truth about a send that did not end well.
+//!
+//! Every failure says whether the message may have run: [`Certainty`] is set where the failure happened and
+//! travels with it, also over the wire as a [`Failure`]. [`AskError`] and [`TellError`] are what callers see.
+
+use std::{error::Error, fmt};
+
+/// What is known about the message whose send failed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Certainty {
+    /// No handler ran and none will: sending it again is safe.
+    NotDelivered = 0,
+    /// It left, and what became of it is not known: send it again only if running twice does no harm.
+    MayHaveRun = 1,
+    /// A handler ran with it, whole or in part.
+    Ran = 2,
+}
+
+impl Certainty {
+    /// Reads the byte that frames carry.
+    #[must_use]
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::NotDelivered),
+            1 => Some(Self::MayHaveRun),
+            2 => Some(Self::Ran),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Certainty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotDelivered => "not delivered",
+            Self::MayHaveRun => "may have run",
+            Self::Ran => "ran",
+        })
+    }
+}
+
+/// Why a send failed, without the message's types: the form that crosses nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// A bound was reached: mailbox, credit, lane or ask table.
+    Full = 1,
+    /// The actor has stopped, or stopped before the message's turn came.
+    Stopped = 2,
+    /// The handler panicked.
+    Panicked = 3,
+    /// Time ran out.
+    Deadline = 4,
+    /// The caller gave up.
+    Cancelled = 5,
+    /// Asks wait for each other in a circle.
+    Deadlock = 6,
+    /// The other node cannot be reached, or was lost.
+    Unreachable = 7,
+    /// The other side does not accept this message, or in another layout.
+    Incompatible = 8,
+    /// The archive failed its check.
+    Decode = 9,
+    /// The message must not leave its node.
+    LocalOnly = 10,
+}
+
+impl FailureKind {
+    /// Reads the byte that frames carry.
+    #[must_use]
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Full,
+            2 => Self::Stopped,
+            3 => Self::Panicked,
+            4 => Self::Deadline,
+            5 => Self::Cancelled,
+            6 => Self::Deadlock,
+            7 => Self::Unreachable,
+            8 => Self::Incompatible,
+            9 => Self::Decode,
+            10 => Self::LocalOnly,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "no room at the receiver",
+            Self::Stopped => "the actor has stopped",
+            Self::Panicked => "the handler panicked",
+            Self::Deadline => "the deadline passed",
+            Self::Cancelled => "the ask was cancelled",
+            Self::Deadlock => "the ask waits for itself",
+            Self::Unreachable => "the node cannot be reached",
+            Self::Incompatible => "the receiver does not accept this message",
+            Self::Decode => "the archive could not be read",
+            Self::LocalOnly => "the message is declared local",
+        })
+    }
+}
+
+/// A failed send: what happened, what is known, and a detail for people (at most [`Failure::DETAIL_BYTES_MAX`]).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Failure {
+    /// What happened.
+    pub kind: FailureKind,
+    /// What is known about the message.
+    pub certainty: Certainty,
+    /// For people: names, values, the remedy. May be empty.
+    pub detail: Box<str>,
+}
+
+impl Failure {
+    /// Longest detail that crosses nodes, in bytes; a longer one is cut.
+    pub const DETAIL_BYTES_MAX: usize = 512;
+
+    /// A failure with a detail.
+    #[must_use]
+    pub fn new(kind: FailureKind, certainty: Certainty, detail: impl Into<Box<str>>) -> Self {
+        Self { kind, certainty, detail: detail.into() }
+    }
+
+    /// A failure of a message that no handler saw.
+    #[must_use]
+    pub fn not_delivered(kind: FailureKind, detail: impl Into<Box<str>>) -> Self {
+        Self::new(kind, Certainty::NotDelivered, detail)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.kind, self.certainty)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+impl Error for Failure {}
+
+/// What is known about one failure: part of every variant of [`AskError`] but the handler's own.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Cause {
+    /// Whether the message may have run.
+    pub certainty: Certainty,
+    /// For people; may be empty.
+    pub detail: Box<str>,
+}
+
+/// Why an ask has no reply.
+///
+/// Variants in order of blame: the handler, the caller, the receiver, the way between them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum AskError<E> {
+    /// The handler answered with its own error; it ran.
+    Handler(E),
+    /// The message is declared local and the actor lives on another node.
+    LocalOnly(Cause),
+    /// The caller gave up.
+    Cancelled(Cause),
+    /// The deadline passed.
+    Deadline(Cause),
+    /// Asks wait for each other in a circle.
+    Deadlock(Cause),
+    /// A bound was reached on the way or at the receiver. Retry after a pause.
+    Full(Cause),
+    /// The actor stopped before the message's turn came. Look the actor up again.
+    Stopped(Cause),
+    /// The handler panicked; its supervisor decides what becomes of the actor.
+    Panicked(Cause),
+    /// The receiver does not accept this message, or in another layout: deploy matching versions.
+    Incompatible(Cause),
+    /// The archive of the message or of its reply could not be read.
+    Decode(Cause),
+    /// The other node cannot be reached, or was lost while the ask was on its way.
+    Unreachable(Cause),
+}
+
+impl<E> AskError<E> {
+    /// Whether the message may have run, set where the failure happened.
+    #[must_use]
+    pub fn certainty(&self) -> Certainty {
+        self.cause().map_or(Certainty::Ran, |cause| cause.certainty)
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Handler(_) => None,
+            Self::LocalOnly(cause)
+            | Self::Cancelled(cause)
+            | Self::Deadline(cause)
+            | Self::Deadlock(cause)
+            | Self::Full(cause)
+            | Self::Stopped(cause)
+            | Self::Panicked(cause)
+            | Self::Incompatible(cause)
+            | Self::Decode(cause)
+            | Self::Unreachable(cause) => Some(cause),
+        }
+    }
+
+    fn kind(&self) -> Option<FailureKind> {
+        Some(match self {
+            Self::Handler(_) => return None,
+            Self::LocalOnly(_) => FailureKind::LocalOnly,
+            Self::Cancelled(_) => FailureKind::Cancelled,
+            Self::Deadline(_) => FailureKind::Deadline,
+            Self::Deadlock(_) => FailureKind::Deadlock,
+            Self::Full(_) => FailureKind::Full,
+            Self::Stopped(_) => FailureKind::Stopped,
+            Self::Panicked(_) => FailureKind::Panicked,
+            Self::Incompatible(_) => FailureKind::Incompatible,
+            Self::Decode(_) => FailureKind::Decode,
+            Self::Unreachable(_) => FailureKind::Unreachable,
+        })
+    }
+}
+
+impl<E> From<Failure> for AskError<E> {
+    fn from(failure: Failure) -> Self {
+        let cause = Cause { certainty: failure.certainty, detail: failure.detail };
+        match failure.kind {
+            FailureKind::Full => Self::Full(cause),
+            FailureKind::Stopped => Self::Stopped(cause),
+            FailureKind::Panicked => Self::Panicked(cause),
+            FailureKind::Deadline => Self::Deadline(cause),
+            FailureKind::Cancelled => Self::Cancelled(cause),
+            FailureKind::Deadlock => Self::Deadlock(cause),
+            FailureKind::Unreachable => Self::Unreachable(cause),
+            FailureKind::Incompatible => Self::Incompatible(cause),
+            FailureKind::Decode => Self::Decode(cause),
+            FailureKind::LocalOnly => Self::LocalOnly(cause),
+        }
+    }
+}
+
+impl<E> fmt::Display for AskError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(kind), Some(cause)) = (self.kind(), self.cause()) else {
+            return f.write_str("the handler answered with an error (ran)");
+        };
+        write!(f, "{kind} ({})", cause.certainty)?;
+        if cause.detail.is_empty() { Ok(()) } else { write!(f, ": {}", cause.detail) }
+    }
+}
+
+impl<E: Error + 'static> Error for AskError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Handler(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// A tell that was not taken: why, and the message itself where it is still whole.
+pub struct TellError<M> {
+    /// What happened and what is known.
+    pub failure: Failure,
+    /// The message, if it was not taken; `None` once it was handed on.
+    pub message: Option<M>,
+}
+
+impl<M> TellError<M> {
+    /// A message that comes back.
+    #[must_use]
+    pub fn returned(failure: Failure, message: M) -> Self {
+        Self { failure, message: Some(message) }
+    }
+
+    /// Whether the message may have run.
+    #[must_use]
+    pub fn certainty(&self) -> Certainty {
+        self.failure.certainty
+    }
+}
+
+impl<M> fmt::Debug for TellError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TellError({})", self.failure)
+    }
+}
+
+impl<M> fmt::Display for TellError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure.fmt(f)
+    }
+}
+
+impl<M> Error for TellError<M> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.failure)
+    }
+}

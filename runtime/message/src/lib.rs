@@ -1,0 +1,27 @@
+//! The vocabulary of both sides of the wire.
+//!
+//! What it is: identities, the [`Message`] trait, its codec on rkyv archives, layout fingerprints, received
+//! payloads, and the truth about a failed send. What it is NOT: it sends nothing, knows no clock, no task and no
+//! socket. Everything above imports it; it imports only the macros. Read `message.rs` next, then `codec.rs`.
+
+// The macros write paths through the crate's name, also in this crate's own tests.
+extern crate self as odeon_message;
+
+mod codec;
+mod failure;
+mod id;
+mod message;
+mod payload;
+mod schema;
+
+pub use codec::{
+    ARCHIVE_DEPTH_MAX, Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire,
+};
+pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, TellError};
+pub use id::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
+pub use message::Message;
+pub use payload::{Payload, Slab};
+pub use rkyv;
+pub use schema::{Fingerprint, Schema, SchemaWalk};
+
+pub use odeon_macros::{data, message};

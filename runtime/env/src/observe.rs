@@ -46,7 +46,7 @@ pub enum Observed<'a> {
         /// Name of the event.
         name: &'a str,
         /// Its details.
-        detail: &'a dyn fmt::Display,
+        detail: &'a str,
     },
 }
 

@@ -1,20 +1,75 @@
-//! Under construction.
+//! The attributes that describe messages and actors: [`macro@message`], [`macro@data`], [`macro@actor`].
+//!
+//! What it is: code that writes trait impls beside the item it stands on, and refuses misuse with an error that says
+//! what to do. What it is NOT: it knows no types, so it cannot tell whether a field can be archived; the compiler
+//! tells that from what is written here. What is written names everything through one root path, `::odeon` unless
+//! `crate = …` says otherwise. Read `options.rs` next, then `message.rs`.
+
 use proc_macro::TokenStream;
 
-/// Under construction.
+mod actor;
+mod data;
+mod message;
+mod options;
+mod schema;
+
+/// Makes a struct or an enum a message.
+///
+/// ```text
+/// #[message(id = "bank/Deposit", reply = Balance, error = Refused)]
+/// pub struct Deposit {
+///     pub cents: u64,
+///     pub memo: Memo,      // #[data] struct Memo
+/// }
+/// ```
+///
+/// Options:
+/// * `id = "…"`: what nodes know the message by; 1 to 128 bytes of `A-Z a-z 0-9 _ . / -`. Never derived from the path
+///   of the type, so that moving the type keeps the id. Mandatory unless the message is `local`.
+/// * `local`: the message stays on its node: no id, no archive, any `Send + 'static` fields.
+/// * `reply = Type`: what a caller receives; `()` if left out.
+/// * `error = Type`: what a handler may answer instead; without it, a handler returns the bare reply.
+/// * `crate = path`: the root to name things through; `::odeon` if left out.
+///
+/// It derives rkyv's `Archive`, `Serialize` and `Deserialize` with a checked archive, and implements `Schema` and
+/// `Message`. A message that crosses nodes has one layout, so it cannot be generic. Fields take rkyv's own attributes
+/// (`#[rkyv(with = …)]`). The archive is named `Archived` and the message's name, and is as visible as the message.
 #[proc_macro_attribute]
-pub fn message(_attr: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn message(options: TokenStream, item: TokenStream) -> TokenStream {
+    options::expand(options, item, message::expand)
 }
 
-/// Under construction.
+/// Makes a struct or an enum a part of messages, of replies or of errors.
+///
+/// ```text
+/// #[data]
+/// pub enum Tree {
+///     Leaf(u64),
+///     Fork(Vec<Tree>),
+/// }
+/// ```
+///
+/// It derives rkyv's traits and implements `Schema`. Types may contain themselves, by their own name or as `Self`.
+/// Where two types contain each other, put `#[rkyv(omit_bounds)]` on the field that closes the circle. Type parameters
+/// are allowed, lifetimes are not. `crate = path` names another root than `::odeon`.
+///
+/// A field with `#[rkyv(with = …)]` enters the layout's fingerprint under the wrapper's and the type's names alone:
+/// rename the wrapper when it writes another layout.
 #[proc_macro_attribute]
-pub fn data(_attr: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
+    options::expand(options, item, data::expand)
 }
 
-/// Under construction.
+/// Gives an actor type its id and the list of messages that it takes from other nodes.
+///
+/// ```text
+/// #[actor(id = "bank/Account", handles(Deposit, Close))]
+/// impl Actor for Account { … }
+/// ```
+///
+/// Options: `id = "…"` as for [`macro@message`], `handles(Message, …)` in any order, each once, and `crate = path`.
+/// What is not listed cannot be reached from another node. An actor that stays on its node needs no attribute.
 #[proc_macro_attribute]
-pub fn actor(_attr: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn actor(options: TokenStream, item: TokenStream) -> TokenStream {
+    options::expand(options, item, actor::expand)
 }

@@ -94,6 +94,11 @@ impl Pooling<rancor::Error> for Decode<'_> {
 /// A type that can cross nodes: it archives, its archive can be checked and read back, and its layout is described.
 ///
 /// Implemented for everything that `#[data]` or `#[message]` was put on, and for the standard types of rkyv.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross nodes",
+    label = "what is sent to another node, and what is answered, must be archived",
+    note = "put #[data] on `{Self}`, or declare the message #[message(local, …)] if it stays on its node"
+)]
 pub trait Wire: Sized + 'static {
     /// Appends the archive of `self` to `out`.
     ///
@@ -150,14 +155,16 @@ fn with_arena<R>(f: impl FnOnce(&mut Arena) -> R) -> R {
     result
 }
 
+type Unarchive<T> = fn(&[u8], &(dyn Any + Send + Sync)) -> Result<T, DecodeError>;
+
 /// How one message type and what its handlers return are archived.
 pub struct Codec<M: Message> {
     name: &'static str,
     id: MessageId,
     encode: fn(&M, &mut Vec<u8>) -> Result<(), EncodeError>,
-    decode: fn(&[u8], &(dyn Any + Send + Sync)) -> Result<M, DecodeError>,
+    decode: Unarchive<M>,
     encode_output: fn(&M::Output, &mut Vec<u8>) -> Result<(), EncodeError>,
-    decode_output: fn(&[u8], &(dyn Any + Send + Sync)) -> Result<M::Output, DecodeError>,
+    decode_output: Unarchive<M::Output>,
     fingerprint: fn() -> Fingerprint,
 }
 

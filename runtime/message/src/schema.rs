@@ -8,12 +8,22 @@ use std::{
     any::TypeId,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     fmt,
+    sync::Arc,
     time::Duration,
 };
 
 use crate::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
 
 /// A type whose archived layout can be described.
+///
+/// Not implemented for `usize` and `isize`: their width is not the same everywhere. Written by `#[data]` and
+/// `#[message]`; by hand only for a type that archives by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a part of a message that crosses nodes",
+    label = "its layout is not described",
+    note = "put #[data] on `{Self}`; use u64 in place of usize, and String in place of &str; a message that stays on \
+            its node takes any field: #[message(local, …)]"
+)]
 pub trait Schema: 'static {
     /// Adds the layout to `walk`: [`SchemaWalk::leaf`] for a type without parts, else
     /// [`SchemaWalk::composite`].
@@ -153,6 +163,12 @@ sequence! {
 impl<T: Schema> Schema for Box<T> {
     fn describe(walk: &mut SchemaWalk) {
         walk.composite::<Self>("box", |walk| walk.field::<T>("T"));
+    }
+}
+
+impl<T: Schema> Schema for Arc<T> {
+    fn describe(walk: &mut SchemaWalk) {
+        walk.composite::<Self>("shared", |walk| walk.field::<T>("T"));
     }
 }
 

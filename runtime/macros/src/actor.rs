@@ -1,0 +1,102 @@
+//! `#[actor]`: the id of an actor type, and the table of what other nodes may send to it.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    Error, ImplItem, ItemImpl, LitStr, Path, Result, Token, Type, parenthesized, parse_quote,
+    punctuated::Punctuated, spanned::Spanned,
+};
+
+use crate::options;
+
+struct Options {
+    id: Option<LitStr>,
+    handles: Vec<Type>,
+    root: Path,
+}
+
+fn read(tokens: TokenStream) -> Result<Options> {
+    let mut options = Options { id: None, handles: Vec::new(), root: options::default_root() };
+    options::read(tokens, &["id", "handles", "crate"], |name, input| {
+        if name == "id" {
+            options.id = Some(options::id(input)?);
+        } else if name == "crate" {
+            options.root = options::root(input)?;
+        } else {
+            let list;
+            parenthesized!(list in input);
+            let types = Punctuated::<Type, Token![,]>::parse_terminated(&list)?;
+            options.handles = types.into_iter().collect();
+            refuse_twice(&options.handles)?;
+        }
+        Ok(())
+    })?;
+    match options.id {
+        Some(_) => Ok(options),
+        None => Err(Error::new(
+            Span::call_site(),
+            "an actor that other nodes reach needs an id that they know it by: write \
+             #[actor(id = \"area/Name\", handles(…))], or remove #[actor] if the actor stays on its node",
+        )),
+    }
+}
+
+fn refuse_twice(types: &[Type]) -> Result<()> {
+    let texts: Vec<String> = types.iter().map(|ty| ty.to_token_stream().to_string()).collect();
+    match (1..types.len()).find(|&at| texts[..at].contains(&texts[at])) {
+        None => Ok(()),
+        Some(at) => Err(Error::new(
+            types[at].span(),
+            format!("`{}` is in the list twice: remove one of them", texts[at]),
+        )),
+    }
+}
+
+pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let mut item = parse(item)?;
+    let Options { id, handles, root } = read(tokens)?;
+    let handles = handles.iter().map(|ty| quote_spanned!(ty.span() => table.handles::<#ty>();));
+    let table = if handles.len() == 0 { quote!(_table) } else { quote!(table) };
+    item.items.insert(
+        0,
+        parse_quote! {
+            const ID: ::core::option::Option<&'static str> = ::core::option::Option::Some(#id);
+        },
+    );
+    item.items.push(parse_quote! {
+        #[doc(hidden)]
+        fn accept(#table: &mut #root::Accepts<Self>) {
+            #(#handles)*
+        }
+    });
+    Ok(item.into_token_stream())
+}
+
+/// Reads `impl Actor for …` without what the attribute writes into it.
+fn parse(item: TokenStream) -> Result<ItemImpl> {
+    let span = item.span();
+    let wrong = |span, what: &str| {
+        Error::new(
+            span,
+            format!("{what}: put #[actor] on `impl Actor for …`, the impl of the trait"),
+        )
+    };
+    let item: ItemImpl = syn::parse2(item).map_err(|_| wrong(span, "this is not an impl"))?;
+    let Some((path, _)) = &item.trait_ else {
+        return Err(wrong(item.self_ty.span(), "an inherent impl is not supported"));
+    };
+    if path.segments.last().is_none_or(|last| last.ident != "Actor") {
+        return Err(wrong(path.span(), "this is the impl of another trait"));
+    }
+    for inner in &item.items {
+        let written = match inner {
+            ImplItem::Const(it) if it.ident == "ID" => Some((it.ident.span(), "ID")),
+            ImplItem::Fn(it) if it.sig.ident == "accept" => Some((it.sig.ident.span(), "accept")),
+            _ => None,
+        };
+        if let Some((span, name)) = written {
+            return Err(Error::new(span, format!("#[actor] writes `{name}`: remove it here")));
+        }
+    }
+    Ok(item)
+}

@@ -1,0 +1,89 @@
+//! The impl of `Schema`: fields and variants by name, type and order.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Attribute, Data, DeriveInput, Field, Fields, Path, ext::IdentExt, spanned::Spanned};
+
+use crate::data;
+
+pub(crate) fn implement(item: &DeriveInput, root: &Path) -> TokenStream {
+    let ident = &item.ident;
+    let mut generics = item.generics.clone();
+    for param in generics.type_params_mut() {
+        param.bounds.push(syn::parse_quote!(#root::Schema));
+    }
+    let (impl_generics, arguments, where_clause) = generics.split_for_impl();
+    let own = options_of(&item.attrs);
+    let (kind, parts) = match &item.data {
+        Data::Struct(it) => ("struct", fields(&it.fields)),
+        Data::Enum(it) => ("enum", it.variants.iter().map(variant).collect()),
+        Data::Union(_) => ("union", TokenStream::new()),
+    };
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #root::Schema for #ident #arguments #where_clause {
+            fn describe(walk: &mut #root::SchemaWalk) {
+                walk.composite::<Self>(#kind, |walk| {
+                    let _ = &walk;
+                    #own
+                    #parts
+                });
+            }
+        }
+    }
+}
+
+fn variant(variant: &syn::Variant) -> TokenStream {
+    let cfgs = variant.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let name = variant.ident.unraw().to_string();
+    let fields = fields(&variant.fields);
+    quote! {
+        #(#cfgs)*
+        {
+            walk.variant(#name);
+            #fields
+        }
+    }
+}
+
+fn fields(fields: &Fields) -> TokenStream {
+    fields.iter().enumerate().map(|(index, it)| field(index, it)).collect()
+}
+
+fn field(index: usize, field: &Field) -> TokenStream {
+    // An attribute macro sees fields that `cfg` will remove.
+    let cfgs = field.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let name = field.ident.as_ref().map_or_else(|| index.to_string(), |it| it.unraw().to_string());
+    let ty = &field.ty;
+    let part = if data::has_option(&field.attrs, "with") {
+        // The wrapper decides what is written, and the type itself may have no schema.
+        let (options, ty) = (options_of(&field.attrs), ty.to_token_stream().to_string());
+        quote!({
+            walk.variant(#name);
+            walk.leaf(#ty);
+            #options
+        })
+    } else {
+        let call = quote_spanned!(ty.span() => walk.field::<#ty>(#name););
+        let options = options_of(&field.attrs);
+        quote!({ #options #call })
+    };
+    quote!(#(#cfgs)* #part)
+}
+
+/// What `#[rkyv(…)]` says may change the layout, so it is part of the description; bounds change nothing.
+fn options_of(attrs: &[Attribute]) -> TokenStream {
+    attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("rkyv"))
+        .filter(|attr| ["with", "niche", "as"].iter().any(|it| names(attr, it)))
+        .map(|attr| {
+            let text = attr.meta.to_token_stream().to_string();
+            quote!(walk.leaf(#text);)
+        })
+        .collect()
+}
+
+fn names(attr: &Attribute, option: &str) -> bool {
+    data::has_option(std::slice::from_ref(attr), option)
+}

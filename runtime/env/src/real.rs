@@ -1,20 +1,37 @@
 //! This machine as an environment.
+//!
+//! What it is: [`RealEnv`], through which a node reaches this machine's sockets, names, clock and entropy. What it
+//! is NOT: it decides nothing; errors are the system's own, and whoever calls adds the value and the remedy. Read
+//! `real/socket.rs` next.
+
+mod recv_error;
+mod socket;
+mod unreachable;
 
 use std::{io, net::SocketAddr, sync::Arc, time::SystemTime};
 
 use crate::{BoxFuture, DatagramSocket, Env};
+
+use socket::RealSocket;
 
 /// The real world: this machine's sockets, names, clock and entropy.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealEnv;
 
 impl Env for RealEnv {
-    fn bind(&self, _listen: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn bind(&self, listen: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
+        Ok(Arc::new(RealSocket::bind(listen)?))
     }
 
-    fn resolve(&self, _host: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
-        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    fn resolve(&self, host: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
+        let host = host.to_owned();
+        Box::pin(async move {
+            let found: Vec<_> = tokio::net::lookup_host(host).await?.take(ADDRESSES_MAX).collect();
+            if found.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+            }
+            Ok(found)
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the window to the wall clock")]
@@ -24,5 +41,31 @@ impl Env for RealEnv {
 
     fn entropy(&self, out: &mut [u8]) {
         getrandom::fill(out).expect("the system has entropy once it has booted");
+    }
+}
+
+/// Most addresses taken from one name; the rest is ignored. More than any sane list of seeds.
+const ADDRESSES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn resolves_names_and_literals() {
+        let env = RealEnv;
+        let literal = env.resolve("127.0.0.1:7400").await.unwrap();
+        assert_eq!(literal, ["127.0.0.1:7400".parse().unwrap()]);
+        let named = env.resolve("localhost:7400").await.unwrap();
+        assert!(named.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 7400));
+        assert!(env.resolve("no-port").await.is_err());
+    }
+
+    #[test]
+    fn entropy_differs() {
+        let (mut a, mut b) = ([0; 32], [0; 32]);
+        RealEnv.entropy(&mut a);
+        RealEnv.entropy(&mut b);
+        assert_ne!(a, b);
     }
 }

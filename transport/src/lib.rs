@@ -1,1 +1,28 @@
-//! Under construction.
+//! QUIC associations between nodes: always encrypted, always mutually authenticated.
+//!
+//! What it is: an endpoint on one thread ([`Transport`]), and an [`Association`] with each life of each peer, on
+//! which any thread sends frames. What it is NOT: it knows no actor and no member; what it hears it tells
+//! [`TransportEvents`]. Bytes come from an `odeon_env::DatagramSocket` and go to one; what they mean is `odeon_wire`.
+//! Read `endpoint.rs` next, then `association.rs`.
+
+mod association;
+mod ca;
+mod config;
+mod endpoint;
+mod events;
+mod identity;
+mod name;
+mod peers;
+mod wire_seam;
+
+pub use association::{
+    Association, AssociationStats, Flow, MessageHeader, PeerInfo, Position, RoomWaiter, SendRefused,
+};
+pub use ca::{Ca, CaError, PemPair, Validity};
+pub use config::{ConfigError, DATAGRAM_BYTES_MAX, TransportConfig};
+pub use endpoint::{LocalHello, Transport, TransportError};
+pub use events::{LostReason, PeerId, RefusedReason, TransportEvents};
+pub use identity::{Identity, IdentityError};
+pub use name::{NAME_BYTES_MAX, NameError};
+pub use peers::Peers;
+pub use wire_seam::{Frame, FrameHeader, RefusedByPeer};

@@ -1,0 +1,208 @@
+//! Every bound and time of the transport, with its default and its reason.
+//!
+//! What it is: plain values that [`TransportConfig::validate`] checks once, at start. What it is NOT: quinn's own
+//! configuration; `quic_config.rs` derives that from this. Read `endpoint.rs` next.
+
+use std::time::Duration;
+
+/// Bounds, buffers and times of one endpoint. `Default` gives the values named at each field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransportConfig {
+    /// Message lanes of an association, 1 to 64; default 4. Lanes isolate receivers from each other; more of them
+    /// add no throughput.
+    pub lanes: u16,
+    /// Bytes that may wait in one lane, for a connection or for QUIC; default 4 MiB. A full lane refuses frames.
+    pub lane_bytes_max: usize,
+    /// Most bytes that one write hands to QUIC, 4 KiB to 1 MiB; default 128 KiB. The send window divided by this
+    /// is kept small, because quinn scans unacknowledged writes one by one.
+    pub batch_bytes_max: usize,
+    /// Longest frame, sent or received, in bytes of payload; default 1 MiB.
+    pub frame_bytes_max: u32,
+    /// Messages a sender may have waiting at one receiver; default 256.
+    pub credit_messages: u32,
+    /// Bytes a sender may have waiting at one receiver; default 1 MiB and never less than one frame.
+    pub credit_bytes: u32,
+    /// Bytes that may wait on the control stream; default 1 MiB. Beyond it the connection is reset: the peer does
+    /// not read what it must read.
+    pub control_bytes_max: usize,
+    /// Peers known at once; default 1024. Beyond it idle ones are forgotten, then new ones refused.
+    pub peers_max: usize,
+    /// Handshakes answered at once; default 64. Further ones are refused by QUIC, at no cost.
+    pub handshakes_max: usize,
+    /// Time from the first packet to an admitted association; default 5 s.
+    pub handshake_timeout: Duration,
+    /// Silence after which a connection is lost; default 10 s.
+    pub idle_timeout: Duration,
+    /// Pause after which a wanted connection sends something; default 1 s, below `idle_timeout`.
+    pub keep_alive: Duration,
+    /// Time after which an association closes that nobody keeps and that carried no frame; default 30 s.
+    pub gossip_idle: Duration,
+    /// First pause between two dials; default 50 ms. Each next one doubles, with a jitter of one half.
+    pub backoff_min: Duration,
+    /// Longest pause between two dials; default 2 s.
+    pub backoff_max: Duration,
+    /// How long frames wait for a connection before they are given up as not delivered; default 10 s.
+    pub undeliverable_after: Duration,
+    /// How long [`Transport::close`](crate::Transport::close) flushes lanes at most; default 2 s.
+    pub flush_timeout: Duration,
+    /// Round trip assumed before the first measurement; default 10 ms (RFC 9002 says 333 ms, for the internet). A
+    /// loopback peer is assumed at 1 ms.
+    pub initial_rtt: Duration,
+    /// Largest UDP payload that MTU discovery tries, 1200 to 65507; default 1472, an Ethernet frame.
+    pub mtu_max: u16,
+    /// The same for a peer on a loopback address; default 8972. Seven such segments fit one offloaded send.
+    pub loopback_mtu_max: u16,
+    /// Bytes sent and not acknowledged on one connection; default 4 MiB, the socket's buffer.
+    pub send_window: u32,
+    /// Bytes a peer may send ahead on one stream; default 16 MiB.
+    pub stream_window: u32,
+    /// Bytes a peer may send ahead on one connection; default 64 MiB.
+    pub connection_window: u32,
+    /// Bytes of datagrams that wait on either side of one connection; default 64 KiB. The oldest are dropped.
+    pub datagram_buffer_bytes: usize,
+}
+
+impl Default for TransportConfig {
+    fn default() -> Self {
+        Self {
+            lanes: 4,
+            lane_bytes_max: 4 << 20,
+            batch_bytes_max: 128 << 10,
+            frame_bytes_max: 1 << 20,
+            credit_messages: 256,
+            credit_bytes: 1 << 20,
+            control_bytes_max: 1 << 20,
+            peers_max: 1024,
+            handshakes_max: 64,
+            handshake_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(1),
+            gossip_idle: Duration::from_secs(30),
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(2),
+            undeliverable_after: Duration::from_secs(10),
+            flush_timeout: Duration::from_secs(2),
+            initial_rtt: Duration::from_millis(10),
+            mtu_max: 1472,
+            loopback_mtu_max: 8972,
+            send_window: 4 << 20,
+            stream_window: 16 << 20,
+            connection_window: 64 << 20,
+            datagram_buffer_bytes: 64 << 10,
+        }
+    }
+}
+
+/// Longest datagram that [`Transport::datagram`](crate::Transport::datagram) takes, in bytes: what a QUIC packet
+/// carries at the smallest MTU, with room for headers.
+pub const DATAGRAM_BYTES_MAX: usize = 1000;
+
+/// A value of [`TransportConfig`] is out of bounds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("transport.{field} is {value}: {remedy}")]
+pub struct ConfigError {
+    /// Name of the field.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What it must be.
+    pub remedy: &'static str,
+}
+
+impl TransportConfig {
+    /// Checks every bound.
+    ///
+    /// # Errors
+    /// Names the first field that is out of bounds, its value and what it must be.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let check = |ok: bool, field, value: &dyn std::fmt::Debug, remedy| {
+            if ok {
+                Ok(())
+            } else {
+                Err(ConfigError { field, value: format!("{value:?}"), remedy })
+            }
+        };
+        let second = Duration::from_secs(1);
+        check((1..=64).contains(&self.lanes), "lanes", &self.lanes, "use 1 to 64")?;
+        check(
+            (4 << 10..=1 << 20).contains(&self.batch_bytes_max),
+            "batch_bytes_max",
+            &self.batch_bytes_max,
+            "use 4 KiB to 1 MiB",
+        )?;
+        check(
+            (1 << 10..=1 << 28).contains(&self.frame_bytes_max),
+            "frame_bytes_max",
+            &self.frame_bytes_max,
+            "use 1 KiB to 256 MiB",
+        )?;
+        check(
+            self.lane_bytes_max >= self.frame_bytes_max as usize + (4 << 10),
+            "lane_bytes_max",
+            &self.lane_bytes_max,
+            "must hold a whole frame: use frame_bytes_max and 4 KiB or more",
+        )?;
+        check(
+            self.credit_messages > 0,
+            "credit_messages",
+            &self.credit_messages,
+            "use at least 1",
+        )?;
+        check(
+            self.credit_bytes >= self.frame_bytes_max,
+            "credit_bytes",
+            &self.credit_bytes,
+            "must allow a whole frame: use frame_bytes_max or more",
+        )?;
+        check(
+            self.control_bytes_max >= 64 << 10,
+            "control_bytes_max",
+            &self.control_bytes_max,
+            "use at least 64 KiB",
+        )?;
+        check(self.peers_max > 0, "peers_max", &self.peers_max, "use at least 1")?;
+        check(self.handshakes_max > 0, "handshakes_max", &self.handshakes_max, "use at least 1")?;
+        check(
+            self.idle_timeout <= 3600 * second,
+            "idle_timeout",
+            &self.idle_timeout,
+            "use at most an hour",
+        )?;
+        check(
+            self.keep_alive * 2 <= self.idle_timeout,
+            "keep_alive",
+            &self.keep_alive,
+            "use at most half of idle_timeout",
+        )?;
+        check(
+            !self.backoff_min.is_zero() && self.backoff_min <= self.backoff_max,
+            "backoff_min",
+            &self.backoff_min,
+            "use more than zero and at most backoff_max",
+        )?;
+        for (field, mtu) in [("mtu_max", self.mtu_max), ("loopback_mtu_max", self.loopback_mtu_max)]
+        {
+            check((1200..=65507).contains(&mtu), field, &mtu, "use 1200 to 65507")?;
+        }
+        check(
+            self.datagram_buffer_bytes >= DATAGRAM_BYTES_MAX,
+            "datagram_buffer_bytes",
+            &self.datagram_buffer_bytes,
+            "use at least 1000",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_a_bad_value_is_named() {
+        TransportConfig::default().validate().unwrap();
+        let config = TransportConfig { lanes: 0, ..Default::default() };
+        assert_eq!(config.validate().unwrap_err().to_string(), "transport.lanes is 0: use 1 to 64");
+        let config = TransportConfig { keep_alive: Duration::from_secs(9), ..Default::default() };
+        assert_eq!(config.validate().unwrap_err().field, "keep_alive");
+    }
+}

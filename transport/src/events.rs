@@ -1,0 +1,137 @@
+//! What the transport tells the runtime, and why it lost or refused a peer.
+//!
+//! All of it is called on the endpoint's thread, from the task it happened in: an implementation must not wait and
+//! must not call back into [`Transport::close`](crate::Transport::close). Read `association.rs` next.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use odeon_message::{Incarnation, MessageId, NodeId};
+
+use crate::{Association, Frame, RefusedByPeer};
+
+/// One life of one node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PeerId {
+    /// The node.
+    pub node: NodeId,
+    /// Which of its lives.
+    pub incarnation: Incarnation,
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.node, self.incarnation)
+    }
+}
+
+/// Receives what happens on the network. All methods are called on the endpoint's thread.
+pub trait TransportEvents {
+    /// The handshake with `peer` is done; frames flow both ways from now on.
+    fn up(&self, peer: &Arc<Association>);
+
+    /// The connection to `peer` is lost, or frames that waited for one were given up.
+    ///
+    /// Whatever was sent to this peer before and was not [handed](Association::handed) to QUIC will not be sent:
+    /// it is not delivered. What was handed may have run. Called once for each [`up`](Self::up), and once each time
+    /// waiting frames are given up without one.
+    fn down(&self, peer: &Arc<Association>, why: &LostReason);
+
+    /// A frame from `peer`, of any kind but those that the transport keeps for itself (handshake, credit, ping,
+    /// close). Frames of one lane come in order.
+    fn frame(&self, peer: &Arc<Association>, frame: Frame);
+
+    /// Waiting messages of this type were dropped unsent, because the peer turned out to accept them not at all, or
+    /// in another layout. Their positions are not [handed](Association::handed).
+    fn incompatible(&self, peer: &Arc<Association>, message: MessageId) {
+        let _ = (peer, message);
+    }
+
+    /// A gossip datagram.
+    fn datagram(&self, from: PeerId, bytes: Bytes);
+
+    /// A datagram of ours to this address was answered with "nobody listens here".
+    fn unreachable(&self, addr: SocketAddr);
+
+    /// The node at `addr` refused us, or was refused by us while it was dialled.
+    fn refused(&self, addr: SocketAddr, reason: &RefusedReason);
+}
+
+/// Why an association has no connection any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LostReason {
+    /// This side closed the endpoint.
+    Closed,
+    /// Nothing was sent for a while and nobody keeps the association.
+    Idle,
+    /// The peer closed the connection, with its reason.
+    ClosedByPeer(Box<str>),
+    /// The peer was silent for the idle timeout.
+    TimedOut,
+    /// The peer reset the connection: it has lost its state, as after a restart.
+    Reset,
+    /// A newer connection of the same peer took its place.
+    Replaced,
+    /// The peer lives anew, with this incarnation.
+    Restarted(Incarnation),
+    /// This incarnation was quarantined here.
+    Quarantined,
+    /// This node took a new incarnation.
+    Reincarnated,
+    /// The peer broke the protocol; the connection was closed with this reason.
+    Protocol(Box<str>),
+    /// No connection came about within [`undeliverable_after`](crate::TransportConfig::undeliverable_after).
+    Undeliverable(Box<str>),
+    /// QUIC failed otherwise.
+    Transport(Box<str>),
+}
+
+impl fmt::Display for LostReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("this node closed its endpoint"),
+            Self::Idle => f.write_str("the association was idle"),
+            Self::ClosedByPeer(reason) => write!(f, "the peer closed the connection: {reason}"),
+            Self::TimedOut => f.write_str("the peer was silent for too long"),
+            Self::Reset => f.write_str("the peer reset the connection"),
+            Self::Replaced => f.write_str("a newer connection of the peer replaced this one"),
+            Self::Restarted(incarnation) => write!(f, "the peer restarted as {incarnation}"),
+            Self::Quarantined => f.write_str("the peer is quarantined"),
+            Self::Reincarnated => f.write_str("this node took a new incarnation"),
+            Self::Protocol(reason) => write!(f, "the peer broke the protocol: {reason}"),
+            Self::Undeliverable(reason) => write!(f, "no connection came about: {reason}"),
+            Self::Transport(reason) => write!(f, "the connection failed: {reason}"),
+        }
+    }
+}
+
+/// Why a dial did not become an association.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RefusedReason {
+    /// The peer's certificate is not of this cluster, or ours is not of its.
+    NotAuthenticated(Box<str>),
+    /// The peer answered the handshake with a refusal.
+    ByPeer(RefusedByPeer),
+    /// The node that answered is not the one that was dialled, or says something its certificate does not.
+    Identity(Box<str>),
+    /// The peer speaks something else.
+    Protocol(Box<str>),
+    /// No answer in time, or the connection broke during the handshake.
+    NoAnswer(Box<str>),
+}
+
+impl fmt::Display for RefusedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAuthenticated(cause) => {
+                write!(f, "the nodes do not trust each other's certificates: {cause}")
+            }
+            Self::ByPeer(refusal) => write!(f, "the peer refused: {refusal}"),
+            Self::Identity(cause) => write!(f, "another node answered: {cause}"),
+            Self::Protocol(cause) => write!(f, "the peer does not speak this protocol: {cause}"),
+            Self::NoAnswer(cause) => write!(f, "no answer: {cause}"),
+        }
+    }
+}

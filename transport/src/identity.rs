@@ -1,0 +1,224 @@
+//! Who a node is to its peers: its certificate, its key and the authorities it trusts.
+//!
+//! An [`Identity`] comes from three PEM files of any PKI, or from a [`Ca`](crate::Ca) in memory. It is NOT checked
+//! against the clock here; `tls.rs` does that at start, with the environment's clock. Read `tls.rs` next.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use odeon_message::NodeId;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use webpki::EndEntityCert;
+
+use crate::name::read_names;
+
+/// A node's certificate chain, its private key and the certificates of the authorities it trusts. Clones share.
+#[derive(Clone)]
+pub struct Identity(Arc<Parts>);
+
+struct Parts {
+    cluster: String,
+    node: String,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({} of {})", self.0.node, self.0.cluster)
+    }
+}
+
+/// Why an identity cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// A file cannot be read.
+    #[error("cannot read the {what} {}: {cause}; check the path and its permissions", path.display())]
+    Unreadable {
+        /// Which of the three files.
+        what: &'static str,
+        /// Its path.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// A file or text has no such PEM block, or a broken one.
+    #[error("{origin} holds no {what} in PEM form ({cause}); {remedy}")]
+    NotPem {
+        /// The file, or "the given text".
+        origin: String,
+        /// What was looked for.
+        what: &'static str,
+        /// What the parser says.
+        cause: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The certificate does not name a cluster and a node.
+    #[error(
+        "the certificate in {origin} does not name its node: it needs the DNS names <cluster>.odeon and \
+         <node>.<cluster>.node.odeon, in lowercase; issue it with `odeon ca issue`"
+    )]
+    Unnamed {
+        /// The file, or "the given text".
+        origin: String,
+    },
+    /// The private key does not fit the certificate, or is of a kind that cannot sign.
+    #[error(
+        "the key in {origin} does not fit the certificate ({cause}); pass the key it was issued with"
+    )]
+    Key {
+        /// The file, or "the given text".
+        origin: String,
+        /// What rustls says.
+        cause: rustls::Error,
+    },
+    /// The certificate would be refused by every peer that trusts the given authorities.
+    #[error(
+        "the certificate of node {node} would be refused by its peers ({cause}); check that it was issued by the \
+         given authority and is valid now"
+    )]
+    Refused {
+        /// The node it names.
+        node: String,
+        /// What a verifying peer would say.
+        cause: rustls::Error,
+    },
+    /// The authorities cannot be trusted anchors.
+    #[error(
+        "the authority's certificate cannot be used ({cause}); pass the CA certificate of the cluster"
+    )]
+    Authority {
+        /// What rustls says.
+        cause: String,
+    },
+}
+
+const TEXT: &str = "the given text";
+
+impl Identity {
+    /// Reads certificate chain, key and authorities from three PEM files.
+    ///
+    /// # Errors
+    /// Names the file, the cause and the remedy.
+    pub fn from_pem_files(cert: &Path, key: &Path, ca_cert: &Path) -> Result<Self, IdentityError> {
+        let read = |what, path: &Path| {
+            std::fs::read(path).map_err(|cause| IdentityError::Unreadable {
+                what,
+                path: path.to_owned(),
+                cause,
+            })
+        };
+        let texts = [
+            read("certificate", cert)?,
+            read("private key", key)?,
+            read("CA certificate", ca_cert)?,
+        ];
+        let origins = [cert, key, ca_cert].map(|path| path.display().to_string());
+        Self::parse(texts.each_ref().map(Vec::as_slice), origins)
+    }
+
+    /// Reads certificate chain, key and authorities from three PEM texts.
+    ///
+    /// # Errors
+    /// Names the cause and the remedy.
+    pub fn from_pem(cert: &str, key: &str, ca_cert: &str) -> Result<Self, IdentityError> {
+        Self::parse([cert, key, ca_cert].map(str::as_bytes), [(); 3].map(|()| TEXT.to_owned()))
+    }
+
+    fn parse(texts: [&[u8]; 3], origins: [String; 3]) -> Result<Self, IdentityError> {
+        let [cert, key, ca_cert] = texts;
+        let [cert_origin, key_origin, ca_origin] = origins;
+        let chain = certificates(cert, &cert_origin, "certificate")?;
+        let authorities = certificates(ca_cert, &ca_origin, "CA certificate")?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|cause| IdentityError::NotPem {
+            origin: key_origin.clone(),
+            what: "private key",
+            cause: cause.to_string(),
+            remedy: "pass an unencrypted PKCS#8, SEC1 or PKCS#1 key",
+        })?;
+        Self::assemble(chain, key, authorities, &cert_origin, &key_origin)
+    }
+
+    /// Puts the parts together, as an authority does that issued them.
+    pub(crate) fn issued(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        authorities: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, IdentityError> {
+        Self::assemble(chain, key, authorities, TEXT, TEXT)
+    }
+
+    fn assemble(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        authorities: Vec<CertificateDer<'static>>,
+        cert_origin: &str,
+        key_origin: &str,
+    ) -> Result<Self, IdentityError> {
+        let unnamed = || IdentityError::Unnamed { origin: cert_origin.to_owned() };
+        let (cluster, node) = chain.first().and_then(certificate_names).ok_or_else(unnamed)?;
+        let provider = rustls::crypto::ring::default_provider();
+        rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)
+            .map_err(|cause| IdentityError::Key { origin: key_origin.to_owned(), cause })?;
+        Ok(Self(Arc::new(Parts { cluster, node, chain, key, authorities })))
+    }
+
+    /// The cluster that the certificate names.
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        &self.0.cluster
+    }
+
+    /// The node that the certificate names.
+    #[must_use]
+    pub fn node_name(&self) -> &str {
+        &self.0.node
+    }
+
+    /// The id of that node.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        NodeId::of(&self.0.node)
+    }
+
+    /// The certificate, the node's own first.
+    pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.0.chain
+    }
+
+    pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
+        self.0.key.clone_key()
+    }
+
+    pub(crate) fn authorities(&self) -> &[CertificateDer<'static>] {
+        &self.0.authorities
+    }
+}
+
+fn certificates(
+    pem: &[u8],
+    origin: &str,
+    what: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let not_pem = |cause: String| IdentityError::NotPem {
+        origin: origin.to_owned(),
+        what,
+        cause,
+        remedy: "pass a file with a BEGIN CERTIFICATE block",
+    };
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|cause| not_pem(cause.to_string()))?;
+    if found.is_empty() { Err(not_pem("no such block".to_owned())) } else { Ok(found) }
+}
+
+/// Cluster and node as the certificate names them.
+pub(crate) fn certificate_names(cert: &CertificateDer<'_>) -> Option<(String, String)> {
+    let parsed = EndEntityCert::try_from(cert).ok()?;
+    read_names(parsed.valid_dns_names())
+}

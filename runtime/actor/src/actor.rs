@@ -1,0 +1,70 @@
+//! What an actor is: the traits that user code implements.
+//!
+//! An actor is a value that handles one message at a time, with `&mut self` across awaits. What it is NOT: a task, a
+//! thread or a lock; the worker runs it (`worker.rs`). Read `context.rs` next for what a handler can do.
+
+use std::future::Future;
+
+use odeon_message::Message;
+
+use crate::{Accepts, Context, ExitReason, StartError, Terminated};
+
+/// A value that lives on a worker and handles messages, one at a time.
+///
+/// Implementations write `async fn`. A panic in `start` or in a handler ends the life of the value, never of the
+/// node: with a [`Supervisor`](crate::Supervisor) the actor starts again from its `Args` and keeps its mailbox.
+pub trait Actor: Sized + Send + 'static {
+    /// What the actor starts from, each time.
+    type Args: Clone + Send + 'static;
+
+    /// The id that other nodes know the type by; written by `#[actor(id = "…")]`. `None`: local only.
+    const ID: Option<&'static str> = None;
+
+    /// Makes the value; messages wait until it is done.
+    ///
+    /// # Errors
+    /// [`StartError::new`] says why not: the spawn answers with it, or the supervisor decides.
+    fn start(
+        args: Self::Args,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<Self, StartError>> + Send;
+
+    /// The last call, after a stop or a [`Context::fail`]; not after a panic, which may have left the value broken.
+    fn stopped(
+        &mut self,
+        reason: &ExitReason,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (reason, ctx);
+        async {}
+    }
+
+    /// An actor that this one [watches](Context::watch) has ended; called exactly once a watch, between messages and
+    /// never behind them.
+    fn terminated(
+        &mut self,
+        terminated: Terminated,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (terminated, ctx);
+        async {}
+    }
+
+    /// Lists what other nodes may send; written by `#[actor(handles(…))]`.
+    #[doc(hidden)]
+    fn accept(table: &mut Accepts<Self>) {
+        let _ = table;
+    }
+}
+
+/// Handles messages of one type.
+pub trait Handler<M: Message>: Actor {
+    /// Handles one message; the next waits until the future is done.
+    ///
+    /// An error in the output is a reply and ends nothing.
+    fn handle(
+        &mut self,
+        message: M,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = M::Output> + Send;
+}

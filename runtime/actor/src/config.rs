@@ -1,0 +1,67 @@
+//! The bounds of one system and of one spawn.
+
+use std::time::Duration;
+
+/// Bounds and defaults of an [`ActorSystem`](crate::ActorSystem).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SystemConfig {
+    /// Messages a mailbox holds before senders wait. Default 1024: a burst fits, a backlog is felt by its senders
+    /// within milliseconds. At least 1.
+    pub mailbox_messages_max: u32,
+    /// Senders and inbound messages that may wait for room at one mailbox; further ones are refused as `Full`. Default
+    /// 65,536: far more than the tasks that one actor can serve.
+    pub waiting_max: u32,
+    /// Actors that other nodes can reach at one time. Default 1,048,576.
+    pub exported_max: u32,
+    /// Names in the local registry, and names with subscribers. Default 65,536.
+    pub names_max: u32,
+    /// Watches by other nodes on one actor. Default 65,536.
+    pub network_watches_max: u32,
+    /// How long an ask waits that sets no time of its own. Default 5 s.
+    pub ask_within: Duration,
+    /// How long a tell waits for room that sets no time of its own. Default 5 s.
+    pub tell_within: Duration,
+    /// Empty turns of a worker before it parks; waking a parked thread costs about 5 us. Default 100, a few tens of
+    /// microseconds; 0 parks at once, and a simulated environment always does.
+    pub spin: u32,
+}
+
+impl Default for SystemConfig {
+    fn default() -> Self {
+        Self {
+            mailbox_messages_max: 1024,
+            waiting_max: 1 << 16,
+            exported_max: 1 << 20,
+            names_max: 1 << 16,
+            network_watches_max: 1 << 16,
+            ask_within: Duration::from_secs(5),
+            tell_within: Duration::from_secs(5),
+            spin: 100,
+        }
+    }
+}
+
+/// How one actor is spawned; the default suits most.
+#[derive(Clone, Debug, Default)]
+pub struct SpawnOptions {
+    pub(crate) name: Option<String>,
+    pub(crate) mailbox: Option<u32>,
+}
+
+impl SpawnOptions {
+    /// Registers the actor under a name before it starts; the name is free again when the actor is gone.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Messages its mailbox holds; at least 1. Default: the system's
+    /// [`mailbox_messages_max`](SystemConfig::mailbox_messages_max).
+    #[must_use]
+    pub fn mailbox(mut self, messages_max: u32) -> Self {
+        self.mailbox = Some(messages_max);
+        self
+    }
+}

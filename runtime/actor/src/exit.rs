@@ -1,0 +1,220 @@
+//! Why an actor ended, or could not start.
+//!
+//! An [`ExitReason`] is what supervisors decide by and watchers are told; it crosses nodes as a byte and a text. A
+//! [`StartError`] is what a spawn answers with. What it is NOT: the error of a handler, which is a reply and ends
+//! nothing. Read `watch.rs` for who is told.
+
+use std::{any::Any, error::Error, fmt, sync::Arc};
+
+/// What kind of end it was.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ExitKind {
+    /// It stopped, by itself or because it was told to: the one normal end.
+    Stopped = 1,
+    /// A handler panicked.
+    Panicked = 2,
+    /// It gave up with [`Context::fail`](crate::Context::fail), or a supervisor did.
+    Failed = 3,
+    /// `start` answered with an error or panicked.
+    StartFailed = 4,
+    /// It was ended without being asked: a shutdown ran out of time, or its thread ended.
+    Killed = 5,
+    /// Its node was lost; what became of it is not known.
+    NodeLost = 6,
+    /// There was no such actor: it had ended before it was watched.
+    NoActor = 7,
+}
+
+impl ExitKind {
+    /// Reads the byte that frames carry.
+    #[must_use]
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Stopped,
+            2 => Self::Panicked,
+            3 => Self::Failed,
+            4 => Self::StartFailed,
+            5 => Self::Killed,
+            6 => Self::NodeLost,
+            7 => Self::NoActor,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for ExitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stopped => "stopped",
+            Self::Panicked => "panicked",
+            Self::Failed => "failed",
+            Self::StartFailed => "could not start",
+            Self::Killed => "killed",
+            Self::NodeLost => "node lost",
+            Self::NoActor => "no such actor",
+        })
+    }
+}
+
+/// Why an actor ended. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ExitReason {
+    kind: ExitKind,
+    detail: Option<Arc<str>>,
+}
+
+impl ExitReason {
+    /// Longest detail kept, in bytes; a longer one is cut at a character.
+    pub const DETAIL_BYTES_MAX: usize = 512;
+
+    /// A reason with a detail for people; an empty one is none.
+    #[must_use]
+    pub fn new(kind: ExitKind, detail: &str) -> Self {
+        let mut end = detail.len().min(Self::DETAIL_BYTES_MAX);
+        while !detail.is_char_boundary(end) {
+            end -= 1;
+        }
+        let detail = &detail[..end];
+        Self { kind, detail: (!detail.is_empty()).then(|| Arc::from(detail)) }
+    }
+
+    /// A reason without a detail.
+    #[must_use]
+    pub const fn bare(kind: ExitKind) -> Self {
+        Self { kind, detail: None }
+    }
+
+    /// The normal end.
+    #[must_use]
+    pub const fn stopped() -> Self {
+        Self::bare(ExitKind::Stopped)
+    }
+
+    /// What kind of end it was.
+    #[must_use]
+    pub const fn kind(&self) -> ExitKind {
+        self.kind
+    }
+
+    /// For people; may be empty.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        self.detail.as_deref().unwrap_or("")
+    }
+
+    /// Whether it was the normal end, after which a transient child is not restarted.
+    #[must_use]
+    pub const fn is_normal(&self) -> bool {
+        matches!(self.kind, ExitKind::Stopped)
+    }
+
+    pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Self {
+        Self::new(ExitKind::Panicked, panic_text(payload))
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.detail {
+            Some(detail) => write!(f, "{}: {detail}", self.kind),
+            None => self.kind.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExitReason({self})")
+    }
+}
+
+/// What a panic said, where it said it in words.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        text
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text
+    } else {
+        "a panic without a text"
+    }
+}
+
+/// Why an actor did not start.
+///
+/// Variants in order of blame: the actor, the caller, the node.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// `start` answered with an error.
+    Refused(Box<dyn Error + Send + Sync>),
+    /// `start` panicked, with this text.
+    Panicked(Box<str>),
+    /// The actor was stopped before `start` was done.
+    Stopped,
+    /// The name is taken, or the table of names is full.
+    Name(crate::NameTaken),
+    /// The system has no worker yet: start one first.
+    NoWorker,
+    /// The system is stopping and takes no more actors.
+    Stopping,
+}
+
+impl StartError {
+    /// An error that an actor's `start` answers with: anything that can be an error, a text among them.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Refused(source.into())
+    }
+
+    pub(crate) fn reason(&self) -> ExitReason {
+        match self {
+            Self::Stopped => ExitReason::stopped(),
+            other => ExitReason::new(ExitKind::StartFailed, &other.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(source) => write!(f, "the actor refused to start: {source}"),
+            Self::Panicked(text) => write!(f, "the actor panicked while it started: {text}"),
+            Self::Stopped => f.write_str("the actor was stopped before it had started"),
+            Self::Name(taken) => taken.fmt(f),
+            Self::NoWorker => f.write_str("the system has no worker: call start_worker on an arbiter first"),
+            Self::Stopping => f.write_str("the system is stopping and takes no more actors"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(source) => Some(&**source),
+            Self::Name(taken) => Some(taken),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_detail_is_cut_at_a_character() {
+        let reason = ExitReason::new(ExitKind::Failed, &"ä".repeat(300));
+        assert_eq!(reason.detail().len(), 512);
+        assert_eq!(ExitReason::new(ExitKind::Failed, &"€".repeat(300)).detail().len(), 510);
+    }
+
+    #[test]
+    fn kinds_survive_the_wire() {
+        for byte in 0..=255 {
+            if let Some(kind) = ExitKind::from_byte(byte) {
+                assert_eq!(kind as u8, byte);
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The seam to other nodes: what this crate asks of the network and what the network brings.
+//!
+//! Outward: [`Remotes`] finds a [`Route`] to an address, and a route takes [`Parcel`]s. Inward: an [`Inbound`]
+//! message with its [`ReplyPath`] and its [`Flow`]. What it is NOT: a network; the runtime implements the outward
+//! traits, the tests of this crate implement them in memory. Read `actor_ref.rs` for who sends and `inbound.rs` for
+//! how an inbound message becomes a handler's turn.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use odeon_message::{
+    ActorKey, Address, AskId, Certainty, EncodeError, Failure, MessageId, Payload,
+};
+
+use crate::{ExitReason, WatchId};
+
+/// One message that came from another node.
+pub struct Inbound {
+    /// Whom it is for.
+    pub to: ActorKey,
+    /// What it is.
+    pub message: MessageId,
+    /// Its archive, not checked yet.
+    pub payload: Payload,
+    /// For an ask: the time that is left, counted from now.
+    pub remaining: Option<Duration>,
+    /// For an ask: where the reply goes.
+    pub reply: Option<ReplyTo>,
+    /// Whose credit it holds.
+    pub flow: Arc<dyn Flow>,
+}
+
+/// Where the reply to an inbound ask goes.
+#[derive(Clone)]
+pub struct ReplyTo {
+    /// The ask, as its node numbers it.
+    pub ask: AskId,
+    /// The way back.
+    pub path: Arc<dyn ReplyPath>,
+}
+
+/// The way back to an asking node. Nothing here may wait; each ask is answered exactly once, from any thread.
+pub trait ReplyPath: Send + Sync {
+    /// Sends what a handler returned; `encode` appends its archive. Where `encode` fails, the path sends
+    /// [`FailureKind::Decode`](odeon_message::FailureKind::Decode) with [`Certainty::Ran`].
+    fn reply(&self, ask: AskId, encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>);
+
+    /// Sends why there is no reply.
+    fn fail(&self, ask: AskId, failure: Failure);
+
+    /// Whether the asker has given up: asked once, when the message's turn has come; then it does not run.
+    fn is_cancelled(&self, ask: AskId) -> bool {
+        let _ = ask;
+        false
+    }
+}
+
+/// Who is told that a message no longer takes up room.
+pub trait Flow: Send + Sync {
+    /// Called exactly once for each inbound message, when its handler begins or it is dropped, with the length of its
+    /// payload; from any thread; must not wait.
+    fn consumed(&self, bytes: usize);
+}
+
+/// Finds the way to other nodes.
+pub trait Remotes: Send + Sync + 'static {
+    /// The way to an actor of another node; it exists whether or not that node can be reached.
+    fn route(&self, to: Address) -> Arc<dyn Route>;
+}
+
+/// A message that was not taken. State is unchanged; the message is still whole.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why. [`FailureKind::Full`](odeon_message::FailureKind::Full) means: wait with [`Route::poll_room`], then retry.
+    pub failure: Failure,
+}
+
+/// A place in the line for room on a route; opaque to this crate.
+#[derive(Debug, Default)]
+pub struct RoomWaiter {
+    /// The route's own mark; 0 means "not in line".
+    pub slot: u64,
+}
+
+/// The way to one actor of another node. No method waits.
+pub trait Route: Send + Sync + 'static {
+    /// Where it leads.
+    fn address(&self) -> Address;
+
+    /// Hands a tell over, in the caller's order.
+    ///
+    /// # Errors
+    /// [`Refused`] says why; on `Full` a retry after [`poll_room`](Self::poll_room) is worth it.
+    fn try_send(&self, parcel: &mut dyn Parcel) -> Result<(), Refused>;
+
+    /// Ready when a retry is worth it; else the waker is kept, in order of arrival.
+    fn poll_room(&self, waiter: &mut RoomWaiter, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// The waiter left the line: dropped, or done waiting. Called once for each waiter that ever polled.
+    fn forget_room(&self, waiter: &mut RoomWaiter);
+
+    /// Hands an ask over; `answer` is called exactly once unless [`cancel`](Self::cancel) comes first.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send); then `answer` is dropped uncalled.
+    fn ask(&self, parcel: &mut dyn Parcel, answer: Arc<dyn RemoteAnswer>) -> Result<AskId, Refused>;
+
+    /// The asker gave up: forget the answer, tell the other node.
+    fn cancel(&self, ask: AskId);
+
+    /// What is known about an ask whose time ran out, asked before [`cancel`](Self::cancel).
+    fn certainty(&self, ask: AskId) -> Certainty;
+
+    /// Asks the other node to report the end of the actor, through
+    /// [`ActorSystem::terminated_from_network`](crate::ActorSystem::terminated_from_network). On a reconnect to the
+    /// same incarnation it is asked again for all of
+    /// [`ActorSystem::remote_watches`](crate::ActorSystem::remote_watches).
+    ///
+    /// # Errors
+    /// When that incarnation is known to be lost: the watcher is told so at once.
+    fn watch(&self, watch: WatchId) -> Result<(), ExitReason>;
+
+    /// The watch is over.
+    fn unwatch(&self, watch: WatchId);
+}
+
+/// A message on its way out.
+pub trait Parcel {
+    /// What frames call it.
+    fn message(&self) -> MessageId;
+
+    /// What people call it.
+    fn name(&self) -> &'static str;
+
+    /// For an ask: the time that is left now.
+    fn remaining(&self) -> Option<Duration>;
+
+    /// Appends the archive to `out`, whose length must be a multiple of 16. May be called again after a refusal.
+    ///
+    /// # Errors
+    /// When the value cannot be archived; `out` is as it was.
+    fn encode(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+}
+
+/// Takes the answer to one ask.
+pub trait RemoteAnswer: Send + Sync {
+    /// Called at most once, from any thread; the asker decodes the payload.
+    fn answer(&self, result: Result<Payload, Failure>);
+}
+
+/// Takes the news that a watched actor of this node has ended, for a watcher on another node.
+pub trait TerminatedSink: Send + Sync {
+    /// Called exactly once for each watch that is not withdrawn; from any thread; must not wait.
+    fn terminated(&self, watch: WatchId, target: ActorKey, reason: &ExitReason);
+}

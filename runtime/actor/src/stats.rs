@@ -1,0 +1,76 @@
+//! Counters of one system: what tests, the simulator's leak check and metrics read.
+//!
+//! Each worker counts for itself and adds up at the end of a turn, so that the hot path touches no shared line. What
+//! it is NOT: a metrics exporter. Read `system.rs` for how they are read.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A moment's figures of one [`ActorSystem`](crate::ActorSystem). All but the first three only grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct SystemStats {
+    /// Actors that are starting, running, waiting for a restart or stopping.
+    pub live_actors: u64,
+    /// Allocated actors: live ones and those that ended but are still referred to. 0 after everything is dropped.
+    pub cells: u64,
+    /// Actors that other nodes can reach.
+    pub exported: u64,
+    /// Actors that ever started, restarts not counted.
+    pub started: u64,
+    /// Restarts by supervisors.
+    pub restarts: u64,
+    /// Handlers that began to run.
+    pub handled: u64,
+    /// Handlers, starts and stops that panicked.
+    pub panics: u64,
+    /// Messages that no handler saw, because the actor had ended.
+    pub undelivered: u64,
+    /// Asks that were skipped because their time was up or their caller had given up.
+    pub skipped: u64,
+    /// Tells whose handler answered with an error.
+    pub tell_errors: u64,
+    /// Messages from the network whose archive failed its check.
+    pub decode_failures: u64,
+    /// Messages from the network that were refused before a mailbox: no such actor, or not accepted.
+    pub refused: u64,
+}
+
+/// The counters behind [`SystemStats`].
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) live_actors: AtomicU64,
+    pub(crate) cells: AtomicU64,
+    pub(crate) started: AtomicU64,
+    pub(crate) restarts: AtomicU64,
+    pub(crate) handled: AtomicU64,
+    pub(crate) panics: AtomicU64,
+    pub(crate) undelivered: AtomicU64,
+    pub(crate) skipped: AtomicU64,
+    pub(crate) tell_errors: AtomicU64,
+    pub(crate) decode_failures: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn read(&self, exported: u64) -> SystemStats {
+        SystemStats {
+            live_actors: self.live_actors.load(Relaxed),
+            cells: self.cells.load(Relaxed),
+            exported,
+            started: self.started.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
+            handled: self.handled.load(Relaxed),
+            panics: self.panics.load(Relaxed),
+            undelivered: self.undelivered.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
+            tell_errors: self.tell_errors.load(Relaxed),
+            decode_failures: self.decode_failures.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+        }
+    }
+}
+
+/// Adds one; a counter orders nothing.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}

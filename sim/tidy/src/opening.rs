@@ -1,0 +1,41 @@
+//! Every source file opens by saying what it is.
+//!
+//! What it is: a check that a Rust file begins with a `//!` paragraph, or with the page it includes. What it is NOT: a judge of the
+//! paragraph. Samples that the compiler is to refuse (`tests/ui`) are data, not rooms of the house.
+
+use crate::{Tree, Violation};
+
+const RULE: &str = "every source file begins with a `//!` paragraph";
+
+pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
+    let sources = tree.ending(".rs").filter(|(path, _)| !path.contains("/ui/"));
+    let mute = sources.filter(|(_, text)| {
+        let first = text.lines().next().unwrap_or_default();
+        let page = first.starts_with("#![doc = include_str!(");
+        !page && first.strip_prefix("//! ").is_none_or(|words| words.trim().is_empty())
+    });
+    let say = |path: &str| {
+        let remedy = "begin with what the file is, what it is NOT, where its data goes and which file to read next";
+        Violation::of(RULE, path, "the first line is none", remedy).at(1)
+    };
+    mute.map(|(path, _)| say(path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::Tree;
+
+    #[test]
+    fn a_mute_file_is_found() {
+        let tree = Tree::sample(&[
+            ("a/src/a.rs", "//! The lane.\n"),
+            ("a/src/b.rs", "use std::fmt;\n"),
+            ("a/src/c.rs", "//! \n"),
+            ("a/src/d.rs", "#![doc = include_str!(\"d.md\")]\n"),
+            ("a/tests/ui/e.rs", "fn main() {}\n"),
+        ]);
+        let found = check(&tree).into_iter().map(|it| it.path).collect::<Vec<_>>();
+        assert_eq!(found, ["a/src/b.rs", "a/src/c.rs"]);
+    }
+}

@@ -23,6 +23,7 @@ impl Env for RealEnv {
         Ok(Arc::new(RealSocket::bind(listen)?))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the window to names")]
     fn resolve(&self, host: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
         let host = host.to_owned();
         Box::pin(async move {

@@ -26,6 +26,7 @@ fn bind(ip: &str) -> Socket {
 }
 
 /// An address where nobody listens.
+#[expect(clippy::disallowed_methods, reason = "a socket of the system's own, to have its port")]
 fn closed(ip: &str) -> SocketAddr {
     UdpSocket::bind(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap().local_addr().unwrap()
 }

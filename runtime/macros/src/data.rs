@@ -137,7 +137,7 @@ fn recursive_bounds(item: &DeriveInput, root: &Path) -> TokenStream {
         (
             "serialize_bounds",
             quote!(serialize_bounds(
-                __S: #rkyv::ser::Writer + #rkyv::ser::Allocator + #rkyv::ser::Sharing,
+                __S: #rkyv::ser::Writer + #rkyv::ser::Allocator,
                 <__S as #rkyv::rancor::Fallible>::Error: #rkyv::rancor::Source,
                 #(#params: #rkyv::Serialize<__S>,)*
             )),
@@ -145,7 +145,6 @@ fn recursive_bounds(item: &DeriveInput, root: &Path) -> TokenStream {
         (
             "deserialize_bounds",
             quote!(deserialize_bounds(
-                __D: #rkyv::de::Pooling,
                 <__D as #rkyv::rancor::Fallible>::Error: #rkyv::rancor::Source,
                 #(#archived: #rkyv::Deserialize<#params, __D>,)*
             )),
@@ -153,7 +152,7 @@ fn recursive_bounds(item: &DeriveInput, root: &Path) -> TokenStream {
         (
             "bytecheck",
             quote!(bytecheck(bounds(
-                __C: #rkyv::validation::ArchiveContext + #rkyv::validation::SharedContext,
+                __C: #rkyv::validation::ArchiveContext,
                 <__C as #rkyv::rancor::Fallible>::Error: #rkyv::rancor::Source,
                 #(#archived: #rkyv::bytecheck::CheckBytes<__C>,)*
             ))),

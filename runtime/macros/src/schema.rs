@@ -2,7 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Data, DeriveInput, Field, Fields, Path, ext::IdentExt, spanned::Spanned};
+use syn::{
+    Attribute, Data, DeriveInput, Field, Fields, Path, ext::IdentExt, parse_quote, spanned::Spanned,
+};
 
 use crate::data;
 
@@ -10,7 +12,11 @@ pub(crate) fn implement(item: &DeriveInput, root: &Path) -> TokenStream {
     let ident = &item.ident;
     let mut generics = item.generics.clone();
     for param in generics.type_params_mut() {
-        param.bounds.push(syn::parse_quote!(#root::Schema));
+        param.bounds.push(parse_quote!(#root::Schema));
+    }
+    if !generics.params.is_empty() {
+        // What an instance must be to be archived is up to rkyv.
+        generics.make_where_clause().predicates.push(parse_quote!(Self: #root::rkyv::Archive));
     }
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let own = options_of(&item.attrs);
@@ -23,6 +29,14 @@ pub(crate) fn implement(item: &DeriveInput, root: &Path) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #root::Schema for #ident #arguments #where_clause {
             fn describe(walk: &mut #root::SchemaWalk) {
+                // A list trusts that what has a size has one in its archive, too.
+                const {
+                    ::core::assert!(
+                        ::core::mem::size_of::<Self>() == 0
+                            || ::core::mem::size_of::<#root::rkyv::Archived<Self>>() != 0,
+                        "nothing of this type is archived: archive one of its fields, or remove them all"
+                    )
+                };
                 walk.composite::<Self>(#kind, |walk| {
                     let _ = &walk;
                     #own

@@ -11,25 +11,20 @@ use rkyv::{
     Archive, Deserialize, Serialize,
     api::{access_with_context, deserialize_using, serialize_using},
     bytecheck::CheckBytes,
-    de::{
-        Pool,
-        pooling::{ErasedPtr, Pooling, PoolingState},
-    },
     rancor::{self, Strategy},
-    ser::{
-        Positional, Serializer, Writer,
-        allocator::{Arena, ArenaHandle},
-        sharing::Share,
-    },
-    validation::{Validator, archive::ArchiveValidator, shared::SharedValidator},
+    ser::{Positional, Serializer, Writer},
+    validation::archive::ArchiveValidator,
 };
 
-use crate::{Fingerprint, Message, MessageId, Payload, Schema};
+use crate::{
+    Fingerprint, Message, MessageId, Payload, Schema,
+    scratch::{Scratch, with_scratch},
+};
 
-/// How deep an archive may nest, in pointers followed: 64.
+/// How deep an archive may nest: 64 levels, of which the message itself is the first and every pointer adds one.
 ///
-/// Checking recurses, so an unbounded archive of a recursive type could overflow the stack and end the program.
-/// 64 levels are far above what messages need and use a few kilobytes of stack.
+/// Checking, reading and dropping recurse, so an unbounded archive of a recursive type could overflow the stack and
+/// end the program. 64 levels are far above what messages need and use a few kilobytes of stack.
 pub const ARCHIVE_DEPTH_MAX: usize = 64;
 
 /// Appends an archive to a batch; positions are relative to the archive's own start.
@@ -52,17 +47,18 @@ impl<E> Writer<E> for ArchiveWriter<'_> {
 }
 
 /// What archives are written with.
-pub type Encoder<'a> =
-    Strategy<Serializer<ArchiveWriter<'a>, ArenaHandle<'a>, Share>, rancor::Error>;
+///
+/// It shares nothing, so `Rc` and `Arc` cannot be archived and every archive is a tree. With shared parts an archive
+/// could be flat when it is checked and still be a chain of any length when the value is dropped.
+pub type Encoder<'a> = Strategy<Serializer<ArchiveWriter<'a>, Scratch<'a>, ()>, rancor::Error>;
 
 /// What archives are read with.
 pub type Decoder<'a> = Strategy<Decode<'a>, rancor::Error>;
 
-type Check<'a> = Strategy<Validator<ArchiveValidator<'a>, SharedValidator>, rancor::Error>;
+type Check<'a> = Strategy<ArchiveValidator<'a>, rancor::Error>;
 
-/// The state of one deserialization: shared pointers, and the node that references inside the message belong to.
+/// The state of one deserialization: the node that references inside the message belong to.
 pub struct Decode<'a> {
-    pool: Pool,
     site: &'a (dyn Any + Send + Sync),
 }
 
@@ -71,23 +67,6 @@ impl<'a> Decode<'a> {
     #[must_use]
     pub fn site(&self) -> &'a (dyn Any + Send + Sync) {
         self.site
-    }
-}
-
-impl Pooling<rancor::Error> for Decode<'_> {
-    fn start_pooling(&mut self, address: usize) -> PoolingState {
-        Pooling::<rancor::Error>::start_pooling(&mut self.pool, address)
-    }
-
-    #[expect(unsafe_code, reason = "rkyv declares the method unsafe; it is passed on")]
-    unsafe fn finish_pooling(
-        &mut self,
-        address: usize,
-        ptr: ErasedPtr,
-        drop: unsafe fn(ErasedPtr),
-    ) -> Result<(), rancor::Error> {
-        // SAFETY: the caller keeps the contract of this method, which is the pool's.
-        unsafe { self.pool.finish_pooling(address, ptr, drop) }
     }
 }
 
@@ -120,9 +99,9 @@ where
 {
     fn archive(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = out.len();
-        let result = with_arena(|arena| {
+        let result = with_scratch(|scratch| {
             let writer = ArchiveWriter { out, start };
-            let mut serializer = Serializer::new(writer, arena.acquire(), Share::new());
+            let mut serializer = Serializer::new(writer, scratch, ());
             serialize_using::<_, rancor::Error>(self, &mut serializer).map(drop)
         });
         result.map_err(|source| {
@@ -133,26 +112,12 @@ where
 
     fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError> {
         let depth = NonZeroUsize::new(ARCHIVE_DEPTH_MAX);
-        let mut check =
-            Validator::new(ArchiveValidator::with_max_depth(bytes, depth), SharedValidator::new());
+        let mut check = ArchiveValidator::with_max_depth(bytes, depth);
         let archived = access_with_context::<T::Archived, _, rancor::Error>(bytes, &mut check)
             .map_err(DecodeError::Archive)?;
-        let mut decode = Decode { pool: Pool::new(), site };
+        let mut decode = Decode { site };
         deserialize_using::<T, _, rancor::Error>(archived, &mut decode).map_err(DecodeError::Value)
     }
-}
-
-/// One scratch arena a thread: serializing allocates nothing once it has grown to what messages need.
-fn with_arena<R>(f: impl FnOnce(&mut Arena) -> R) -> R {
-    thread_local! {
-        static ARENA: std::cell::RefCell<Option<Arena>> = const { std::cell::RefCell::new(None) };
-    }
-    // Taken out while it is used, so that a value which archives another inside `serialize` gets one of its own.
-    let mut arena = ARENA.with(|cell| cell.borrow_mut().take()).unwrap_or_default();
-    let result = f(&mut arena);
-    arena.shrink();
-    ARENA.with(|cell| *cell.borrow_mut() = Some(arena));
-    result
 }
 
 type Unarchive<T> = fn(&[u8], &(dyn Any + Send + Sync)) -> Result<T, DecodeError>;

@@ -13,6 +13,7 @@ mod id;
 mod message;
 mod payload;
 mod schema;
+mod scratch;
 
 pub use codec::{
     ARCHIVE_DEPTH_MAX, Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire,

@@ -2,26 +2,22 @@
 //!
 //! `#[data]` and `#[message]` describe a type's fields; [`Fingerprint::of`] walks the description once, at node
 //! start, with a set of the types it has seen, because a const hash over recursive types does not compile. Nodes
-//! exchange fingerprints in the handshake and refuse to send what the other would read differently.
+//! exchange fingerprints in the handshake and refuse to send what the other would read differently. Read
+//! `schema/known.rs` for the types that need no attribute.
 
-use std::{
-    any::TypeId,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{any::TypeId, fmt};
 
-use crate::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
+mod known;
 
 /// A type whose archived layout can be described.
 ///
-/// Not implemented for `usize` and `isize`: their width is not the same everywhere. Written by `#[data]` and
-/// `#[message]`; by hand only for a type that archives by hand.
+/// Written by `#[data]` and `#[message]`; by hand only for a type that archives by hand. Not implemented for `usize`
+/// and `isize`, whose width is not the same everywhere, nor for `Rc` and `Arc`, which no archive has (see
+/// [`Encoder`](crate::Encoder)).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a part of a message that crosses nodes",
     label = "its layout is not described",
-    note = "put #[data] on `{Self}`; use u64 in place of usize, and String in place of &str; a message that stays on \
+    note = "put #[data] on `{Self}`; use u64 in place of usize, String in place of &str, Box in place of Arc; a message that stays on \
             its node takes any field: #[message(local, …)]"
 )]
 pub trait Schema: 'static {
@@ -39,7 +35,7 @@ pub struct SchemaWalk {
 impl SchemaWalk {
     /// A type without parts, such as `u64`, under a name that no other layout has.
     pub fn leaf(&mut self, name: &str) {
-        self.text(name);
+        self.text(Step::Leaf, name);
     }
 
     /// A type with parts: `kind` is `struct`, `enum` or the like; `parts` describes them. A type that was met before
@@ -47,36 +43,39 @@ impl SchemaWalk {
     pub fn composite<T: ?Sized + 'static>(&mut self, kind: &str, parts: impl FnOnce(&mut Self)) {
         let id = TypeId::of::<T>();
         if let Some(at) = self.seen.iter().position(|seen| *seen == id) {
-            self.text("again");
-            self.number(at as u64);
+            self.step(Step::Again, at as u64);
             return;
         }
         self.seen.push(id);
-        self.text(kind);
+        self.text(Step::Composite, kind);
         parts(self);
-        self.text("end");
+        self.step(Step::End, 0);
     }
 
     /// One part of a composite: a field or a variant's field, by name (`0`, `1`, … in a tuple).
     pub fn field<T: Schema>(&mut self, name: &str) {
-        self.text(name);
+        self.text(Step::Field, name);
         T::describe(self);
     }
 
     /// Starts a variant of an enum.
     pub fn variant(&mut self, name: &str) {
-        self.text("variant");
-        self.text(name);
+        self.text(Step::Variant, name);
     }
 
     /// A bare number that is part of the layout, such as an array's length.
     pub fn number(&mut self, value: u64) {
-        self.mix(&value.to_le_bytes());
+        self.step(Step::Number, value);
     }
 
-    fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
+    fn text(&mut self, step: Step, text: &str) {
+        self.step(step, text.len() as u64);
         self.mix(text.as_bytes());
+    }
+
+    fn step(&mut self, step: Step, value: u64) {
+        self.mix(&[step as u8]);
+        self.mix(&value.to_le_bytes());
     }
 
     /// FNV-1a, 64 bit (Fowler, Noll, Vo).
@@ -85,6 +84,19 @@ impl SchemaWalk {
             self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
+}
+
+/// What a number or a text in the description means, so that no two layouts have one description.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Step {
+    Leaf = 1,
+    Composite = 2,
+    Again = 3,
+    End = 4,
+    Field = 5,
+    Variant = 6,
+    Number = 7,
 }
 
 /// The hash of a layout: equal on both sides means that archives can be read as they are.
@@ -102,10 +114,8 @@ impl Fingerprint {
     #[must_use]
     pub fn of_exchange<M: Schema, O: Schema>() -> Self {
         Self::walk(|walk| {
-            walk.text("message");
-            M::describe(walk);
-            walk.text("output");
-            O::describe(walk);
+            walk.field::<M>("message");
+            walk.field::<O>("output");
         })
     }
 
@@ -127,88 +137,3 @@ impl fmt::Display for Fingerprint {
         write!(f, "{:016x}", self.0)
     }
 }
-
-macro_rules! leaf {
-    ($($type:ty),* $(,)?) => { $(
-        impl Schema for $type {
-            fn describe(walk: &mut SchemaWalk) {
-                walk.leaf(stringify!($type));
-            }
-        }
-    )* };
-}
-
-leaf!(u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, f32, f64, bool, char, (), String, Duration);
-leaf!(NodeId, Incarnation, MessageId, ActorTypeId, AskId, ActorKey, Address);
-
-macro_rules! sequence {
-    ($($name:literal: $type:ty, [$($param:ident $(: $bound:path)?),*];)*) => { $(
-        impl<$($param: Schema $(+ $bound)?),*> Schema for $type {
-            fn describe(walk: &mut SchemaWalk) {
-                walk.composite::<Self>($name, |walk| { $( walk.field::<$param>(stringify!($param)); )* });
-            }
-        }
-    )* };
-}
-
-sequence! {
-    "vec": Vec<T>, [T];
-    "deque": VecDeque<T>, [T];
-    "option": Option<T>, [T];
-    "result": Result<T, E>, [T, E];
-    "map": BTreeMap<K, V>, [K, V];
-    "set": BTreeSet<T>, [T];
-}
-
-impl<T: Schema> Schema for Box<T> {
-    fn describe(walk: &mut SchemaWalk) {
-        walk.composite::<Self>("box", |walk| walk.field::<T>("T"));
-    }
-}
-
-impl<T: Schema> Schema for Arc<T> {
-    fn describe(walk: &mut SchemaWalk) {
-        walk.composite::<Self>("shared", |walk| walk.field::<T>("T"));
-    }
-}
-
-impl<K: Schema, V: Schema, S: 'static> Schema for HashMap<K, V, S> {
-    fn describe(walk: &mut SchemaWalk) {
-        walk.composite::<HashMap<K, V>>("hash map", |walk| {
-            walk.field::<K>("K");
-            walk.field::<V>("V");
-        });
-    }
-}
-
-impl<T: Schema, S: 'static> Schema for HashSet<T, S> {
-    fn describe(walk: &mut SchemaWalk) {
-        walk.composite::<HashSet<T>>("hash set", |walk| walk.field::<T>("T"));
-    }
-}
-
-impl<T: Schema, const N: usize> Schema for [T; N] {
-    fn describe(walk: &mut SchemaWalk) {
-        walk.composite::<Self>("array", |walk| {
-            walk.number(N as u64);
-            walk.field::<T>("T");
-        });
-    }
-}
-
-macro_rules! tuple {
-    ($($param:ident),*) => {
-        impl<$($param: Schema),*> Schema for ($($param,)*) {
-            fn describe(walk: &mut SchemaWalk) {
-                walk.composite::<Self>("tuple", |walk| { $( walk.field::<$param>("."); )* });
-            }
-        }
-    };
-}
-
-tuple!(A);
-tuple!(A, B);
-tuple!(A, B, C);
-tuple!(A, B, C, D);
-tuple!(A, B, C, D, E);
-tuple!(A, B, C, D, E, F);

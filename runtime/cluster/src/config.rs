@@ -1,0 +1,110 @@
+//! How fast membership looks, and for how long it doubts.
+
+use std::{
+    num::{NonZeroU8, NonZeroUsize},
+    time::Duration,
+};
+
+use crate::PACKET_BYTES_MAX;
+
+/// The spans of time and the widths of membership. [`MembershipConfig::lan`] is the default.
+///
+/// All nodes of a cluster should have the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct MembershipConfig {
+    /// One random member is probed in each. Default 300 ms: a silent member is suspected within about two.
+    pub probe_period: Duration,
+    /// How long a direct answer may take before others are asked to probe. Default 100 ms, below half a period.
+    pub probe_rtt: Duration,
+    /// How many others are asked. Default 3.
+    pub indirect_probes: usize,
+    /// How long a suspect may refute before it is down. Default 2 s, times log10 of the members above 10.
+    pub suspicion: Duration,
+    /// How often one piece of news is passed on by each node. Default 10 and more, with the members.
+    pub transmissions: u8,
+    /// How often news are sent without waiting for a probe to carry them. Default 200 ms.
+    pub gossip_period: Duration,
+    /// How many members gossip goes to. Default 3.
+    pub gossip_members: usize,
+    /// How often the next members in the ring of node ids are touched, so that a closed port shows in an idle
+    /// cluster. Default 150 ms.
+    pub touch_period: Duration,
+    /// How many members are touched. Default 2, so that two neighbours may die together.
+    pub touch_members: usize,
+    /// Pause between a report that a port is closed and the probe that has to confirm it: what arrives meanwhile
+    /// answers packets of before. Default 2 ms.
+    pub doubt_settle: Duration,
+    /// How often the probe is repeated. Default 100 ms.
+    pub doubt_period: Duration,
+    /// How long a doubt lasts that neither a report nor a sign of life ends. Default 1.5 s, because a kernel answers
+    /// one closed port a second once a burst has used up its allowance (icmp(7), `icmp_ratelimit`).
+    pub doubt_max: Duration,
+    /// How often a node that has not joined asks those it has contact with. Default 500 ms.
+    pub join_period: Duration,
+    /// The longest pause between two questions to a member that is down, whether it is; the first is a second.
+    /// Default 15 s: how long a cluster may stay apart after a partition is over.
+    pub heal_period_max: Duration,
+    /// How long a member that is down is remembered and asked. Default one hour.
+    pub forget_down: Duration,
+}
+
+impl MembershipConfig {
+    /// For a network with round trips of a few milliseconds and about `members` members.
+    #[must_use]
+    pub fn lan(members: usize) -> Self {
+        let scale = (members.max(10) as f64).log10();
+        Self {
+            probe_period: Duration::from_millis(300),
+            probe_rtt: Duration::from_millis(100),
+            indirect_probes: 3,
+            suspicion: Duration::from_secs(2).mul_f64(scale),
+            // Four times the logarithm reaches everybody without loss (foca, after memberlist); the rest is for loss.
+            transmissions: (10.0 * scale) as u8,
+            gossip_period: Duration::from_millis(200),
+            gossip_members: 3,
+            touch_period: Duration::from_millis(150),
+            touch_members: 2,
+            doubt_settle: Duration::from_millis(2),
+            doubt_period: Duration::from_millis(100),
+            doubt_max: Duration::from_millis(1_500),
+            join_period: Duration::from_millis(500),
+            heal_period_max: Duration::from_secs(15),
+            forget_down: Duration::from_secs(3_600),
+        }
+    }
+
+    /// The part that SWIM needs, with what would break it (zeroes, a round trip above half a period) lifted to the
+    /// nearest value that works.
+    pub(crate) fn swim(&self) -> foca::Config {
+        let members = |n: usize| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+        let probe_period = self.probe_period.max(Duration::from_millis(2));
+        let probe_rtt = self.probe_rtt.clamp(Duration::from_millis(1), probe_period / 2);
+        let periodic = |frequency: Duration, n| {
+            Some(foca::PeriodicParams {
+                frequency: frequency.max(Duration::from_millis(1)),
+                num_members: members(n),
+            })
+        };
+        foca::Config {
+            probe_period,
+            probe_rtt,
+            num_indirect_probes: members(self.indirect_probes),
+            max_transmissions: NonZeroU8::new(self.transmissions).unwrap_or(NonZeroU8::MIN),
+            suspect_to_down_after: self.suspicion.max(probe_period),
+            remove_down_after: Some(self.forget_down),
+            max_packet_size: members(PACKET_BYTES_MAX),
+            notify_down_members: true,
+            periodic_announce: periodic(Duration::from_secs(30), 1),
+            // Done by `membership/heal.rs`, because SWIM's own stops where nobody is left on this side.
+            periodic_announce_to_down_members: None,
+            periodic_gossip: periodic(self.gossip_period, self.gossip_members),
+        }
+    }
+}
+
+impl Default for MembershipConfig {
+    fn default() -> Self {
+        Self::lan(5)
+    }
+}

@@ -8,6 +8,7 @@
 
 mod arrows;
 mod blocks;
+mod bounds;
 mod code;
 mod deny;
 mod files;
@@ -55,6 +56,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("speech", speech::check),
     ("links", links::check),
     ("blocks", blocks::check),
+    ("bounds", bounds::check),
     ("glossary", glossary::check),
     ("readme", readme::check),
 ];

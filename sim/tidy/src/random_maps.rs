@@ -43,9 +43,12 @@ const UNWRAPS: [&str; 12] = [
     "clone",
 ];
 
+/// Files that visit such a map on purpose, because its order shows whether entropy is replaced.
+const CANARIES: [&str; 1] = ["sim/interpose/tests/overrides.rs"];
+
 pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (path, text) in tree.ending(".rs") {
+    for (path, text) in tree.ending(".rs").filter(|(path, _)| !CANARIES.contains(path)) {
         let bare = code::bare(text);
         for name in declared(&bare) {
             for (at, _) in bare.match_indices(&name) {

@@ -48,6 +48,7 @@ rules! {
     speech,
     links,
     blocks,
+    bounds,
     glossary,
     readme,
 }

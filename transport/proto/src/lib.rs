@@ -1,1 +1,38 @@
-//! Under construction.
+//! Frames, handshake, credit and lanes as plain state machines.
+//!
+//! What it is: the bytes between two nodes (see [`format`](mod@format)) and the decisions about them, taken in pure
+//! code. What it is NOT: it opens no socket, knows no clock, awaits nothing; bytes come in as slices, go out into
+//! the caller's `Vec<u8>`, and the transport does the rest. Read `format.md` first, then `header.rs`, `write.rs`,
+//! `read.rs`; `handshake.rs` and `credit.rs` after that.
+
+mod body;
+mod bytes;
+mod credit;
+mod error;
+mod extension;
+pub mod format;
+mod handshake;
+mod header;
+mod hello;
+mod lane;
+mod name;
+mod preamble;
+mod read;
+mod slab;
+mod write;
+
+pub use body::{
+    Announce, Body, Close, CloseCode, Credit, CreditTotal, Ping, Pong, Probe, ProbeAnswer, Refuse,
+    RefuseReason, StreamEnd, Terminated, TerminatedReason, Unwatch, Watch,
+};
+pub use credit::{CreditBook, CreditRefused, Grant, GrantError, Overrun, Window, WindowTable};
+pub use error::{EncodeFrameError, ExtensionError, Field, FrameError, PayloadError};
+pub use extension::{Extensions, TraceContext};
+pub use handshake::{Admission, Handshake, HandshakeError, Known, Link, Step, Surroundings, admit};
+pub use header::{FrameKind, Header};
+pub use hello::{Accepted, AcceptedTable, Hello, InitialCredit, LocalHello, Revisions, Welcome};
+pub use lane::{LaneState, Position};
+pub use name::{ClusterName, NameError, NodeName};
+pub use preamble::{Preamble, PreambleError, Purpose};
+pub use read::{Frame, FrameLimits, FrameReader};
+pub use write::{FrameWriter, write_body, write_empty};

@@ -1,0 +1,162 @@
+//! Extensions: what a frame says beyond its header, as bounded tag-length-value records.
+//!
+//! Most frames have none. Layout and numbers are in `format.md`; an unknown record is skipped unless its sender
+//! insists on it.
+
+use std::time::Duration;
+
+use odeon_message::Address;
+
+use crate::{
+    ExtensionError,
+    bytes::{ADDRESS_BYTES, address, put_address},
+    format::{CHAIN_ADDRESSES_MAX, padded},
+};
+
+const REMAINING: u16 = 1;
+const TRACE: u16 = 2;
+const CHAIN: u16 = 3;
+const EPOCH: u16 = 4;
+/// Bit of the tag: a receiver that does not know the extension must refuse the frame.
+const MUST_UNDERSTAND: u16 = 0x8000;
+const HEAD_BYTES: usize = 4;
+const TRACE_BYTES: usize = 25;
+
+/// Where a message comes from in a trace: W3C Trace Context, level 1, `traceparent` in binary.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TraceContext {
+    /// The whole trace.
+    pub trace_id: [u8; 16],
+    /// The span that sent the message.
+    pub parent_id: [u8; 8],
+    /// Trace flags; bit 0 says sampled.
+    pub flags: u8,
+}
+
+/// What a frame carries beside header and payload. The default is nothing, and costs no byte.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Extensions {
+    /// Time left until the asker gives up, from when the frame was written; whole microseconds travel.
+    pub remaining: Option<Duration>,
+    /// The trace the message is part of.
+    pub trace: Option<TraceContext>,
+    /// The actors that wait for this ask, oldest first; at most [`CHAIN_ADDRESSES_MAX`], the oldest are cut.
+    pub chain: Vec<Address>,
+    /// The epoch of the shard the message is meant for; a receiver must understand it.
+    pub shard_epoch: Option<u64>,
+}
+
+impl Extensions {
+    /// Only the time left.
+    #[must_use]
+    pub fn remaining(remaining: Option<Duration>) -> Self {
+        Self { remaining, ..Self::default() }
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.remaining.is_none()
+            && self.trace.is_none()
+            && self.chain.is_empty()
+            && self.shard_epoch.is_none()
+    }
+
+    /// Appends the records, padded to 16; at most 624 bytes.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        if let Some(remaining) = self.remaining {
+            let micros = u64::try_from(remaining.as_micros()).unwrap_or(u64::MAX);
+            head(out, REMAINING, 8);
+            out.extend_from_slice(&micros.to_le_bytes());
+        }
+        if let Some(trace) = self.trace {
+            head(out, TRACE, TRACE_BYTES);
+            out.extend_from_slice(&trace.trace_id);
+            out.extend_from_slice(&trace.parent_id);
+            out.push(trace.flags);
+        }
+        let chain = &self.chain[self.chain.len().saturating_sub(CHAIN_ADDRESSES_MAX)..];
+        if !chain.is_empty() {
+            head(out, CHAIN, chain.len() * ADDRESS_BYTES);
+            chain.iter().for_each(|link| put_address(out, link));
+        }
+        if let Some(epoch) = self.shard_epoch {
+            head(out, EPOCH | MUST_UNDERSTAND, 8);
+            out.extend_from_slice(&epoch.to_le_bytes());
+        }
+        out.resize(start + padded(out.len() - start), 0);
+    }
+
+    /// Reads the whole region of a frame.
+    pub(crate) fn decode(mut region: &[u8]) -> Result<Self, ExtensionError> {
+        let mut extensions = Self::default();
+        let mut before = 0;
+        loop {
+            // A tail too short for a head can only be padding.
+            let Some((&[t0, t1, l0, l1], rest)) = region.split_first_chunk::<HEAD_BYTES>() else {
+                return zeroes(region).map(|()| extensions);
+            };
+            let tag = u16::from_le_bytes([t0, t1]);
+            if tag == 0 {
+                return zeroes(region).map(|()| extensions);
+            }
+            let number = tag & !MUST_UNDERSTAND;
+            let len = usize::from(u16::from_le_bytes([l0, l1]));
+            let Some((value, rest)) = rest.split_at_checked(len) else {
+                return Err(ExtensionError::Truncated { tag: number, len, left: rest.len() });
+            };
+            if number <= before {
+                return Err(ExtensionError::Order { tag: number, before });
+            }
+            if !extensions.take(number, value)? && tag & MUST_UNDERSTAND != 0 {
+                return Err(ExtensionError::MustUnderstand { tag: number });
+            }
+            before = number;
+            region = rest;
+        }
+    }
+
+    /// Takes one record; false if it is not known.
+    fn take(&mut self, tag: u16, value: &[u8]) -> Result<bool, ExtensionError> {
+        let wrong = ExtensionError::Length { tag, len: value.len() };
+        let long = || value.try_into().map(u64::from_le_bytes).map_err(|_| wrong.clone());
+        match tag {
+            REMAINING => self.remaining = Some(Duration::from_micros(long()?)),
+            TRACE => self.trace = Some(trace(value).ok_or(wrong)?),
+            CHAIN => {
+                let (links, rest) = value.as_chunks::<ADDRESS_BYTES>();
+                if links.is_empty() || links.len() > CHAIN_ADDRESSES_MAX || !rest.is_empty() {
+                    return Err(wrong);
+                }
+                self.chain = links.iter().map(address).collect();
+            }
+            EPOCH => self.shard_epoch = Some(long()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+fn head(out: &mut Vec<u8>, tag: u16, len: usize) {
+    let len = u16::try_from(len).expect("the longest record is a chain of 16 addresses, 512 bytes");
+    out.extend_from_slice(&tag.to_le_bytes());
+    out.extend_from_slice(&len.to_le_bytes());
+}
+
+fn trace(value: &[u8]) -> Option<TraceContext> {
+    let (trace_id, rest) = value.split_first_chunk::<16>()?;
+    let (parent_id, rest) = rest.split_first_chunk::<8>()?;
+    let [flags] = rest else { return None };
+    Some(TraceContext { trace_id: *trace_id, parent_id: *parent_id, flags: *flags })
+}
+
+fn zeroes(region: &[u8]) -> Result<(), ExtensionError> {
+    let zero = region.iter().all(|byte| *byte == 0);
+    // A whole unit of padding would be a unit too many: lengths have one form.
+    if zero && region.len() < crate::format::ALIGNMENT {
+        Ok(())
+    } else {
+        Err(ExtensionError::Padding)
+    }
+}

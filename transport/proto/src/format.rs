@@ -1,0 +1,50 @@
+#![doc = include_str!("format.md")]
+
+/// The version byte of every frame and preamble.
+pub const VERSION: u8 = 1;
+/// The newest revision of version 1 that this crate speaks; revisions are negotiated in the handshake.
+pub const REVISION: u16 = 1;
+/// Everything on a stream is a multiple of this many bytes, so that payloads stay aligned for any archive.
+pub const ALIGNMENT: usize = 16;
+/// Length of the fixed header.
+pub const HEADER_BYTES: usize = 32;
+/// Length of what a stream starts with.
+pub const PREAMBLE_BYTES: usize = 16;
+/// Longest frame by default, header and padding included: 1 MiB. Larger messages have a stream of their own.
+pub const FRAME_BYTES_MAX_DEFAULT: usize = 1 << 20;
+/// Smallest bound on a frame that can be configured: every control frame fits.
+pub const FRAME_BYTES_MAX_LEAST: usize = CONTROL_FRAME_BYTES_MAX;
+/// Largest bound on a frame that can be configured: 256 MiB, far below what the 32-bit length could say.
+pub const FRAME_BYTES_MAX_MOST: usize = 256 << 20;
+/// Longest frame on the control stream: 128 KiB. The longest, a hello with a full table, has 65 KiB.
+pub const CONTROL_FRAME_BYTES_MAX: usize = 128 << 10;
+/// Size of a receive slab by default: 64 KiB.
+pub const SLAB_BYTES_DEFAULT: usize = 64 << 10;
+/// Most bytes of extensions in one frame: the header counts units of 16 in one byte.
+pub const EXTENSION_BYTES_MAX: usize = 255 * ALIGNMENT;
+/// Most addresses in an ask chain: deeper chains are cut at the oldest end.
+pub const CHAIN_ADDRESSES_MAX: usize = 16;
+/// Longest cluster or node name: a DNS label (RFC 1035, section 2.3.4), because certificates carry it as one.
+pub const NAME_BYTES_MAX: usize = 63;
+/// Most messages in an accepted table.
+pub const ACCEPTED_MAX: usize = 4096;
+/// Most message lanes in one direction.
+pub const LANES_MAX: u8 = 64;
+/// Longest text of a refusal, a close or a termination.
+pub const TEXT_BYTES_MAX: usize = 256;
+/// Most receivers in one credit frame.
+pub const CREDIT_TOTALS_MAX: usize = 1024;
+/// Most receivers with credit state in one lane, on both sides.
+pub const CREDIT_ENTRIES_MAX: usize = 65_536;
+/// Credit in messages for each receiver by default.
+pub const CREDIT_MESSAGES_DEFAULT: u32 = 256;
+/// Credit in bytes for each receiver by default: 1 MiB.
+pub const CREDIT_BYTES_DEFAULT: u32 = 1 << 20;
+/// Most bytes waiting in one lane by default: 4 MiB.
+pub const LANE_BYTES_MAX_DEFAULT: usize = 4 << 20;
+
+/// `len` rounded up to a multiple of [`ALIGNMENT`].
+#[must_use]
+pub const fn padded(len: usize) -> usize {
+    len.next_multiple_of(ALIGNMENT)
+}

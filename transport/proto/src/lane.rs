@@ -1,0 +1,111 @@
+//! The books of one outbound lane: what was written, what was handed to QUIC, how much waits.
+//!
+//! Frames are numbered in the order they were written. A frame is handed when the write that carries it is about to
+//! be attempted: from then on it may have arrived. What was written and not handed when the connection was lost was
+//! certainly not delivered. The bytes themselves are the transport's.
+
+use std::collections::VecDeque;
+
+/// Stretches of dropped frames that are remembered; older ones are answered as handed, the careful answer.
+const DROPPED_MAX: usize = 64;
+
+/// The number of a frame in its lane, from 1, over all connections of the association.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Position(u64);
+
+/// The books of one lane.
+#[derive(Debug)]
+pub struct LaneState {
+    written: u64,
+    handed: u64,
+    waiting_bytes: usize,
+    writing_bytes: usize,
+    bytes_max: usize,
+    /// First and last of frames that were dropped, oldest first.
+    dropped: VecDeque<(u64, u64)>,
+    /// Up to here nothing is known about drops.
+    forgotten: u64,
+}
+
+impl LaneState {
+    /// An empty lane with room for `bytes_max` bytes, waiting and being written.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            written: 0,
+            handed: 0,
+            waiting_bytes: 0,
+            writing_bytes: 0,
+            bytes_max,
+            dropped: VecDeque::new(),
+            forgotten: 0,
+        }
+    }
+
+    /// Bytes in the lane: waiting, and handed to QUIC but not yet taken by it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.waiting_bytes + self.writing_bytes
+    }
+
+    /// Whether a frame of this length fits. An empty lane takes any frame, so that none waits for ever.
+    #[must_use]
+    pub fn fits(&self, frame_bytes: usize) -> bool {
+        let bytes = self.bytes();
+        bytes == 0 || bytes.saturating_add(frame_bytes) <= self.bytes_max
+    }
+
+    /// Books a frame that was appended to the batch. `fits` is not asked again: the caller did.
+    pub fn write(&mut self, frame_bytes: usize) -> Position {
+        self.written += 1;
+        self.waiting_bytes += frame_bytes;
+        Position(self.written)
+    }
+
+    /// Marks all that waits as handed and returns how many bytes that is: call it BEFORE the write is attempted.
+    pub fn hand(&mut self) -> usize {
+        let bytes = std::mem::take(&mut self.waiting_bytes);
+        self.writing_bytes += bytes;
+        self.handed = self.written;
+        bytes
+    }
+
+    /// QUIC has taken this many of the handed bytes: there is room again.
+    pub fn taken(&mut self, bytes: usize) {
+        self.writing_bytes = self.writing_bytes.saturating_sub(bytes);
+    }
+
+    /// The connection is lost: the lane is emptied. What waited is dropped, not handed, and stays so.
+    ///
+    /// Returns how many frames were dropped.
+    pub fn lose(&mut self) -> u64 {
+        let dropped = self.written - self.handed;
+        if dropped > 0 {
+            if self.dropped.len() == DROPPED_MAX
+                && let Some((_, last)) = self.dropped.pop_front()
+            {
+                self.forgotten = last;
+            }
+            self.dropped.push_back((self.handed + 1, self.written));
+        }
+        self.handed = self.written;
+        self.waiting_bytes = 0;
+        self.writing_bytes = 0;
+        dropped
+    }
+
+    /// Whether this frame was, or may have been, handed to QUIC.
+    ///
+    /// False is a promise: the frame did not leave and will not, or still waits. True is said of a dropped frame
+    /// only after 64 later losses, when it is no longer remembered.
+    #[must_use]
+    pub fn handed(&self, position: Position) -> bool {
+        let Position(number) = position;
+        if number <= self.forgotten {
+            return true;
+        }
+        let after = self.dropped.partition_point(|(_, last)| *last < number);
+        let was_dropped = self.dropped.get(after).is_some_and(|(first, _)| *first <= number);
+        !was_dropped && number <= self.handed
+    }
+}

@@ -1,0 +1,103 @@
+//! Names of clusters and nodes: DNS labels, because certificates carry them as such.
+
+use std::fmt;
+
+use odeon_message::NodeId;
+use thiserror::Error;
+
+use crate::format::NAME_BYTES_MAX;
+
+/// Why a text is not a name.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Nothing, or too much.
+    #[error("a name has 1 to {NAME_BYTES_MAX} bytes, this one has {len}")]
+    Length {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// A byte that is none of `a-z`, `0-9` and `-`.
+    #[error("byte {byte:#04x} at {at} of a name is none of a-z, 0-9 and -")]
+    Byte {
+        /// The byte.
+        byte: u8,
+        /// Where, from 0.
+        at: usize,
+    },
+    /// It starts or ends with `-`.
+    #[error("a name neither starts nor ends with -")]
+    Hyphen,
+}
+
+fn check(text: &[u8]) -> Result<&str, NameError> {
+    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+        return Err(NameError::Length { len: text.len() });
+    }
+    let allowed = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    if let Some(at) = text.iter().position(|byte| !allowed(byte)) {
+        return Err(NameError::Byte { byte: text[at], at });
+    }
+    if text[0] == b'-' || text[text.len() - 1] == b'-' {
+        return Err(NameError::Hyphen);
+    }
+    Ok(std::str::from_utf8(text).expect("only ASCII passed the check above"))
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// Checks a text: 1 to 63 bytes of `a-z`, `0-9` and `-`, no `-` at either end (RFC 1035, 2.3.1).
+            ///
+            /// # Errors
+            /// When it is no DNS label in lower case.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                Self::from_bytes(text.as_bytes())
+            }
+
+            /// The same, from bytes of a peer.
+            pub(crate) fn from_bytes(text: &[u8]) -> Result<Self, NameError> {
+                check(text).map(|text| Self(text.into()))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a cluster.
+    ClusterName
+}
+name! {
+    /// The name of a node, unique in its cluster.
+    NodeName
+}
+
+impl NodeName {
+    /// The id that frames carry in place of the name.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        NodeId::of(&self.0)
+    }
+}

@@ -1,0 +1,183 @@
+//! Stream bytes into frames.
+//!
+//! A [`FrameReader`] belongs to one stream, after its preamble. It takes chunks as they come, copies them once and
+//! hands out frames whose payloads share its slabs. It trusts nothing: every length is checked against its bound
+//! before it is used, and memory grows with what has arrived, not with what was promised. Frames go to the
+//! transport; read `body.rs` for the payloads of control frames.
+
+use std::sync::Arc;
+
+use odeon_message::{Payload, Slab};
+
+use crate::{
+    Body, Extensions, FrameError, Header, PayloadError, Purpose,
+    format::{
+        CONTROL_FRAME_BYTES_MAX, FRAME_BYTES_MAX_DEFAULT, FRAME_BYTES_MAX_LEAST,
+        FRAME_BYTES_MAX_MOST, HEADER_BYTES, SLAB_BYTES_DEFAULT,
+    },
+    header::Lengths,
+    slab::Slabs,
+};
+
+/// Bounds of a [`FrameReader`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameLimits {
+    /// Longest frame that is read, header and padding included; default 1 MiB, kept between 128 KiB and 256 MiB.
+    /// On a control stream the bound is 128 KiB whatever this says.
+    pub frame_bytes_max: usize,
+    /// Up to which size slabs are used again; default 64 KiB, at least 4 KiB.
+    pub slab_bytes: usize,
+}
+
+impl Default for FrameLimits {
+    fn default() -> Self {
+        Self { frame_bytes_max: FRAME_BYTES_MAX_DEFAULT, slab_bytes: SLAB_BYTES_DEFAULT }
+    }
+}
+
+/// One frame as received.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What it is and whom it is for.
+    pub header: Header,
+    /// What it carries beside the payload.
+    pub extensions: Extensions,
+    /// The payload without padding, aligned to 16, sharing the reader's slab.
+    pub payload: Payload,
+    /// Length of the whole frame on the wire: what a message is charged in credit.
+    pub frame_bytes: usize,
+}
+
+impl Frame {
+    /// Reads the payload as what the kind of the frame says.
+    ///
+    /// # Errors
+    /// When the frame is of another kind, or its payload is not what the kind carries.
+    pub fn body<B: Body>(&self) -> Result<B, PayloadError> {
+        if self.header.kind != B::KIND {
+            return Err(PayloadError::WrongKind { expected: B::KIND, found: self.header.kind });
+        }
+        B::decode(self.payload.bytes())
+    }
+}
+
+/// Cuts the bytes of one stream into frames.
+#[derive(Debug)]
+pub struct FrameReader {
+    purpose: Purpose,
+    frame_bytes_max: usize,
+    slabs: Slabs,
+    /// Length of the frame the unread bytes belong to, as far as it is known.
+    need: usize,
+    /// What empty payloads share, so that they pin no slab.
+    empty: Arc<Slab>,
+    failed: Option<FrameError>,
+}
+
+impl FrameReader {
+    /// A reader for a stream of this purpose, after its preamble.
+    #[must_use]
+    pub fn new(purpose: Purpose, limits: FrameLimits) -> Self {
+        let frame_bytes_max = match purpose {
+            Purpose::Control => CONTROL_FRAME_BYTES_MAX,
+            Purpose::Lane | Purpose::Bulk => {
+                limits.frame_bytes_max.clamp(FRAME_BYTES_MAX_LEAST, FRAME_BYTES_MAX_MOST)
+            }
+        };
+        Self {
+            purpose,
+            frame_bytes_max,
+            slabs: Slabs::new(limits.slab_bytes.max(4096)),
+            need: HEADER_BYTES,
+            empty: Arc::new(Slab::new()),
+            failed: None,
+        }
+    }
+
+    /// Takes the next bytes of the stream; any length, any cut.
+    ///
+    /// All of them are copied. Call [`next`](Self::next) until it has no more before a push when bytes are plenty:
+    /// the reader then holds at most one partial frame and one push. After an error bytes are dropped.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.failed.is_none() && !bytes.is_empty() {
+            self.slabs.append(bytes, self.need);
+        }
+    }
+
+    /// The next whole frame, or `None` if more bytes are needed.
+    ///
+    /// # Errors
+    /// When the bytes are no frames of version 1. The place in the stream is lost then: every later call returns
+    /// the same error, and the connection must be closed.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would end at None; this goes on after a push"
+    )]
+    pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        self.cut().inspect_err(|error| self.failed = Some(error.clone()))
+    }
+
+    /// Tells that the stream has ended.
+    ///
+    /// # Errors
+    /// [`FrameError::Truncated`] if it ended inside a frame, or the error that [`next`](Self::next) returned.
+    pub fn end(&self) -> Result<(), FrameError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        match self.slabs.unread().len() {
+            0 => Ok(()),
+            have => Err(FrameError::Truncated { have, need: self.need }),
+        }
+    }
+
+    /// Memory the reader holds itself, in bytes; slabs that only payloads still hold are not counted.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.slabs.held_bytes()
+    }
+
+    fn cut(&mut self) -> Result<Option<Frame>, FrameError> {
+        let unread = self.slabs.unread();
+        let Some(head) = unread.first_chunk::<HEADER_BYTES>() else {
+            self.need = HEADER_BYTES;
+            return Ok(None);
+        };
+        let (header, lengths) = Header::decode(head, self.purpose, self.frame_bytes_max)?;
+        let Some(bytes) = unread.get(..lengths.frame) else {
+            self.need = lengths.frame;
+            return Ok(None);
+        };
+        let extensions = open(&header, lengths, bytes)?;
+        let payload = self.payload(lengths);
+        self.slabs.consume(lengths.frame);
+        self.need = HEADER_BYTES;
+        Ok(Some(Frame { header, extensions, payload, frame_bytes: lengths.frame }))
+    }
+
+    fn payload(&self, lengths: Lengths) -> Payload {
+        let (slab, read) = self.slabs.current();
+        let start = read + HEADER_BYTES + lengths.extensions;
+        let payload = if lengths.payload == 0 {
+            Payload::new(self.empty.clone(), 0..0)
+        } else {
+            Payload::new(slab.clone(), start..start + lengths.payload)
+        };
+        payload.expect("frames start at multiples of 16 in the slab and the whole frame is there")
+    }
+}
+
+/// Checks the parts of one whole frame behind its header.
+fn open(header: &Header, lengths: Lengths, bytes: &[u8]) -> Result<Extensions, FrameError> {
+    let kind = header.kind;
+    let payload_start = HEADER_BYTES + lengths.extensions;
+    let padding = &bytes[payload_start + lengths.payload..];
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err(FrameError::Padding { kind });
+    }
+    Extensions::decode(&bytes[HEADER_BYTES..payload_start])
+        .map_err(|source| FrameError::Extension { kind, source })
+}

@@ -55,7 +55,9 @@ fn refuse_twice(types: &[Type]) -> Result<()> {
 pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut item = parse(item)?;
     let Options { id, handles, root } = read(tokens)?;
-    let handles = handles.iter().map(|ty| quote_spanned!(ty.span() => table.handles::<#ty>();));
+    let handles = handles
+        .iter()
+        .map(|ty| quote_spanned!(options::written_for(ty) => table.handles::<#ty>();));
     let table = if handles.len() == 0 { quote!(_table) } else { quote!(table) };
     item.items.insert(
         0,

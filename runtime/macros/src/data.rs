@@ -97,7 +97,7 @@ impl VisitMut for OwnName<'_> {
         if path.is_ident("Self") {
             let Self { ident, arguments, .. } = self;
             let mut ident = (*ident).clone();
-            ident.set_span(path.span());
+            ident.set_span(ident.span().located_at(path.span()));
             *path = parse_quote!(#ident #arguments);
         }
         self.found |= path.segments.last().is_some_and(|last| {

@@ -74,7 +74,7 @@ fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
     let (error, output, answer) = match &options.error {
         Some(error) => (
             quote!(#error),
-            quote_spanned!(error.span() => ::core::result::Result<#reply, #error>),
+            quote_spanned!(options::written_for(error) => ::core::result::Result<#reply, #error>),
             quote!(output),
         ),
         None => (
@@ -85,7 +85,7 @@ fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
     };
     let name = id.clone().unwrap_or_else(|| LitStr::new(&ident.to_string(), ident.span()));
     let codec = match id {
-        Some(id) => quote_spanned! {reply.span() =>
+        Some(id) => quote_spanned! {options::written_for(reply) =>
             ::core::option::Option::Some(#root::Codec::new(#id))
         },
         None => quote!(::core::option::Option::None),

@@ -3,14 +3,21 @@
 //! Options are read by one loop that knows the names an attribute takes; an unknown or repeated one is refused here.
 //! Read `message.rs` next.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{
     Error, Ident, LitStr, Path, Result, Token,
     ext::IdentExt,
     parse::{ParseStream, Parser},
     parse_quote,
+    spanned::Spanned,
 };
+
+/// A span for what is written because of `tokens`: errors point there, and names mean what they mean in the rest of
+/// what is written, also when `tokens` came out of a `macro_rules!`.
+pub(crate) fn written_for(tokens: &impl Spanned) -> Span {
+    Span::call_site().located_at(tokens.span())
+}
 
 /// Longest id, in bytes: ids stand in traces and handshakes.
 const ID_BYTES_MAX: usize = 128;

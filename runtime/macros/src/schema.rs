@@ -2,11 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{
-    Attribute, Data, DeriveInput, Field, Fields, Path, ext::IdentExt, parse_quote, spanned::Spanned,
-};
+use syn::{Attribute, Data, DeriveInput, Field, Fields, Path, ext::IdentExt, parse_quote};
 
-use crate::data;
+use crate::{data, options};
 
 pub(crate) fn implement(item: &DeriveInput, root: &Path) -> TokenStream {
     let ident = &item.ident;
@@ -71,14 +69,14 @@ fn field(index: usize, field: &Field) -> TokenStream {
     let ty = &field.ty;
     let part = if data::has_option(&field.attrs, "with") {
         // The wrapper decides what is written, and the type itself may have no schema.
-        let (options, ty) = (options_of(&field.attrs), ty.to_token_stream().to_string());
+        let (options, ty) = (options_of(&field.attrs), text(ty));
         quote!({
             walk.variant(#name);
             walk.leaf(#ty);
             #options
         })
     } else {
-        let call = quote_spanned!(ty.span() => walk.field::<#ty>(#name););
+        let call = quote_spanned!(options::written_for(ty) => walk.field::<#ty>(#name););
         let options = options_of(&field.attrs);
         quote!({ #options #call })
     };
@@ -92,7 +90,7 @@ fn options_of(attrs: &[Attribute]) -> TokenStream {
         .filter(|attr| attr.path().is_ident("rkyv"))
         .filter(|attr| ["with", "niche", "as"].iter().any(|it| names(attr, it)))
         .map(|attr| {
-            let text = attr.meta.to_token_stream().to_string();
+            let text = text(&attr.meta);
             quote!(walk.leaf(#text);)
         })
         .collect()
@@ -100,4 +98,9 @@ fn options_of(attrs: &[Attribute]) -> TokenStream {
 
 fn names(attr: &Attribute, option: &str) -> bool {
     data::has_option(std::slice::from_ref(attr), option)
+}
+
+/// Tokens as text, without the spaces that compilers are free to put between them.
+fn text(tokens: &impl ToTokens) -> String {
+    tokens.to_token_stream().to_string().split_whitespace().collect()
 }

@@ -1,11 +1,11 @@
 //! How a message becomes an archive and an archive a message.
 //!
 //! A [`Codec`] is a table of functions for one message type, made by [`Codec::new`] in what `#[message]` writes.
-//! Archives from outside are checked once, with a bound on their depth, before anything reads them; the check is
-//! rkyv's own (`rkyv::validation`). This file is the only place that names rkyv's strategies. Data comes from
+//! Archives from outside are checked once, with a bound on their depth, before anything reads them; see `check.rs`.
+//! This file is the only place that names rkyv's strategies. Data comes from
 //! `payload.rs` and goes to an actor's handler; read `schema.rs` next.
 
-use std::{any::Any, error::Error, fmt, num::NonZeroUsize};
+use std::{any::Any, error::Error, fmt};
 
 use rkyv::{
     Archive, Deserialize, Serialize,
@@ -13,19 +13,13 @@ use rkyv::{
     bytecheck::CheckBytes,
     rancor::{self, Strategy},
     ser::{Positional, Serializer, Writer},
-    validation::archive::ArchiveValidator,
 };
 
 use crate::{
     Fingerprint, Message, MessageId, Payload, Schema,
+    check::Check,
     scratch::{Scratch, with_scratch},
 };
-
-/// How deep an archive may nest: 64 levels, of which the message itself is the first and every pointer adds one.
-///
-/// Checking, reading and dropping recurse, so an unbounded archive of a recursive type could overflow the stack and
-/// end the program. 64 levels are far above what messages need and use a few kilobytes of stack.
-pub const ARCHIVE_DEPTH_MAX: usize = 64;
 
 /// Appends an archive to a batch; positions are relative to the archive's own start.
 pub struct ArchiveWriter<'a> {
@@ -55,7 +49,8 @@ pub type Encoder<'a> = Strategy<Serializer<ArchiveWriter<'a>, Scratch<'a>, ()>, 
 /// What archives are read with.
 pub type Decoder<'a> = Strategy<Decode<'a>, rancor::Error>;
 
-type Check<'a> = Strategy<ArchiveValidator<'a>, rancor::Error>;
+/// What archives are checked with.
+type Checker<'a> = Strategy<Check<'a>, rancor::Error>;
 
 /// The state of one deserialization: the node that references inside the message belong to.
 pub struct Decode<'a> {
@@ -95,7 +90,7 @@ pub trait Wire: Sized + 'static {
 impl<T> Wire for T
 where
     T: Archive + Schema + 'static + for<'a> Serialize<Encoder<'a>>,
-    T::Archived: for<'a> CheckBytes<Check<'a>> + for<'a> Deserialize<T, Decoder<'a>>,
+    T::Archived: for<'a> CheckBytes<Checker<'a>> + for<'a> Deserialize<T, Decoder<'a>>,
 {
     fn archive(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = out.len();
@@ -111,8 +106,7 @@ where
     }
 
     fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError> {
-        let depth = NonZeroUsize::new(ARCHIVE_DEPTH_MAX);
-        let mut check = ArchiveValidator::with_max_depth(bytes, depth);
+        let mut check = Check::new(bytes);
         let archived = access_with_context::<T::Archived, _, rancor::Error>(bytes, &mut check)
             .map_err(DecodeError::Archive)?;
         let mut decode = Decode { site };
@@ -197,7 +191,7 @@ impl<M: Message> Codec<M> {
     /// Checks `payload` and reads a message out of it; `site` is the receiving node's actor system.
     ///
     /// # Errors
-    /// When the bytes are no archive of this message, nest deeper than [`ARCHIVE_DEPTH_MAX`], or cannot be read.
+    /// When the bytes are no archive of this message, nest deeper than [`ARCHIVE_DEPTH_MAX`](crate::ARCHIVE_DEPTH_MAX), or cannot be read.
     pub fn decode(
         &self,
         payload: &Payload,

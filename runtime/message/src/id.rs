@@ -161,9 +161,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_names_may_have_one_hash() {
+        // Known collisions of FNV-1a, 64 bits: what a node must refuse when it starts.
+        let (one, other) = ("8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ");
+        assert_eq!(MessageId::of(one), MessageId::of(other));
+        assert_eq!(ActorTypeId::of(one), ActorTypeId::of(other));
+    }
+
+    #[test]
     fn ids_are_stable_across_releases() {
         // Frames carry these hashes: a change here is a change of the wire format.
         assert_eq!(hash_name(""), 0xf52a_15e9_a9b5_e89b);
+        assert_eq!(MessageId::of("bank/Deposit"), MessageId(0x5c14_f027_8d86_3f6f));
         assert_ne!(MessageId::of("bank/Deposit"), MessageId::of("bank/Deposit2"));
         assert_eq!(NodeId::of("a").0, ActorTypeId::of("a").0);
     }

@@ -7,6 +7,7 @@
 // The macros write paths through the crate's name, also in this crate's own tests.
 extern crate self as odeon_message;
 
+mod check;
 mod codec;
 mod failure;
 mod id;
@@ -15,9 +16,8 @@ mod payload;
 mod schema;
 mod scratch;
 
-pub use codec::{
-    ARCHIVE_DEPTH_MAX, Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire,
-};
+pub use check::ARCHIVE_DEPTH_MAX;
+pub use codec::{Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire};
 pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, TellError};
 pub use id::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
 pub use message::Message;

@@ -43,7 +43,7 @@ pub struct MembershipConfig {
     /// How often a node that has not joined asks those it has contact with. Default 500 ms.
     pub join_period: Duration,
     /// The longest pause between two questions to a member that is down, whether it is; the first is a second.
-    /// Default 15 s: how long a cluster may stay apart after a partition is over.
+    /// Default 5 s: how long a cluster may stay apart after a partition is over.
     pub heal_period_max: Duration,
     /// How long a member that is down is remembered and asked. Default one hour.
     pub forget_down: Duration,
@@ -69,7 +69,7 @@ impl MembershipConfig {
             doubt_period: Duration::from_millis(100),
             doubt_max: Duration::from_millis(1_500),
             join_period: Duration::from_millis(500),
-            heal_period_max: Duration::from_secs(15),
+            heal_period_max: Duration::from_secs(5),
             forget_down: Duration::from_secs(3_600),
         }
     }

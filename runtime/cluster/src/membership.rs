@@ -1,10 +1,41 @@
-//! The state machine.
+//! The state machine: events and the time in, effects out.
+//!
+//! What it is: the one place that holds a node's view of the cluster and routes each event to the part that knows
+//! it: `inbound.rs` (packets), `news.rs` (what SWIM says), `join.rs`, `heal.rs`, `ring.rs`, `leave.rs`, `rejoin.rs`.
+//! What it is NOT: a protocol of its own; SWIM is foca's. Effects go to the runtime, which sends packets and tells
+//! the node's other halls who is up. Read `membership/inbound.rs` next.
 
-use std::time::Duration;
+mod clock;
+mod heal;
+mod inbound;
+mod join;
+mod leave;
+mod news;
+mod rejoin;
+mod ring;
 
-use crate::{Effect, Event, Member, MembershipConfig};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
-/// Most nodes that are remembered, up and down together.
+use foca::{Foca, NoCustomBroadcast};
+use odeon_message::{Incarnation, NodeId};
+use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+
+use crate::{
+    Effect, Event, Member, MembershipConfig,
+    doubt::Doubts,
+    identity::Identity,
+    member::canonical,
+    outbox::{Outbox, Output},
+    packet::{PacketCodec, Touch, TouchKind},
+};
+
+use clock::Clock;
+use heal::Heal;
+use join::Join;
+use leave::Leave;
+use ring::Ring;
+
+/// Most nodes that are remembered, up and down together. A packet that would go beyond is dropped.
 pub const MEMBERS_MAX: usize = 10_000;
 
 /// Where this node stands.
@@ -31,36 +62,109 @@ pub struct Stats {
     pub datagrams_over_bound: u64,
     /// Times this node was held for dead and came back.
     pub rejoins: u64,
+    /// Errors inside SWIM; more than none is a bug.
+    pub faults: u64,
 }
 
+type Swim = Foca<Identity, PacketCodec, Xoshiro256PlusPlus, NoCustomBroadcast>;
+
 /// One node's view of the cluster.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+///
+/// use odeon_cluster::{Effect, Event, Member, Membership, MembershipConfig, NodeName};
+/// use odeon_message::Incarnation;
+///
+/// let member = |name: &str, addr: &str| {
+///     Member::new(NodeName::new(name).unwrap(), Incarnation(1), addr.parse().unwrap())
+/// };
+/// let (a, b) = (member("a", "10.0.0.1:7400"), member("b", "10.0.0.2:7400"));
+/// let mut membership = Membership::new(a, MembershipConfig::default(), 1);
+/// // The transport shook hands with a seed: it is asked to take us in.
+/// let effects = membership.handle(Duration::ZERO, Event::Contact(b));
+/// assert!(matches!(&effects[..], [Effect::Send { to, .. }] if to.name.as_str() == "b"));
+/// ```
 pub struct Membership {
     me: Member,
+    phase: Phase,
+    config: MembershipConfig,
+    swim: Swim,
+    outbox: Outbox,
+    clock: Clock,
+    /// The others that are up: what foca calls active.
+    up: BTreeMap<NodeId, Member>,
+    doubts: Doubts,
+    ring: Ring,
+    heal: Heal,
+    join: Join,
+    leave: Leave,
+    effects: Vec<Effect>,
+    stats: Stats,
 }
 
 impl Membership {
     /// A node that knows nobody yet; `seed` decides whom it probes and when.
     #[must_use]
     pub fn new(me: Member, config: MembershipConfig, seed: u64) -> Self {
-        let _ = (config, seed);
-        Self { me }
+        let rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let identity = Identity(me.clone());
+        Self {
+            me,
+            phase: Phase::Joining,
+            swim: Foca::new(identity, config.swim(), rng, PacketCodec::default()),
+            outbox: Outbox::default(),
+            clock: Clock::default(),
+            up: BTreeMap::new(),
+            doubts: Doubts::new(&config),
+            ring: Ring::default(),
+            heal: Heal::default(),
+            join: Join::default(),
+            leave: Leave::default(),
+            effects: Vec::new(),
+            stats: Stats::default(),
+            config,
+        }
     }
 
     /// Takes an event that happened `now`, counted from the node's start, and says what is to be done.
+    ///
+    /// A time before an earlier one counts as that earlier one. A call that comes much later than
+    /// [`next_wakeup`](Self::next_wakeup) (500 ms) shows that this node stood still: the time in between is not held
+    /// against the others.
     pub fn handle(&mut self, now: Duration, event: Event) -> Vec<Effect> {
-        let _ = (now, event);
-        Vec::new()
+        if self.phase == Phase::Down {
+            return Vec::new();
+        }
+        let now = self.clock.advance(now, self.next_due());
+        self.outbox.set_now(now);
+        if self.phase == Phase::Leaving {
+            self.leave_due(now);
+        } else {
+            self.take(now, event);
+            self.settle(now);
+            self.run_due(now);
+            self.settle(now);
+        }
+        std::mem::take(&mut self.effects)
     }
 
     /// When [`Event::Tick`] is due, counted from the node's start; `None` while there is nothing to wait for.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Duration> {
-        None
+        self.next_due().map(|due| self.clock.outside(due))
     }
 
     /// The other members that are up, in the order of their node ids.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        std::iter::empty()
+        self.up.values()
+    }
+
+    /// The life of that node that is up, if it is another than ours.
+    #[must_use]
+    pub fn member(&self, node: NodeId) -> Option<&Member> {
+        self.up.get(&node)
     }
 
     /// This node in its present life.
@@ -72,12 +176,119 @@ impl Membership {
     /// Where this node stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        Phase::Joining
+        self.phase
     }
 
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        self.stats
     }
+
+    fn take(&mut self, now: Duration, event: Event) {
+        match event {
+            Event::Tick => {}
+            Event::Datagram { from, bytes } => self.inbound(from, &bytes),
+            Event::Contact(member) => self.contact(now, member),
+            Event::Unreachable { addr } => self.unreachable(now, addr),
+            Event::Answered { node, incarnation } => self.doubts.clear(node, incarnation),
+            Event::ConnectionLost { node, incarnation } => {
+                if let Some(member) = self.up.get(&node).filter(|m| m.incarnation == incarnation) {
+                    self.doubts.suspect(now, member);
+                }
+            }
+            Event::Outdated { known } => self.outdated(known),
+            Event::Leave => self.begin_leave(now),
+        }
+    }
+
+    /// A port is closed. Several members may have said that it is theirs; each is probed.
+    fn unreachable(&mut self, now: Duration, addr: SocketAddr) {
+        let addr = canonical(addr);
+        let doubts = &mut self.doubts;
+        let certain: Vec<Member> = self
+            .up
+            .values()
+            .filter(|member| member.addr == addr)
+            .filter(|member| doubts.report(now, member))
+            .cloned()
+            .collect();
+        for member in certain {
+            self.declare_unreachable(member);
+        }
+    }
+
+    /// Does what the time has come for.
+    fn run_due(&mut self, now: Duration) {
+        if self.phase != Phase::Joining && self.phase != Phase::Up {
+            return;
+        }
+        while let Some(timer) = self.outbox.pop_timer() {
+            let done = self.swim.handle_timer(timer, &mut self.outbox);
+            self.count_fault(done);
+        }
+        for node in self.doubts.due(now) {
+            if let Some(member) = self.up.get(&node) {
+                Self::touch(&mut self.outbox, TouchKind::Probe, &self.me, member);
+            }
+        }
+        self.ring_due(now);
+        self.heal_due(now);
+        self.join_due(now);
+    }
+
+    fn next_due(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Down => None,
+            Phase::Leaving => Some(self.leave.next()),
+            Phase::Joining | Phase::Up => [
+                self.outbox.next_timer(),
+                self.doubts.next(),
+                self.ring.next(),
+                self.heal.next(),
+                self.join.next(),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+        }
+    }
+
+    fn touch(outbox: &mut Outbox, kind: TouchKind, me: &Member, to: &Member) {
+        let bytes = Touch::new(kind, me, to).write().into();
+        outbox.push(Output::Send { to: to.clone(), bytes });
+    }
+
+    fn announce(&mut self, to: Member) {
+        let done = self.swim.announce(Identity(to), &mut self.outbox);
+        self.count_fault(done);
+    }
+
+    fn count_fault(&mut self, done: Result<(), foca::Error>) {
+        if done.is_err() {
+            self.stats.faults += 1;
+        }
+    }
+
+    /// The last words of this life.
+    fn end(&mut self, effect: Effect) {
+        self.phase = Phase::Down;
+        self.outbox.stop_timers();
+        self.effects.push(effect);
+    }
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership")
+            .field("me", &self.me)
+            .field("phase", &self.phase)
+            .field("up", &self.up.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The life after `incarnation`; `None` after the last.
+fn next_life(incarnation: Incarnation) -> Option<Incarnation> {
+    incarnation.0.checked_add(1).map(Incarnation)
 }

@@ -1,1 +1,114 @@
-//! Under construction.
+//! What SWIM wants of the world, kept until `membership.rs` passes it on: packets, news and timers.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use foca::{Notification, OwnedNotification, Timer};
+
+use crate::{Member, identity::Identity};
+
+/// One thing that SWIM said, in order.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Send {
+        to: Member,
+        bytes: Bytes,
+    },
+    News(OwnedNotification<Identity>),
+    /// To be forgotten after the span that was configured.
+    Forget(Member),
+}
+
+/// Collects outputs and keeps timers. Emptied after every call, and bounded by what one call can say: a packet for
+/// each member that it picks, a piece of news for each update of a packet.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    now: Duration,
+    outputs: VecDeque<Output>,
+    /// By the time they are due, then in the order they were set. SWIM keeps a handful, and one for each suspicion
+    /// that was raised within the time to refute it.
+    timers: BTreeMap<(Duration, u64), Timer<Identity>>,
+    timers_set: u64,
+}
+
+impl Outbox {
+    /// From when on timers count.
+    pub(crate) fn set_now(&mut self, now: Duration) {
+        self.now = now;
+    }
+
+    pub(crate) fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The news that come right after what was popped last.
+    pub(crate) fn peek_news(&self) -> Option<&OwnedNotification<Identity>> {
+        match self.outputs.front()? {
+            Output::News(news) => Some(news),
+            Output::Send { .. } | Output::Forget(_) => None,
+        }
+    }
+
+    /// Takes the earliest timer if it is due.
+    pub(crate) fn pop_timer(&mut self) -> Option<Timer<Identity>> {
+        let first = self.timers.first_entry()?;
+        (first.key().0 <= self.now).then(|| first.remove())
+    }
+
+    /// When the earliest timer is due.
+    pub(crate) fn next_timer(&self) -> Option<Duration> {
+        self.timers.keys().next().map(|(due, _)| *due)
+    }
+
+    /// Drops all timers.
+    pub(crate) fn stop_timers(&mut self) {
+        self.timers.clear();
+    }
+}
+
+impl foca::Runtime<Identity> for Outbox {
+    fn notify(&mut self, news: Notification<'_, Identity>) {
+        self.push(Output::News(news.to_owned()));
+    }
+
+    fn send_to(&mut self, to: Identity, data: &[u8]) {
+        self.push(Output::Send { to: to.0, bytes: Bytes::copy_from_slice(data) });
+    }
+
+    fn submit_after(&mut self, timer: Timer<Identity>, after: Duration) {
+        if let Timer::RemoveDown(Identity(member)) = timer {
+            self.push(Output::Forget(member));
+            return;
+        }
+        self.timers_set += 1;
+        self.timers.insert((self.now.saturating_add(after), self.timers_set), timer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foca::Runtime;
+
+    use super::*;
+
+    #[test]
+    fn timers_come_in_order_and_not_before_their_time() {
+        let mut outbox = Outbox::default();
+        outbox.submit_after(Timer::PeriodicGossip(2), Duration::from_secs(2));
+        outbox.submit_after(Timer::PeriodicGossip(1), Duration::from_secs(1));
+        outbox.submit_after(Timer::PeriodicAnnounce(1), Duration::from_secs(1));
+        assert_eq!(outbox.pop_timer(), None);
+        outbox.set_now(Duration::from_secs(1));
+        assert_eq!(outbox.pop_timer(), Some(Timer::PeriodicGossip(1)));
+        assert_eq!(outbox.pop_timer(), Some(Timer::PeriodicAnnounce(1)));
+        assert_eq!(outbox.pop_timer(), None);
+        assert_eq!(outbox.next_timer(), Some(Duration::from_secs(2)));
+    }
+}

@@ -1,4 +1,279 @@
-//! Under construction.
+//! The bytes of membership.
+//!
+//! What it is: how a packet is written and read. Version 1, little-endian but for the two counts that foca writes
+//! itself:
+//!
+//! ```text
+//! packet   = version u8 = 1, kind u8, rest by kind
+//! swim     = source identity, source's round u16, destination identity, body, [count u16 big-endian, updates]
+//! body     = probe number u8        kinds 0 Ping, 1 Ack
+//!          | probe number u8, identity   kinds 2 PingReq, 3 IndirectPing, 4 IndirectAck, 5 ForwardedAck
+//!          | nothing                kinds 6 Announce, 7 Feed, 8 Gossip, 9 Broadcast, 10 TurnUndead
+//! touch    = source node u64, source incarnation u64, destination node u64, destination incarnation u64
+//!                                   kinds 32 Touch, 33 Probe, 34 Answer
+//! update   = identity, round u16, state u8 (0 alive, 1 suspect, 2 down)
+//! identity = incarnation u64, family u8 (4 or 6), ip (4 or 16 bytes, network order), port u16, length u8, name
+//! ```
+//!
+//! A round is what SWIM calls an incarnation: how often a member refuted. In an update that says "down" it carries
+//! the reason instead, because nothing refutes death (`membership/news.rs`). A node id is not sent; it is the hash of
+//! the name. What it is NOT: it judges no packet; a packet that reads well may still be refused. Nothing here panics
+//! on any bytes. Read `packet/reader.rs` next.
+
+mod reader;
+mod touch;
+
+use std::net::SocketAddr;
+
+use bytes::{Buf, BufMut};
+use foca::{Header, Message, State};
+
+use crate::{Member, identity::Identity};
+
+use reader::Reader;
+pub(crate) use touch::{Touch, TouchKind};
 
 /// Longest packet of membership, in bytes: what a QUIC datagram carries at the smallest MTU, with some to spare.
 pub const PACKET_BYTES_MAX: usize = 1_000;
+
+const VERSION: u8 = 1;
+
+/// Kinds from here on are our own; below are SWIM's.
+const TOUCH_KIND_MIN: u8 = 32;
+
+/// Why bytes are no packet.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum PacketError {
+    #[error("a packet of membership ends too early")]
+    Truncated,
+    #[error("a packet of membership has version {0}, this node reads version {VERSION}")]
+    Version(u8),
+    #[error("a packet of membership has the unknown kind {0}")]
+    Kind(u8),
+    #[error("a packet of membership has the unknown state {0}")]
+    State(u8),
+    #[error("a packet of membership has the unknown address family {0}")]
+    Family(u8),
+    #[error("a packet of membership has a name that is none")]
+    Name,
+    #[error("no room is left in the packet")]
+    NoRoom,
+}
+
+/// What one packet says, without acting on it.
+#[derive(Debug)]
+pub(crate) enum Packet {
+    Touch(Touch),
+    Swim { source: Member, destination: Member, about: Vec<Member> },
+}
+
+/// Reads a whole packet; foca reads it again when it is let in.
+pub(crate) fn read(bytes: &[u8]) -> Result<Packet, PacketError> {
+    let mut reader = Reader::new(bytes);
+    if bytes.get(1).is_some_and(|kind| *kind >= TOUCH_KIND_MIN) {
+        return Ok(Packet::Touch(Touch::read(&mut reader)?));
+    }
+    let header = header(&mut reader)?;
+    let mut about = Vec::new();
+    if reader.left() >= 2 && header.message != Message::Broadcast {
+        for _ in 0..reader.u16_be()? {
+            about.push(update(&mut reader)?.into_member());
+        }
+    }
+    Ok(Packet::Swim { source: header.src.0, destination: header.dst.0, about })
+}
+
+/// Writes "this member is down, and this is why" as a packet of its own.
+pub(crate) fn write_down(source: &Member, to: &Member, down: &Member, round: u16) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_header(
+        &mut out,
+        &Header {
+            src: Identity(source.clone()),
+            src_incarnation: 0,
+            dst: Identity(to.clone()),
+            message: Message::Gossip,
+        },
+    );
+    out.put_u16(1);
+    write_update(&mut out, &foca::Member::new(Identity(down.clone()), round, State::Down));
+    out
+}
+
+/// How foca writes and reads; the buffer is kept between writes.
+#[derive(Debug, Default)]
+pub(crate) struct PacketCodec {
+    scratch: Vec<u8>,
+}
+
+impl PacketCodec {
+    /// Writes all or nothing.
+    fn put(
+        &mut self,
+        mut buf: impl BufMut,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), PacketError> {
+        self.scratch.clear();
+        write(&mut self.scratch);
+        if buf.remaining_mut() < self.scratch.len() {
+            return Err(PacketError::NoRoom);
+        }
+        buf.put_slice(&self.scratch);
+        Ok(())
+    }
+}
+
+/// Reads one item off the front of `buf`, which foca promises to be in one piece.
+fn take<T>(
+    mut buf: impl Buf,
+    read: impl FnOnce(&mut Reader<'_>) -> Result<T, PacketError>,
+) -> Result<T, PacketError> {
+    let mut reader = Reader::new(buf.chunk());
+    let item = read(&mut reader)?;
+    let taken = buf.chunk().len() - reader.left();
+    buf.advance(taken);
+    Ok(item)
+}
+
+impl foca::Codec<Identity> for PacketCodec {
+    type Error = PacketError;
+
+    fn encode_header(
+        &mut self,
+        header: &Header<Identity>,
+        buf: impl BufMut,
+    ) -> Result<(), PacketError> {
+        self.put(buf, |out| write_header(out, header))
+    }
+
+    fn decode_header(&mut self, buf: impl Buf) -> Result<Header<Identity>, PacketError> {
+        take(buf, header)
+    }
+
+    fn encode_member(
+        &mut self,
+        member: &foca::Member<Identity>,
+        buf: impl BufMut,
+    ) -> Result<(), PacketError> {
+        self.put(buf, |out| write_update(out, member))
+    }
+
+    fn decode_member(&mut self, buf: impl Buf) -> Result<foca::Member<Identity>, PacketError> {
+        take(buf, |reader| Ok(update(reader)?.into_foca()))
+    }
+}
+
+fn write_header(out: &mut Vec<u8>, header: &Header<Identity>) {
+    let (kind, number, peer) = match &header.message {
+        Message::Ping(number) => (0, Some(number), None),
+        Message::Ack(number) => (1, Some(number), None),
+        Message::PingReq { target, probe_number } => (2, Some(probe_number), Some(target)),
+        Message::IndirectPing { origin, probe_number } => (3, Some(probe_number), Some(origin)),
+        Message::IndirectAck { target, probe_number } => (4, Some(probe_number), Some(target)),
+        Message::ForwardedAck { origin, probe_number } => (5, Some(probe_number), Some(origin)),
+        Message::Announce => (6, None, None),
+        Message::Feed => (7, None, None),
+        Message::Gossip => (8, None, None),
+        Message::Broadcast => (9, None, None),
+        Message::TurnUndead => (10, None, None),
+    };
+    out.extend([VERSION, kind]);
+    write_identity(out, &header.src.0);
+    out.put_u16_le(header.src_incarnation);
+    write_identity(out, &header.dst.0);
+    out.extend(number);
+    if let Some(peer) = peer {
+        write_identity(out, &peer.0);
+    }
+}
+
+fn header(reader: &mut Reader<'_>) -> Result<Header<Identity>, PacketError> {
+    reader.version()?;
+    let kind = reader.u8()?;
+    let src = identity(reader)?;
+    let src_incarnation = reader.u16()?;
+    let dst = identity(reader)?;
+    let message = match kind {
+        0 => Message::Ping(reader.u8()?),
+        1 => Message::Ack(reader.u8()?),
+        2 => Message::PingReq { probe_number: reader.u8()?, target: identity(reader)? },
+        3 => Message::IndirectPing { probe_number: reader.u8()?, origin: identity(reader)? },
+        4 => Message::IndirectAck { probe_number: reader.u8()?, target: identity(reader)? },
+        5 => Message::ForwardedAck { probe_number: reader.u8()?, origin: identity(reader)? },
+        6 => Message::Announce,
+        7 => Message::Feed,
+        8 => Message::Gossip,
+        9 => Message::Broadcast,
+        10 => Message::TurnUndead,
+        unknown => return Err(PacketError::Kind(unknown)),
+    };
+    Ok(Header { src, src_incarnation, dst, message })
+}
+
+/// One piece of news, as read.
+struct Update {
+    member: Member,
+    round: u16,
+    state: State,
+}
+
+impl Update {
+    fn into_member(self) -> Member {
+        self.member
+    }
+
+    fn into_foca(self) -> foca::Member<Identity> {
+        foca::Member::new(Identity(self.member), self.round, self.state)
+    }
+}
+
+fn write_update(out: &mut Vec<u8>, update: &foca::Member<Identity>) {
+    write_identity(out, &update.id().0);
+    out.put_u16_le(update.incarnation());
+    out.push(match update.state() {
+        State::Alive => 0,
+        State::Suspect => 1,
+        State::Down => 2,
+    });
+}
+
+fn update(reader: &mut Reader<'_>) -> Result<Update, PacketError> {
+    let Identity(member) = identity(reader)?;
+    let round = reader.u16()?;
+    let state = match reader.u8()? {
+        0 => State::Alive,
+        1 => State::Suspect,
+        2 => State::Down,
+        unknown => return Err(PacketError::State(unknown)),
+    };
+    Ok(Update { member, round, state })
+}
+
+fn write_identity(out: &mut Vec<u8>, member: &Member) {
+    out.put_u64_le(member.incarnation.0);
+    match member.addr {
+        SocketAddr::V4(v4) => {
+            out.push(4);
+            out.extend(v4.ip().octets());
+        }
+        SocketAddr::V6(v6) => {
+            out.push(6);
+            out.extend(v6.ip().octets());
+        }
+    }
+    out.put_u16_le(member.addr.port());
+    let name = member.name.as_str();
+    out.push(u8::try_from(name.len()).expect("a name has at most 64 bytes"));
+    out.extend(name.bytes());
+}
+
+fn identity(reader: &mut Reader<'_>) -> Result<Identity, PacketError> {
+    let incarnation = reader.incarnation()?;
+    let addr = reader.addr()?;
+    let name = reader.name()?;
+    Ok(Identity(Member::new(name, incarnation, addr)))
+}
+
+#[cfg(test)]
+mod tests;

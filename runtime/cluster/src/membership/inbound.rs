@@ -1,0 +1,91 @@
+//! Packets as they arrive: checked, then given to SWIM.
+//!
+//! SWIM believes what it is told. Three things must not get that far: a packet that is not from whom it says, news
+//! of a later life of this very node (SWIM would declare that life dead, and two lives would kill each other for
+//! ever), and more members than the bound allows.
+
+use odeon_message::{Incarnation, NodeId};
+
+use super::{MEMBERS_MAX, Membership};
+use crate::{
+    Member,
+    packet::{self, PACKET_BYTES_MAX, Packet, Touch, TouchKind},
+};
+
+impl Membership {
+    pub(super) fn inbound(&mut self, from: NodeId, bytes: &[u8]) {
+        let packet = (bytes.len() <= PACKET_BYTES_MAX).then(|| packet::read(bytes));
+        let accepted = match packet {
+            Some(Ok(Packet::Touch(touch))) => self.touched(from, touch),
+            Some(Ok(Packet::Swim { source, destination, about })) => {
+                self.told(from, bytes, &source, &destination, &about)
+            }
+            Some(Err(_)) | None => false,
+        };
+        if !accepted {
+            self.stats.datagrams_refused += 1;
+        }
+    }
+
+    fn touched(&mut self, from: NodeId, touch: Touch) -> bool {
+        let (source, source_life) = touch.source;
+        let (destination, destination_life) = touch.destination;
+        if source != from || source == self.me.node || destination != self.me.node {
+            return false;
+        }
+        if destination_life > self.me.incarnation {
+            self.outdated(destination_life);
+            return true;
+        }
+        self.doubts.clear(source, source_life);
+        let known = self.up.get(&source).filter(|member| member.incarnation == source_life);
+        if let (TouchKind::Probe, Some(member)) = (touch.kind, known) {
+            Self::touch(&mut self.outbox, TouchKind::Answer, &self.me, member);
+        }
+        true
+    }
+
+    fn told(
+        &mut self,
+        from: NodeId,
+        bytes: &[u8],
+        source: &Member,
+        destination: &Member,
+        about: &[Member],
+    ) -> bool {
+        if source.node != from || source.node == self.me.node || destination.node != self.me.node {
+            return false;
+        }
+        if let Some(known) = self.later_life(destination, about) {
+            self.outdated(known);
+            return true;
+        }
+        if self.over_bound(source, about) {
+            self.stats.datagrams_over_bound += 1;
+            return true;
+        }
+        self.doubts.clear(source.node, source.incarnation);
+        self.swim.handle_data(bytes, &mut self.outbox).is_ok()
+    }
+
+    /// The latest life of our own node that a packet knows, if it is later than ours.
+    fn later_life(&self, destination: &Member, about: &[Member]) -> Option<Incarnation> {
+        about
+            .iter()
+            .chain([destination])
+            .filter(|member| member.node == self.me.node)
+            .map(|member| member.incarnation)
+            .max()
+            .filter(|known| *known > self.me.incarnation)
+    }
+
+    fn over_bound(&self, source: &Member, about: &[Member]) -> bool {
+        let known = self.swim.iter_membership_state().len();
+        if known + about.len() < MEMBERS_MAX {
+            return false;
+        }
+        // Rare: near the bound only packets about nodes that are known already are let in.
+        let is_known = |node| self.swim.iter_membership_state().any(|it| it.id().0.node == node);
+        about.iter().chain([source]).any(|it| it.node != self.me.node && !is_known(it.node))
+    }
+}

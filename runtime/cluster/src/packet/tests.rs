@@ -1,0 +1,165 @@
+//! Packets survive the way there, and no bytes whatever do harm.
+
+use std::net::SocketAddr;
+
+use foca::Codec;
+use odeon_message::Incarnation;
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::{NAME_BYTES_MAX, NodeName};
+
+fn member() -> impl Strategy<Value = Member> + Clone {
+    let name = vec(prop::sample::select(b"abcXYZ019-_.".to_vec()), 1..=NAME_BYTES_MAX);
+    let name = name.prop_map(|bytes| NodeName::new(str::from_utf8(&bytes).unwrap()).unwrap());
+    (name, any::<u64>(), any::<SocketAddr>())
+        .prop_map(|(name, incarnation, addr)| Member::new(name, Incarnation(incarnation), addr))
+}
+
+fn identity() -> impl Strategy<Value = Identity> + Clone {
+    member().prop_map(Identity)
+}
+
+fn message() -> impl Strategy<Value = Message<Identity>> {
+    let peer = (identity(), any::<u8>());
+    prop_oneof![
+        any::<u8>().prop_map(Message::Ping),
+        any::<u8>().prop_map(Message::Ack),
+        peer.clone().prop_map(|(target, probe_number)| Message::PingReq { target, probe_number }),
+        peer.clone()
+            .prop_map(|(origin, probe_number)| Message::IndirectPing { origin, probe_number }),
+        peer.clone()
+            .prop_map(|(target, probe_number)| Message::IndirectAck { target, probe_number }),
+        peer.prop_map(|(origin, probe_number)| Message::ForwardedAck { origin, probe_number }),
+        Just(Message::Announce),
+        Just(Message::Feed),
+        Just(Message::Gossip),
+        Just(Message::Broadcast),
+        Just(Message::TurnUndead),
+    ]
+}
+
+fn header() -> impl Strategy<Value = Header<Identity>> {
+    (identity(), any::<u16>(), identity(), message()).prop_map(
+        |(src, src_incarnation, dst, message)| Header { src, src_incarnation, dst, message },
+    )
+}
+
+fn news() -> impl Strategy<Value = foca::Member<Identity>> {
+    let state = prop::sample::select(vec![State::Alive, State::Suspect, State::Down]);
+    (identity(), any::<u16>(), state)
+        .prop_map(|(id, round, state)| foca::Member::new(id, round, state))
+}
+
+/// All that equality of members leaves out.
+fn whole(member: &Member) -> (Incarnation, SocketAddr, String) {
+    (member.incarnation, member.addr, member.name.to_string())
+}
+
+proptest! {
+    #[test]
+    fn headers_survive(header in header(), tail in vec(any::<u8>(), 0..9)) {
+        let mut codec = PacketCodec::default();
+        let mut bytes = Vec::new();
+        codec.encode_header(&header, &mut bytes).unwrap();
+        bytes.extend(&tail);
+        let mut rest = &bytes[..];
+        let read = codec.decode_header(&mut rest).unwrap();
+        prop_assert_eq!(whole(&read.src.0), whole(&header.src.0));
+        prop_assert_eq!(whole(&read.dst.0), whole(&header.dst.0));
+        prop_assert_eq!(read, header);
+        prop_assert_eq!(rest, &tail[..]);
+    }
+
+    #[test]
+    fn news_survive(news in news(), tail in vec(any::<u8>(), 0..9)) {
+        let mut codec = PacketCodec::default();
+        let mut bytes = Vec::new();
+        codec.encode_member(&news, &mut bytes).unwrap();
+        bytes.extend(&tail);
+        let mut rest = &bytes[..];
+        let read = codec.decode_member(&mut rest).unwrap();
+        prop_assert_eq!(whole(&read.id().0), whole(&news.id().0));
+        prop_assert_eq!(read, news);
+        prop_assert_eq!(rest, &tail[..]);
+    }
+
+    #[test]
+    fn a_full_buffer_stays_clean(news in news(), room in 0_usize..15) {
+        let mut buf = bytes::BytesMut::new().limit(room);
+        let written = PacketCodec::default().encode_member(&news, &mut buf);
+        prop_assert_eq!(written, Err(PacketError::NoRoom));
+        prop_assert!(buf.get_ref().is_empty());
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..1_200)) {
+        let _ = read(&bytes);
+        let _ = PacketCodec::default().decode_header(&bytes[..]);
+        let _ = PacketCodec::default().decode_member(&bytes[..]);
+    }
+
+    #[test]
+    fn cut_and_flipped_packets_are_read_or_refused(
+        header in header(),
+        about in vec(news(), 0..8),
+        cut in any::<prop::sample::Index>(),
+        flip in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+    ) {
+        let mut packet = Vec::new();
+        write_header(&mut packet, &header);
+        packet.put_u16(about.len() as u16);
+        for news in &about {
+            write_update(&mut packet, news);
+        }
+        let _ = read(&packet[..cut.index(packet.len())]);
+        let flip = flip.index(packet.len());
+        packet[flip] ^= 1 << bit;
+        let _ = read(&packet);
+    }
+
+    #[test]
+    fn touches_survive(a in member(), b in member()) {
+        for kind in [TouchKind::Touch, TouchKind::Probe, TouchKind::Answer] {
+            let touch = Touch::new(kind, &a, &b);
+            let Ok(Packet::Touch(read)) = read(&touch.write()) else { panic!("not a touch") };
+            prop_assert_eq!(read, touch);
+        }
+    }
+}
+
+/// Every byte of version 1: a change here is a change of the wire format.
+#[test]
+fn golden_bytes() {
+    let a = Member::new(NodeName::new("a").unwrap(), Incarnation(1), "1.2.3.4:5".parse().unwrap());
+    let b = Member::new(NodeName::new("b").unwrap(), Incarnation(2), "[::1]:6".parse().unwrap());
+    let mut expected = vec![1, 8];
+    expected.extend([1, 0, 0, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4, 5, 0, 1, b'a', 0, 0]);
+    expected.extend([2, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expected.extend([6, 0, 1, b'b']);
+    expected.extend([0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4, 5, 0, 1, b'a', 7, 0, 2]);
+    assert_eq!(write_down(&a, &b, &a, 7), expected);
+
+    let touch = Touch::new(TouchKind::Probe, &a, &b).write();
+    assert_eq!(touch.len(), 34);
+    assert_eq!(touch[..2], [1, 33]);
+    assert_eq!(touch[2..10], a.node.0.to_le_bytes());
+    assert_eq!(touch[26..], [2, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_longest_header_leaves_room_for_seven_members() {
+    let name = NodeName::new(&"n".repeat(NAME_BYTES_MAX)).unwrap();
+    let member = Member::new(name, Incarnation(u64::MAX), "[1::2]:3".parse().unwrap());
+    let id = Identity(member);
+    let mut packet = Vec::new();
+    let message = Message::PingReq { target: id.clone(), probe_number: 0 };
+    let header = Header { src: id.clone(), src_incarnation: 0, dst: id.clone(), message };
+    write_header(&mut packet, &header);
+    packet.put_u16(7);
+    for _ in 0..7 {
+        write_update(&mut packet, &foca::Member::alive(id.clone()));
+    }
+    assert!(packet.len() <= PACKET_BYTES_MAX, "{}", packet.len());
+}

@@ -58,6 +58,10 @@ pub trait Actor: Sized + Send + 'static {
 }
 
 /// Handles messages of one type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle `{M}`",
+    note = "write `impl Handler<{M}> for {Self}`, or take `{M}` out of `handles(…)` if it is listed there"
+)]
 pub trait Handler<M: Message>: Actor {
     /// Handles one message; the next waits until the future is done.
     ///

@@ -14,3 +14,5 @@ pub use remote::{Flow, Inbound, Parcel, Refused, Remotes, RemoteAnswer, ReplyPat
 pub use stats::SystemStats;
 pub use skeleton::*;
 pub use odeon_macros::actor;
+// What the attributes name through this crate as their root (`crate = odeon_actor`).
+pub use odeon_message::{Codec, Message, Schema, SchemaWalk, data, message, rkyv};

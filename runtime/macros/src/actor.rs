@@ -55,6 +55,7 @@ fn refuse_twice(types: &[Type]) -> Result<()> {
 pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut item = parse(item)?;
     let Options { id, handles, root } = read(tokens)?;
+    let remote: TokenStream = handles.iter().map(|ty| assert_remote(ty, &root)).collect();
     let handles = handles
         .iter()
         .map(|ty| quote_spanned!(options::written_for(ty) => table.handles::<#ty>();));
@@ -71,7 +72,18 @@ pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStre
             #(#handles)*
         }
     });
-    Ok(item.into_token_stream())
+    Ok(quote!(#item #remote))
+}
+
+/// Only an item is checked on every build: a constant inside a function would wait until the function is used.
+fn assert_remote(ty: &Type, root: &Path) -> TokenStream {
+    let text = format!(
+        "`{}` is declared local, so no other node can send it: take it out of the list, or give the message an id",
+        ty.to_token_stream()
+    );
+    quote_spanned! {options::written_for(ty) =>
+        const _: () = ::core::assert!(<#ty as #root::Message>::CODEC.is_some(), #text);
+    }
 }
 
 /// Reads `impl Actor for …` without what the attribute writes into it.

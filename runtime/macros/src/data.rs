@@ -52,11 +52,11 @@ pub(crate) fn archived(mut item: DeriveInput, root: &Path) -> Result<TokenStream
     let bounds = recursive.then(|| recursive_bounds(&item, root));
     let schema = schema::implement(&item, root);
     Ok(quote! {
+        #schema
         #[derive(#root::rkyv::Archive, #root::rkyv::Serialize, #root::rkyv::Deserialize)]
         #[rkyv(crate = #root::rkyv)]
         #bounds
         #item
-        #schema
     })
 }
 

@@ -48,7 +48,8 @@ pub(crate) fn read(
         while !input.is_empty() {
             let name = input.call(Ident::parse_any)?;
             if !known.iter().any(|known| name == known) {
-                let text = format!("unknown option `{name}`: the options are {}", known.join(", "));
+                let text =
+                    format!("unknown option `{name}`: this attribute takes {}", known.join(", "));
                 return Err(Error::new(name.span(), text));
             }
             if seen.contains(&name) {

@@ -2,7 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Data, DeriveInput, Field, Fields, Path, ext::IdentExt, parse_quote};
+use syn::{
+    Attribute, Data, DeriveInput, Field, Fields, Path, WherePredicate, ext::IdentExt, parse_quote,
+};
 
 use crate::{data, options};
 
@@ -12,10 +14,12 @@ pub(crate) fn implement(item: &DeriveInput, root: &Path) -> TokenStream {
     for param in generics.type_params_mut() {
         param.bounds.push(parse_quote!(#root::Schema));
     }
-    if !generics.params.is_empty() {
+    let clause = generics.make_where_clause();
+    if !item.generics.params.is_empty() {
         // What an instance must be to be archived is up to rkyv.
-        generics.make_where_clause().predicates.push(parse_quote!(Self: #root::rkyv::Archive));
+        clause.predicates.push(parse_quote!(Self: #root::rkyv::Archive));
     }
+    clause.predicates.extend(bounds(item, root));
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let own = options_of(&item.attrs);
     let (kind, parts) = match &item.data {
@@ -43,6 +47,32 @@ pub(crate) fn implement(item: &DeriveInput, root: &Path) -> TokenStream {
             }
         }
     }
+}
+
+/// One bound a field, so that a field without a schema is the compiler's first error. Not where a field closes a
+/// circle, nor where attributes would have to stand on the bound.
+fn bounds(item: &DeriveInput, root: &Path) -> Vec<WherePredicate> {
+    let fields: Vec<&Field> = match &item.data {
+        Data::Struct(it) => it.fields.iter().collect(),
+        Data::Enum(it) => {
+            it.variants.iter().filter(|it| !has_cfg(&it.attrs)).flat_map(|it| &it.fields).collect()
+        }
+        Data::Union(_) => Vec::new(),
+    };
+    let plain = |field: &&Field| {
+        let skipped = ["with", "omit_bounds"];
+        !has_cfg(&field.attrs) && !skipped.iter().any(|it| data::has_option(&field.attrs, it))
+    };
+    let bound = |field: &Field| {
+        let ty = &field.ty;
+        let bound = quote_spanned!(options::written_for(ty) => #ty: #root::Schema);
+        parse_quote!(#bound)
+    };
+    fields.into_iter().filter(plain).map(bound).collect()
+}
+
+fn has_cfg(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attr| attr.path().is_ident("cfg"))
 }
 
 fn variant(variant: &syn::Variant) -> TokenStream {

@@ -13,12 +13,17 @@ mod known;
 ///
 /// Written by `#[data]` and `#[message]`; by hand only for a type that archives by hand. Not implemented for `usize`
 /// and `isize`, whose width is not the same everywhere, nor for `Rc` and `Arc`, which no archive has (see
-/// [`Encoder`](crate::Encoder)).
+/// [`Encoder`](crate::Encoder)). A list of values without size does not compile, because a few bytes could claim four
+/// billion of them:
+///
+/// ```compile_fail
+/// odeon_message::Fingerprint::of::<Vec<()>>();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a part of a message that crosses nodes",
     label = "its layout is not described",
-    note = "put #[data] on `{Self}`; use u64 in place of usize, String in place of &str, Box in place of Arc; a message that stays on \
-            its node takes any field: #[message(local, …)]"
+    note = "put #[data] on a type of your own; use u64 in place of usize, String in place of &str, Box in place of \
+            Arc; a message that stays on its node takes any field: #[message(local, …)]"
 )]
 pub trait Schema: 'static {
     /// Adds the layout to `walk`: [`SchemaWalk::leaf`] for a type without parts, else

@@ -1,0 +1,62 @@
+//! The part of an actor runtime that `#[actor]` names, so that its errors are tested without one.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    unused_imports,
+    reason = "every test uses a part of it"
+)]
+
+use std::{future::Future, marker::PhantomData};
+
+pub use odeon_message::{Codec, Message, Schema, SchemaWalk, rkyv};
+
+pub trait Actor: Sized + Send + 'static {
+    type Args: Clone + Send + 'static;
+
+    const ID: Option<&'static str> = None;
+
+    fn start(
+        args: Self::Args,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<Self, StartError>> + Send;
+
+    fn accept(table: &mut Accepts<Self>) {
+        let _ = table;
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle `{M}`",
+    note = "write `impl Handler<{M}> for {Self}`, or take `{M}` out of `handles(…)` if it is listed there"
+)]
+pub trait Handler<M: Message>: Actor {
+    fn handle(
+        &mut self,
+        message: M,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = M::Output> + Send;
+}
+
+pub struct Accepts<A> {
+    pub names: Vec<&'static str>,
+    actor: PhantomData<A>,
+}
+
+impl<A: Actor> Accepts<A> {
+    pub fn new() -> Self {
+        Self { names: Vec::new(), actor: PhantomData }
+    }
+
+    pub fn handles<M: Message>(&mut self)
+    where
+        A: Handler<M>,
+    {
+        self.names.push(M::NAME);
+    }
+}
+
+pub struct Context<A>(PhantomData<A>);
+
+pub struct StartError;

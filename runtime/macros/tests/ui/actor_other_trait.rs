@@ -1,0 +1,15 @@
+#[path = "../parts/root.rs"]
+mod root;
+
+use odeon_macros::actor;
+
+struct Account;
+
+#[actor(id = "bank/Account", crate = crate::root)]
+impl Clone for Account {
+    fn clone(&self) -> Self {
+        Self
+    }
+}
+
+fn main() {}

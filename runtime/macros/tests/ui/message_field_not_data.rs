@@ -1,0 +1,11 @@
+use odeon_message::message;
+
+struct Memo(String);
+
+#[message(id = "bank/Deposit", crate = odeon_message)]
+struct Deposit {
+    cents: u64,
+    memo: Memo,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use odeon_message::message;
+
+#[message(id = "bank/Deposit", crate = odeon_message)]
+struct Deposit {
+    cents: usize,
+}
+
+fn main() {}

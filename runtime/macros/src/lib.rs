@@ -50,8 +50,11 @@ pub fn message(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// It derives rkyv's traits and implements `Schema`. Types may contain themselves, by their own name or as `Self`.
-/// Where two types contain each other, put `#[rkyv(omit_bounds)]` on the field that closes the circle. Type parameters
-/// are allowed, lifetimes are not. `crate = path` names another root than `::odeon`.
+/// Where two types contain each other, put `#[rkyv(omit_bounds)]` on the field that closes the circle. Beside its own
+/// type such a field may hold only plain data: a reference to an actor gets a field of its own. Type parameters are
+/// allowed, lifetimes are not. `crate = path` names another root than `::odeon`.
+///
+/// An archive nests at most 64 levels, so a long chain of boxes is refused by whoever receives it: send a list.
 ///
 /// A field with `#[rkyv(with = …)]` enters the layout's fingerprint under the wrapper's and the type's names alone:
 /// rename the wrapper when it writes another layout.

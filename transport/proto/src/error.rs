@@ -118,6 +118,16 @@ pub enum FrameError {
         /// The bound.
         bytes_max: usize,
     },
+    /// The payload is longer than any of its kind.
+    #[error("a {kind} frame claims {bytes} bytes of payload, at most {bytes_max} have a meaning")]
+    PayloadTooLong {
+        /// The kind of the frame.
+        kind: FrameKind,
+        /// Length of the payload as claimed.
+        bytes: u64,
+        /// The bound.
+        bytes_max: usize,
+    },
     /// The bytes between payload and next frame are not zero.
     #[error("the padding of a {kind} frame is not zero: the sender lost its place in the stream")]
     Padding {

@@ -62,7 +62,7 @@ impl Extensions {
             && self.shard_epoch.is_none()
     }
 
-    /// Appends the records, padded to 16; at most 624 bytes.
+    /// Appends the records, padded to 16; at most 576 bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         if let Some(remaining) = self.remaining {
@@ -158,5 +158,117 @@ fn zeroes(region: &[u8]) -> Result<(), ExtensionError> {
         Ok(())
     } else {
         Err(ExtensionError::Padding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(tag: u16, value: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        head(&mut out, tag, value.len());
+        out.extend_from_slice(value);
+        out
+    }
+
+    fn decode(records: &[Vec<u8>]) -> Result<Extensions, ExtensionError> {
+        let mut region = records.concat();
+        region.resize(padded(region.len()), 0);
+        Extensions::decode(&region)
+    }
+
+    #[test]
+    fn nothing_costs_nothing() {
+        let mut out = Vec::new();
+        Extensions::default().encode(&mut out);
+        assert!(out.is_empty());
+        assert_eq!(Extensions::decode(&[]), Ok(Extensions::default()));
+    }
+
+    #[test]
+    fn the_time_left_takes_one_unit() {
+        let extensions = Extensions::remaining(Some(Duration::from_micros(7)));
+        let mut out = Vec::new();
+        extensions.encode(&mut out);
+        assert_eq!(out.len(), 16);
+        assert_eq!(Extensions::decode(&out), Ok(extensions));
+        let mut forever = Vec::new();
+        Extensions::remaining(Some(Duration::MAX)).encode(&mut forever);
+        let micros = Duration::from_micros(u64::MAX);
+        assert_eq!(Extensions::decode(&forever).unwrap().remaining, Some(micros));
+    }
+
+    #[test]
+    fn long_chains_lose_their_oldest_end() {
+        let link = |number| address(&[number; 32]);
+        let chain: Vec<Address> = (0..20).map(link).collect();
+        let trace = TraceContext { trace_id: [1; 16], parent_id: [2; 8], flags: 3 };
+        let all = Extensions {
+            remaining: Some(Duration::ZERO),
+            trace: Some(trace),
+            chain: chain.clone(),
+            shard_epoch: Some(1),
+        };
+        let mut out = Vec::new();
+        all.encode(&mut out);
+        assert_eq!(out.len(), 576);
+        assert_eq!(Extensions::decode(&out).unwrap().chain, chain[4..]);
+    }
+
+    #[test]
+    fn unknown_records_are_skipped_unless_the_sender_insists() {
+        let known = record(EPOCH, &5_u64.to_le_bytes());
+        let read = decode(&[known.clone(), record(99, b"news")]).unwrap();
+        assert_eq!(read.shard_epoch, Some(5));
+        let insists = decode(&[known, record(99 | MUST_UNDERSTAND, b"news")]);
+        assert_eq!(insists, Err(ExtensionError::MustUnderstand { tag: 99 }));
+        // The bit changes nothing for what is known.
+        let known = record(REMAINING | MUST_UNDERSTAND, &5_u64.to_le_bytes());
+        assert_eq!(decode(&[known]).unwrap().remaining, Some(Duration::from_micros(5)));
+    }
+
+    #[test]
+    fn every_wrong_length_is_named() {
+        let long = vec![0; (CHAIN_ADDRESSES_MAX + 1) * ADDRESS_BYTES];
+        let wrong: [(u16, &[u8]); 7] = [
+            (REMAINING, &[0; 7]),
+            (REMAINING, &[0; 9]),
+            (TRACE, &[0; 24]),
+            (TRACE, &[0; 26]),
+            (CHAIN, &[0; 31]),
+            (CHAIN, &long),
+            (EPOCH, &[]),
+        ];
+        for (tag, value) in wrong {
+            let error = ExtensionError::Length { tag, len: value.len() };
+            assert_eq!(decode(&[record(tag, value)]), Err(error));
+        }
+        assert_eq!(
+            decode(&[record(CHAIN, &[])]),
+            Err(ExtensionError::Length { tag: CHAIN, len: 0 })
+        );
+    }
+
+    #[test]
+    fn order_end_and_padding_are_checked() {
+        let eight = 1_u64.to_le_bytes();
+        let twice = decode(&[record(REMAINING, &eight), record(REMAINING, &eight)]);
+        assert_eq!(twice, Err(ExtensionError::Order { tag: 1, before: 1 }));
+        let back = decode(&[record(EPOCH, &eight), record(REMAINING, &eight)]);
+        assert_eq!(back, Err(ExtensionError::Order { tag: 1, before: 4 }));
+        // "Must understand" alone has no number.
+        let none = decode(&[record(MUST_UNDERSTAND, &[])]);
+        assert_eq!(none, Err(ExtensionError::Order { tag: 0, before: 0 }));
+        let mut cut = record(REMAINING, &eight);
+        cut[2] = 13;
+        let truncated = ExtensionError::Truncated { tag: 1, len: 13, left: 12 };
+        cut.resize(16, 0);
+        assert_eq!(Extensions::decode(&cut), Err(truncated));
+        assert_eq!(Extensions::decode(&[0; 16]), Err(ExtensionError::Padding));
+        let mut dirty = record(99, &[]);
+        dirty.resize(16, 0);
+        dirty[15] = 1;
+        assert_eq!(Extensions::decode(&dirty), Err(ExtensionError::Padding));
     }
 }

@@ -1,3 +1,5 @@
+//! The bytes of version 1, and every bound in them.
+//!
 #![doc = include_str!("format.md")]
 
 /// The version byte of every frame and preamble.
@@ -16,7 +18,8 @@ pub const FRAME_BYTES_MAX_DEFAULT: usize = 1 << 20;
 pub const FRAME_BYTES_MAX_LEAST: usize = CONTROL_FRAME_BYTES_MAX;
 /// Largest bound on a frame that can be configured: 256 MiB, far below what the 32-bit length could say.
 pub const FRAME_BYTES_MAX_MOST: usize = 256 << 20;
-/// Longest frame on the control stream: 128 KiB. The longest, a hello with a full table, has 65 KiB.
+/// Longest frame on the control stream: 128 KiB. The longest without extensions, a welcome with a full table, has
+/// 65,776 bytes.
 pub const CONTROL_FRAME_BYTES_MAX: usize = 128 << 10;
 /// Size of a receive slab by default: 64 KiB.
 pub const SLAB_BYTES_DEFAULT: usize = 64 << 10;
@@ -28,8 +31,8 @@ pub const CHAIN_ADDRESSES_MAX: usize = 16;
 pub const NAME_BYTES_MAX: usize = 63;
 /// Most messages in an accepted table.
 pub const ACCEPTED_MAX: usize = 4096;
-/// Most message lanes in one direction.
-pub const LANES_MAX: u8 = 64;
+/// Most message lanes in one direction: lanes isolate receivers from each other, more add no throughput.
+pub const LANES_MAX: u8 = 16;
 /// Longest text of a refusal, a close or a termination.
 pub const TEXT_BYTES_MAX: usize = 256;
 /// Most receivers in one credit frame.

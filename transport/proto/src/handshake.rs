@@ -44,7 +44,8 @@ pub struct Surroundings<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use = "a step that is not carried out leaves the peer waiting"]
 pub enum Step {
-    /// The association is up. An acceptor sends what was appended (the welcome) first.
+    /// The association is up. An acceptor sends what was appended (the welcome) first, and gives up a dial of its
+    /// own to this peer that has not ended, with [`CloseCode::Duplicate`](crate::CloseCode::Duplicate).
     Up {
         /// What the peer says about itself.
         peer: Box<Hello>,

@@ -109,3 +109,66 @@ impl LaneState {
         !was_dropped && number <= self.handed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_handed_from_the_moment_a_write_is_attempted() {
+        let mut lane = LaneState::new(100);
+        let one = lane.write(40);
+        assert!(!lane.handed(one));
+        assert_eq!(lane.hand(), 40);
+        let two = lane.write(40);
+        assert!(lane.handed(one) && !lane.handed(two));
+        assert!(one < two);
+    }
+
+    #[test]
+    fn bytes_count_until_quic_has_taken_them() {
+        let mut lane = LaneState::new(100);
+        assert!(lane.fits(1000), "an empty lane takes any frame");
+        lane.write(60);
+        assert!(lane.fits(40) && !lane.fits(41));
+        lane.hand();
+        assert_eq!(lane.bytes(), 60);
+        assert!(!lane.fits(41));
+        lane.taken(50);
+        assert_eq!(lane.bytes(), 10);
+        assert!(lane.fits(90) && !lane.fits(usize::MAX));
+        lane.taken(50);
+        assert_eq!(lane.bytes(), 0);
+    }
+
+    #[test]
+    fn what_was_dropped_is_never_handed_later() {
+        let mut lane = LaneState::new(100);
+        let sent = lane.write(1);
+        lane.hand();
+        let dropped = [lane.write(1), lane.write(1)];
+        assert_eq!(lane.lose(), 2);
+        assert_eq!(lane.bytes(), 0);
+        assert_eq!(lane.lose(), 0);
+        let later = lane.write(1);
+        lane.hand();
+        assert!(lane.handed(sent) && lane.handed(later));
+        assert!(dropped.iter().all(|position| !lane.handed(*position)));
+    }
+
+    #[test]
+    fn what_is_forgotten_may_have_been_handed() {
+        let mut lane = LaneState::new(100);
+        let dropped: Vec<Position> = (0..=DROPPED_MAX)
+            .map(|_| {
+                lane.write(1);
+                lane.hand();
+                let dropped = lane.write(1);
+                lane.lose();
+                dropped
+            })
+            .collect();
+        assert!(lane.handed(dropped[0]), "the oldest is no longer remembered");
+        assert!(dropped[1..].iter().all(|position| !lane.handed(*position)));
+    }
+}

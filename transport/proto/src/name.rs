@@ -101,3 +101,34 @@ impl NodeName {
         NodeId::of(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_names_and_nothing_else() {
+        for good in ["a", "0", "node-1", &"x".repeat(63)] {
+            assert_eq!(NodeName::new(good).unwrap().as_str(), good);
+        }
+        assert_eq!(NodeName::new(""), Err(NameError::Length { len: 0 }));
+        assert_eq!(NodeName::new(&"x".repeat(64)), Err(NameError::Length { len: 64 }));
+        assert_eq!(NodeName::new("aB"), Err(NameError::Byte { byte: b'B', at: 1 }));
+        assert_eq!(NodeName::new("a.b"), Err(NameError::Byte { byte: b'.', at: 1 }));
+        assert_eq!(ClusterName::new("-a"), Err(NameError::Hyphen));
+        assert_eq!(ClusterName::new("a-"), Err(NameError::Hyphen));
+        assert_eq!(ClusterName::from_bytes(&[0xff]), Err(NameError::Byte { byte: 0xff, at: 0 }));
+    }
+
+    #[test]
+    fn errors_name_value_and_bound() {
+        let long = NameError::Length { len: 64 }.to_string();
+        assert_eq!(long, "a name has 1 to 63 bytes, this one has 64");
+        assert!(NameError::Byte { byte: b'B', at: 1 }.to_string().contains("0x42 at 1"));
+    }
+
+    #[test]
+    fn the_id_is_the_hash_of_the_name() {
+        assert_eq!(NodeName::new("a").unwrap().id(), NodeId::of("a"));
+    }
+}

@@ -136,3 +136,35 @@ pub enum PreambleError {
         bound: u64,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(at: usize, byte: u8) -> Result<Preamble, PreambleError> {
+        let mut bytes = Preamble::lane(2).encode();
+        bytes[at] = byte;
+        Preamble::decode(bytes)
+    }
+
+    #[test]
+    fn preambles_read_back() {
+        let bulk = Preamble { purpose: Purpose::Bulk, index: u64::MAX };
+        for preamble in [Preamble::CONTROL, Preamble::lane(0), Preamble::lane(15), bulk] {
+            assert_eq!(Preamble::decode(preamble.encode()), Ok(preamble));
+        }
+    }
+
+    #[test]
+    fn every_wrong_byte_is_named() {
+        assert_eq!(with(0, b'X'), Err(PreambleError::Magic { found: *b"XDEON" }));
+        assert_eq!(with(5, 2), Err(PreambleError::Version { found: 2 }));
+        assert_eq!(with(6, 0), Err(PreambleError::Purpose { found: 0 }));
+        assert_eq!(with(7, 1), Err(PreambleError::Reserved { found: 1 }));
+        let index = PreambleError::Index { purpose: Purpose::Lane, found: 16, bound: 15 };
+        assert_eq!(index.to_string(), "a lane stream has index 16, at most 15 is accepted");
+        assert_eq!(with(8, 16), Err(index));
+        let index = PreambleError::Index { purpose: Purpose::Control, found: 2, bound: 0 };
+        assert_eq!(with(6, 1), Err(index));
+    }
+}

@@ -12,7 +12,7 @@ use odeon_message::{Payload, Slab};
 use crate::{
     Body, Extensions, FrameError, Header, PayloadError, Purpose,
     format::{
-        CONTROL_FRAME_BYTES_MAX, FRAME_BYTES_MAX_DEFAULT, FRAME_BYTES_MAX_LEAST,
+        ALIGNMENT, CONTROL_FRAME_BYTES_MAX, FRAME_BYTES_MAX_DEFAULT, FRAME_BYTES_MAX_LEAST,
         FRAME_BYTES_MAX_MOST, HEADER_BYTES, SLAB_BYTES_DEFAULT,
     },
     header::Lengths,
@@ -69,7 +69,7 @@ pub struct FrameReader {
     slabs: Slabs,
     /// Length of the frame the unread bytes belong to, as far as it is known.
     need: usize,
-    /// What empty payloads share, so that they pin no slab.
+    /// What empty payloads share, so that they pin no slab. It has an allocation: without one it would not be aligned.
     empty: Arc<Slab>,
     failed: Option<FrameError>,
 }
@@ -89,7 +89,7 @@ impl FrameReader {
             frame_bytes_max,
             slabs: Slabs::new(limits.slab_bytes.max(4096)),
             need: HEADER_BYTES,
-            empty: Arc::new(Slab::new()),
+            empty: Arc::new(Slab::with_capacity(ALIGNMENT)),
             failed: None,
         }
     }
@@ -180,4 +180,88 @@ fn open(header: &Header, lengths: Lengths, bytes: &[u8]) -> Result<Extensions, F
     }
     Extensions::decode(&bytes[HEADER_BYTES..payload_start])
         .map_err(|source| FrameError::Extension { kind, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ExtensionError, FrameKind, Ping, Pong, write_body};
+
+    fn ping() -> Vec<u8> {
+        let mut out = Vec::new();
+        write_body(&mut out, Header::bare(FrameKind::Ping), &Ping { token: 5 }, 1 << 20).unwrap();
+        out
+    }
+
+    fn control(bytes: &[u8]) -> FrameReader {
+        let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
+        reader.push(bytes);
+        reader
+    }
+
+    #[test]
+    fn an_error_is_final() {
+        let mut reader = control(&ping());
+        assert!(reader.next().unwrap().is_some());
+        reader.push(&[9; 32]);
+        let error = reader.next().unwrap_err();
+        assert_eq!(error, FrameError::Version { found: 9 });
+        reader.push(&ping());
+        assert_eq!(reader.next().unwrap_err(), error);
+        assert_eq!(reader.end(), Err(error));
+    }
+
+    #[test]
+    fn padding_is_zero() {
+        let mut bytes = ping();
+        bytes[47] = 1;
+        let error = FrameError::Padding { kind: FrameKind::Ping };
+        assert_eq!(control(&bytes).next().unwrap_err(), error);
+    }
+
+    #[test]
+    fn extensions_are_checked_on_every_kind() {
+        let mut bytes = ping();
+        bytes[2] = 1;
+        bytes.splice(32..32, [0; 16]);
+        let source = ExtensionError::Padding;
+        let error = FrameError::Extension { kind: FrameKind::Ping, source };
+        assert_eq!(control(&bytes).next().unwrap_err(), error);
+    }
+
+    #[test]
+    fn a_stream_ends_between_frames() {
+        let bytes = ping();
+        assert_eq!(control(&[]).end(), Ok(()));
+        let mut reader = control(&bytes[..10]);
+        assert!(reader.next().unwrap().is_none());
+        let error = FrameError::Truncated { have: 10, need: 32 };
+        assert_eq!(error.to_string(), "the stream ended inside a frame: 10 of 32 bytes came");
+        assert_eq!(reader.end(), Err(error));
+        reader.push(&bytes[10..40]);
+        assert!(reader.next().unwrap().is_none());
+        assert_eq!(reader.end(), Err(FrameError::Truncated { have: 40, need: 48 }));
+        reader.push(&bytes[40..]);
+        assert!(reader.next().unwrap().is_some());
+        assert_eq!(reader.end(), Ok(()));
+    }
+
+    #[test]
+    fn bodies_are_read_as_their_kind_only() {
+        let frame = control(&ping()).next().unwrap().unwrap();
+        assert_eq!(frame.body::<Ping>(), Ok(Ping { token: 5 }));
+        let error = PayloadError::WrongKind { expected: FrameKind::Pong, found: FrameKind::Ping };
+        assert_eq!(frame.body::<Pong>(), Err(error));
+    }
+
+    #[test]
+    fn limits_stay_in_their_range() {
+        let limits = FrameLimits { frame_bytes_max: 0, slab_bytes: 0 };
+        let lane = FrameReader::new(Purpose::Lane, limits);
+        assert_eq!(lane.frame_bytes_max, FRAME_BYTES_MAX_LEAST);
+        let limits = FrameLimits { frame_bytes_max: usize::MAX, ..limits };
+        assert_eq!(FrameReader::new(Purpose::Bulk, limits).frame_bytes_max, FRAME_BYTES_MAX_MOST);
+        let control = FrameReader::new(Purpose::Control, limits);
+        assert_eq!(control.frame_bytes_max, CONTROL_FRAME_BYTES_MAX);
+    }
 }

@@ -40,7 +40,7 @@ impl<'a> FrameWriter<'a> {
             units = (out.len() - start - HEADER_BYTES) / ALIGNMENT;
         }
         let extension_units =
-            u8::try_from(units).expect("the known extensions have at most 624 bytes, 39 units");
+            u8::try_from(units).expect("the known extensions have at most 576 bytes, 36 units");
         Ok(Self { out, header, start, extension_units, finished: false })
     }
 
@@ -107,4 +107,78 @@ pub fn write_body<B: Body>(
 /// [`EncodeFrameError::Misaligned`] as [`FrameWriter::begin`].
 pub fn write_empty(out: &mut Vec<u8>, header: Header) -> Result<usize, EncodeFrameError> {
     FrameWriter::begin(out, header, &Extensions::default())?.finish(HEADER_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use odeon_message::{ActorKey, AskId, MessageId};
+
+    use super::*;
+    use crate::{FrameKind, Ping};
+
+    fn tell() -> Header {
+        Header::message(ActorKey { slot: 1, generation: 2 }, MessageId(3), AskId::NONE)
+    }
+
+    fn begin(out: &mut Vec<u8>) -> FrameWriter<'_> {
+        FrameWriter::begin(out, tell(), &Extensions::default()).unwrap()
+    }
+
+    #[test]
+    fn frames_start_aligned() {
+        let mut out = vec![0; 5];
+        let error = FrameWriter::begin(&mut out, tell(), &Extensions::default()).unwrap_err();
+        assert_eq!(error, EncodeFrameError::Misaligned { len: 5 });
+        assert!(error.to_string().contains("5 bytes"));
+        assert_eq!(write_empty(&mut out, tell()), Err(error));
+        assert_eq!(out, [0; 5]);
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_no_trace() {
+        let mut out = Vec::new();
+        write_empty(&mut out, Header::of_ask(FrameKind::Cancel, AskId(1))).unwrap();
+        let before = out.clone();
+        begin(&mut out).payload().extend_from_slice(b"half");
+        assert_eq!(out, before);
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            let mut frame = begin(&mut out);
+            frame.payload().extend_from_slice(b"half");
+            panic!("a value that panics while it is archived");
+        }));
+        assert!(panic.is_err());
+        assert_eq!(out, before);
+    }
+
+    #[test]
+    fn the_bound_counts_the_whole_frame() {
+        let mut out = Vec::new();
+        let mut frame = begin(&mut out);
+        frame.payload().resize(32 + 17, 1);
+        assert_eq!(frame.finish(63), Err(EncodeFrameError::TooLarge { bytes: 64, bytes_max: 63 }));
+        assert!(out.is_empty());
+        let mut frame = begin(&mut out);
+        frame.payload().resize(32 + 17, 1);
+        assert_eq!(frame.finish(64), Ok(64));
+        assert_eq!(out[49..], [0; 15]);
+    }
+
+    #[test]
+    fn a_payload_that_eats_its_header_is_refused() {
+        let mut out = vec![7; 16];
+        let mut frame = begin(&mut out);
+        frame.payload().truncate(20);
+        let error = frame.finish(1 << 20).unwrap_err();
+        assert_eq!(error, EncodeFrameError::Shrunk { start: 48, len: 20 });
+        assert_eq!(out, [7; 16]);
+    }
+
+    #[test]
+    fn the_kind_follows_the_body() {
+        let mut out = Vec::new();
+        let bytes = write_body(&mut out, tell(), &Ping { token: 1 }, 48).unwrap();
+        assert_eq!((bytes, out.len(), out[1]), (48, 48, FrameKind::Ping as u8));
+    }
 }

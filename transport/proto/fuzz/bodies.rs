@@ -1,0 +1,147 @@
+//! What the fuzz targets do with one input; the smoke test of the crate runs the same on stable Rust.
+//!
+//! Every function takes any bytes and panics if the crate breaks a promise: no panic of its own, the same frames
+//! however the stream is cut, memory by what arrived, one form for every value.
+
+use odeon_message::Failure;
+use odeon_wire::{
+    Announce, Body, Close, Credit, Frame, FrameError, FrameKind, FrameLimits, FrameReader,
+    Handshake, Hello, Known, Ping, Pong, Preamble, Probe, ProbeAnswer, Purpose, Refuse, Step,
+    StreamEnd, Surroundings, Terminated, Unwatch, Watch, Welcome,
+};
+
+const SLAB_BYTES: usize = 4096;
+
+/// The first byte chooses the stream, the second how it is cut, the rest is the stream.
+pub(crate) fn frame(input: &[u8]) {
+    let [purpose, seed, stream @ ..] = input else { return };
+    let purpose = match purpose % 3 {
+        0 => Purpose::Lane,
+        1 => Purpose::Control,
+        _ => Purpose::Bulk,
+    };
+    let whole = read(purpose, stream, |_| stream.len());
+    let mut state = u32::from(*seed) | 1;
+    let cut = read(purpose, stream, |left| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // Mostly small cuts, now and then a long one.
+        let cut = (state >> 24) as usize;
+        (if cut.is_multiple_of(7) { cut * 97 } else { cut % 61 }).clamp(1, left)
+    });
+    assert_eq!(whole.1, cut.1, "the end depends on how the stream is cut");
+    assert_eq!(whole.0.len(), cut.0.len(), "frames depend on how the stream is cut");
+    for (one, other) in whole.0.iter().zip(&cut.0) {
+        assert_eq!(one.header, other.header);
+        assert_eq!(one.extensions, other.extensions);
+        assert_eq!(one.payload.bytes(), other.payload.bytes());
+        body(one);
+    }
+}
+
+/// Reads a stream cut by `cut`, keeping every frame, so that no slab can be used again.
+fn read(
+    purpose: Purpose,
+    mut stream: &[u8],
+    mut cut: impl FnMut(usize) -> usize,
+) -> (Vec<Frame>, Result<(), FrameError>) {
+    let limits = FrameLimits { slab_bytes: SLAB_BYTES, ..FrameLimits::default() };
+    let mut reader = FrameReader::new(purpose, limits);
+    let (mut frames, mut pushed, mut read_bytes) = (Vec::new(), 0, 0);
+    while !stream.is_empty() {
+        let (chunk, rest) = stream.split_at(cut(stream.len()));
+        reader.push(chunk);
+        pushed += chunk.len();
+        stream = rest;
+        loop {
+            match reader.next() {
+                Ok(Some(frame)) => {
+                    assert_eq!(frame.payload.bytes().as_ptr().addr() % 16, 0);
+                    read_bytes += frame.frame_bytes;
+                    frames.push(frame);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(
+                        reader.next().err(),
+                        Some(error.clone()),
+                        "the reader stays poisoned"
+                    );
+                    assert_eq!(reader.end(), Err(error.clone()));
+                    return (frames, Err(error));
+                }
+            }
+        }
+        assert!(read_bytes <= pushed, "frames are made of what was pushed");
+        let bound = 6 * SLAB_BYTES + 2 * (pushed - read_bytes + chunk.len());
+        assert!(reader.held_bytes() <= bound, "{} bytes held, bound {bound}", reader.held_bytes());
+    }
+    let end = reader.end();
+    (frames, end)
+}
+
+/// Reads the payload as what the kind says, and writes it back.
+fn body(frame: &Frame) {
+    match frame.header.kind {
+        FrameKind::Hello => one_form::<Hello>(frame.payload.bytes()),
+        FrameKind::Welcome => one_form::<Welcome>(frame.payload.bytes()),
+        FrameKind::Refuse => one_form::<Refuse>(frame.payload.bytes()),
+        FrameKind::Error => one_form::<Failure>(frame.payload.bytes()),
+        FrameKind::Credit => one_form::<Credit>(frame.payload.bytes()),
+        FrameKind::Watch => one_form::<Watch>(frame.payload.bytes()),
+        FrameKind::Unwatch => one_form::<Unwatch>(frame.payload.bytes()),
+        FrameKind::Terminated => one_form::<Terminated>(frame.payload.bytes()),
+        FrameKind::Probe => one_form::<Probe>(frame.payload.bytes()),
+        FrameKind::ProbeAnswer => one_form::<ProbeAnswer>(frame.payload.bytes()),
+        FrameKind::StreamEnd => one_form::<StreamEnd>(frame.payload.bytes()),
+        FrameKind::Announce => one_form::<Announce>(frame.payload.bytes()),
+        FrameKind::Close => one_form::<Close>(frame.payload.bytes()),
+        FrameKind::Ping => one_form::<Ping>(frame.payload.bytes()),
+        FrameKind::Pong => one_form::<Pong>(frame.payload.bytes()),
+        _ => {}
+    }
+}
+
+/// What can be read is written back as the same bytes.
+fn one_form<B: Body>(bytes: &[u8]) {
+    if let Ok(value) = B::decode(bytes) {
+        let mut out = Vec::new();
+        value.encode(&mut out);
+        assert_eq!(out, bytes, "a value has two forms");
+    }
+}
+
+/// The input as a preamble, as the payload of every control frame, and as the control stream of a handshake with
+/// `local` on each side.
+pub(crate) fn handshake(local: &Hello, input: &[u8]) {
+    if let Some(start) = input.first_chunk::<16>()
+        && let Ok(preamble) = Preamble::decode(*start)
+    {
+        assert_eq!(preamble.encode(), *start);
+    }
+    one_form::<Hello>(input);
+    one_form::<Welcome>(input);
+    one_form::<Refuse>(input);
+    one_form::<Failure>(input);
+    one_form::<Credit>(input);
+    one_form::<Terminated>(input);
+    one_form::<Close>(input);
+    for mut side in [Handshake::AwaitsHello, Handshake::AwaitsAnswer] {
+        let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
+        reader.push(input);
+        while let Ok(Some(frame)) = reader.next() {
+            let certified = frame.body::<Hello>().map_or(local.name.clone(), |hello| hello.name);
+            let around = Surroundings {
+                local,
+                certified: &certified,
+                expected: None,
+                known: Known::default(),
+            };
+            let mut out = Vec::new();
+            let step = side.step(&frame, &around, &mut out);
+            assert_eq!(side, Handshake::Over, "one frame ends it");
+            let answers = matches!(step, Step::Refuse(_))
+                || matches!(step, Step::Up { .. }) && frame.header.kind == FrameKind::Hello;
+            assert_eq!(!out.is_empty(), answers);
+        }
+    }
+}

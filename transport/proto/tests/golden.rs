@@ -1,0 +1,285 @@
+//! The bytes of every frame kind, fixed: a difference here is a difference on the wire.
+//!
+//! Rows are 16 bytes. The first two of every frame are the header; `format.md` explains the rest.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+#[path = "sample/frames.rs"]
+mod frames;
+
+use std::collections::BTreeSet;
+
+use odeon_wire::{
+    Announce, Body, Close, Credit, Frame, FrameKind, FrameLimits, FrameReader, Header, Hello, Ping,
+    Pong, Preamble, Probe, ProbeAnswer, Refuse, StreamEnd, Terminated, Unwatch, Watch, Welcome,
+    write_body, write_empty,
+};
+
+const GOLDEN: [(&str, &str); 21] = [
+    (
+        "hello",
+        "01010000 6b000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000200 04000000 00001000 00010000 \
+         00001000 f8201448 bfbdc002 07000000 \
+         00000000 03000000 00000000 0400e81c \
+         0a000001 00000000 00000000 00000000 \
+         06656173 742d3101 61020001 00000000 \
+         0000000b 00000000 00000002 00000000 \
+         00000016 00000000 00000000 00000000",
+    ),
+    (
+        "welcome",
+        "01020000 6f000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000000 01000200 04000000 00001000 \
+         00010000 00001000 f8201448 bfbdc002 \
+         07000000 00000000 03000000 00000000 \
+         0400e81c 0a000001 00000000 00000000 \
+         00000000 06656173 742d3101 61020001 \
+         00000000 0000000b 00000000 00000002 \
+         00000000 00000016 00000000 00000000",
+    ),
+    (
+        "refuse",
+        "01030000 06000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000200 6e6f0000 00000000 00000000",
+    ),
+    (
+        "tell",
+        "01040000 02000000 05000000 06000000 \
+         88776655 44332211 00000000 00000000 \
+         68690000 00000000 00000000 00000000",
+    ),
+    (
+        "ask",
+        "01040800 10000000 05000000 06000000 \
+         88776655 44332211 0d0c0b0a 00000000 \
+         01000800 404b4c00 00000000 02001900 \
+         aaaaaaaa aaaaaaaa aaaaaaaa aaaaaaaa \
+         bbbbbbbb bbbbbbbb 01030040 00010000 \
+         00000000 00110000 00000000 00210000 \
+         00310000 00410000 00000000 00020000 \
+         00000000 00120000 00000000 00220000 \
+         00320000 00420000 00000000 00048008 \
+         00090000 00000000 00000000 00000000 \
+         30313233 34353637 38396162 63646566",
+    ),
+    (
+        "reply",
+        "01050000 03000000 00000000 00000000 \
+         00000000 00000000 0d0c0b0a 00000000 \
+         79657300 00000000 00000000 00000000",
+    ),
+    (
+        "error",
+        "01060000 0b000000 00000000 00000000 \
+         00000000 00000000 0d0c0b0a 00000000 \
+         01000700 6d61696c 626f7800 00000000",
+    ),
+    (
+        "credit",
+        "01070000 18000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         05000000 06000000 2c010000 00000000 \
+         00002000 00000000 00000000 00000000",
+    ),
+    (
+        "forget",
+        "01070000 00000000 05000000 06000000 \
+         00000000 00000000 00000000 00000000",
+    ),
+    (
+        "cancel",
+        "01080000 00000000 00000000 00000000 \
+         00000000 00000000 0d0c0b0a 00000000",
+    ),
+    (
+        "watch",
+        "01090000 40000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000000 00000000 11000000 00000000 \
+         21000000 31000000 41000000 00000000 \
+         02000000 00000000 12000000 00000000 \
+         22000000 32000000 42000000 00000000",
+    ),
+    (
+        "unwatch",
+        "010a0000 40000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000000 00000000 11000000 00000000 \
+         21000000 31000000 41000000 00000000 \
+         02000000 00000000 12000000 00000000 \
+         22000000 32000000 42000000 00000000",
+    ),
+    (
+        "terminated",
+        "010b0000 48000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000000 00000000 11000000 00000000 \
+         21000000 31000000 41000000 00000000 \
+         02000000 00000000 12000000 00000000 \
+         22000000 32000000 42000000 00000000 \
+         02000400 626f6f6d 00000000 00000000",
+    ),
+    (
+        "probe",
+        "010c0000 60000000 00000000 00000000 \
+         00000000 00000000 0d0c0b0a 00000000 \
+         01000000 00000000 11000000 00000000 \
+         21000000 31000000 41000000 00000000 \
+         02000000 00000000 12000000 00000000 \
+         22000000 32000000 42000000 00000000 \
+         03000000 00000000 13000000 00000000 \
+         23000000 33000000 43000000 00000000",
+    ),
+    (
+        "probe answer",
+        "010d0000 40000000 00000000 00000000 \
+         00000000 00000000 0d0c0b0a 00000000 \
+         01000000 00000000 11000000 00000000 \
+         21000000 31000000 41000000 00000000 \
+         02000000 00000000 12000000 00000000 \
+         22000000 32000000 42000000 00000000",
+    ),
+    (
+        "stream item",
+        "010e0000 04000000 00000000 00000000 \
+         00000000 00000000 0d0c0b0a 00000000 \
+         6974656d 00000000 00000000 00000000",
+    ),
+    (
+        "stream end",
+        "010f0000 0b000000 00000000 00000000 \
+         00000000 00000000 0d0c0b0a 00000000 \
+         01000700 6d61696c 626f7800 00000000",
+    ),
+    (
+        "announce",
+        "01100000 10000000 05000000 06000000 \
+         88776655 44332211 0d0c0b0a 00000000 \
+         0c000000 00000000 00000200 00000000",
+    ),
+    (
+        "close",
+        "01110000 07000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000300 62796500 00000000 00000000",
+    ),
+    (
+        "ping",
+        "01120000 08000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000000 00000000 00000000 00000000",
+    ),
+    (
+        "pong",
+        "01130000 08000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         01000000 00000000 00000000 00000000",
+    ),
+];
+
+fn hex(bytes: &[u8]) -> String {
+    let word = |word: &[u8]| word.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    bytes.chunks(4).map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn read(purpose: odeon_wire::Purpose, bytes: &[u8]) -> Frame {
+    let mut reader = FrameReader::new(purpose, FrameLimits::default());
+    reader.push(bytes);
+    let frame = reader.next().unwrap().unwrap();
+    reader.end().unwrap();
+    frame
+}
+
+#[test]
+fn every_frame_has_its_golden_bytes() {
+    let frames = frames::all();
+    assert_eq!(frames.len(), GOLDEN.len());
+    for ((name, _, bytes), (golden_name, golden)) in frames.iter().zip(GOLDEN) {
+        assert_eq!(*name, golden_name);
+        assert_eq!(hex(bytes), golden, "{name}");
+    }
+}
+
+#[test]
+fn every_kind_is_golden() {
+    let kinds: BTreeSet<u8> = frames::all().iter().map(|(_, _, bytes)| bytes[1]).collect();
+    let numbers: BTreeSet<u8> = FrameKind::ALL.iter().map(|kind| *kind as u8).collect();
+    assert_eq!(kinds, numbers);
+    assert_eq!(numbers, (1..=19).collect());
+    for kind in FrameKind::ALL {
+        assert_eq!(FrameKind::from_byte(kind as u8), Some(kind));
+    }
+}
+
+#[test]
+fn golden_bytes_read_and_write_back() {
+    for (name, purpose, bytes) in frames::all() {
+        let frame = read(purpose, &bytes);
+        assert_eq!(frame.frame_bytes, bytes.len(), "{name}");
+        let again = match frame.header.kind {
+            FrameKind::Hello => again::<Hello>(&frame),
+            FrameKind::Welcome => again::<Welcome>(&frame),
+            FrameKind::Refuse => again::<Refuse>(&frame),
+            FrameKind::Error => again::<odeon_message::Failure>(&frame),
+            FrameKind::Credit if purpose == odeon_wire::Purpose::Control => again::<Credit>(&frame),
+            FrameKind::Credit | FrameKind::Cancel => {
+                let mut out = Vec::new();
+                write_empty(&mut out, frame.header).unwrap();
+                out
+            }
+            FrameKind::Watch => again::<Watch>(&frame),
+            FrameKind::Unwatch => again::<Unwatch>(&frame),
+            FrameKind::Terminated => again::<Terminated>(&frame),
+            FrameKind::Probe => again::<Probe>(&frame),
+            FrameKind::ProbeAnswer => again::<ProbeAnswer>(&frame),
+            FrameKind::StreamEnd => again::<StreamEnd>(&frame),
+            FrameKind::Announce => again::<Announce>(&frame),
+            FrameKind::Close => again::<Close>(&frame),
+            FrameKind::Ping => again::<Ping>(&frame),
+            FrameKind::Pong => again::<Pong>(&frame),
+            FrameKind::Message | FrameKind::Reply | FrameKind::StreamItem => continue,
+        };
+        assert_eq!(again, bytes, "{name}");
+    }
+}
+
+fn again<B: Body>(frame: &Frame) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_body(&mut out, frame.header, &frame.body::<B>().unwrap(), 1 << 20).unwrap();
+    out
+}
+
+#[test]
+fn extensions_of_the_golden_ask_are_read() {
+    let ask = frames::all().into_iter().find(|(name, ..)| *name == "ask").unwrap();
+    let frame = read(ask.1, &ask.2);
+    assert_eq!(frame.extensions, frames::extensions());
+    assert_eq!(frame.payload.bytes(), b"0123456789abcdef");
+    assert_eq!(frame.payload.bytes().as_ptr().addr() % 16, 0);
+    assert_eq!(frame.header.kind, FrameKind::Message);
+}
+
+#[test]
+fn ends_of_streams_without_failure_are_empty() {
+    let header = Header::of_ask(FrameKind::StreamEnd, odeon_message::AskId(1));
+    let mut out = Vec::new();
+    write_body(&mut out, header, &StreamEnd { failure: None }, 1 << 20).unwrap();
+    assert_eq!(
+        hex(&out),
+        "010f0000 00000000 00000000 00000000 00000000 00000000 01000000 00000000"
+    );
+    let frame = read(odeon_wire::Purpose::Lane, &out);
+    assert_eq!(frame.body::<StreamEnd>().unwrap().failure, None);
+}
+
+#[test]
+fn preambles_have_their_golden_bytes() {
+    assert_eq!(hex(&Preamble::CONTROL.encode()), "4f44454f 4e010100 00000000 00000000");
+    assert_eq!(hex(&Preamble::lane(3).encode()), "4f44454f 4e010200 03000000 00000000");
+    let bulk = Preamble { purpose: odeon_wire::Purpose::Bulk, index: 0x0102 };
+    assert_eq!(hex(&bulk.encode()), "4f44454f 4e010300 02010000 00000000");
+}

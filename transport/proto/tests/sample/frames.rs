@@ -1,0 +1,131 @@
+//! One frame of every kind, with every field set: the golden test fixes their bytes, the fuzz smoke mutates them.
+
+use std::time::Duration;
+
+use odeon_message::{
+    ActorKey, ActorTypeId, Address, AskId, Certainty, Failure, FailureKind, Fingerprint,
+    Incarnation, MessageId, NodeId,
+};
+use odeon_wire::{
+    Accepted, AcceptedTable, Announce, Close, CloseCode, ClusterName, Credit, CreditTotal,
+    Extensions, FrameKind, FrameWriter, Header, Hello, InitialCredit, NodeName, Ping, Pong, Probe,
+    ProbeAnswer, Purpose, Refuse, RefuseReason, Revisions, StreamEnd, Terminated, TerminatedReason,
+    TraceContext, Unwatch, Watch, Welcome, write_body, write_empty,
+};
+
+const BOUND: usize = 1 << 20;
+const ASK: AskId = AskId(0x0a0b_0c0d);
+
+pub(crate) fn address(number: u64) -> Address {
+    Address {
+        node: NodeId(number),
+        incarnation: Incarnation(0x10 + number),
+        key: ActorKey { slot: 0x20 + number as u32, generation: 0x30 + number as u32 },
+        actor_type: ActorTypeId(0x40 + number),
+    }
+}
+
+pub(crate) fn hello() -> Hello {
+    let accepted = [(2, 22), (1, 11)].map(|(message, fingerprint)| Accepted {
+        message: MessageId(message),
+        fingerprint: Fingerprint(fingerprint),
+    });
+    let name = NodeName::new("a").unwrap();
+    Hello {
+        revisions: Revisions { min: 1, max: 2 },
+        cluster: ClusterName::new("east-1").unwrap(),
+        node: name.id(),
+        name,
+        incarnation: Incarnation(7),
+        dial: 3,
+        advertised: "10.0.0.1:7400".parse().unwrap(),
+        lanes: 4,
+        frame_bytes_max: 1 << 20,
+        credit: InitialCredit { messages: 256, bytes: 1 << 20 },
+        accepted: AcceptedTable::new(accepted.to_vec()).unwrap(),
+    }
+}
+
+pub(crate) fn extensions() -> Extensions {
+    Extensions {
+        remaining: Some(Duration::from_millis(5000)),
+        trace: Some(TraceContext { trace_id: [0xaa; 16], parent_id: [0xbb; 8], flags: 1 }),
+        chain: vec![address(1), address(2)],
+        shard_epoch: Some(9),
+    }
+}
+
+fn written(header: Header, extensions: &Extensions, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut frame = FrameWriter::begin(&mut out, header, extensions).unwrap();
+    frame.payload().extend_from_slice(payload);
+    frame.finish(BOUND).unwrap();
+    out
+}
+
+fn body<B: odeon_wire::Body>(header: Header, body: &B) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_body(&mut out, header, body, BOUND).unwrap();
+    out
+}
+
+fn bodied<B: odeon_wire::Body>(value: &B) -> Vec<u8> {
+    body(Header::bare(B::KIND), value)
+}
+
+fn empty(header: Header) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_empty(&mut out, header).unwrap();
+    out
+}
+
+/// Name, stream and bytes of each.
+pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
+    use Purpose::{Control, Lane};
+    let key = ActorKey { slot: 5, generation: 6 };
+    let message = Header::message(key, MessageId(0x1122_3344_5566_7788), ASK);
+    let of_ask = |kind| Header::of_ask(kind, ASK);
+    let (watcher, watched) = (address(1), address(2));
+    let failure = Failure::new(FailureKind::Full, Certainty::NotDelivered, "mailbox");
+    let welcome = Welcome { revision: 1, hello: hello() };
+    let refuse = Refuse { reason: RefuseReason::Cluster, text: "no".into() };
+    let total = CreditTotal { receiver: key, messages: 300, bytes: 2 << 20 };
+    let terminated =
+        Terminated { watcher, watched, reason: TerminatedReason::Panicked, text: "boom".into() };
+    let probe = Probe { initiator: address(1), waiting: address(2), asked: address(3) };
+    let answer = ProbeAnswer { initiator: address(1), last: address(2) };
+    let end = StreamEnd { failure: Some(failure.clone()) };
+    let close = Close { code: CloseCode::Stopping, text: "bye".into() };
+    let bulk = Announce { stream: 12, frame_bytes: 1 << 17 };
+    vec![
+        ("hello", Control, bodied(&hello())),
+        ("welcome", Control, bodied(&welcome)),
+        ("refuse", Control, bodied(&refuse)),
+        (
+            "tell",
+            Lane,
+            written(Header { ask: AskId::NONE, ..message }, &Extensions::default(), b"hi"),
+        ),
+        ("ask", Lane, written(message, &extensions(), b"0123456789abcdef")),
+        ("reply", Lane, written(of_ask(FrameKind::Reply), &Extensions::default(), b"yes")),
+        ("error", Lane, body(of_ask(FrameKind::Error), &failure)),
+        ("credit", Control, bodied(&Credit { totals: vec![total] })),
+        ("forget", Lane, empty(Header::forget(key))),
+        ("cancel", Control, empty(of_ask(FrameKind::Cancel))),
+        ("watch", Control, bodied(&Watch { watcher, watched })),
+        ("unwatch", Control, bodied(&Unwatch { watcher, watched })),
+        ("terminated", Lane, bodied(&terminated)),
+        ("probe", Control, body(of_ask(FrameKind::Probe), &probe)),
+        ("probe answer", Control, body(of_ask(FrameKind::ProbeAnswer), &answer)),
+        (
+            "stream item",
+            Lane,
+            written(of_ask(FrameKind::StreamItem), &Extensions::default(), b"item"),
+        ),
+        ("stream end", Lane, body(of_ask(FrameKind::StreamEnd), &end)),
+        ("announce", Lane, body(message, &bulk)),
+        ("close", Control, bodied(&close)),
+        ("ping", Control, bodied(&Ping { token: 1 })),
+        ("pong", Control, bodied(&Pong { token: 1 })),
+    ]
+}

@@ -1,14 +1,46 @@
-//! One peer's life as seen from here.
+//! One life of one peer, as seen from here: the way to it, whether or not there is a connection now.
+//!
+//! What it is: the part that any thread uses, to send and to ask how things stand. What it is NOT: it dials nothing
+//! and reads nothing; that is its driver's (`driver.rs`), on the endpoint's thread. Frames go to a
+//! [lane](lane::Lane) or to the control queue, and from there to QUIC. Read `association/lane.rs` next.
+
+pub(crate) mod control;
+mod counters;
+pub(crate) mod flow;
+pub(crate) mod lane;
+mod refused;
+mod room;
+
 use std::{
+    fmt,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
+use odeon_env::{Observed, Observer};
 use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId};
+use odeon_wire::{
+    AcceptedTable, CreditTotal, Extensions, FrameWriter, GrantError, Header, Hello,
+    format::CONTROL_FRAME_BYTES_MAX,
+};
+use tokio::sync::Notify;
 
-use crate::{FrameHeader, PeerId};
+use crate::{
+    LostReason, PeerId, TransportConfig,
+    link::{Link, LinkEvent},
+};
+use control::ControlQueue;
+use lane::{Lane, Parcel};
+
+pub use counters::AssociationStats;
+pub(crate) use counters::Counters;
+pub use refused::SendRefused;
+pub use room::RoomWaiter;
 
 /// Who an association leads to.
 #[derive(Debug)]
@@ -31,8 +63,8 @@ impl PeerInfo {
 /// The place of one frame among all that were sent to a peer; unique for the association, across reconnects.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Position {
-    pub(crate) lane: u16,
-    pub(crate) sequence: u64,
+    lane: u8,
+    number: odeon_wire::Position,
 }
 
 /// What a message frame says besides its archive.
@@ -50,97 +82,41 @@ pub struct MessageHeader {
     pub remaining: Option<Duration>,
 }
 
-/// Why a frame was not taken. It is certain that it was not delivered.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendRefused {
-    /// The archive could not be written.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-    /// The frame is longer than the peer takes.
-    #[error("the frame has {bytes} bytes and {peer} takes {bytes_max} at most: send less at once")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-        /// The bound.
-        bytes_max: usize,
-        /// The peer.
-        peer: PeerId,
-    },
-    /// The receiver's credit is used up; wait with [`Association::poll_room`].
-    #[error("the receiver has as many messages waiting as it takes")]
-    NoCredit,
-    /// The lane is full; wait with [`Association::poll_room`].
-    #[error("the lane holds as many bytes as it may")]
-    LaneFull,
-    /// A control frame for a peer that is not connected now; say it again after `up`.
-    #[error("the peer is not connected")]
-    NotUp,
-    /// The peer does not accept this message, or in another layout.
-    #[error("the peer does not accept this message in our layout {ours}")]
-    Incompatible {
-        /// Our layout.
-        ours: Fingerprint,
-        /// The peer's; `None` if it does not know the message.
-        theirs: Option<Fingerprint>,
-    },
-    /// The association is closed for good: the peer is quarantined, restarted or this endpoint is closed.
-    #[error("the association is closed: {0}")]
-    Closed(crate::LostReason),
-}
-
-impl SendRefused {
-    /// Whether the frame may be taken later: wait with [`Association::poll_room`] and try again.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::NoCredit | Self::LaneFull)
-    }
-}
-
-/// A place in the queue for room; `Default` is none yet.
-#[derive(Debug, Default)]
-pub struct RoomWaiter(pub(crate) Option<u64>);
-
-/// What was counted on one association since it exists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AssociationStats {
-    /// Frames taken for sending.
-    pub frames_sent: u64,
-    /// Frames received.
-    pub frames_received: u64,
-    /// Bytes handed to QUIC.
-    pub bytes_sent: u64,
-    /// Bytes received from QUIC.
-    pub bytes_received: u64,
-    /// Writes to QUIC.
-    pub batches: u64,
-    /// Frames refused because credit or lane was full.
-    pub credit_stalls: u64,
-    /// Frames that broke the protocol.
-    pub bad_frames: u64,
-    /// Connections that came up.
-    pub connections: u64,
+/// What the peer said about itself; the same in every handshake of one incarnation.
+#[derive(Debug)]
+struct Met {
+    accepted: AcceptedTable,
+    credit: odeon_wire::InitialCredit,
+    frame_bytes_max: u32,
 }
 
 /// The way to one life of one node. `Send + Sync`; sending works from any thread.
-#[derive(Debug)]
 pub struct Association {
     peer: PeerInfo,
+    /// Where the next dial goes.
+    dial_addr: Mutex<SocketAddr>,
+    met: OnceLock<Met>,
+    lanes: Box<[Lane]>,
+    link: Mutex<Link>,
+    up: AtomicBool,
+    keep: AtomicBool,
+    /// Something was refused, or waits, for want of a connection.
+    asked: AtomicBool,
+    control: Mutex<Option<Arc<ControlQueue>>>,
+    wake: Notify,
+    pub(crate) counters: Counters,
+    observer: Option<Arc<dyn Observer>>,
 }
 
-/// Gives back credit for one inbound message; cheap to clone, usable from any thread.
-#[derive(Clone, Debug)]
-pub struct Flow {
-    association: Arc<Association>,
-    receiver: ActorKey,
-}
-
-impl Flow {
-    /// The receiver took a message of this many bytes (its payload's length), or it was dropped.
-    pub fn consumed(&self, bytes: usize) {
-        let _ = (&self.association, self.receiver, bytes);
+impl fmt::Debug for Association {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Association({} {:?})", self.peer.id, self.link())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that panics runs under these locks; if it did, what they guard would still be sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Association {
@@ -150,94 +126,328 @@ impl Association {
         &self.peer
     }
 
-    /// In which layout the peer accepts this message; `None` if not at all, or before the first handshake.
+    /// In which layout the peer accepts this message; `None` if not at all, or before the first handshake. Where it
+    /// accepts several, the first.
     #[must_use]
     pub fn accepts(&self, message: MessageId) -> Option<Fingerprint> {
-        let _ = message;
-        None
+        let layouts = self.met.get()?.accepted.layouts(message);
+        layouts.first().map(|accepted| accepted.fingerprint)
     }
 
     /// Whether there is a connection now.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        false
+        self.up.load(Ordering::Acquire)
     }
 
-    /// Keeps a connection (dialling again after each loss) as long as it is set; cluster members are kept.
+    /// Why it is over for good; `None` while it is not.
+    #[must_use]
+    pub fn closed(&self) -> Option<LostReason> {
+        match self.link() {
+            Link::Closed(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Keeps a connection, dialling again after each loss, as long as it is set; members of the cluster are kept.
+    /// Without it a connection is dialled when something waits, and closed when it was idle for long.
     pub fn keep(&self, keep: bool) {
-        let _ = keep;
+        self.keep.store(keep, Ordering::Release);
+        self.wake.notify_one();
     }
 
     /// Sends a message frame, if the receiver has credit and the lane has room. Never waits.
     ///
+    /// `encode` appends the archive to what it is given, and nothing else; it runs under a lock and must not send.
+    ///
     /// # Errors
-    /// See [`SendRefused`]; the frame was not taken.
+    /// See [`SendRefused`]; the frame was not taken and certainly not delivered.
     pub fn try_send(
         &self,
         header: MessageHeader,
         encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<Position, SendRefused> {
-        let _ = (header, encode);
-        Err(SendRefused::NotUp)
+        let MessageHeader { to, message, fingerprint, ask, remaining } = header;
+        if let (Some(ours), Some(met)) = (fingerprint, self.met.get())
+            && !met.accepted.accepts(message, ours)
+        {
+            return Err(SendRefused::Incompatible { ours, theirs: self.accepts(message) });
+        }
+        let header = Header::message(to, message, ask);
+        let parcel = Parcel { header, extensions: Extensions::remaining(remaining), encode };
+        self.push(to, parcel, true)
     }
 
-    /// Sends a frame that costs no credit (reply, error, terminated), in the lane of `to`.
+    /// Sends a frame that costs no credit (reply, error, terminated), in the lane that messages to `lane_of` take,
+    /// behind them.
     ///
     /// # Errors
     /// See [`SendRefused`]; never `NoCredit`.
     pub fn send_prepaid(
         &self,
         lane_of: ActorKey,
-        header: FrameHeader,
+        header: Header,
         encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<Position, SendRefused> {
-        let _ = (lane_of, header, encode);
-        Err(SendRefused::NotUp)
+        let parcel = Parcel { header, extensions: Extensions::default(), encode };
+        self.push(lane_of, parcel, false)
     }
 
-    /// Sends a frame on the control stream: cancel, watch, unwatch, probe. Only while the association is up.
+    fn push(
+        &self,
+        lane_of: ActorKey,
+        parcel: Parcel<'_>,
+        paid: bool,
+    ) -> Result<Position, SendRefused> {
+        let lane = self.lane_of(lane_of);
+        let kind = parcel.header.kind as u8;
+        let result = self.lanes[lane].push(parcel, paid, |appended| {
+            if let Some(observer) = &self.observer {
+                let payload = appended.payload;
+                observer.observe(Observed::Frame { inbound: false, kind, payload });
+            }
+            appended.position
+        });
+        if !self.is_up() {
+            self.want();
+        }
+        match result {
+            Ok(number) => {
+                Counters::add(&self.counters.frames_sent, 1);
+                let lane = u8::try_from(lane).expect("there are at most 64 lanes");
+                Ok(Position { lane, number })
+            }
+            Err(refused) => {
+                if matches!(refused, SendRefused::NoCredit | SendRefused::LaneFull) {
+                    Counters::add(&self.counters.credit_stalls, 1);
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    /// Sends a frame on the control stream: cancel, watch, unwatch, probe. Only while the association is up; `encode`
+    /// appends the payload.
     ///
     /// # Errors
-    /// `NotUp` while there is no connection; `Closed`.
-    pub fn control(&self, header: FrameHeader, payload: &[u8]) -> Result<(), SendRefused> {
-        let _ = (header, payload);
-        Err(SendRefused::NotUp)
+    /// `NotUp` while there is no connection: say it again after [`up`](crate::TransportEvents::up). `TooLong`.
+    pub fn control(
+        &self,
+        header: Header,
+        encode: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<(), SendRefused> {
+        let Some(queue) = lock(&self.control).clone() else {
+            self.want();
+            return Err(match self.closed() {
+                Some(why) => SendRefused::Closed(why),
+                None => SendRefused::NotUp,
+            });
+        };
+        queue
+            .push(|out| {
+                let mut frame = FrameWriter::begin(out, header, &Extensions::default())?;
+                let start = frame.payload().len();
+                encode(frame.payload());
+                if let Some(observer) = &self.observer {
+                    let (kind, payload) = (header.kind as u8, &frame.payload()[start..]);
+                    observer.observe(Observed::Frame { inbound: false, kind, payload });
+                }
+                frame.finish(CONTROL_FRAME_BYTES_MAX)
+            })
+            .map_err(SendRefused::from)?;
+        Counters::add(&self.counters.frames_sent, 1);
+        Ok(())
     }
 
-    /// Ready when trying again is worth it: credit or room came, or the association's state changed.
+    /// Ready when trying again is worth it: at the first call, then when credit or room came or the association's
+    /// state changed. Call it in turns with [`try_send`](Self::try_send) while that [is full](SendRefused::is_full),
+    /// and [`forget_room`](Self::forget_room) when done, whatever the end.
     pub fn poll_room(
         &self,
         receiver: ActorKey,
         waiter: &mut RoomWaiter,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let _ = (receiver, waiter, cx);
-        Poll::Pending
+        self.lanes[self.lane_of(receiver)].poll_room(receiver, waiter, cx)
     }
 
     /// Leaves the queue for room.
     pub fn forget_room(&self, receiver: ActorKey, waiter: &mut RoomWaiter) {
-        let _ = receiver;
-        waiter.0 = None;
+        self.lanes[self.lane_of(receiver)].forget_room(waiter);
     }
 
     /// Whether the frame was, or may have been, handed to QUIC. `false` is certain: it was not and, once
     /// [`down`](crate::TransportEvents::down) was called, never will be.
     #[must_use]
     pub fn handed(&self, position: Position) -> bool {
-        let _ = position;
-        true
-    }
-
-    /// What gives back credit for a message frame that came from this peer to `receiver`.
-    #[must_use]
-    pub fn flow(self: &Arc<Self>, receiver: ActorKey) -> Flow {
-        Flow { association: Arc::clone(self), receiver }
+        self.lanes.get(usize::from(position.lane)).is_none_or(|lane| lane.handed(position.number))
     }
 
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> AssociationStats {
-        AssociationStats::default()
+        self.counters.read()
+    }
+
+    /// The lane of a receiver: a multiplicative hash (Knuth, 6.4) scaled to the number of lanes.
+    fn lane_of(&self, key: ActorKey) -> usize {
+        let key = u64::from(key.generation) << 32 | u64::from(key.slot);
+        let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        ((hash * self.lanes.len() as u64) >> 32) as usize
+    }
+}
+
+/// The driver's side.
+impl Association {
+    pub(crate) fn new(
+        id: PeerId,
+        addr: SocketAddr,
+        config: &TransportConfig,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Arc<Self> {
+        let lanes = (0..config.lanes).map(|_| Lane::new(config.lane_bytes_max)).collect();
+        Arc::new(Self {
+            peer: PeerInfo { id, addr, name: OnceLock::new() },
+            dial_addr: Mutex::new(addr),
+            met: OnceLock::new(),
+            lanes,
+            link: Mutex::new(Link::Idle),
+            up: AtomicBool::new(false),
+            keep: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            control: Mutex::new(None),
+            wake: Notify::new(),
+            counters: Counters::default(),
+            observer,
+        })
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        lock(&self.link).clone()
+    }
+
+    pub(crate) fn advance(&self, event: LinkEvent) -> Link {
+        let mut link = lock(&self.link);
+        *link = link.clone().after(event);
+        link.clone()
+    }
+
+    pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {
+        self.observer.as_ref()
+    }
+
+    pub(crate) fn dial_addr(&self) -> SocketAddr {
+        *lock(&self.dial_addr)
+    }
+
+    pub(crate) fn set_dial_addr(&self, addr: SocketAddr) {
+        *lock(&self.dial_addr) = addr;
+    }
+
+    pub(crate) fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// Wakes the driver when something new happened to the association.
+    pub(crate) fn nudge(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Completes after a nudge; only the driver waits.
+    pub(crate) async fn nudged(&self) {
+        self.wake.notified().await;
+    }
+
+    fn want(&self) {
+        if !self.asked.swap(true, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep.load(Ordering::Acquire)
+    }
+
+    /// Whether a connection is wanted.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_kept()
+            || self.asked.load(Ordering::Acquire)
+            || self.lanes.iter().any(Lane::is_wanted)
+    }
+
+    /// What was asked for is being done.
+    pub(crate) fn heard(&self) {
+        self.asked.store(false, Ordering::Release);
+    }
+
+    /// Whether frames wait for a connection.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.lanes.iter().any(Lane::has_frames)
+    }
+
+    /// Learns what the peer says about itself.
+    ///
+    /// False if the same life of the peer said something else before.
+    pub(crate) fn meet(&self, hello: &Hello) -> bool {
+        let met = self.met.get_or_init(|| Met {
+            accepted: hello.accepted.clone(),
+            credit: hello.credit,
+            frame_bytes_max: hello.frame_bytes_max,
+        });
+        self.peer.name.get_or_init(|| hello.name.as_str().into());
+        met.accepted == hello.accepted
+            && met.credit == hello.credit
+            && met.frame_bytes_max == hello.frame_bytes_max
+    }
+
+    /// A connection is there: takes frames, and control frames to `control`.
+    pub(crate) fn open(&self, control: Arc<ControlQueue>) {
+        if let Some(met) = self.met.get() {
+            for lane in &self.lanes {
+                lane.meet(met.credit, met.frame_bytes_max as usize);
+            }
+        }
+        *lock(&self.control) = Some(control);
+        self.heard();
+        self.up.store(true, Ordering::Release);
+        Counters::add(&self.counters.connections, 1);
+    }
+
+    /// The connection is lost: what was not handed is dropped.
+    pub(crate) fn lost(&self) -> u64 {
+        // First, so that whoever appends after the lanes were emptied sees it and asks for a connection.
+        self.up.store(false, Ordering::Release);
+        *lock(&self.control) = None;
+        self.advance(LinkEvent::Lost);
+        self.lanes.iter().map(Lane::lose).sum()
+    }
+
+    /// No connection came about: what waits is dropped, and nothing taken until [`reopen`](Self::reopen).
+    pub(crate) fn give_up(&self, why: &LostReason) -> u64 {
+        self.lanes.iter().map(|lane| lane.give_up(why.clone())).sum()
+    }
+
+    pub(crate) fn reopen(&self) {
+        let met = self.met.get().is_some();
+        self.lanes.iter().for_each(|lane| lane.reopen(met));
+    }
+
+    /// It is over for good.
+    pub(crate) fn close(&self, why: &LostReason) {
+        self.advance(LinkEvent::Close(why.clone()));
+        self.lanes.iter().for_each(|lane| {
+            lane.close(why.clone());
+        });
+        self.wake.notify_one();
+    }
+
+    /// It is over, but what waits still goes out.
+    pub(crate) fn drain(&self, why: &LostReason) {
+        self.lanes.iter().for_each(|lane| lane.drain(why.clone()));
+    }
+
+    /// Books credit that a receiver granted.
+    pub(crate) fn grant(&self, total: CreditTotal) -> Result<(), GrantError> {
+        self.lanes[self.lane_of(total.receiver)].grant(total)
     }
 }

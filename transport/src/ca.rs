@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use odeon_wire::ClusterName;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
@@ -16,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::
 
 use crate::{
     Identity, IdentityError,
-    name::{NameError, check_name, cluster_dns, node_dns},
+    name::{NameError, cluster_dns, cluster_name, node_dns, node_name},
 };
 
 /// From when to when a certificate holds.
@@ -84,7 +85,7 @@ impl fmt::Debug for PemPair {
 
 /// A certificate authority: its name, its key and its certificate.
 pub struct Ca {
-    cluster: String,
+    cluster: ClusterName,
     cert: CertificateDer<'static>,
     cert_pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -116,16 +117,16 @@ impl Ca {
     /// # Errors
     /// When the name cannot be in a certificate.
     pub fn new(cluster: &str, validity: Validity) -> Result<Self, CaError> {
-        check_name("cluster", cluster)?;
-        let make = |cause| CaError::Make { subject: cluster.to_owned(), cause };
+        let cluster = cluster_name(cluster)?;
+        let make = |cause| CaError::Make { subject: cluster.to_string(), cause };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(make)?;
-        let params = authority_params(cluster, validity).map_err(make)?;
+        let params = authority_params(&cluster, validity).map_err(make)?;
         let cert = params.self_signed(&key).map_err(make)?;
         Ok(Self {
-            cluster: cluster.to_owned(),
             cert_pem: cert.pem(),
             cert: cert.into(),
             issuer: Issuer::new(params, key),
+            cluster,
         })
     }
 
@@ -142,9 +143,8 @@ impl Ca {
         let cluster = parsed
             .valid_dns_names()
             .find_map(|name| name.strip_suffix(".odeon"))
-            .ok_or_else(|| foreign("the certificate names no cluster".to_owned()))?
-            .to_owned();
-        check_name("cluster", &cluster)?;
+            .ok_or_else(|| foreign("the certificate names no cluster".to_owned()))?;
+        let cluster = cluster_name(cluster)?;
         let key = KeyPair::from_pem(&pem.key).map_err(|cause| foreign(cause.to_string()))?;
         // Only the names and the key of these parameters reach what is issued, so any validity will do.
         let not_before = SystemTime::UNIX_EPOCH + EPOCH_OF_AUTHORITIES;
@@ -172,7 +172,7 @@ impl Ca {
     /// The cluster it issues for.
     #[must_use]
     pub fn cluster(&self) -> &str {
-        &self.cluster
+        self.cluster.as_str()
     }
 
     /// A certificate and a fresh key for one node.
@@ -199,14 +199,14 @@ impl Ca {
         node: &str,
         validity: Validity,
     ) -> Result<(rcgen::Certificate, KeyPair), CaError> {
-        check_name("node", node)?;
-        let make = |cause| CaError::Make { subject: node.to_owned(), cause };
-        let names = vec![cluster_dns(&self.cluster), node_dns(&self.cluster, node)];
+        let node = node_name(node)?;
+        let make = |cause| CaError::Make { subject: node.to_string(), cause };
+        let names = vec![cluster_dns(&self.cluster), node_dns(&self.cluster, &node)];
         let mut params = CertificateParams::new(names).map_err(make)?;
         params.not_before = validity.not_before.into();
         params.not_after = validity.not_after.into();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, node);
+        params.distinguished_name.push(DnType::CommonName, node.as_str());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -217,7 +217,10 @@ impl Ca {
     }
 }
 
-fn authority_params(cluster: &str, validity: Validity) -> Result<CertificateParams, rcgen::Error> {
+fn authority_params(
+    cluster: &ClusterName,
+    validity: Validity,
+) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(vec![cluster_dns(cluster)])?;
     params.not_before = validity.not_before.into();
     params.not_after = validity.not_after.into();

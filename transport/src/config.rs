@@ -5,22 +5,25 @@
 
 use std::time::Duration;
 
+use odeon_wire::format::{FRAME_BYTES_MAX_LEAST, FRAME_BYTES_MAX_MOST};
+
 /// Bounds, buffers and times of one endpoint. `Default` gives the values named at each field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransportConfig {
     /// Message lanes of an association, 1 to 64; default 4. Lanes isolate receivers from each other; more of them
     /// add no throughput.
-    pub lanes: u16,
+    pub lanes: u8,
     /// Bytes that may wait in one lane, for a connection or for QUIC; default 4 MiB. A full lane refuses frames.
     pub lane_bytes_max: usize,
     /// Most bytes that one write hands to QUIC, 4 KiB to 1 MiB; default 128 KiB. The send window divided by this
     /// is kept small, because quinn scans unacknowledged writes one by one.
     pub batch_bytes_max: usize,
-    /// Longest frame, sent or received, in bytes of payload; default 1 MiB.
+    /// Longest frame that is read, header and padding included, 128 KiB to 256 MiB; default 1 MiB. What is sent is
+    /// bounded by what the peer reads.
     pub frame_bytes_max: u32,
     /// Messages a sender may have waiting at one receiver; default 256.
     pub credit_messages: u32,
-    /// Bytes a sender may have waiting at one receiver; default 1 MiB and never less than one frame.
+    /// Bytes a sender may have waiting at one receiver; default 1 MiB. A larger message passes when half of it is free.
     pub credit_bytes: u32,
     /// Bytes that may wait on the control stream; default 1 MiB. Beyond it the connection is reset: the peer does
     /// not read what it must read.
@@ -131,10 +134,11 @@ impl TransportConfig {
             "use 4 KiB to 1 MiB",
         )?;
         check(
-            (1 << 10..=1 << 28).contains(&self.frame_bytes_max),
+            (FRAME_BYTES_MAX_LEAST..=FRAME_BYTES_MAX_MOST)
+                .contains(&(self.frame_bytes_max as usize)),
             "frame_bytes_max",
             &self.frame_bytes_max,
-            "use 1 KiB to 256 MiB",
+            "use 128 KiB to 256 MiB",
         )?;
         check(
             self.lane_bytes_max >= self.frame_bytes_max as usize + (4 << 10),
@@ -148,12 +152,7 @@ impl TransportConfig {
             &self.credit_messages,
             "use at least 1",
         )?;
-        check(
-            self.credit_bytes >= self.frame_bytes_max,
-            "credit_bytes",
-            &self.credit_bytes,
-            "must allow a whole frame: use frame_bytes_max or more",
-        )?;
+        check(self.credit_bytes > 0, "credit_bytes", &self.credit_bytes, "use at least 1")?;
         check(
             self.control_bytes_max >= 64 << 10,
             "control_bytes_max",

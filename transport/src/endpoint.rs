@@ -1,13 +1,32 @@
 //! The endpoint: one socket, one thread, all associations.
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+//!
+//! What it is: where a node starts and closes its network. What it is NOT: a place where frames pass; those go from
+//! an [`Association`](crate::Association) to its lane. Everything it starts runs on the `LocalSet` it was started
+//! on. Read `core.rs` next.
+
+use std::{
+    future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, sync::atomic::Ordering, time::Duration,
+};
 
 use bytes::Bytes;
 use odeon_env::{DatagramSocket, Env};
 use odeon_message::{Fingerprint, Incarnation, MessageId, NodeId};
+use odeon_wire::{
+    Accepted, AcceptedTable, CloseCode, Hello, InitialCredit, Revisions, format::ACCEPTED_MAX,
+};
+use quinn::{Endpoint, VarInt};
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    Association, ConfigError, Frame, Identity, IdentityError, LostReason, PeerId, Peers,
-    RefusedReason, TransportConfig, TransportEvents,
+    ConfigError, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers, TransportConfig,
+    TransportEvents,
+    core::Core,
+    exchange::answer,
+    name::cluster_dns,
+    quic_config::QuicConfigs,
+    quic_runtime::LocalRuntime,
+    quic_socket::QuicSocket,
+    shared::{Shared, TransportStats},
 };
 
 /// What this node says of itself in every handshake. Cluster and node name are its [`Identity`]'s.
@@ -15,9 +34,9 @@ use crate::{
 pub struct LocalHello {
     /// Which of its lives this is.
     pub incarnation: Incarnation,
-    /// The address at which peers reach it.
+    /// The address at which peers reach it. With an unspecified IP peers use the one that packets come from.
     pub advertise: SocketAddr,
-    /// What its actors accept, each with the layout.
+    /// What its actors accept, each with the layout; at most 4096. One message may have several layouts.
     pub accepted: Vec<(MessageId, Fingerprint)>,
 }
 
@@ -28,6 +47,14 @@ pub enum TransportError {
     /// A configured value is out of bounds.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The node accepts more messages than a handshake can say.
+    #[error(
+        "the node accepts {accepted} messages, a handshake can name {ACCEPTED_MAX}: declare fewer"
+    )]
+    TooManyMessages {
+        /// How many.
+        accepted: usize,
+    },
     /// The identity cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -36,20 +63,26 @@ pub enum TransportError {
     Socket(#[from] std::io::Error),
 }
 
-/// One node's endpoint. It lives on the `LocalSet` it was started on and is not `Send`.
-#[derive(Debug)]
+/// One node's endpoint. It lives on the `LocalSet` it was started on and is not `Send`; dropping it ends all its
+/// tasks without telling anybody, as a crash would.
 pub struct Transport {
-    peers: Peers,
+    core: Rc<Core>,
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Transport")
+    }
 }
 
 impl Transport {
-    /// Starts an endpoint on the current `LocalSet`.
+    /// Starts an endpoint on the current `LocalSet`. Nothing is dialled yet.
     ///
     /// # Errors
-    /// When a value is out of bounds, the identity would be refused, or the socket fails.
+    /// When a value is out of bounds, the identity would be refused by peers, or the socket fails.
     ///
     /// # Panics
-    /// Outside of a `LocalSet`.
+    /// Outside of a `LocalSet`, or of a tokio runtime with time.
     pub fn start(
         env: Arc<dyn Env>,
         socket: Arc<dyn DatagramSocket>,
@@ -58,41 +91,180 @@ impl Transport {
         config: TransportConfig,
         events: Rc<dyn TransportEvents>,
     ) -> Result<Rc<Self>, TransportError> {
-        let _ = (env, socket, identity, hello, config, events);
-        Ok(Rc::new(Self { peers: Peers {} }))
+        config.validate()?;
+        let quic = QuicConfigs::new(&identity, &config, &env)?;
+        let hello = hello_frame(&identity, hello, &config)?;
+        let local = socket.local_addr()?.ip().to_canonical();
+        let has_near_peers = local.is_loopback() || local.is_unspecified();
+        let near_mtu = if has_near_peers { config.loopback_mtu_max } else { 0 };
+        let quic_socket = QuicSocket::new(
+            Arc::clone(&socket),
+            config.mtu_max.max(near_mtu),
+            QuicConfigs::payload_bytes_max(),
+        );
+        let endpoint = Endpoint::new_with_abstract_socket(
+            quic.endpoint.clone(),
+            // Accepting says for each peer which configuration holds.
+            Some((*quic.server(SocketAddr::new(local, 0))).clone()),
+            quic_socket,
+            Arc::new(LocalRuntime),
+        )?;
+        let server_name = cluster_dns(identity.names().0);
+        let shared = Shared::new(config, hello, env.observer());
+        let core = Core::new(shared, env, endpoint, quic, server_name, events);
+        core.spawn(accept(Rc::clone(&core)));
+        core.spawn(hire(Rc::clone(&core)));
+        core.spawn(listen_for_unreachable(Rc::clone(&core), socket));
+        Ok(Rc::new(Self { core }))
     }
 
     /// The associations; the handle is `Send + Sync`.
     #[must_use]
     pub fn peers(&self) -> Peers {
-        self.peers.clone()
+        Peers(Arc::clone(&self.core.shared))
+    }
+
+    /// The address of the socket.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.core.endpoint.local_addr()
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn stats(&self) -> TransportStats {
+        self.core.shared.stats()
     }
 
     /// Dials an address of which nothing else is known, once; whoever answers is told by
-    /// [`up`](TransportEvents::up), a failure by [`refused`](TransportEvents::refused).
+    /// [`up`](TransportEvents::up), a failure by [`refused`](TransportEvents::refused). Nothing happens if a peer at
+    /// this address is connected or being dialled already.
     pub fn dial_seed(&self, addr: SocketAddr) {
-        let _ = addr;
+        if !self.core.is_busy_with(addr) {
+            self.core.dial_seed(addr, None);
+        }
     }
 
-    /// Sends gossip of at most [`DATAGRAM_BYTES_MAX`](crate::DATAGRAM_BYTES_MAX) bytes; a longer one is dropped and
-    /// counted. While there is no connection one datagram waits; a newer one replaces it.
+    /// Sends gossip of at most [`DATAGRAM_BYTES_MAX`] bytes; a longer one is dropped and counted. Without a
+    /// connection it dials, and one datagram waits for the end of that; a newer one replaces it.
     pub fn datagram(&self, to: (NodeId, SocketAddr), bytes: Bytes) {
-        let _ = (to, bytes);
+        if bytes.len() > DATAGRAM_BYTES_MAX {
+            self.core.count_dropped_datagram();
+            return;
+        }
+        self.core.datagram(to, bytes);
     }
 
-    /// Makes QUIC send something to whoever is at `addr`, now, so that a dead process is noticed.
+    /// Makes QUIC send something to whoever is at `addr`, now, so that a dead process is noticed: a ping to a
+    /// connected peer, else a dial that does not wait for its backoff.
     pub fn probe(&self, addr: SocketAddr) {
-        let _ = addr;
+        let token = self.core.next_ping();
+        let mut found = false;
+        for driver in self.core.drivers() {
+            let at = driver.remote_addr().unwrap_or_else(|| driver.association.dial_addr());
+            if canonical(at) == canonical(addr) {
+                driver.probe(token);
+                found = true;
+            }
+        }
+        if !found {
+            self.core.dial_seed(addr, None);
+        }
     }
 
-    /// Flushes what waits in lanes, closes all connections and the endpoint; at most `within`.
+    /// Closes the endpoint: nothing is accepted or dialled any more, what waits in lanes goes out where there is a
+    /// connection, then all connections are closed and their peers told. At most `within`; what takes longer is cut.
     ///
     /// # Cancel safety
-    /// Dropping it leaves the endpoint half closed; call it again.
+    /// Dropping it leaves connections half closed; call it again, or drop the endpoint.
     pub async fn close(&self, within: Duration) {
-        let _ = within;
+        let core = &self.core;
+        let deadline = Instant::now() + within;
+        core.shared.begin_closing();
+        core.endpoint.set_server_config(None);
+        core.drivers().iter().for_each(|driver| driver.drain());
+        let drained = async {
+            while !core.drivers().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout_at(deadline, drained).await;
+        let code = VarInt::from_u32(CloseCode::Stopping.code().into());
+        core.endpoint.close(code, b"");
+        core.abort();
+        let _ = tokio::time::timeout_at(deadline, core.endpoint.wait_idle()).await;
     }
 }
 
-const _: fn(&dyn TransportEvents, &Arc<Association>, Frame, PeerId, LostReason, RefusedReason) =
-    |_, _, _, _, _, _| {};
+impl Drop for Transport {
+    fn drop(&mut self) {
+        self.core.abort();
+    }
+}
+
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+fn hello_frame(
+    identity: &Identity,
+    hello: LocalHello,
+    config: &TransportConfig,
+) -> Result<Hello, TransportError> {
+    let accepted = hello.accepted.len();
+    let entries =
+        hello.accepted.into_iter().map(|(message, fingerprint)| Accepted { message, fingerprint });
+    let table = AcceptedTable::new(entries.collect());
+    let (cluster, name) = identity.names();
+    Ok(Hello {
+        revisions: Revisions::OURS,
+        cluster: cluster.clone(),
+        name: name.clone(),
+        node: name.id(),
+        incarnation: hello.incarnation,
+        dial: 0,
+        advertised: hello.advertise,
+        lanes: config.lanes,
+        frame_bytes_max: config.frame_bytes_max,
+        credit: InitialCredit { messages: config.credit_messages, bytes: config.credit_bytes },
+        accepted: table.ok_or(TransportError::TooManyMessages { accepted })?,
+    })
+}
+
+/// Answers handshakes, a bounded number at once.
+async fn accept(core: Rc<Core>) {
+    let mut handshakes: JoinSet<()> = JoinSet::new();
+    loop {
+        let incoming = tokio::select! {
+            biased;
+            Some(_) = handshakes.join_next() => continue,
+            incoming = core.endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else { return };
+        if handshakes.len() >= core.shared.config.handshakes_max || core.shared.is_closing() {
+            core.shared.counters.handshakes_shed.fetch_add(1, Ordering::Relaxed);
+            incoming.refuse();
+            continue;
+        }
+        let core = Rc::clone(&core);
+        handshakes.spawn_local(async move { answer(&core, incoming).await });
+    }
+}
+
+/// Starts a driver for every new association.
+async fn hire(core: Rc<Core>) {
+    loop {
+        for association in core.shared.fresh().await {
+            core.driver(&association);
+        }
+    }
+}
+
+async fn listen_for_unreachable(core: Rc<Core>, socket: Arc<dyn DatagramSocket>) {
+    loop {
+        let addr = poll_fn(|cx| socket.poll_unreachable(cx)).await;
+        core.events.unreachable(addr);
+    }
+}

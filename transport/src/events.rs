@@ -6,9 +6,10 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use odeon_message::{Incarnation, MessageId, NodeId};
+use odeon_message::{Incarnation, NodeId};
+use odeon_wire::{CloseCode, Refuse};
 
-use crate::{Association, Frame, RefusedByPeer};
+use crate::{Association, Flow, Frame};
 
 /// One life of one node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -39,13 +40,9 @@ pub trait TransportEvents {
 
     /// A frame from `peer`, of any kind but those that the transport keeps for itself (handshake, credit, ping,
     /// close). Frames of one lane come in order.
-    fn frame(&self, peer: &Arc<Association>, frame: Frame);
-
-    /// Waiting messages of this type were dropped unsent, because the peer turned out to accept them not at all, or
-    /// in another layout. Their positions are not [handed](Association::handed).
-    fn incompatible(&self, peer: &Arc<Association>, message: MessageId) {
-        let _ = (peer, message);
-    }
+    ///
+    /// `flow` comes with message frames: dropping it, or saying that it was consumed, gives their credit back.
+    fn frame(&self, peer: &Arc<Association>, frame: Frame, flow: Option<Flow>);
 
     /// A gossip datagram.
     fn datagram(&self, from: PeerId, bytes: Bytes);
@@ -65,8 +62,13 @@ pub enum LostReason {
     Closed,
     /// Nothing was sent for a while and nobody keeps the association.
     Idle,
-    /// The peer closed the connection, with its reason.
-    ClosedByPeer(Box<str>),
+    /// The peer closed the connection.
+    ClosedByPeer {
+        /// Its reason.
+        code: CloseCode,
+        /// For people; may be empty.
+        text: Box<str>,
+    },
     /// The peer was silent for the idle timeout.
     TimedOut,
     /// The peer reset the connection: it has lost its state, as after a restart.
@@ -79,6 +81,8 @@ pub enum LostReason {
     Quarantined,
     /// This node took a new incarnation.
     Reincarnated,
+    /// The association was forgotten, or refused because there are too many peers.
+    Forgotten,
     /// The peer broke the protocol; the connection was closed with this reason.
     Protocol(Box<str>),
     /// No connection came about within [`undeliverable_after`](crate::TransportConfig::undeliverable_after).
@@ -92,12 +96,18 @@ impl fmt::Display for LostReason {
         match self {
             Self::Closed => f.write_str("this node closed its endpoint"),
             Self::Idle => f.write_str("the association was idle"),
-            Self::ClosedByPeer(reason) => write!(f, "the peer closed the connection: {reason}"),
+            Self::ClosedByPeer { code, text } if text.is_empty() => {
+                write!(f, "the peer closed the connection: {code}")
+            }
+            Self::ClosedByPeer { code, text } => {
+                write!(f, "the peer closed the connection: {code}: {text}")
+            }
             Self::TimedOut => f.write_str("the peer was silent for too long"),
             Self::Reset => f.write_str("the peer reset the connection"),
             Self::Replaced => f.write_str("a newer connection of the peer replaced this one"),
             Self::Restarted(incarnation) => write!(f, "the peer restarted as {incarnation}"),
             Self::Quarantined => f.write_str("the peer is quarantined"),
+            Self::Forgotten => f.write_str("the peer was forgotten"),
             Self::Reincarnated => f.write_str("this node took a new incarnation"),
             Self::Protocol(reason) => write!(f, "the peer broke the protocol: {reason}"),
             Self::Undeliverable(reason) => write!(f, "no connection came about: {reason}"),
@@ -113,7 +123,7 @@ pub enum RefusedReason {
     /// The peer's certificate is not of this cluster, or ours is not of its.
     NotAuthenticated(Box<str>),
     /// The peer answered the handshake with a refusal.
-    ByPeer(RefusedByPeer),
+    ByPeer(Refuse),
     /// The node that answered is not the one that was dialled, or says something its certificate does not.
     Identity(Box<str>),
     /// The peer speaks something else.
@@ -128,7 +138,9 @@ impl fmt::Display for RefusedReason {
             Self::NotAuthenticated(cause) => {
                 write!(f, "the nodes do not trust each other's certificates: {cause}")
             }
-            Self::ByPeer(refusal) => write!(f, "the peer refused: {refusal}"),
+            Self::ByPeer(refusal) => {
+                write!(f, "the peer refused: {}: {}", refusal.reason, refusal.text)
+            }
             Self::Identity(cause) => write!(f, "another node answered: {cause}"),
             Self::Protocol(cause) => write!(f, "the peer does not speak this protocol: {cause}"),
             Self::NoAnswer(cause) => write!(f, "no answer: {cause}"),

@@ -10,6 +10,7 @@ use std::{
 };
 
 use odeon_message::NodeId;
+use odeon_wire::{ClusterName, NodeName};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use webpki::EndEntityCert;
 
@@ -20,8 +21,8 @@ use crate::name::read_names;
 pub struct Identity(Arc<Parts>);
 
 struct Parts {
-    cluster: String,
-    node: String,
+    cluster: ClusterName,
+    node: NodeName,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     authorities: Vec<CertificateDer<'static>>,
@@ -172,19 +173,23 @@ impl Identity {
     /// The cluster that the certificate names.
     #[must_use]
     pub fn cluster(&self) -> &str {
-        &self.0.cluster
+        self.0.cluster.as_str()
     }
 
     /// The node that the certificate names.
     #[must_use]
     pub fn node_name(&self) -> &str {
-        &self.0.node
+        self.0.node.as_str()
     }
 
     /// The id of that node.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
-        NodeId::of(&self.0.node)
+        self.0.node.id()
+    }
+
+    pub(crate) fn names(&self) -> (&ClusterName, &NodeName) {
+        (&self.0.cluster, &self.0.node)
     }
 
     /// The certificate, the node's own first.
@@ -218,7 +223,7 @@ fn certificates(
 }
 
 /// Cluster and node as the certificate names them.
-pub(crate) fn certificate_names(cert: &CertificateDer<'_>) -> Option<(String, String)> {
+pub(crate) fn certificate_names(cert: &CertificateDer<'_>) -> Option<(ClusterName, NodeName)> {
     let parsed = EndEntityCert::try_from(cert).ok()?;
     read_names(parsed.valid_dns_names())
 }

@@ -8,21 +8,36 @@
 mod association;
 mod ca;
 mod config;
+mod connection;
+mod core;
+mod driver;
 mod endpoint;
 mod events;
+mod exchange;
 mod identity;
+mod link;
+mod log_gate;
 mod name;
 mod peers;
-mod wire_seam;
+mod quic_config;
+mod quic_runtime;
+mod quic_socket;
+mod registry;
+mod shared;
+mod stream_in;
+mod stream_out;
+mod tls;
 
 pub use association::{
-    Association, AssociationStats, Flow, MessageHeader, PeerInfo, Position, RoomWaiter, SendRefused,
+    Association, AssociationStats, MessageHeader, PeerInfo, Position, RoomWaiter, SendRefused,
+    flow::Flow,
 };
 pub use ca::{Ca, CaError, PemPair, Validity};
 pub use config::{ConfigError, DATAGRAM_BYTES_MAX, TransportConfig};
 pub use endpoint::{LocalHello, Transport, TransportError};
 pub use events::{LostReason, PeerId, RefusedReason, TransportEvents};
 pub use identity::{Identity, IdentityError};
-pub use name::{NAME_BYTES_MAX, NameError};
+pub use name::NameError;
+pub use odeon_wire::{Frame, FrameKind, Header};
 pub use peers::Peers;
-pub use wire_seam::{Frame, FrameHeader, RefusedByPeer};
+pub use shared::TransportStats;

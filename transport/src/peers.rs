@@ -1,50 +1,60 @@
-//! All associations of one endpoint.
+//! The handle to all associations of one endpoint, for any thread.
+
 use std::{net::SocketAddr, sync::Arc};
 
-use odeon_message::Incarnation;
+use odeon_message::{Incarnation, NodeId};
 
-use crate::{Association, PeerId};
+use crate::{Association, PeerId, shared::Shared};
 
 /// The associations of an endpoint; `Send + Sync`, clones share.
 #[derive(Clone, Debug)]
-pub struct Peers {}
+pub struct Peers(pub(crate) Arc<Shared>);
 
 impl Peers {
     /// The association with this life of a node: the one there is, or a new one, which dials when something is sent
-    /// or it is [kept](Association::keep).
+    /// or it is [kept](Association::keep). `addr` is where the next dial goes.
     ///
-    /// For a quarantined or superseded incarnation, and when there are too many peers, it is one that is closed.
+    /// For a quarantined or superseded incarnation, when there are too many peers, and when the endpoint is closed,
+    /// it is one that is closed; [`Association::closed`] says why.
     #[must_use]
     pub fn associate(&self, peer: PeerId, addr: SocketAddr) -> Arc<Association> {
-        let _ = (peer, addr);
-        unreachable!("signatures first")
+        self.0.associate(peer, addr)
     }
 
-    /// The association there is.
+    /// The association there is with this life of a node.
     #[must_use]
     pub fn get(&self, peer: PeerId) -> Option<Arc<Association>> {
-        let _ = peer;
-        None
+        self.0.get(peer)
     }
 
-    /// All associations, in the order of their peers.
+    /// The association there is with the newest life of a node.
+    #[must_use]
+    pub fn of_node(&self, node: NodeId) -> Option<Arc<Association>> {
+        self.0.of_node(node)
+    }
+
+    /// All associations, in the order of their nodes' ids.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Association>> {
-        Vec::new()
+        self.0.all()
     }
 
-    /// Closes the association with this incarnation (and earlier ones) for good, and refuses it from now on.
+    /// Closes the association with this incarnation, or an earlier one, for good, and refuses them from now on.
+    ///
+    /// Remembered for four times as many nodes as there may be peers.
     pub fn quarantine(&self, peer: PeerId) {
-        let _ = peer;
+        self.0.quarantine(peer);
     }
 
-    /// Forgets an association that is of no use any more, as of a member that left; it is closed.
+    /// Forgets an association that is of no use any more, as of a member that left; it is closed. The same life may
+    /// be associated again.
     pub fn forget(&self, peer: PeerId) {
-        let _ = peer;
+        self.0.forget(peer);
     }
 
-    /// This node lives on under a new incarnation: all connections are closed and made anew when wanted.
+    /// This node lives on under a new incarnation, as after it was declared dead by mistake: all connections are
+    /// closed, and made anew when wanted.
     pub fn reincarnate(&self, incarnation: Incarnation) {
-        let _ = incarnation;
+        self.0.reincarnate(incarnation);
     }
 }

@@ -1,0 +1,173 @@
+//! What waits for the control stream of one connection.
+//!
+//! Any thread appends frames and grants credit; the control writer (`stream_out.rs`) takes all as one batch. Grants
+//! are kept apart until then, so that many for one receiver become one. Nothing survives the connection: what the
+//! peer must hear when it is up again is said again by whoever knows it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use odeon_message::ActorKey;
+use odeon_wire::{
+    Body, Credit, CreditTotal, EncodeFrameError, Header,
+    format::{CONTROL_FRAME_BYTES_MAX, CREDIT_TOTALS_MAX},
+    write_body,
+};
+
+/// The queue of one control stream.
+#[derive(Debug)]
+pub(crate) struct ControlQueue {
+    inner: Mutex<Inner>,
+    bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    batch: Vec<u8>,
+    /// The newest totals of receivers that grant; bounded by the receivers there are credit windows for.
+    grants: BTreeMap<ActorKey, CreditTotal>,
+    overflown: bool,
+    draining: bool,
+    writer: Option<Waker>,
+}
+
+/// What the control writer finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// Bytes to write.
+    Batch(Vec<u8>),
+    /// The queue went over its bound: the peer does not read.
+    Overflow,
+    /// Nothing waits and nothing more will come.
+    Drained,
+}
+
+impl ControlQueue {
+    /// A queue that starts with `first`, which must be whole frames.
+    pub(crate) fn new(first: Vec<u8>, bytes_max: usize) -> Self {
+        Self { inner: Mutex::new(Inner { batch: first, ..Inner::default() }), bytes_max }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.lock();
+        change(&mut inner);
+        let writer = inner.writer.take();
+        drop(inner);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+    }
+
+    /// Appends the frames that `write` appends. Over the bound nothing is appended and the writer is told.
+    pub(crate) fn push(
+        &self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<usize, EncodeFrameError>,
+    ) -> Result<(), EncodeFrameError> {
+        let mut result = Ok(());
+        self.change(|inner| {
+            if inner.batch.len() >= self.bytes_max {
+                inner.overflown = true;
+            } else {
+                result = write(&mut inner.batch).map(drop);
+            }
+        });
+        result
+    }
+
+    /// Appends one frame with a payload of the protocol.
+    pub(crate) fn push_body<B: Body>(
+        &self,
+        header: Header,
+        body: &B,
+    ) -> Result<(), EncodeFrameError> {
+        self.push(|out| write_body(out, header, body, CONTROL_FRAME_BYTES_MAX))
+    }
+
+    /// Grants credit with the next batch.
+    pub(crate) fn grant(&self, total: CreditTotal) {
+        self.change(|inner| {
+            inner.grants.insert(total.receiver, total);
+        });
+    }
+
+    /// Lets the writer finish the stream once all is written.
+    pub(crate) fn drain(&self) {
+        self.change(|inner| inner.draining = true);
+    }
+
+    /// Takes what waits; one task polls.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Control> {
+        let mut inner = self.lock();
+        if inner.overflown {
+            return Poll::Ready(Control::Overflow);
+        }
+        if inner.batch.is_empty() && inner.grants.is_empty() {
+            if inner.draining {
+                return Poll::Ready(Control::Drained);
+            }
+            inner.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let mut batch = std::mem::take(&mut inner.batch);
+        let grants = std::mem::take(&mut inner.grants);
+        drop(inner);
+        let totals: Vec<CreditTotal> = grants.into_values().collect();
+        for totals in totals.chunks(CREDIT_TOTALS_MAX) {
+            let credit = Credit { totals: totals.to_vec() };
+            write_body(&mut batch, Header::bare(Credit::KIND), &credit, CONTROL_FRAME_BYTES_MAX)
+                .expect("a credit frame has 24 KiB at most and the batch consists of whole frames");
+        }
+        Poll::Ready(Control::Batch(batch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odeon_wire::{FrameKind, FrameLimits, FrameReader, Ping, Purpose};
+
+    use super::*;
+
+    fn take(queue: &ControlQueue) -> Poll<Control> {
+        queue.poll_take(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn ping(queue: &ControlQueue, token: u64) {
+        queue.push_body(Header::bare(FrameKind::Ping), &Ping { token }).unwrap();
+    }
+
+    #[test]
+    fn many_grants_of_a_receiver_become_one() {
+        let queue = ControlQueue::new(Vec::new(), 1 << 16);
+        assert!(take(&queue).is_pending());
+        ping(&queue, 7);
+        for messages in [128, 256, 384] {
+            let receiver = ActorKey { slot: 3, generation: 1 };
+            queue.grant(CreditTotal { receiver, messages, bytes: 1 });
+        }
+        let Poll::Ready(Control::Batch(batch)) = take(&queue) else { panic!("a batch waits") };
+        let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
+        reader.push(&batch);
+        assert_eq!(reader.next().unwrap().unwrap().body::<Ping>().unwrap().token, 7);
+        let credit = reader.next().unwrap().unwrap().body::<Credit>().unwrap();
+        assert_eq!(credit.totals.iter().map(|total| total.messages).collect::<Vec<_>>(), [384]);
+        assert!(reader.next().unwrap().is_none());
+        queue.drain();
+        assert_eq!(take(&queue), Poll::Ready(Control::Drained));
+    }
+
+    #[test]
+    fn a_queue_over_its_bound_tells_its_writer() {
+        let queue = ControlQueue::new(Vec::new(), 64);
+        for token in 0..3 {
+            ping(&queue, token);
+        }
+        assert_eq!(take(&queue), Poll::Ready(Control::Overflow));
+    }
+}

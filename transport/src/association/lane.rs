@@ -1,0 +1,373 @@
+//! One outbound lane: frames on their way into a stream, the credit of their receivers, and who waits for either.
+//!
+//! Any thread appends under the lane's lock, straight into the batch; the lane's writer (`stream_out.rs`) takes the
+//! whole batch and hands it to QUIC in a few writes. Between connections the batch waits. What is NOT here: the
+//! rules of positions and credit, which are `odeon_wire`'s.
+
+use std::{
+    ops::Range,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use odeon_message::{ActorKey, EncodeError};
+use odeon_wire::{
+    CreditBook, CreditRefused, CreditTotal, Extensions, FrameWriter, GrantError, Header,
+    InitialCredit, LaneState, Position, format::CREDIT_ENTRIES_MAX, write_empty,
+};
+
+use super::{
+    SendRefused,
+    room::{RoomWaiter, Rooms},
+};
+use crate::LostReason;
+
+/// First capacity of a batch: one packet on an ordinary network.
+const BATCH_BYTES_LEAST: usize = 1 << 10;
+/// Largest capacity that a batch starts with.
+const BATCH_BYTES_START_MAX: usize = 64 << 10;
+/// Receivers forgotten at once when the book is full, and in one sweep.
+const FORGET_MAX: usize = 1024;
+
+/// Which frames a lane takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Before the first handshake: what the peer grants is not known, so messages are not taken yet.
+    Fresh,
+    /// All, whether there is a connection or not.
+    Open,
+    /// None for now: the peer could not be reached for a while.
+    Unreachable(LostReason),
+    /// None any more.
+    Closed(LostReason),
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: Phase,
+    books: LaneState,
+    batch: Vec<u8>,
+    last_batch_bytes: usize,
+    credit: CreditBook,
+    window: InitialCredit,
+    /// Longest frame the peer reads.
+    frame_bytes_max: usize,
+    rooms: Rooms,
+    /// A frame was refused for want of room in the lane since the writer last made some.
+    was_full: bool,
+    /// The writer shall finish its stream when the batch is empty.
+    draining: bool,
+    writer: Option<Waker>,
+}
+
+/// An outbound lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    inner: Mutex<Inner>,
+}
+
+/// What to append.
+pub(crate) struct Parcel<'a> {
+    pub(crate) header: Header,
+    pub(crate) extensions: Extensions,
+    pub(crate) encode: &'a mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
+}
+
+/// What the writer finds.
+#[derive(Debug)]
+pub(crate) enum Batch {
+    /// Bytes that count as handed from now on.
+    Bytes(Bytes),
+    /// Nothing waits and nothing more will come.
+    Drained,
+}
+
+/// What was appended, for whoever wants to look at it.
+pub(crate) struct Appended<'a> {
+    pub(crate) position: Position,
+    pub(crate) payload: &'a [u8],
+}
+
+impl Lane {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        let window = InitialCredit::default();
+        let inner = Inner {
+            phase: Phase::Fresh,
+            books: LaneState::new(bytes_max),
+            batch: Vec::new(),
+            last_batch_bytes: 0,
+            credit: CreditBook::new(window, CREDIT_ENTRIES_MAX),
+            window,
+            frame_bytes_max: odeon_wire::format::FRAME_BYTES_MAX_LEAST,
+            rooms: Rooms::default(),
+            was_full: false,
+            draining: false,
+            writer: None,
+        };
+        Self { inner: Mutex::new(inner) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Encoding runs under the lock and may panic; a frame that was not finished leaves no trace, so the state
+        // is sound all the same.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends a frame and tells `seen` of it; `paid` ones take credit of their receiver.
+    pub(crate) fn push<R>(
+        &self,
+        parcel: Parcel<'_>,
+        paid: bool,
+        seen: impl FnOnce(Appended<'_>) -> R,
+    ) -> Result<R, SendRefused> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        match &inner.phase {
+            Phase::Open => {}
+            Phase::Fresh if !paid => {}
+            Phase::Fresh => return Err(SendRefused::Connecting),
+            Phase::Unreachable(why) => return Err(SendRefused::Unreachable(why.clone())),
+            Phase::Closed(why) => return Err(SendRefused::Closed(why.clone())),
+        }
+        let was_empty = inner.batch.is_empty();
+        let result = inner.append(parcel, paid);
+        let (position, payload) = match result {
+            Ok(appended) => appended,
+            Err(refused) => {
+                inner.was_full |= matches!(refused, SendRefused::LaneFull);
+                return Err(refused);
+            }
+        };
+        let payload = &inner.batch[payload];
+        let result = seen(Appended { position, payload });
+        let writer = if was_empty { inner.writer.take() } else { None };
+        drop(guard);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        Ok(result)
+    }
+
+    /// The peer's hello is known: messages are taken from now on.
+    pub(crate) fn meet(&self, window: InitialCredit, frame_bytes_max: usize) {
+        let mut inner = self.lock();
+        if inner.phase == Phase::Fresh || matches!(inner.phase, Phase::Unreachable(_)) {
+            inner.phase = Phase::Open;
+        }
+        if inner.window != window || inner.frame_bytes_max != frame_bytes_max {
+            inner.window = window;
+            inner.frame_bytes_max = frame_bytes_max;
+            inner.credit = CreditBook::new(window, CREDIT_ENTRIES_MAX);
+        }
+        let wakers = inner.rooms.wake_all();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The connection is lost, or waiting is given up: what waits is dropped. Returns how many frames.
+    pub(crate) fn lose(&self) -> u64 {
+        self.end(None)
+    }
+
+    /// Takes nothing until [`reopen`](Self::reopen) or [`meet`](Self::meet).
+    pub(crate) fn give_up(&self, why: LostReason) -> u64 {
+        self.end(Some(Phase::Unreachable(why)))
+    }
+
+    /// Takes nothing any more.
+    pub(crate) fn close(&self, why: LostReason) -> u64 {
+        self.end(Some(Phase::Closed(why)))
+    }
+
+    fn end(&self, phase: Option<Phase>) -> u64 {
+        let mut inner = self.lock();
+        let dropped = inner.books.lose();
+        inner.batch = Vec::new();
+        inner.credit = CreditBook::new(inner.window, CREDIT_ENTRIES_MAX);
+        inner.was_full = false;
+        if let Some(phase) = phase
+            && !matches!(inner.phase, Phase::Closed(_))
+        {
+            inner.phase = phase;
+        }
+        let wakers = inner.rooms.wake_all();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        dropped
+    }
+
+    /// Takes frames again after [`give_up`](Self::give_up); messages only if the peer was met before.
+    pub(crate) fn reopen(&self, met: bool) {
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Unreachable(_)) {
+            inner.phase = if met { Phase::Open } else { Phase::Fresh };
+        }
+    }
+
+    /// Takes nothing any more, but what is there goes out.
+    pub(crate) fn drain(&self, why: LostReason) {
+        let mut inner = self.lock();
+        if !matches!(inner.phase, Phase::Closed(_)) {
+            inner.phase = Phase::Closed(why);
+        }
+        inner.draining = true;
+        let writer = inner.writer.take();
+        let wakers = inner.rooms.wake_all();
+        drop(inner);
+        wakers.into_iter().chain(writer).for_each(Waker::wake);
+    }
+
+    /// Takes all that waits and marks it as handed; one task polls.
+    pub(crate) fn poll_batch(&self, cx: &mut Context<'_>) -> Poll<Batch> {
+        let mut inner = self.lock();
+        if inner.batch.is_empty() {
+            if inner.draining {
+                return Poll::Ready(Batch::Drained);
+            }
+            inner.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        inner.last_batch_bytes = inner.batch.len();
+        inner.books.hand();
+        let batch = std::mem::take(&mut inner.batch);
+        Poll::Ready(Batch::Bytes(Bytes::from(batch)))
+    }
+
+    /// QUIC took this many bytes: there is room again.
+    pub(crate) fn taken(&self, bytes: usize) {
+        let mut inner = self.lock();
+        inner.books.taken(bytes);
+        if !inner.was_full {
+            return;
+        }
+        inner.was_full = false;
+        let wakers = inner.rooms.wake_all();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// A receiver of this lane granted credit.
+    pub(crate) fn grant(&self, total: CreditTotal) -> Result<(), GrantError> {
+        let mut inner = self.lock();
+        if !inner.credit.grant(total)? || inner.rooms.is_empty() {
+            return Ok(());
+        }
+        let count = u64::from(inner.window.messages);
+        let wakers = inner.rooms.wake(total.receiver, count);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Forgets the credit of receivers that nothing was sent to for a while, and tells the peer.
+    pub(crate) fn sweep(&self) {
+        let mut inner = self.lock();
+        let was_empty = inner.batch.is_empty();
+        inner.forget_idle();
+        let forgot = was_empty && !inner.batch.is_empty();
+        let writer = if forgot { inner.writer.take() } else { None };
+        // Whoever found the book full may find room in it now.
+        let wakers = if inner.was_full { inner.rooms.wake_all() } else { Vec::new() };
+        drop(inner);
+        wakers.into_iter().chain(writer).for_each(Waker::wake);
+    }
+
+    pub(crate) fn poll_room(
+        &self,
+        receiver: ActorKey,
+        waiter: &mut RoomWaiter,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
+        self.lock().rooms.poll(receiver, waiter, cx.waker())
+    }
+
+    pub(crate) fn forget_room(&self, waiter: &mut RoomWaiter) {
+        let next = self.lock().rooms.forget(waiter);
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+
+    pub(crate) fn handed(&self, position: Position) -> bool {
+        self.lock().books.handed(position)
+    }
+
+    /// Whether frames or callers wait.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let inner = self.lock();
+        !inner.batch.is_empty() || !inner.rooms.is_empty()
+    }
+
+    /// Whether frames wait.
+    pub(crate) fn has_frames(&self) -> bool {
+        !self.lock().batch.is_empty()
+    }
+}
+
+impl Inner {
+    /// Returns the frame's position and where its payload is.
+    fn append(
+        &mut self,
+        parcel: Parcel<'_>,
+        paid: bool,
+    ) -> Result<(Position, Range<usize>), SendRefused> {
+        let receiver = parcel.header.receiver;
+        // Before anything is encoded: most refusals need no more than this.
+        if !self.books.fits(odeon_wire::format::HEADER_BYTES) {
+            return Err(SendRefused::LaneFull);
+        }
+        if paid && !self.credit.has_room(receiver, 1) {
+            return Err(SendRefused::NoCredit);
+        }
+        if self.batch.capacity() == 0 {
+            let capacity = self.last_batch_bytes.clamp(BATCH_BYTES_LEAST, BATCH_BYTES_START_MAX);
+            self.batch.reserve(capacity);
+        }
+        let start = self.batch.len();
+        let mut writer = FrameWriter::begin(&mut self.batch, parcel.header, &parcel.extensions)
+            .expect("every frame in the batch is a multiple of 16 long");
+        let payload_start = writer.payload().len();
+        (parcel.encode)(writer.payload())?;
+        let payload_end = writer.payload().len();
+        let frame_bytes = writer.finish(self.frame_bytes_max)?;
+        let refused = if !self.books.fits(frame_bytes) {
+            self.batch.truncate(start);
+            Some(SendRefused::LaneFull)
+        } else if paid {
+            self.take_credit(receiver, frame_bytes, start)
+        } else {
+            None
+        };
+        match refused {
+            Some(refused) => Err(refused),
+            None => Ok((self.books.write(frame_bytes), payload_start..payload_end)),
+        }
+    }
+
+    /// Takes the frame at `start` back if there is no credit for it.
+    fn take_credit(
+        &mut self,
+        receiver: ActorKey,
+        frame_bytes: usize,
+        start: usize,
+    ) -> Option<SendRefused> {
+        let refused = self.credit.try_take(receiver, frame_bytes).err()?;
+        self.batch.truncate(start);
+        if !matches!(refused, CreditRefused::BookFull { .. }) {
+            return Some(SendRefused::NoCredit);
+        }
+        // The frames that say who is forgotten must stand before this one, so it goes with the next try.
+        self.forget_idle();
+        let forgot = self.batch.len() > start;
+        Some(if forgot { SendRefused::NoCredit } else { SendRefused::LaneFull })
+    }
+
+    fn forget_idle(&mut self) {
+        for receiver in self.credit.forget_idle(FORGET_MAX) {
+            let bytes = write_empty(&mut self.batch, Header::forget(receiver))
+                .expect("every frame in the batch is a multiple of 16 long");
+            self.books.write(bytes);
+        }
+    }
+}

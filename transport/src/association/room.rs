@@ -1,0 +1,149 @@
+//! Callers that wait for credit or for room in a lane.
+//!
+//! A caller registers first, then tries once more, then sleeps; so an event between its refusal and its sleep is
+//! never lost. It keeps its place until it [forgets](Rooms::forget) it, and whoever was woken and goes passes the
+//! wake on, so that one grant reaches as many callers as it has room for. Callers are bounded by their own number:
+//! each has at most one entry.
+
+use std::{
+    collections::BTreeMap,
+    task::{Poll, Waker},
+};
+
+use odeon_message::ActorKey;
+
+/// A place in the queue for room; `Default` is none yet.
+#[derive(Debug, Default)]
+pub struct RoomWaiter {
+    place: Option<(ActorKey, u64)>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    /// Something happened since the caller last looked.
+    Woken,
+    /// The caller tries again, or sleeps if there is a waker.
+    Waiting(Option<Waker>),
+}
+
+/// Everybody who waits at one lane, in order of arrival for each receiver.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    entries: BTreeMap<(ActorKey, u64), Entry>,
+    arrivals: u64,
+}
+
+impl Rooms {
+    pub(super) fn poll(
+        &mut self,
+        receiver: ActorKey,
+        waiter: &mut RoomWaiter,
+        waker: &Waker,
+    ) -> Poll<()> {
+        if waiter.place.is_some_and(|(at, _)| at != receiver) {
+            // The caller turned to another receiver; its old place is of no use to it.
+            self.remove(waiter);
+        }
+        let Some(place) = waiter.place else {
+            self.arrivals += 1;
+            let place = (receiver, self.arrivals);
+            waiter.place = Some(place);
+            self.entries.insert(place, Entry::Waiting(None));
+            return Poll::Ready(());
+        };
+        match self.entries.insert(place, Entry::Waiting(None)) {
+            Some(Entry::Waiting(_)) => {
+                self.entries.insert(place, Entry::Waiting(Some(waker.clone())));
+                Poll::Pending
+            }
+            Some(Entry::Woken) | None => Poll::Ready(()),
+        }
+    }
+
+    fn remove(&mut self, waiter: &mut RoomWaiter) -> Option<ActorKey> {
+        let place = waiter.place.take()?;
+        self.entries.remove(&place).map(|_| place.0)
+    }
+
+    /// Gives the place up; returns the next in line, to be woken.
+    pub(super) fn forget(&mut self, waiter: &mut RoomWaiter) -> Option<Waker> {
+        let receiver = self.remove(waiter)?;
+        self.wake(receiver, 1).pop()
+    }
+
+    /// Marks the first `count` callers that wait for `receiver`; returns their wakers, to be woken without a lock.
+    pub(super) fn wake(&mut self, receiver: ActorKey, count: u64) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        let mut left = count;
+        for (_, entry) in self.entries.range_mut((receiver, 0)..=(receiver, u64::MAX)) {
+            if left == 0 {
+                break;
+            }
+            if let Entry::Waiting(waker) = entry {
+                wakers.extend(waker.take());
+                *entry = Entry::Woken;
+                left -= 1;
+            }
+        }
+        wakers
+    }
+
+    /// Marks everybody.
+    pub(super) fn wake_all(&mut self) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        for entry in self.entries.values_mut() {
+            if let Entry::Waiting(waker) = entry {
+                wakers.extend(waker.take());
+                *entry = Entry::Woken;
+            }
+        }
+        wakers
+    }
+
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: ActorKey = ActorKey { slot: 1, generation: 0 };
+    const B: ActorKey = ActorKey { slot: 2, generation: 0 };
+
+    fn settle(rooms: &mut Rooms, receiver: ActorKey) -> RoomWaiter {
+        let mut waiter = RoomWaiter::default();
+        assert!(rooms.poll(receiver, &mut waiter, Waker::noop()).is_ready());
+        assert!(rooms.poll(receiver, &mut waiter, Waker::noop()).is_pending());
+        waiter
+    }
+
+    #[test]
+    fn an_event_between_refusal_and_sleep_is_not_lost() {
+        let mut rooms = Rooms::default();
+        let mut waiter = RoomWaiter::default();
+        assert!(rooms.poll(A, &mut waiter, Waker::noop()).is_ready());
+        rooms.wake(A, 1);
+        assert!(rooms.poll(A, &mut waiter, Waker::noop()).is_ready());
+        assert!(rooms.poll(A, &mut waiter, Waker::noop()).is_pending());
+    }
+
+    #[test]
+    fn callers_are_woken_in_order_and_pass_it_on() {
+        let mut rooms = Rooms::default();
+        let mut first = settle(&mut rooms, A);
+        let mut second = settle(&mut rooms, A);
+        let mut other = settle(&mut rooms, B);
+        assert_eq!(rooms.wake(A, 1).len(), 1);
+        assert!(rooms.poll(A, &mut second, Waker::noop()).is_pending());
+        assert!(rooms.poll(A, &mut first, Waker::noop()).is_ready());
+        assert!(rooms.forget(&mut first).is_some());
+        assert!(rooms.poll(A, &mut second, Waker::noop()).is_ready());
+        assert!(rooms.poll(B, &mut other, Waker::noop()).is_pending());
+        assert_eq!(rooms.wake_all().len(), 1);
+        assert!(rooms.forget(&mut second).is_none() && rooms.forget(&mut other).is_none());
+        assert!(rooms.is_empty());
+    }
+}

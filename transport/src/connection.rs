@@ -1,0 +1,260 @@
+//! One connection from its handshake to its loss.
+//!
+//! It opens the association, runs a task for each stream, and ends with the first of them that ends badly, or with a
+//! reason from outside. What had arrived before a peer's close is still read and delivered; then the association is
+//! told once. Streams are in `stream_out.rs` and `stream_in.rs`.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use odeon_wire::{CloseCode, FrameLimits};
+use quinn::{Connection, ConnectionError, ReadError, WriteError};
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    Association, LostReason, TransportConfig,
+    association::{Counters, control::ControlQueue, flow::LaneWindows},
+    core::Core,
+    driver::Driver,
+    exchange::{Established, close, close_code},
+    stream_in::{read_control, read_datagrams, read_lanes},
+    stream_out::{write_control, write_lane},
+};
+
+/// How often idle credit is forgotten and idle associations are looked for.
+const SWEEP_PAUSE: Duration = Duration::from_secs(10);
+
+/// Why a connection ends, and what the peer is told; nothing if it cannot be told.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) why: LostReason,
+    pub(crate) close: Option<(CloseCode, Box<str>)>,
+}
+
+impl End {
+    /// This side ends it.
+    pub(crate) fn ours(why: LostReason, code: CloseCode) -> Self {
+        let text = why.to_string().into();
+        Self { why, close: Some((code, text)) }
+    }
+
+    /// The peer broke the protocol.
+    pub(crate) fn protocol(code: CloseCode, cause: &dyn std::fmt::Display) -> Self {
+        let text: Box<str> = cause.to_string().into();
+        Self { why: LostReason::Protocol(text.clone()), close: Some((code, text)) }
+    }
+}
+
+impl From<ConnectionError> for End {
+    fn from(cause: ConnectionError) -> Self {
+        let why = match &cause {
+            ConnectionError::ApplicationClosed(close) => {
+                let (code, text) = close_code(close);
+                LostReason::ClosedByPeer { code, text }
+            }
+            ConnectionError::TimedOut => LostReason::TimedOut,
+            ConnectionError::Reset => LostReason::Reset,
+            ConnectionError::LocallyClosed => LostReason::Closed,
+            _ => LostReason::Transport(cause.to_string().into()),
+        };
+        Self { why, close: None }
+    }
+}
+
+impl From<ReadError> for End {
+    fn from(cause: ReadError) -> Self {
+        match cause {
+            ReadError::ConnectionLost(cause) => cause.into(),
+            other => Self::protocol(CloseCode::Protocol, &other),
+        }
+    }
+}
+
+impl From<WriteError> for End {
+    fn from(cause: WriteError) -> Self {
+        match cause {
+            WriteError::ConnectionLost(cause) => cause.into(),
+            other => Self::protocol(CloseCode::Protocol, &other),
+        }
+    }
+}
+
+/// Which task has ended well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// A lane was written to its end.
+    LaneWriter,
+    /// The control stream was written to its end.
+    ControlWriter,
+    /// The peer has ended what it sends.
+    Reader,
+}
+
+/// What the tasks of one connection share.
+pub(crate) struct Live {
+    pub(crate) core: Rc<Core>,
+    pub(crate) association: Arc<Association>,
+    pub(crate) connection: Connection,
+    pub(crate) control: Arc<ControlQueue>,
+    /// Lanes that the peer said it opens.
+    pub(crate) peer_lanes: u8,
+    pub(crate) windows: RefCell<Vec<Arc<LaneWindows>>>,
+}
+
+impl Live {
+    pub(crate) fn config(&self) -> &TransportConfig {
+        &self.core.shared.config
+    }
+
+    pub(crate) fn limits(&self) -> FrameLimits {
+        FrameLimits {
+            frame_bytes_max: self.config().frame_bytes_max as usize,
+            ..FrameLimits::default()
+        }
+    }
+}
+
+/// Runs a connection until it is lost.
+pub(crate) async fn run(core: &Rc<Core>, driver: &Rc<Driver>, established: Established) {
+    let Established { connection, control: (send, recv), reader, hello, first, dialled } =
+        established;
+    let association = Arc::clone(&driver.association);
+    let live = Rc::new(Live {
+        core: Rc::clone(core),
+        association: Arc::clone(&association),
+        connection: connection.release(),
+        control: Arc::new(ControlQueue::new(first, core.shared.config.control_bytes_max)),
+        peer_lanes: hello.lanes,
+        windows: RefCell::default(),
+    });
+    let lives = core.shared.lives();
+    association.open(Arc::clone(&live.control));
+    driver.set_live(Some((live.connection.clone(), Arc::clone(&live.control))));
+    core.note("association up", &association.peer().id);
+    core.events.up(&association);
+    if let Some(pending) = driver.take_pending() {
+        driver.send_datagram(core, pending);
+    }
+
+    let mut writers: JoinSet<Result<Part, End>> = JoinSet::new();
+    writers.spawn_local(write_control(Rc::clone(&live), send));
+    for index in 0..core.shared.config.lanes {
+        writers.spawn_local(write_lane(Rc::clone(&live), index));
+    }
+    writers.spawn_local(keep_house(Rc::clone(&live), dialled));
+    let mut readers: JoinSet<Result<Part, End>> = JoinSet::new();
+    readers.spawn_local(read_control(Rc::clone(&live), recv, reader));
+    readers.spawn_local(read_lanes(Rc::clone(&live)));
+    readers.spawn_local(read_datagrams(Rc::clone(&live)));
+
+    let end = wait(core, driver, &live, lives, [&mut writers, &mut readers]).await;
+    // No writer may take what is sent from now on: it waits for the next connection.
+    writers.shutdown().await;
+    finish(core, driver, &live, end, readers).await;
+}
+
+/// Waits until the connection shall end.
+async fn wait(
+    core: &Rc<Core>,
+    driver: &Driver,
+    live: &Live,
+    lives: u64,
+    [writers, readers]: [&mut JoinSet<Result<Part, End>>; 2],
+) -> End {
+    let mut lanes_open = core.shared.config.lanes;
+    loop {
+        if let Some(end) = ordered_end(core, driver, lives) {
+            return end;
+        }
+        let done = tokio::select! {
+            biased;
+            () = driver.association.nudged() => continue,
+            Some(done) = readers.join_next() => done,
+            Some(done) = writers.join_next() => done,
+        };
+        match done {
+            Ok(Ok(Part::LaneWriter)) => {
+                lanes_open -= 1;
+                if lanes_open == 0 {
+                    live.control.drain();
+                }
+            }
+            Ok(Ok(Part::ControlWriter)) => {
+                return End::ours(LostReason::Closed, CloseCode::Stopping);
+            }
+            Ok(Ok(Part::Reader)) => {}
+            Ok(Err(end)) => return end,
+            Err(failed) => match failed.try_into_panic() {
+                // The panic of an event's receiver is not this crate's to swallow.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => return End::ours(LostReason::Closed, CloseCode::Stopping),
+            },
+        }
+    }
+}
+
+/// Whether something outside of the connection ends it.
+fn ordered_end(core: &Core, driver: &Driver, lives: u64) -> Option<End> {
+    if driver.has_delivery() {
+        return Some(End::ours(LostReason::Replaced, CloseCode::Replaced));
+    }
+    if let Some(why) = driver.association.closed() {
+        let code = match why {
+            LostReason::Quarantined => CloseCode::Quarantined,
+            LostReason::Restarted(_) => CloseCode::Replaced,
+            LostReason::Closed => CloseCode::Stopping,
+            _ => CloseCode::Done,
+        };
+        return Some(End::ours(why, code));
+    }
+    let reborn = core.shared.lives() != lives;
+    reborn.then(|| End::ours(LostReason::Reincarnated, CloseCode::Done))
+}
+
+/// Reads what had arrived, closes, and tells of the loss.
+async fn finish(
+    core: &Rc<Core>,
+    driver: &Driver,
+    live: &Live,
+    end: End,
+    mut readers: JoinSet<Result<Part, End>>,
+) {
+    let association = &live.association;
+    driver.set_live(None);
+    match &end.close {
+        Some((code, text)) => {
+            close(&live.connection, *code, text);
+            readers.shutdown().await;
+        }
+        // The connection is gone, so readers end as soon as they have read what is there.
+        None => while readers.join_next().await.is_some() {},
+    }
+    if let LostReason::Protocol(text) = &end.why {
+        core.bad_peer(association, text);
+    }
+    let dropped = association.lost();
+    driver.rest();
+    Counters::add(&association.counters.frames_dropped, dropped);
+    core.note("association down", &format_args!("{}: {}", association.peer().id, end.why));
+    core.events.down(association, &end.why);
+}
+
+/// Forgets idle credit, and ends a connection that nobody needs.
+async fn keep_house(live: Rc<Live>, dialled: bool) -> Result<Part, End> {
+    let idle_after = live.config().gossip_idle;
+    let pause = SWEEP_PAUSE.min(idle_after / 2).max(Duration::from_millis(1));
+    let mut seen = live.association.counters.activity();
+    let mut active_at = Instant::now();
+    loop {
+        tokio::time::sleep(pause).await;
+        live.association.lanes().iter().for_each(|lane| lane.sweep());
+        live.windows.borrow().iter().for_each(|windows| windows.settle());
+        let now = live.association.counters.activity();
+        if now != seen || live.association.is_kept() || live.association.has_frames() {
+            seen = now;
+            active_at = Instant::now();
+        } else if dialled && active_at.elapsed() >= idle_after {
+            // Only the side that dialled ends it: the other may not know that it is wanted.
+            return Err(End::ours(LostReason::Idle, CloseCode::Done));
+        }
+    }
+}

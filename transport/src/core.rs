@@ -1,0 +1,275 @@
+//! What the tasks of one endpoint share on its thread.
+//!
+//! What it is: quinn's endpoint, the events, a driver for each association, the dials to addresses whose node is not
+//! known. What it is NOT: reachable from another thread; that is `shared.rs`. Read `driver.rs` next, then
+//! `exchange.rs`.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::Future,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use odeon_env::{Env, Observed};
+use odeon_message::{Incarnation, NodeId};
+use odeon_wire::{CloseCode, Known, Link as WireLink};
+use tokio::task::JoinSet;
+
+use crate::{
+    Association, LostReason, PeerId, RefusedReason, TransportEvents,
+    driver::{Driver, drive},
+    exchange::{Dialled, Established, dial},
+    link::{Link, LinkEvent},
+    log_gate::LogGate,
+    quic_config::QuicConfigs,
+    shared::Shared,
+};
+
+/// Dials to addresses whose node is not known, at once; further ones are refused, their datagrams dropped.
+const SEED_DIALS_MAX: usize = 64;
+
+/// The endpoint's thread-bound state.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) endpoint: quinn::Endpoint,
+    pub(crate) quic: QuicConfigs,
+    /// The name that a dialler verifies in the acceptor's certificate.
+    pub(crate) server_name: String,
+    pub(crate) events: Rc<dyn TransportEvents>,
+    drivers: RefCell<BTreeMap<PeerId, Rc<Driver>>>,
+    /// Dials under way to addresses whose node is not known, each with the newest datagram that waits.
+    seeds: RefCell<BTreeMap<SocketAddr, Option<Bytes>>>,
+    tasks: RefCell<JoinSet<()>>,
+    pub(crate) bad_peers: LogGate,
+    pub(crate) failed_handshakes: LogGate,
+    pings: Cell<u64>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        env: Arc<dyn Env>,
+        endpoint: quinn::Endpoint,
+        quic: QuicConfigs,
+        server_name: String,
+        events: Rc<dyn TransportEvents>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            shared,
+            env,
+            endpoint,
+            quic,
+            server_name,
+            events,
+            drivers: RefCell::default(),
+            seeds: RefCell::default(),
+            tasks: RefCell::default(),
+            bad_peers: LogGate::default(),
+            failed_handshakes: LogGate::default(),
+            pings: Cell::new(0),
+        })
+    }
+
+    /// Starts a task that ends with the endpoint.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let mut tasks = self.tasks.borrow_mut();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_local(task);
+    }
+
+    /// Ends all tasks, wherever they are.
+    pub(crate) fn abort(&self) {
+        self.tasks.borrow_mut().abort_all();
+        self.drivers.borrow_mut().clear();
+    }
+
+    pub(crate) fn note(&self, name: &str, detail: &dyn std::fmt::Display) {
+        if let Some(observer) = &self.shared.observer {
+            observer.observe(Observed::Note { name, detail: &detail.to_string() });
+        }
+    }
+
+    /// The driver of an association, started if it has none.
+    pub(crate) fn driver(self: &Rc<Self>, association: &Arc<Association>) -> Rc<Driver> {
+        let id = association.peer().id;
+        if let Some(driver) = self.drivers.borrow().get(&id)
+            && Arc::ptr_eq(&driver.association, association)
+        {
+            return Rc::clone(driver);
+        }
+        let driver = Rc::new(Driver::new(Arc::clone(association)));
+        self.drivers.borrow_mut().insert(id, Rc::clone(&driver));
+        self.spawn(drive(Rc::clone(self), Rc::clone(&driver)));
+        driver
+    }
+
+    /// A driver has ended.
+    pub(crate) fn dismiss(&self, driver: &Rc<Driver>) {
+        let id = driver.association.peer().id;
+        let mut drivers = self.drivers.borrow_mut();
+        if drivers.get(&id).is_some_and(|found| Rc::ptr_eq(found, driver)) {
+            drivers.remove(&id);
+        }
+    }
+
+    pub(crate) fn drivers(&self) -> Vec<Rc<Driver>> {
+        self.drivers.borrow().values().cloned().collect()
+    }
+
+    /// What admission needs to know about a peer whose hello came from `from` and says `incarnation`.
+    pub(crate) fn known(
+        &self,
+        node: NodeId,
+        incarnation: Option<Incarnation>,
+        addrs: [Option<SocketAddr>; 2],
+    ) -> Known {
+        let mut known = self.shared.known(node);
+        let newest = self.shared.of_node(node).map(|found| found.peer().id.incarnation);
+        match known.link {
+            // A dial to an earlier life leads nowhere, so it wins against nobody.
+            WireLink::Dialling if newest < incarnation => known.link = WireLink::None,
+            // Whoever is at the address of a seed is being dialled too.
+            WireLink::None => {
+                let seeds = self.seeds.borrow();
+                if addrs.into_iter().flatten().any(|addr| seeds.contains_key(&addr)) {
+                    known.link = WireLink::Dialling;
+                }
+            }
+            _ => {}
+        }
+        known
+    }
+
+    /// Gives a connection that passed its handshake to the driver of its association.
+    pub(crate) fn adopt(self: &Rc<Self>, established: Established) -> Option<Rc<Driver>> {
+        let hello = &established.hello;
+        let peer = PeerId { node: hello.node, incarnation: hello.incarnation };
+        let association = self.shared.associate(peer, established.reachable_at());
+        if let Some(why) = association.closed() {
+            let code = match why {
+                LostReason::Quarantined => CloseCode::Quarantined,
+                LostReason::Forgotten => CloseCode::Overloaded,
+                _ => CloseCode::Refused,
+            };
+            established.connection.close(code, &why.to_string());
+            return None;
+        }
+        if !association.meet(hello) {
+            let text = "the same incarnation said something else about itself before";
+            established.connection.close(CloseCode::Protocol, text);
+            return None;
+        }
+        association.advance(LinkEvent::Connected { dial: hello.dial });
+        let driver = self.driver(&association);
+        driver.deliver(established);
+        Some(driver)
+    }
+
+    /// Dials an address whose node is not known; `pending` goes out when it answers.
+    pub(crate) fn dial_seed(self: &Rc<Self>, addr: SocketAddr, pending: Option<Bytes>) {
+        let mut seeds = self.seeds.borrow_mut();
+        if let Some(waiting) = seeds.get_mut(&addr) {
+            if let Some(pending) = pending
+                && waiting.replace(pending).is_some()
+            {
+                self.count_dropped_datagram();
+            }
+            return;
+        }
+        if self.shared.is_closing() || seeds.len() >= SEED_DIALS_MAX {
+            drop(seeds);
+            if pending.is_some() {
+                self.count_dropped_datagram();
+            } else {
+                let why = format!("{SEED_DIALS_MAX} dials are under way");
+                self.events.refused(addr, &RefusedReason::NoAnswer(why.into()));
+            }
+            return;
+        }
+        seeds.insert(addr, pending);
+        drop(seeds);
+        let core = Rc::clone(self);
+        self.spawn(async move { core.run_seed(addr).await });
+    }
+
+    async fn run_seed(self: &Rc<Self>, addr: SocketAddr) {
+        let result = dial(self, addr, None).await;
+        let pending = self.seeds.borrow_mut().remove(&addr).flatten();
+        match result {
+            Ok(Dialled::Established(established)) => {
+                let driver = self.adopt(*established);
+                if let (Some(driver), Some(pending)) = (driver, pending) {
+                    driver.send_datagram(self, pending);
+                }
+            }
+            Ok(Dialled::Superseded(node)) => {
+                if let (Some(driver), Some(pending)) = (self.driver_of_node(node), pending) {
+                    driver.send_datagram(self, pending);
+                }
+            }
+            Err(reason) => {
+                if pending.is_some() {
+                    self.count_dropped_datagram();
+                }
+                self.events.refused(addr, &reason);
+            }
+        }
+    }
+
+    fn driver_of_node(self: &Rc<Self>, node: NodeId) -> Option<Rc<Driver>> {
+        let association = self.shared.of_node(node)?;
+        association.closed().is_none().then(|| self.driver(&association))
+    }
+
+    pub(crate) fn datagram(self: &Rc<Self>, (node, addr): (NodeId, SocketAddr), bytes: Bytes) {
+        match self.driver_of_node(node) {
+            Some(driver) => driver.send_datagram(self, bytes),
+            None => self.dial_seed(addr, Some(bytes)),
+        }
+    }
+
+    pub(crate) fn count_dropped_datagram(&self) {
+        self.shared.counters.datagrams_dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A token for a ping; each is another, so that each packet is fresh.
+    pub(crate) fn next_ping(&self) -> u64 {
+        self.pings.set(self.pings.get() + 1);
+        self.pings.get()
+    }
+
+    /// Counts and logs a peer that broke the protocol.
+    pub(crate) fn bad_peer(&self, association: &Association, text: &str) {
+        association.counters.bad_frames.fetch_add(1, Ordering::Relaxed);
+        self.shared.counters.bad_peers.fetch_add(1, Ordering::Relaxed);
+        if let Some(held_back) = self.bad_peers.pass() {
+            let peer = association.peer();
+            tracing::warn!(
+                peer = peer.name(), incarnation = %peer.id.incarnation, held_back,
+                "closing a connection whose peer broke the protocol: {text}"
+            );
+        }
+    }
+
+    /// Counts and logs a handshake that did not end well.
+    pub(crate) fn failed_handshake(&self, addr: SocketAddr, inbound: bool, text: &str) {
+        self.shared.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+        if let Some(held_back) = self.failed_handshakes.pass() {
+            tracing::info!(%addr, inbound, held_back, "handshake failed: {text}");
+        }
+    }
+
+    /// Whether an association is being dialled at this address, or has a connection there.
+    pub(crate) fn is_busy_with(&self, addr: SocketAddr) -> bool {
+        self.drivers.borrow().values().any(|driver| {
+            let link = driver.association.link();
+            matches!(link, Link::Dialling | Link::Up { .. })
+                && driver.association.dial_addr() == addr
+        })
+    }
+}

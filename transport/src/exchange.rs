@@ -1,0 +1,344 @@
+//! One handshake, on either side: from a QUIC connection to an established one.
+//!
+//! The decisions are `odeon_wire`'s; here its steps are carried out. A connection that does not get through is
+//! closed with a code, whatever ends the exchange. What got through goes to `Core::adopt`.
+
+use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering};
+
+use odeon_message::NodeId;
+use odeon_wire::{
+    CloseCode, ClusterName, Frame, FrameLimits, FrameReader, Handshake, HandshakeError, Hello,
+    NodeName, Preamble, Purpose, RefuseReason, Step, Surroundings, format::PREAMBLE_BYTES,
+};
+use quinn::{Connection, ConnectionError, Incoming, RecvStream, SendStream, VarInt};
+use rustls::pki_types::CertificateDer;
+
+use crate::{PeerId, RefusedReason, core::Core, identity::certificate_names};
+
+/// The control stream goes before lanes, so that credit is never behind messages.
+const CONTROL_PRIORITY: i32 = 1;
+/// Bytes read at once from a control stream.
+const READ_BYTES: usize = 64 << 10;
+
+/// A connection that is closed with a code when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    connection: Option<Connection>,
+    code: CloseCode,
+}
+
+impl Held {
+    fn new(connection: Connection, code: CloseCode) -> Self {
+        Self { connection: Some(connection), code }
+    }
+
+    fn get(&self) -> &Connection {
+        self.connection.as_ref().expect("it is taken only by the methods that consume the whole")
+    }
+
+    pub(crate) fn close(mut self, code: CloseCode, text: &str) {
+        if let Some(connection) = self.connection.take() {
+            close(&connection, code, text);
+        }
+    }
+
+    pub(crate) fn release(mut self) -> Connection {
+        self.connection.take().expect("it is taken only by the methods that consume the whole")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            close(&connection, self.code, "");
+        }
+    }
+}
+
+/// Closes a connection with a code of the protocol.
+pub(crate) fn close(connection: &Connection, code: CloseCode, text: &str) {
+    let cut = text.floor_char_boundary(odeon_wire::format::TEXT_BYTES_MAX);
+    connection.close(VarInt::from_u32(code.code().into()), &text.as_bytes()[..cut]);
+}
+
+/// A connection that passed its handshake. Dropping it closes it as superseded.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) connection: Held,
+    pub(crate) control: (SendStream, RecvStream),
+    /// Has the bytes that came behind the handshake.
+    pub(crate) reader: FrameReader,
+    /// What the peer says about itself.
+    pub(crate) hello: Hello,
+    /// What the control stream starts with: an acceptor's welcome.
+    pub(crate) first: Vec<u8>,
+    /// Whether this side dialled.
+    pub(crate) dialled: bool,
+}
+
+impl Established {
+    /// Where the peer can be dialled: as advertised, or, where that is no address, where it came from.
+    pub(crate) fn reachable_at(&self) -> SocketAddr {
+        let mut addr = self.hello.advertised;
+        if addr.ip().is_unspecified() {
+            addr.set_ip(self.connection.get().remote_address().ip().to_canonical());
+        }
+        addr
+    }
+}
+
+/// How a dial ended that was not refused.
+#[derive(Debug)]
+pub(crate) enum Dialled {
+    /// Well.
+    Established(Box<Established>),
+    /// Another connection to this node became its association meanwhile, or will.
+    Superseded(NodeId),
+}
+
+/// Dials, as far as an established connection.
+///
+/// # Cancel safety
+/// Dropping it closes the connection as superseded.
+pub(crate) async fn dial(
+    core: &Rc<Core>,
+    addr: SocketAddr,
+    expected: Option<PeerId>,
+) -> Result<Dialled, RefusedReason> {
+    let limit = core.shared.config.handshake_timeout;
+    let result = match tokio::time::timeout(limit, try_dial(core, addr, expected)).await {
+        Ok(result) => result,
+        Err(_) => Err(RefusedReason::NoAnswer(format!("nothing within {limit:?}").into())),
+    };
+    core.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+    if let Err(reason) = &result {
+        core.failed_handshake(addr, false, &reason.to_string());
+    }
+    result
+}
+
+async fn try_dial(
+    core: &Rc<Core>,
+    addr: SocketAddr,
+    expected: Option<PeerId>,
+) -> Result<Dialled, RefusedReason> {
+    let connecting = core
+        .endpoint
+        .connect_with(core.quic.client(addr), addr, &core.server_name)
+        .map_err(|cause| RefusedReason::NoAnswer(cause.to_string().into()))?;
+    let lost = |cause: ConnectionError| refused_reason(&cause);
+    let connection = Held::new(connecting.await.map_err(lost)?, CloseCode::Duplicate);
+    let local = core.shared.next_hello();
+    let certified = certified(connection.get(), &local.cluster)?;
+    let (mut send, mut recv) = connection.get().open_bi().await.map_err(lost)?;
+    let broken = |cause: &dyn std::fmt::Display| RefusedReason::Protocol(cause.to_string().into());
+    let mut out = Preamble::CONTROL.encode().to_vec();
+    let mut handshake = Handshake::dial(&local, &mut out).map_err(|cause| broken(&cause))?;
+    // The stream is new: its priority can be set.
+    send.set_priority(CONTROL_PRIORITY).map_err(|cause| broken(&cause))?;
+    send.write_all(&out).await.map_err(|cause| connection_failed(&connection, &cause))?;
+    let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
+    let frame = next_frame(&mut recv, &mut reader)
+        .await
+        .map_err(|cause| connection_failed(&connection, &cause))?;
+    let around = Surroundings {
+        local: &local,
+        certified: &certified,
+        expected: expected.map(|peer| peer.node),
+        known: core.shared.known(certified.id()),
+    };
+    match handshake.step(&frame, &around, &mut Vec::new()) {
+        Step::Up { peer, .. } => Ok(Dialled::Established(Box::new(Established {
+            connection,
+            control: (send, recv),
+            reader,
+            hello: *peer,
+            first: Vec::new(),
+            dialled: true,
+        }))),
+        Step::Refused(refuse) | Step::Refuse(refuse) => {
+            connection.close(CloseCode::Done, "");
+            if refuse.reason == RefuseReason::Duplicate {
+                return Ok(Dialled::Superseded(certified.id()));
+            }
+            Err(RefusedReason::ByPeer(refuse))
+        }
+        Step::Failed(HandshakeError::Superseded) => Ok(Dialled::Superseded(certified.id())),
+        Step::Failed(cause @ (HandshakeError::Unfit(_) | HandshakeError::OtherNode { .. })) => {
+            connection.close(CloseCode::Refused, &cause.to_string());
+            Err(RefusedReason::Identity(cause.to_string().into()))
+        }
+        Step::Failed(cause) => {
+            connection.close(CloseCode::Malformed, &cause.to_string());
+            Err(broken(&cause))
+        }
+    }
+}
+
+/// Answers one handshake and hands what got through over.
+pub(crate) async fn answer(core: &Rc<Core>, incoming: Incoming) {
+    let addr = incoming.remote_address();
+    let limit = core.shared.config.handshake_timeout;
+    let result = match tokio::time::timeout(limit, try_answer(core, incoming)).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("the peer did not finish within {limit:?}")),
+    };
+    core.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+    if let Err(text) = result {
+        core.failed_handshake(addr, true, &text);
+    }
+}
+
+async fn try_answer(core: &Rc<Core>, incoming: Incoming) -> Result<(), String> {
+    let remote = incoming.remote_address();
+    let connecting =
+        incoming.accept_with(core.quic.server(remote)).map_err(|cause| cause.to_string())?;
+    let connection = connecting.await.map_err(|cause| cause.to_string())?;
+    let connection = Held::new(connection, CloseCode::HandshakeTimeout);
+    let cluster = core.shared.hello().cluster;
+    let certified = match certified(connection.get(), &cluster) {
+        Ok(certified) => certified,
+        Err(reason) => {
+            connection.close(CloseCode::Refused, &reason.to_string());
+            return Err(reason.to_string());
+        }
+    };
+    let (mut send, mut recv) =
+        connection.get().accept_bi().await.map_err(|cause| cause.to_string())?;
+    let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
+    let frame = match first_frame(&mut recv, &mut reader).await {
+        Ok(frame) => frame,
+        Err(cause) => {
+            connection.close(CloseCode::Malformed, &cause);
+            return Err(cause);
+        }
+    };
+    // From here to the end nothing waits, so that what is known stays true until it is acted upon.
+    let hello = frame.body::<Hello>().ok();
+    let incarnation = hello.as_ref().map(|hello| hello.incarnation);
+    let addrs = [Some(remote), hello.map(|hello| hello.advertised)];
+    let local = core.shared.hello();
+    let around = Surroundings {
+        local: &local,
+        certified: &certified,
+        expected: None,
+        known: core.known(certified.id(), incarnation, addrs),
+    };
+    let mut first = Vec::new();
+    match Handshake::accept().step(&frame, &around, &mut first) {
+        Step::Up { peer, .. } => {
+            // The stream is open: its priority can be set.
+            let _ = send.set_priority(CONTROL_PRIORITY);
+            core.adopt(Established {
+                connection,
+                control: (send, recv),
+                reader,
+                hello: *peer,
+                first,
+                dialled: false,
+            });
+            Ok(())
+        }
+        Step::Refuse(refuse) | Step::Refused(refuse) => {
+            let text = format!("{certified} is refused: {}: {}", refuse.reason, refuse.text);
+            let sent = send.write_all(&first).await.is_ok() && send.finish().is_ok();
+            if sent {
+                // Closing drops what was not acknowledged, so the peer has to have it first.
+                let _ = send.stopped().await;
+            }
+            connection.close(CloseCode::Refused, &refuse.text);
+            // Two dials that cross are nothing to worry about.
+            if refuse.reason == RefuseReason::Duplicate { Ok(()) } else { Err(text) }
+        }
+        Step::Failed(cause) => {
+            connection.close(CloseCode::Malformed, &cause.to_string());
+            Err(format!("{certified}: {cause}"))
+        }
+    }
+}
+
+/// The node that the peer's certificate names; its cluster must be ours.
+fn certified(connection: &Connection, cluster: &ClusterName) -> Result<NodeName, RefusedReason> {
+    let refused = |text: String| Err(RefusedReason::NotAuthenticated(text.into()));
+    let identity = connection.peer_identity();
+    let chain = identity.and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+    let names = chain.as_ref().and_then(|chain| chain.first()).and_then(certificate_names);
+    match names {
+        None => refused("the peer's certificate does not name its node".to_owned()),
+        Some((theirs, _)) if theirs != *cluster => {
+            refused(format!("the peer's certificate is of cluster {theirs}, not of {cluster}"))
+        }
+        Some((_, node)) => Ok(node),
+    }
+}
+
+/// Preamble and first frame of a control stream.
+async fn first_frame(recv: &mut RecvStream, reader: &mut FrameReader) -> Result<Frame, String> {
+    let mut preamble = [0; PREAMBLE_BYTES];
+    recv.read_exact(&mut preamble).await.map_err(|cause| cause.to_string())?;
+    match Preamble::decode(preamble) {
+        Ok(preamble) if preamble == Preamble::CONTROL => next_frame(recv, reader).await,
+        Ok(other) => Err(format!("a {} stream came before the control stream", other.purpose)),
+        Err(cause) => Err(cause.to_string()),
+    }
+}
+
+/// The next frame; an error says what was wrong with the stream.
+async fn next_frame(recv: &mut RecvStream, reader: &mut FrameReader) -> Result<Frame, String> {
+    loop {
+        if let Some(frame) = reader.next().map_err(|cause| cause.to_string())? {
+            return Ok(frame);
+        }
+        match recv.read_chunk(READ_BYTES, true).await {
+            Ok(Some(chunk)) => reader.push(&chunk.bytes),
+            Ok(None) => return Err("the peer ended the stream".to_owned()),
+            Err(cause) => return Err(cause.to_string()),
+        }
+    }
+}
+
+/// Why a dialled connection broke: what QUIC says goes before what the stream says.
+fn connection_failed(connection: &Held, cause: &dyn std::fmt::Display) -> RefusedReason {
+    match connection.get().close_reason() {
+        Some(reason) => refused_reason(&reason),
+        None => RefusedReason::Protocol(cause.to_string().into()),
+    }
+}
+
+/// TLS alerts are QUIC's errors from 0x100 to 0x1ff (RFC 9001, 4.8).
+fn is_tls(code: quinn::TransportErrorCode) -> bool {
+    (0x100..0x200).contains(&u64::from(code))
+}
+
+fn refused_reason(cause: &ConnectionError) -> RefusedReason {
+    let text = cause.to_string().into();
+    match cause {
+        ConnectionError::TransportError(error) if is_tls(error.code) => {
+            RefusedReason::NotAuthenticated(text)
+        }
+        ConnectionError::ConnectionClosed(close) if is_tls(close.error_code) => {
+            RefusedReason::NotAuthenticated(text)
+        }
+        ConnectionError::ApplicationClosed(close) => {
+            let (code, text) = close_code(close);
+            match code {
+                CloseCode::Refused => RefusedReason::NotAuthenticated(text),
+                code => {
+                    RefusedReason::NoAnswer(format!("closed by the peer: {code} {text}").into())
+                }
+            }
+        }
+        ConnectionError::VersionMismatch | ConnectionError::TransportError(_) => {
+            RefusedReason::Protocol(text)
+        }
+        _ => RefusedReason::NoAnswer(text),
+    }
+}
+
+/// Code and text that a peer closed a connection with.
+pub(crate) fn close_code(close: &quinn::ApplicationClose) -> (CloseCode, Box<str>) {
+    let code = u16::try_from(close.error_code.into_inner()).unwrap_or(u16::MAX);
+    let text = String::from_utf8_lossy(&close.reason);
+    let cut = text.floor_char_boundary(odeon_wire::format::TEXT_BYTES_MAX);
+    (CloseCode::from_code(code), text[..cut].into())
+}

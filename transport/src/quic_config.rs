@@ -1,0 +1,239 @@
+//! quinn's configuration, derived from ours.
+//!
+//! Randomness comes from the environment (connection ids, reset key, the endpoint's generator); address validation
+//! tokens are neither issued nor accepted. Traps that these values avoid: an initial MTU above 16383 panics, the
+//! initial window does not follow the MTU, the default payload bound caps what the peer may send. Read
+//! `endpoint.rs` next.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use odeon_env::Env;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{
+    AckFrequencyConfig, ClientConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig,
+    IdleTimeout, MtuDiscoveryConfig, NoneTokenStore, ServerConfig, TimeSource, VarInt,
+    congestion::CubicConfig,
+    crypto::{AeadKey, CryptoError, HandshakeTokenKey, HmacKey},
+};
+use rustls::crypto::{
+    ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
+    tls13::{Hkdf, OkmBlock},
+};
+
+use crate::{Identity, TransportConfig, TransportError, tls::Tls};
+
+/// Smallest MTU of QUIC (RFC 9000, 14), from where discovery starts.
+const MTU_MIN: u16 = 1200;
+/// Longest UDP payload taken from a peer, whatever its own bound: the largest there is.
+const PAYLOAD_BYTES_MAX: u16 = 65527;
+/// Length of our connection ids: random, so that none is met twice.
+const CID_BYTES: usize = 8;
+/// Length of the id a dialler makes up for the acceptor: the longest there is (RFC 9000, 7.2 wants 8 at least).
+const INITIAL_CID_BYTES: usize = 20;
+/// Packets that call for an acknowledgement; measured best between 8 and 10.
+const ACK_EVERY: u32 = 8;
+/// Bytes buffered for one handshake that was not accepted yet, and for all of them.
+const INCOMING_BYTES_MAX: u64 = 64 << 10;
+const INCOMING_BYTES_MAX_TOTAL: u64 = 4 << 20;
+
+/// Configurations of one endpoint, for peers on this machine and elsewhere.
+pub(crate) struct QuicConfigs {
+    pub(crate) endpoint: EndpointConfig,
+    near: Pair,
+    far: Pair,
+}
+
+struct Pair {
+    server: Arc<ServerConfig>,
+    client: ClientConfig,
+}
+
+impl fmt::Debug for QuicConfigs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("QuicConfigs")
+    }
+}
+
+impl QuicConfigs {
+    pub(crate) fn new(
+        identity: &Identity,
+        config: &TransportConfig,
+        env: &Arc<dyn Env>,
+    ) -> Result<Self, TransportError> {
+        let tls = Tls::new(identity, env)?;
+        let server = Arc::new(QuicServerConfig::try_from(tls.server).expect("AES-128 is offered"));
+        let client = Arc::new(QuicClientConfig::try_from(tls.client).expect("AES-128 is offered"));
+        let pair = |mtu_max, rtt| {
+            let transport = |side| Arc::new(transport_config(config, side, mtu_max, rtt));
+            let mut server_config = ServerConfig::new(Arc::clone(&server) as _, Arc::new(NoTokens));
+            server_config
+                .transport_config(transport(quinn::Side::Server))
+                .max_incoming(config.handshakes_max)
+                .incoming_buffer_size(INCOMING_BYTES_MAX)
+                .incoming_buffer_size_total(INCOMING_BYTES_MAX_TOTAL)
+                .time_source(Arc::new(EnvTime(Arc::clone(env))));
+            server_config.validation_token.sent(0);
+            let mut client_config = ClientConfig::new(Arc::clone(&client) as _);
+            let entropy = Arc::clone(env);
+            client_config
+                .transport_config(transport(quinn::Side::Client))
+                .token_store(Arc::new(NoneTokenStore))
+                .initial_dst_cid_provider(Arc::new(move || cid::<INITIAL_CID_BYTES>(&*entropy)));
+            Pair { server: Arc::new(server_config), client: client_config }
+        };
+        let loopback_rtt = config.initial_rtt.min(Duration::from_millis(1));
+        Ok(Self {
+            endpoint: endpoint_config(env),
+            near: pair(config.loopback_mtu_max, loopback_rtt),
+            far: pair(config.mtu_max, config.initial_rtt),
+        })
+    }
+
+    fn pair(&self, peer: SocketAddr) -> &Pair {
+        if peer.ip().to_canonical().is_loopback() { &self.near } else { &self.far }
+    }
+
+    pub(crate) fn server(&self, peer: SocketAddr) -> Arc<ServerConfig> {
+        Arc::clone(&self.pair(peer).server)
+    }
+
+    pub(crate) fn client(&self, peer: SocketAddr) -> ClientConfig {
+        self.pair(peer).client.clone()
+    }
+
+    /// Longest UDP payload the endpoint takes.
+    pub(crate) const fn payload_bytes_max() -> u16 {
+        PAYLOAD_BYTES_MAX
+    }
+}
+
+fn endpoint_config(env: &Arc<dyn Env>) -> EndpointConfig {
+    let mut seeds = [[0; 32]; 2];
+    seeds.iter_mut().for_each(|seed| env.entropy(seed));
+    let mut endpoint = EndpointConfig::new(Arc::new(ResetKey(seeds[0])));
+    let entropy = Arc::clone(env);
+    endpoint
+        .rng_seed(Some(seeds[1]))
+        .cid_generator(move || Box::new(EntropyCids(Arc::clone(&entropy))))
+        .max_udp_payload_size(PAYLOAD_BYTES_MAX)
+        .expect("65527 is the largest payload that QUIC allows");
+    endpoint
+}
+
+fn transport_config(
+    config: &TransportConfig,
+    side: quinn::Side,
+    mtu_max: u16,
+    initial_rtt: Duration,
+) -> quinn::TransportConfig {
+    let mut mtu = MtuDiscoveryConfig::default();
+    mtu.upper_bound(mtu_max);
+    let mut cubic = CubicConfig::default();
+    cubic.initial_window((64 << 10).max(10 * u64::from(mtu_max)));
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(VarInt::from_u32(ACK_EVERY));
+    let idle = IdleTimeout::try_from(config.idle_timeout).expect("validated to be at most an hour");
+    let mut transport = quinn::TransportConfig::default();
+    transport
+        // The dialler opens the control stream, and nobody any other bidirectional one.
+        .max_concurrent_bidi_streams(VarInt::from_u32(u32::from(side.is_server())))
+        .max_concurrent_uni_streams(VarInt::from_u32(odeon_wire::format::LANES_MAX.into()))
+        .max_idle_timeout(Some(idle))
+        .keep_alive_interval(Some(config.keep_alive))
+        .stream_receive_window(VarInt::from_u32(config.stream_window))
+        .receive_window(VarInt::from_u32(config.connection_window))
+        .send_window(config.send_window.into())
+        .initial_rtt(initial_rtt)
+        .initial_mtu(MTU_MIN)
+        .mtu_discovery_config(Some(mtu))
+        .congestion_controller_factory(Arc::new(cubic))
+        .ack_frequency_config(Some(acks))
+        .datagram_send_buffer_size(config.datagram_buffer_bytes)
+        .datagram_receive_buffer_size(Some(config.datagram_buffer_bytes));
+    transport
+}
+
+fn cid<const N: usize>(env: &dyn Env) -> ConnectionId {
+    let mut bytes = [0; N];
+    env.entropy(&mut bytes);
+    ConnectionId::new(&bytes)
+}
+
+struct EntropyCids(Arc<dyn Env>);
+
+impl ConnectionIdGenerator for EntropyCids {
+    fn generate_cid(&mut self) -> ConnectionId {
+        cid::<CID_BYTES>(&*self.0)
+    }
+
+    fn cid_len(&self) -> usize {
+        CID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
+struct EnvTime(Arc<dyn Env>);
+
+impl TimeSource for EnvTime {
+    fn now(&self) -> SystemTime {
+        self.0.wall_clock()
+    }
+}
+
+/// Signs stateless resets (RFC 9000, 10.3.2) with HMAC-SHA-256.
+struct ResetKey([u8; 32]);
+
+impl ResetKey {
+    fn tag(&self, data: &[u8]) -> rustls::crypto::hmac::Tag {
+        let hkdf: &dyn Hkdf =
+            TLS13_AES_128_GCM_SHA256.tls13().expect("a suite of TLS 1.3").hkdf_provider;
+        hkdf.hmac_sign(&OkmBlock::new(&self.0), data)
+    }
+}
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        signature_out.copy_from_slice(self.tag(data).as_ref());
+    }
+
+    fn signature_len(&self) -> usize {
+        32
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        let tag = self.tag(data);
+        let differ = tag.as_ref().iter().zip(signature).fold(0, |sum, (a, b)| sum | (a ^ b));
+        if differ == 0 && signature.len() == self.signature_len() {
+            Ok(())
+        } else {
+            Err(CryptoError)
+        }
+    }
+}
+
+/// Tokens that validate addresses are never issued, so each one that comes is refused.
+struct NoTokens;
+
+impl HandshakeTokenKey for NoTokens {
+    fn aead_from_hkdf(&self, _: &[u8]) -> Box<dyn AeadKey> {
+        Box::new(Self)
+    }
+}
+
+impl AeadKey for NoTokens {
+    fn seal(&self, _: &mut Vec<u8>, _: &[u8]) -> Result<(), CryptoError> {
+        Err(CryptoError)
+    }
+
+    fn open<'a>(&self, _: &'a mut [u8], _: &[u8]) -> Result<&'a mut [u8], CryptoError> {
+        Err(CryptoError)
+    }
+}

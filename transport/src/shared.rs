@@ -1,0 +1,190 @@
+//! What all threads share of one endpoint: what it says about itself, whom it knows, what it counted.
+//!
+//! Threads that send ask here for associations; the endpoint's own thread (`core.rs`) is told of new ones. Read
+//! `registry.rs` next.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use odeon_env::Observer;
+use odeon_message::{Incarnation, NodeId};
+use odeon_wire::{Hello, Known};
+use tokio::sync::Notify;
+
+use crate::{Association, LostReason, PeerId, TransportConfig, registry::Registry};
+
+/// What was counted at one endpoint since it started, beside what each association counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransportStats {
+    /// Peers with an association.
+    pub peers: u64,
+    /// Handshakes that were answered.
+    pub handshakes: u64,
+    /// Handshakes that failed or were refused, by us or by them.
+    pub handshakes_failed: u64,
+    /// Handshakes that were not looked at, because too many were under way.
+    pub handshakes_shed: u64,
+    /// Connections closed because the peer broke the protocol.
+    pub bad_peers: u64,
+    /// Datagrams that were too long, or replaced or dropped for want of a connection.
+    pub datagrams_dropped: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct EndpointCounters {
+    pub(crate) handshakes: AtomicU64,
+    pub(crate) handshakes_failed: AtomicU64,
+    pub(crate) handshakes_shed: AtomicU64,
+    pub(crate) bad_peers: AtomicU64,
+    pub(crate) datagrams_dropped: AtomicU64,
+}
+
+/// The parts of an endpoint that are `Send + Sync`.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: TransportConfig,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) counters: EndpointCounters,
+    hello: Mutex<Hello>,
+    registry: Mutex<Registry>,
+    /// Associations that have no driver yet; at most as many as there are peers.
+    fresh: Mutex<VecDeque<Arc<Association>>>,
+    fresh_wake: Notify,
+    closing: AtomicBool,
+    /// How often this node took a new incarnation.
+    lives: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that panics runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: TransportConfig,
+        hello: Hello,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            registry: Mutex::new(Registry::new(config.peers_max)),
+            config,
+            observer,
+            counters: EndpointCounters::default(),
+            hello: Mutex::new(hello),
+            fresh: Mutex::default(),
+            fresh_wake: Notify::new(),
+            closing: AtomicBool::new(false),
+            lives: AtomicU64::new(0),
+        })
+    }
+
+    /// What this node says in a welcome: the number of the last dial is in it.
+    pub(crate) fn hello(&self) -> Hello {
+        lock(&self.hello).clone()
+    }
+
+    /// What this node says in the hello of its next dial.
+    pub(crate) fn next_hello(&self) -> Hello {
+        let mut hello = lock(&self.hello);
+        hello.dial += 1;
+        hello.clone()
+    }
+
+    /// The association with this life of a node, new if need be. One that is closed if there cannot be any.
+    pub(crate) fn associate(&self, peer: PeerId, addr: SocketAddr) -> Arc<Association> {
+        let make = || Association::new(peer, addr, &self.config, self.observer.clone());
+        let refused = |why: &LostReason| {
+            let association = make();
+            association.close(why);
+            association
+        };
+        if self.is_closing() {
+            return refused(&LostReason::Closed);
+        }
+        let (association, is_new) = match lock(&self.registry).associate(peer, make) {
+            Ok(found) => found,
+            Err(why) => return refused(&why),
+        };
+        if is_new {
+            lock(&self.fresh).push_back(Arc::clone(&association));
+            self.fresh_wake.notify_one();
+        } else {
+            association.set_dial_addr(addr);
+        }
+        association
+    }
+
+    /// Associations that have no driver yet; waits for one.
+    pub(crate) async fn fresh(&self) -> Vec<Arc<Association>> {
+        loop {
+            let fresh: Vec<_> = lock(&self.fresh).drain(..).collect();
+            if !fresh.is_empty() {
+                return fresh;
+            }
+            self.fresh_wake.notified().await;
+        }
+    }
+
+    pub(crate) fn get(&self, peer: PeerId) -> Option<Arc<Association>> {
+        lock(&self.registry).of_node(peer.node).filter(|found| found.peer().id == peer)
+    }
+
+    pub(crate) fn of_node(&self, node: NodeId) -> Option<Arc<Association>> {
+        lock(&self.registry).of_node(node)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Association>> {
+        lock(&self.registry).all()
+    }
+
+    pub(crate) fn known(&self, node: NodeId) -> Known {
+        lock(&self.registry).known(node)
+    }
+
+    pub(crate) fn quarantine(&self, peer: PeerId) {
+        lock(&self.registry).quarantine(peer);
+    }
+
+    pub(crate) fn forget(&self, peer: PeerId) {
+        lock(&self.registry).forget(peer);
+    }
+
+    pub(crate) fn reincarnate(&self, incarnation: Incarnation) {
+        lock(&self.hello).incarnation = incarnation;
+        self.lives.fetch_add(1, Ordering::AcqRel);
+        self.all().iter().for_each(|association| association.nudge());
+    }
+
+    pub(crate) fn lives(&self) -> u64 {
+        self.lives.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn begin_closing(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.all().iter().for_each(|association| association.nudge());
+    }
+
+    pub(crate) fn stats(&self) -> TransportStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        TransportStats {
+            peers: lock(&self.registry).len() as u64,
+            handshakes: read(&self.counters.handshakes),
+            handshakes_failed: read(&self.counters.handshakes_failed),
+            handshakes_shed: read(&self.counters.handshakes_shed),
+            bad_peers: read(&self.counters.bad_peers),
+            datagrams_dropped: read(&self.counters.datagrams_dropped),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Inbound streams: bytes from QUIC into frames, and frames to the events.
+//!
+//! Every error here is the peer's or QUIC's, and ends the connection; nothing panics on what a peer sends. A lane
+//! never waits for a receiver: what its credit allows is taken.
+
+use std::{cell::Cell, rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use odeon_env::Observed;
+use odeon_wire::{
+    CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit, Ping, Pong, Preamble,
+    Purpose, format::PREAMBLE_BYTES,
+};
+use quinn::{ReadExactError, RecvStream};
+use tokio::task::JoinSet;
+
+use crate::{
+    association::{Counters, flow::LaneWindows},
+    connection::{End, Live, Part},
+};
+
+/// Pieces taken from QUIC at once; each is one packet's share of the stream at most.
+const PIECES_MAX: usize = 32;
+
+fn unexpected(frame: &Frame) -> End {
+    let text = format!("a {} frame has no place here", frame.header.kind);
+    End::protocol(CloseCode::Protocol, &text)
+}
+
+fn malformed(cause: &dyn std::fmt::Display) -> End {
+    End::protocol(CloseCode::Malformed, cause)
+}
+
+/// Reads a stream to its end and gives each frame to `take`.
+async fn read_frames(
+    live: &Live,
+    mut stream: RecvStream,
+    mut reader: FrameReader,
+    mut take: impl FnMut(Frame) -> Result<(), End>,
+) -> Result<(), End> {
+    let counters = &live.association.counters;
+    let mut pieces: [Bytes; PIECES_MAX] = Default::default();
+    loop {
+        while let Some(frame) = reader.next().map_err(|cause| malformed(&cause))? {
+            Counters::add(&counters.frames_received, 1);
+            if let Some(observer) = live.association.observer() {
+                let (kind, payload) = (frame.header.kind as u8, frame.payload.bytes());
+                observer.observe(Observed::Frame { inbound: true, kind, payload });
+            }
+            take(frame)?;
+        }
+        let Some(count) = stream.read_chunks(&mut pieces).await? else { break };
+        for piece in &mut pieces[..count] {
+            let piece = std::mem::take(piece);
+            Counters::add(&counters.bytes_received, piece.len() as u64);
+            reader.push(&piece);
+        }
+        // A peer that sends without a pause must not keep the thread from the others.
+        tokio::task::coop::consume_budget().await;
+    }
+    reader.end().map_err(|cause| malformed(&cause))
+}
+
+/// Reads the control stream until the connection ends.
+pub(crate) async fn read_control(
+    live: Rc<Live>,
+    stream: RecvStream,
+    reader: FrameReader,
+) -> Result<Part, End> {
+    read_frames(&live, stream, reader, |frame| take_control(&live, frame)).await?;
+    Ok(Part::Reader)
+}
+
+fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
+    let association = &live.association;
+    match frame.header.kind {
+        FrameKind::Credit => {
+            let credit: Credit = frame.body().map_err(|cause| malformed(&cause))?;
+            for total in credit.totals {
+                association
+                    .grant(total)
+                    .map_err(|cause| End::protocol(CloseCode::Protocol, &cause))?;
+            }
+        }
+        FrameKind::Ping => {
+            let Ping { token } = frame.body().map_err(|cause| malformed(&cause))?;
+            live.control
+                .push_body(Header::bare(FrameKind::Pong), &Pong { token })
+                .expect("a pong has 48 bytes and the batch consists of whole frames");
+        }
+        // That QUIC acknowledged the ping is all that was wanted; the close of QUIC follows that of the stream.
+        FrameKind::Pong | FrameKind::Close => {}
+        FrameKind::Hello | FrameKind::Welcome | FrameKind::Refuse => {
+            return Err(unexpected(&frame));
+        }
+        _ => live.core.events.frame(association, frame, None),
+    }
+    Ok(())
+}
+
+/// Accepts the peer's lanes and reads each until the connection ends.
+pub(crate) async fn read_lanes(live: Rc<Live>) -> Result<Part, End> {
+    let mut lanes: JoinSet<Result<(), End>> = JoinSet::new();
+    let seen = Rc::new(Cell::new(0));
+    let lost = loop {
+        let stream = tokio::select! {
+            biased;
+            Some(ended) = lanes.join_next() => {
+                settle(ended)?;
+                continue;
+            }
+            stream = live.connection.accept_uni() => stream,
+        };
+        match stream {
+            Ok(stream) => {
+                lanes.spawn_local(read_lane(Rc::clone(&live), stream, Rc::clone(&seen)));
+            }
+            Err(cause) => break cause,
+        }
+    };
+    // The lanes still have what had arrived.
+    while let Some(ended) = lanes.join_next().await {
+        match ended {
+            Err(failed) => settle(Err(failed))?,
+            // Each says that the connection is lost; a frame error says more than that.
+            Ok(Err(end)) if end.close.is_some() => return Err(end),
+            Ok(_) => {}
+        }
+    }
+    Err(lost.into())
+}
+
+fn settle(ended: Result<Result<(), End>, tokio::task::JoinError>) -> Result<(), End> {
+    match ended {
+        Ok(result) => result,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Ok(()),
+        },
+    }
+}
+
+/// What a stream says it is: a lane that was announced and not opened before.
+async fn read_preamble(live: &Live, stream: &mut RecvStream, seen: &Cell<u64>) -> Result<u8, End> {
+    let mut preamble = [0; PREAMBLE_BYTES];
+    match stream.read_exact(&mut preamble).await {
+        Ok(()) => {}
+        Err(ReadExactError::ReadError(cause)) => return Err(cause.into()),
+        Err(cause @ ReadExactError::FinishedEarly(_)) => return Err(malformed(&cause)),
+    }
+    let preamble = Preamble::decode(preamble).map_err(|cause| malformed(&cause))?;
+    let wrong = |text: String| End::protocol(CloseCode::Protocol, &text);
+    if preamble.purpose != Purpose::Lane {
+        return Err(wrong(format!("a {} stream has no place here", preamble.purpose)));
+    }
+    let lanes = live.peer_lanes;
+    let index = u8::try_from(preamble.index).ok().filter(|index| *index < lanes);
+    let Some(index) = index else {
+        return Err(wrong(format!("lane {} of {lanes} was opened", preamble.index)));
+    };
+    if seen.get() & 1 << index != 0 {
+        return Err(wrong(format!("lane {index} was opened twice")));
+    }
+    seen.set(seen.get() | 1 << index);
+    Ok(index)
+}
+
+async fn read_lane(live: Rc<Live>, mut stream: RecvStream, seen: Rc<Cell<u64>>) -> Result<(), End> {
+    let index = read_preamble(&live, &mut stream, &seen).await?;
+    tracing::trace!(peer = live.association.peer().name(), lane = index, "lane opened");
+    let config = live.config();
+    let window = InitialCredit { messages: config.credit_messages, bytes: config.credit_bytes };
+    let windows = LaneWindows::new(window, Arc::clone(&live.control));
+    live.windows.borrow_mut().push(Arc::clone(&windows));
+    let reader = FrameReader::new(Purpose::Lane, live.limits());
+    read_frames(&live, stream, reader, |frame| take_from_lane(&live, &windows, frame)).await
+}
+
+fn take_from_lane(live: &Live, windows: &Arc<LaneWindows>, frame: Frame) -> Result<(), End> {
+    let overrun = |cause| End::protocol(CloseCode::CreditOverrun, &cause);
+    match frame.header.kind {
+        FrameKind::Message => {
+            let flow =
+                windows.deliver(frame.header.receiver, frame.frame_bytes).map_err(overrun)?;
+            live.core.events.frame(&live.association, frame, Some(flow));
+        }
+        FrameKind::Credit => windows.forget(frame.header.receiver).map_err(overrun)?,
+        // Streams of their own for large messages are not offered in this revision.
+        FrameKind::Announce => return Err(unexpected(&frame)),
+        _ => live.core.events.frame(&live.association, frame, None),
+    }
+    Ok(())
+}
+
+/// Reads datagrams until the connection ends.
+pub(crate) async fn read_datagrams(live: Rc<Live>) -> Result<Part, End> {
+    let from = live.association.peer().id;
+    loop {
+        let bytes = live.connection.read_datagram().await?;
+        Counters::add(&live.association.counters.datagrams_received, 1);
+        live.core.events.datagram(from, bytes);
+    }
+}

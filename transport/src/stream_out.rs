@@ -1,0 +1,86 @@
+//! Outbound streams: batches from the queues into QUIC.
+//!
+//! A writer sleeps until its queue has something, takes all of it and writes it in pieces of bounded size. A lane's
+//! stream is opened with its first batch, so that an association without messages has none.
+
+use std::{future::poll_fn, rc::Rc};
+
+use bytes::Bytes;
+use odeon_wire::{Close, CloseCode, FrameKind, Header, Preamble};
+use quinn::SendStream;
+
+use crate::{
+    LostReason,
+    association::{Counters, control::Control, lane::Batch},
+    connection::{End, Live, Part},
+};
+
+/// Writes one lane until the connection ends, or until it is drained.
+pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
+    let association = &live.association;
+    let lane = &association.lanes()[usize::from(index)];
+    let piece_bytes_max = live.config().batch_bytes_max;
+    let mut stream = None;
+    while let Batch::Bytes(mut batch) = poll_fn(|cx| lane.poll_batch(cx)).await {
+        let stream = match &mut stream {
+            Some(stream) => stream,
+            None => stream.insert(open_lane(&live, index).await?),
+        };
+        Counters::add(&association.counters.batches, 1);
+        while !batch.is_empty() {
+            let piece = batch.split_to(batch.len().min(piece_bytes_max));
+            let bytes = piece.len();
+            stream.write_chunk(piece).await?;
+            lane.taken(bytes);
+            Counters::add(&association.counters.bytes_sent, bytes as u64);
+        }
+    }
+    if let Some(stream) = stream {
+        end_stream(stream).await?;
+    }
+    Ok(Part::LaneWriter)
+}
+
+async fn open_lane(live: &Live, index: u8) -> Result<SendStream, End> {
+    let mut stream = live.connection.open_uni().await?;
+    stream.write_all(&Preamble::lane(index).encode()).await?;
+    Ok(stream)
+}
+
+/// Completes when the peer has acknowledged all of it.
+async fn end_stream(mut stream: SendStream) -> Result<(), End> {
+    if stream.finish().is_ok() {
+        // Whether the peer took all or lost interest makes no difference now.
+        let _ = stream.stopped().await;
+    }
+    Ok(())
+}
+
+/// Writes the control stream until the connection ends, or until it is drained.
+pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Result<Part, End> {
+    loop {
+        match poll_fn(|cx| live.control.poll_take(cx)).await {
+            Control::Batch(batch) => {
+                Counters::add(&live.association.counters.bytes_sent, batch.len() as u64);
+                stream.write_chunk(Bytes::from(batch)).await?;
+            }
+            Control::Overflow => {
+                let text = "the peer does not read its control stream".into();
+                return Err(End::ours(LostReason::Protocol(text), CloseCode::Overloaded));
+            }
+            Control::Drained => break,
+        }
+    }
+    let mut last = Vec::new();
+    let close = Close { code: CloseCode::Stopping, text: "".into() };
+    odeon_wire::write_body(
+        &mut last,
+        Header::bare(FrameKind::Close),
+        &close,
+        odeon_wire::format::CONTROL_FRAME_BYTES_MAX,
+    )
+    .expect("a close without text is short and the batch is empty");
+    stream.write_chunk(Bytes::from(last)).await?;
+    end_stream(stream).await?;
+    Ok(Part::ControlWriter)
+}

@@ -35,7 +35,6 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("bytes", Anyone),
     ("clap", Walled(&["odeon-bench-sim", "odeon-benches", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("foca", Walled(&["odeon-cluster"])),
-    ("futures-core", Anyone),
     ("getrandom", Only(&["odeon-env"])),
     ("hdrhistogram", Walled(&["odeon-actor", "odeon-benches", "odeon-node", "odeon-transport"])),
     ("indexmap", Anyone),
@@ -52,7 +51,17 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("rkyv", Walled(&["odeon-macros", "odeon-message"])),
     ("rustls", Walled(&["odeon-benches", "odeon-transport"])),
     ("rustls-webpki", Walled(&["odeon-transport"])),
-    ("serde", Only(&["odeon", "odeon-node", "odeon-ops", "odeon-sim"])),
+    (
+        "serde",
+        Only(&[
+            "odeon",
+            "odeon-bench-sim",
+            "odeon-benches",
+            "odeon-node",
+            "odeon-ops",
+            "odeon-sim",
+        ]),
+    ),
     (
         "serde_json",
         Only(&["odeon-bench-sim", "odeon-benches", "odeon-node", "odeon-ops", "odeon-sim"]),

@@ -1,1 +1,38 @@
-//! Under construction.
+//! Deterministic simulation of whole clusters.
+//!
+//! What it is: N nodes of exactly the code that runs in production, in one thread, on virtual time and a simulated
+//! network under real QUIC, all of it decided by one seed; and a runner that gives every seed a program of its own,
+//! so that a seed that failed fails again. What it is NOT: a model. Nothing above the environment is replaced.
+//!
+//! ```ignore
+//! #[odeon_sim::test(seeds = 0..20)]
+//! async fn a_word_arrives(world: &mut World) {
+//!     world.node("alice", |env| async move { serve(env).await });
+//!     world.run_for(Duration::from_secs(1)).await;
+//! }
+//! ```
+//!
+//! A run has one thread and no other world, and what leaves it fails the seed: see `odeon_interpose` for what is
+//! refused and what is not seen. Read `world.rs` next.
+
+mod env;
+mod net;
+mod outcome;
+mod problem;
+pub mod runner;
+mod timeline;
+mod trace;
+mod verdict;
+mod world;
+
+pub use env::SimEnv;
+pub use net::{HOSTS_MAX, Latency, LinkRule, NetCounts, SimNet, SimSocket};
+pub use odeon_interpose::{Override, Refusal, Stream, Switches, hits};
+pub use odeon_sim_macros::test;
+pub use outcome::{LocalFuture, Outcome};
+pub use problem::Problem;
+pub use runner::{Options, Scenario};
+pub use timeline::Timeline;
+pub use trace::{Digest, Event, Fate, HostId, TRACE_LINES_MAX, Trace, Turn, hash_bytes};
+pub use verdict::{Replay, Verdict};
+pub use world::{NodeDown, NotReached, World, WorldBuilder};

@@ -1,0 +1,140 @@
+//! One bound socket of a simulated host.
+//!
+//! It holds no state: everything is in the fabric, under its address and the number of its binding, so that closing
+//! the gates of a crashed node is one removal there, whoever still holds the socket. Read `env.rs` next.
+
+use std::{
+    fmt,
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use odeon_env::{
+    BoxFuture, DatagramSocket,
+    udp::{RecvMeta, Transmit},
+};
+
+use super::{
+    SimNet,
+    fabric::{Datagram, Outbound},
+};
+
+/// Segments of one transmit, as Linux allows with generic segmentation offload at 1472 bytes.
+const SEGMENTS_MAX: usize = 32;
+
+/// A simulated UDP socket. Dropping it unbinds the address; a crash of its node does so before.
+pub struct SimSocket {
+    net: SimNet,
+    address: SocketAddr,
+    binding: u64,
+}
+
+impl SimSocket {
+    pub(super) fn new(net: SimNet, address: SocketAddr, binding: u64) -> Self {
+        Self { net, address, binding }
+    }
+}
+
+impl fmt::Debug for SimSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimSocket({})", self.address)
+    }
+}
+
+impl Drop for SimSocket {
+    fn drop(&mut self) {
+        let mut fabric = self.net.lock();
+        if fabric.port(self.address, self.binding).is_some() {
+            fabric.ports.remove(&self.address);
+        }
+    }
+}
+
+impl DatagramSocket for SimSocket {
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        let whole = Outbound {
+            from: self.address,
+            to: transmit.destination,
+            ecn: transmit.ecn,
+            bytes: transmit.contents,
+        };
+        if whole.bytes.is_empty() {
+            self.net.send(self.binding, whole);
+        }
+        for bytes in whole.bytes.chunks(segment) {
+            self.net.send(self.binding, Outbound { bytes, ..whole });
+        }
+        Ok(())
+    }
+
+    fn writable(self: Arc<Self>) -> BoxFuture<io::Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let mut fabric = self.net.lock();
+        // A dead socket says nothing: an error would be a message from beyond the crash.
+        let Some(port) = fabric.port(self.address, self.binding) else { return Poll::Pending };
+        let mut received = 0;
+        for (buffer, meta) in bufs.iter_mut().zip(metas.iter_mut()) {
+            let Some(datagram) = port.received.pop_front() else { break };
+            port.received_bytes -= datagram.bytes.len();
+            *meta = copy_out(&datagram, buffer, self.address);
+            received += 1;
+        }
+        if received == 0 {
+            port.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(received))
+    }
+
+    fn poll_unreachable(&self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        let mut fabric = self.net.lock();
+        let Some(port) = fabric.port(self.address, self.binding) else { return Poll::Pending };
+        match port.reports.pop_front() {
+            Some(about) => Poll::Ready(about),
+            None => {
+                port.report_reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        SEGMENTS_MAX
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        1
+    }
+
+    fn may_fragment(&self) -> bool {
+        false
+    }
+}
+
+/// As recvmsg(2): what does not fit is cut off.
+fn copy_out(datagram: &Datagram, buffer: &mut [u8], local: SocketAddr) -> RecvMeta {
+    let length = datagram.bytes.len().min(buffer.len());
+    buffer[..length].copy_from_slice(&datagram.bytes[..length]);
+    RecvMeta {
+        addr: datagram.from,
+        len: length,
+        stride: length.max(1),
+        ecn: datagram.ecn,
+        dst_ip: Some(local.ip()),
+    }
+}

@@ -1,0 +1,157 @@
+//! What makes a seed fail: panics, refusals, escapes, and what the scenario itself says.
+//!
+//! Panics are caught by a hook, because tokio swallows those of tasks and the actor engine catches those of
+//! handlers on purpose. Everything is per thread. Read `world.rs` next.
+
+use std::{
+    any::Any,
+    backtrace::Backtrace,
+    cell::{Cell, RefCell},
+    panic::{self, PanicHookInfo},
+    sync::Once,
+    task::Waker,
+};
+
+use odeon_interpose::{REFUSALS_MAX, current, outside, take_refusals};
+
+/// Backtraces a run keeps; they are large.
+const BACKTRACES_MAX: usize = 4;
+
+/// One reason why a seed fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What happened, and the remedy where there is one.
+    pub text: String,
+    /// More, such as a backtrace; may be empty and is shown on replay only.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem without details.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), detail: String::new() }
+    }
+}
+
+struct Found {
+    text: String,
+    backtrace: Option<Backtrace>,
+}
+
+thread_local! {
+    static WATCHING: Cell<bool> = const { Cell::new(false) };
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+    static PANICS: Cell<u64> = const { Cell::new(0) };
+    static FOUND: RefCell<Vec<Found>> = const { RefCell::new(Vec::new()) };
+    static WAITING: RefCell<Option<Waker>> = const { RefCell::new(None) };
+}
+
+/// Watches this thread until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch(());
+
+impl Watch {
+    pub(crate) fn begin() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |info| on_panic(info, &before)));
+        });
+        EXPECTED.set(false);
+        PANICS.set(0);
+        FOUND.take();
+        WATCHING.set(true);
+        Self(())
+    }
+
+    /// The problems so far, as text.
+    pub(crate) fn take(&self) -> Vec<Problem> {
+        let text = |found: Found| Problem {
+            text: found.text,
+            detail: found.backtrace.map(|backtrace| backtrace.to_string()).unwrap_or_default(),
+        };
+        FOUND.take().into_iter().map(text).collect()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        WATCHING.set(false);
+        WAITING.take();
+    }
+}
+
+fn on_panic(info: &PanicHookInfo<'_>, before: &(dyn Fn(&PanicHookInfo<'_>) + Send + Sync)) {
+    if !WATCHING.try_with(Cell::get).unwrap_or(false) {
+        before(info);
+        return;
+    }
+    let node = current();
+    // The hook prints and reads debug files, which a node must not.
+    let _outside = outside();
+    PANICS.set(PANICS.get() + 1);
+    if node.is_some() && EXPECTED.get() {
+        return;
+    }
+    let place = info.location().map(|place| format!(" at {place}")).unwrap_or_default();
+    let who =
+        node.map_or_else(|| "the scenario".to_owned(), |node| format!("node {}", node.name()));
+    let text = format!("{who} panicked{place}: {}", panic_text(info.payload()));
+    found(Found { text, backtrace: Some(Backtrace::force_capture()) });
+    before(info);
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(no text)".to_owned())
+}
+
+/// From now on panics inside nodes are part of the scenario.
+pub(crate) fn expect_panics() {
+    EXPECTED.set(true);
+}
+
+/// How many panics there were on this thread, the expected ones included.
+pub(crate) fn panics() -> u64 {
+    PANICS.get()
+}
+
+/// Adds a problem.
+pub(crate) fn report(text: String) {
+    found(Found { text, backtrace: None });
+}
+
+/// Adds what the interposed symbols refused since it was last called.
+pub(crate) fn report_refusals() {
+    take_refusals().into_iter().for_each(|refusal| report(refusal.to_string()));
+}
+
+fn found(mut new: Found) {
+    // A panic while the list is in use, or while the thread ends, has nowhere to go; the printed text remains.
+    let _ = FOUND.try_with(|list| {
+        let Ok(mut list) = list.try_borrow_mut() else { return };
+        if list.len() >= BACKTRACES_MAX {
+            new.backtrace = None;
+        }
+        if list.len() < REFUSALS_MAX {
+            list.push(new);
+        }
+    });
+    let waiting = WAITING
+        .try_with(|waiting| waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.take()));
+    if let Ok(Some(waker)) = waiting {
+        waker.wake();
+    }
+}
+
+/// Whether there is a problem; `waker` is woken when there is one.
+pub(crate) fn any(waker: &Waker) -> bool {
+    if FOUND.with_borrow(|found| !found.is_empty()) {
+        return true;
+    }
+    WAITING.set(Some(waker.clone()));
+    false
+}

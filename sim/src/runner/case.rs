@@ -1,0 +1,62 @@
+//! What a child is to run, and its text form.
+
+use odeon_interpose::Switches;
+
+/// The length of the text form: always the same, so that the child's memory is the same.
+#[cfg(target_os = "linux")]
+pub(super) const CASE_BYTES: usize = 128;
+
+/// One run of one seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The seed.
+    pub seed: u64,
+    /// Which overrides are on. Default: all.
+    pub switches: Switches,
+    /// Whether address randomisation is turned off. Default: yes.
+    pub fixed_addresses: bool,
+}
+
+impl Case {
+    /// A run of this seed with everything that makes it repeatable.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { seed, switches: Switches::ALL, fixed_addresses: true }
+    }
+
+    /// The text form, padded to its fixed length.
+    #[cfg(target_os = "linux")]
+    pub(super) fn encode(&self) -> [u8; CASE_BYTES] {
+        let Switches { entropy, clock } = self.switches;
+        let text = format!("odeon-sim case {:016x} {entropy} {clock} ", self.seed);
+        let mut bytes = [b'.'; CASE_BYTES];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        bytes
+    }
+
+    /// Reads the text form; what the parent did about addresses is not in it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn decode(bytes: &[u8; CASE_BYTES]) -> Option<Self> {
+        let text = str::from_utf8(bytes).ok()?.strip_prefix("odeon-sim case ")?;
+        let mut words = text.split(' ');
+        let seed = u64::from_str_radix(words.next()?, 16).ok()?;
+        let switches =
+            Switches { entropy: words.next()?.parse().ok()?, clock: words.next()?.parse().ok()? };
+        Some(Self { switches, ..Self::new(seed) })
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_form_goes_both_ways() {
+        for seed in [0, 7, u64::MAX] {
+            let case =
+                Case { switches: Switches { clock: false, ..Switches::ALL }, ..Case::new(seed) };
+            assert_eq!(Case::decode(&case.encode()), Some(case));
+        }
+        assert_eq!(Case::decode(&[0; CASE_BYTES]), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! A scenario, and what to do with it.
+//!
+//! The same function is both sides: in the test that the developer started it is the parent; in the program that
+//! the parent started, it finds a case on its standard input, runs it and never returns. Read `parent.rs` next.
+
+use std::time::Duration;
+
+use super::{case::Case, seeds::Seeds};
+use crate::{
+    outcome::LocalFuture,
+    verdict::Verdict,
+    world::{World, WorldBuilder},
+};
+
+/// The body of a scenario.
+pub type Body = for<'w> fn(&'w mut World) -> LocalFuture<'w, Result<(), String>>;
+
+/// A body, and the test it belongs to. One test has one scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    package: &'static str,
+    test: &'static str,
+    body: Body,
+}
+
+/// How the seeds of one test are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The seeds. Default: 0 to 9.
+    pub seeds: Seeds,
+    /// In how many fresh programs each seed is run; their hashes must be equal. Default: 1.
+    pub repeat: usize,
+    /// How long one run may take, in real time, before it is killed. Default: 60 s.
+    pub limit: Duration,
+    /// What every seed must fail with; for tests of what makes a seed fail. Default: seeds must pass.
+    pub fails: Option<&'static str>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seeds: (0..10).into(), repeat: 1, limit: Duration::from_secs(60), fails: None }
+    }
+}
+
+impl Scenario {
+    /// A scenario of the test function with this path, as `module_path!()` and its name give it. The attribute
+    /// [`test`](crate::test) and the macro [`scenario`](crate::scenario) write this.
+    #[must_use]
+    pub fn new(package: &'static str, path: &'static str, body: Body) -> Self {
+        // The harness leaves the name of the crate out.
+        let test = path.split_once("::").map_or(path, |(_, test)| test);
+        Self { package, test, body }
+    }
+
+    /// Runs the case `times` times, each in a fresh program, at most two at once.
+    ///
+    /// In a child, runs the child's case and ends the program. On platforms without interposed symbols, returns
+    /// nothing.
+    ///
+    /// # Panics
+    /// When this program cannot be started again.
+    #[must_use]
+    pub fn run(&self, case: Case, times: usize, limit: Duration) -> Vec<Verdict> {
+        self.run_all(&vec![case; times], limit).into_iter().map(|run| run.verdict).collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn run_all(&self, cases: &[Case], limit: Duration) -> Vec<super::parent::Run> {
+        if odeon_interpose::unsupported().is_some() {
+            return Vec::new();
+        }
+        if let Some(child) = super::child::Child::find(self.test) {
+            child.run(self.body);
+        }
+        super::parent::run_all(self.test, cases, limit)
+    }
+}
+
+/// Runs a scenario as a test: every seed must come to what the options say.
+///
+/// # Panics
+/// When a seed does not; the text names the seed, the reason and how to replay it.
+pub fn test(scenario: &Scenario, options: &Options) {
+    if let Some(reason) = odeon_interpose::unsupported() {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    linux::test(scenario, options);
+}
+
+/// Runs one case in this program; for the child.
+#[cfg(target_os = "linux")]
+pub(super) fn run_here(case: &Case, body: Body) -> Verdict {
+    WorldBuilder::new(case.seed)
+        .switches(case.switches)
+        .run(async |world: &mut World| body(world).await)
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::runner::parent::Run;
+
+    pub(super) fn test(scenario: &Scenario, options: &Options) {
+        let asked = std::env::var("ODEON_SEED").ok();
+        let seeds = match &asked {
+            Some(text) => Seeds::parse(text)
+                .unwrap_or_else(|| panic!("ODEON_SEED={text} is no seed: 7, 0x7 or 7..9")),
+            None => options.seeds.clone(),
+        };
+        let cases: Vec<_> =
+            seeds.0.iter().flat_map(|seed| vec![Case::new(*seed); options.repeat.max(1)]).collect();
+        let runs = scenario.run_all(&cases, options.limit);
+        let mut report = String::new();
+        for runs in runs.chunks(options.repeat.max(1)) {
+            eprintln!("{}", runs[0].verdict);
+            judge(runs, options, asked.is_some(), &mut report);
+        }
+        let Scenario { package, test, .. } = scenario;
+        assert!(
+            report.is_empty(),
+            "{report}to replay: ODEON_SEED=<seed> cargo test -p {package} {test} -- --exact --nocapture"
+        );
+    }
+
+    /// Writes what is wrong with the runs of one seed.
+    fn judge(runs: &[Run], options: &Options, replaying: bool, report: &mut String) {
+        let mut wrong = |run: &Run, what: &str| {
+            let _ = writeln!(report, "{what}: {}", run.verdict);
+            if replaying {
+                run.verdict.problems.iter().for_each(|problem| report.push_str(&problem.detail));
+            }
+            let count = if replaying { usize::MAX } else { 20 };
+            let lines = &run.verdict.lines[run.verdict.lines.len().saturating_sub(count)..];
+            for line in lines {
+                let _ = writeln!(report, "  {line}");
+            }
+            if !run.output.is_empty() {
+                let _ = writeln!(report, "  --- output\n{}", run.output);
+            }
+        };
+        for run in runs {
+            match options.fails {
+                None if !run.verdict.passed() => wrong(run, "failed"),
+                Some(text) if !run.verdict.says(text) => {
+                    wrong(run, &format!("did not fail with {text:?}"))
+                }
+                _ => {}
+            }
+            if run.verdict.hash != runs[0].verdict.hash {
+                wrong(&runs[0], "two runs of one seed differ, first");
+                wrong(run, "second");
+            }
+        }
+    }
+}
+
+/// The scenario of a plain test: `scenario!(name_of_the_test, body)`, where the body is an async function of
+/// `&mut World`. See [`Scenario`].
+#[macro_export]
+macro_rules! scenario {
+    ($test:ident, $body:path) => {{
+        fn body<'w>(
+            world: &'w mut $crate::World,
+        ) -> $crate::LocalFuture<'w, ::std::result::Result<(), String>> {
+            ::std::boxed::Box::pin(async move { $crate::Outcome::outcome($body(world).await) })
+        }
+        let path = ::std::concat!(::std::module_path!(), "::", ::std::stringify!($test));
+        $crate::Scenario::new(::std::env!("CARGO_PKG_NAME"), path, body)
+    }};
+}

@@ -1,0 +1,53 @@
+//! Virtual time: how long the world has existed, on tokio's paused clock.
+//!
+//! It moves only when nothing is ready to run, in whole milliseconds, to the next timer; so everything that happens
+//! between two such moments happens at one time. Read `world.rs` next.
+
+use std::{cell::Cell, time::Duration};
+
+use tokio::time::Instant;
+
+thread_local! {
+    static START: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The clock of one world.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeline {
+    start: Instant,
+}
+
+impl Timeline {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.start)
+    }
+
+    /// The moment that is this far from the start.
+    #[must_use]
+    pub fn at(&self, elapsed: Duration) -> Instant {
+        self.start + elapsed
+    }
+
+    /// Makes this the clock that [`elapsed`] reads on this thread.
+    pub(crate) fn install(self) {
+        START.set(Some(self.start));
+    }
+
+    /// Takes it away again.
+    pub(crate) fn remove() {
+        START.set(None);
+    }
+}
+
+/// What the interposed clocks of this thread follow: zero before a world has started.
+pub(crate) fn elapsed() -> Duration {
+    START.get().map_or(Duration::ZERO, |start| Instant::now().saturating_duration_since(start))
+}

@@ -1,0 +1,206 @@
+//! What can happen in a run, and how each event enters the hash and the lines.
+//!
+//! Read `line.rs` next.
+
+use std::net::SocketAddr;
+
+use odeon_env::Observed;
+
+use super::{
+    digest::{Digest, hash_bytes},
+    line::{Content, Short},
+};
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fate {
+    /// It was put into the socket's receive buffer.
+    Delivered,
+    /// Lost by chance.
+    Lost,
+    /// The link is cut.
+    Cut,
+    /// Larger than the link carries.
+    TooLarge,
+    /// The link's queue was full.
+    QueueFull,
+    /// The receive buffer was full.
+    BufferFull,
+    /// Nobody listens there.
+    NobodyListens,
+    /// There is no host with that address.
+    NoHost,
+    /// More datagrams were in flight than the network holds.
+    NetworkFull,
+}
+
+/// What became of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Turn {
+    /// It was started.
+    Started,
+    /// It was killed.
+    Crashed,
+    /// Its body came to its end.
+    Exited,
+    /// It is polled no more.
+    Paused,
+    /// It is polled again.
+    Resumed,
+}
+
+/// One event of a trace.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A datagram was handed to the network.
+    Sent {
+        /// Sender.
+        from: SocketAddr,
+        /// Receiver.
+        to: SocketAddr,
+        /// Payload.
+        bytes: &'a [u8],
+    },
+    /// What became of a datagram.
+    Ended {
+        /// Sender.
+        from: SocketAddr,
+        /// Receiver.
+        to: SocketAddr,
+        /// Payload, as it arrived.
+        bytes: &'a [u8],
+        /// Its end.
+        fate: Fate,
+    },
+    /// A sender was told that nobody listens.
+    Unreachable {
+        /// Who is told.
+        to: SocketAddr,
+        /// Where nobody listens.
+        about: SocketAddr,
+    },
+    /// A node was polled. Not kept as a line.
+    Polled,
+    /// A node started, ended or was held.
+    Turn(Turn),
+    /// Something inside a node.
+    Observed(Observed<'a>),
+    /// Something the driver of the world or a scenario says.
+    Note {
+        /// Name of the event.
+        name: &'a str,
+        /// Its details.
+        detail: &'a str,
+    },
+}
+
+impl Event<'_> {
+    /// Enters the hash; the result is the line to keep, if any.
+    pub(super) fn fold(&self, digest: &mut Digest) -> Option<Content> {
+        match *self {
+            Self::Sent { from, to, bytes } => Some(packet(digest, 1, "sent", from, to, bytes)),
+            Self::Ended { from, to, bytes, fate } => {
+                digest.word(fate as u64);
+                Some(packet(digest, 2, fate.name(), from, to, bytes))
+            }
+            Self::Unreachable { to, about } => {
+                Some(packet(digest, 3, "told unreachable", about, to, &[]))
+            }
+            Self::Polled => {
+                digest.word(4);
+                None
+            }
+            Self::Turn(turn) => {
+                digest.word(5);
+                digest.word(turn as u64);
+                Some(Content::Said(Short::of(turn.name()), Short::EMPTY, 0))
+            }
+            Self::Observed(observed) => Some(observed_words(digest, observed)),
+            Self::Note { name, detail } => Some(words(digest, 7, name, detail, 0)),
+        }
+    }
+}
+
+fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
+    match observed {
+        Observed::ActorStarted { actor, kind } => words(digest, 20, "actor started", kind, actor),
+        Observed::HandlerStarted { actor, message } => {
+            words(digest, 21, "handler started", message, actor)
+        }
+        Observed::ActorStopped { actor, reason } => {
+            words(digest, 22, "actor stopped", reason, actor)
+        }
+        Observed::TimerFired { timer } => words(digest, 23, "timer fired", timer, 0),
+        Observed::Frame { inbound, kind, payload } => {
+            digest.word(24);
+            digest.word(u64::from(inbound) << 8 | u64::from(kind));
+            digest.bytes(payload);
+            let name = if inbound { "frame in" } else { "frame out" };
+            Content::Frame(name, kind, payload.len(), hash_bytes(payload))
+        }
+        Observed::Note { name, detail } => words(digest, 25, name, detail, 0),
+        // The enum grows; what is not known here still counts.
+        other => words(digest, 26, "observed", &format!("{other:?}"), 0),
+    }
+}
+
+fn words(digest: &mut Digest, kind: u64, name: &str, detail: &str, number: u64) -> Content {
+    digest.word(kind);
+    digest.word(number);
+    digest.bytes(name.as_bytes());
+    digest.bytes(detail.as_bytes());
+    Content::Said(Short::of(name), Short::of(detail), number)
+}
+
+fn packet(
+    digest: &mut Digest,
+    kind: u64,
+    name: &'static str,
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: &[u8],
+) -> Content {
+    digest.word(kind);
+    for address in [from, to] {
+        match address {
+            SocketAddr::V4(address) => digest.word(u64::from(address.ip().to_bits())),
+            SocketAddr::V6(address) => digest.bytes(&address.ip().octets()),
+        }
+        digest.word(u64::from(address.port()));
+    }
+    let hash = hash_bytes(bytes);
+    digest.word(bytes.len() as u64);
+    digest.word(hash);
+    Content::Packet { name, from, to, length: bytes.len(), hash }
+}
+
+impl Fate {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Lost => "lost",
+            Self::Cut => "cut off",
+            Self::TooLarge => "too large",
+            Self::QueueFull => "link queue full",
+            Self::BufferFull => "receive buffer full",
+            Self::NobodyListens => "nobody listens",
+            Self::NoHost => "no such host",
+            Self::NetworkFull => "network full",
+        }
+    }
+}
+
+impl Turn {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "node started",
+            Self::Crashed => "node crashed",
+            Self::Exited => "node exited",
+            Self::Paused => "node paused",
+            Self::Resumed => "node resumed",
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The result of one run of one seed, and its text form.
+//!
+//! The child writes the text, the parent reads it: one line `verdict …`, then a line for each problem, its details
+//! and the last lines of the trace, then `end`. Read `runner.rs` next.
+
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
+
+use crate::problem::Problem;
+
+/// Lines of the trace that a verdict carries over, at most.
+const LINES_MAX: usize = 4_000;
+
+/// Whether another run of the same seed is the same run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// In a fresh program, by the runner: yes.
+    Guaranteed,
+    /// No, and why.
+    NotGuaranteed(String),
+}
+
+/// What one run of one seed came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The seed.
+    pub seed: u64,
+    /// The hash of the full trace.
+    pub hash: u128,
+    /// How many events the trace has.
+    pub events: u64,
+    /// How long the world existed.
+    pub virtual_time: Duration,
+    /// Whether the run can be repeated.
+    pub replay: Replay,
+    /// Why the seed failed; empty where it passed.
+    pub problems: Vec<Problem>,
+    /// The last lines of the trace.
+    pub lines: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether the seed passed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Whether a problem says this.
+    #[must_use]
+    pub fn says(&self, text: &str) -> bool {
+        self.problems.iter().any(|problem| problem.text.contains(text))
+    }
+
+    /// A verdict on a run that came to none.
+    #[must_use]
+    pub(crate) fn missing(seed: u64, why: String) -> Self {
+        Self {
+            seed,
+            hash: 0,
+            events: 0,
+            virtual_time: Duration::ZERO,
+            replay: Replay::NotGuaranteed("there is no verdict".to_owned()),
+            problems: vec![Problem::new(why)],
+            lines: Vec::new(),
+        }
+    }
+
+    /// The text form.
+    pub(crate) fn encode(&self) -> String {
+        let mut text = String::new();
+        let replay = match &self.replay {
+            Replay::Guaranteed => "guaranteed",
+            Replay::NotGuaranteed(why) => why,
+        };
+        let Self { seed, hash, events, .. } = self;
+        let time_ns = self.virtual_time.as_nanos();
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "verdict {seed} {hash:032x} {events} {time_ns} {replay}");
+        for problem in &self.problems {
+            let _ = writeln!(text, "problem {}", problem.text.escape_debug());
+            let _ = writeln!(text, "detail {}", problem.detail.escape_debug());
+        }
+        let skip = self.lines.len().saturating_sub(LINES_MAX);
+        for line in &self.lines[skip..] {
+            let _ = writeln!(text, "line {line}");
+        }
+        text.push_str("end\n");
+        text
+    }
+
+    /// Reads the text form; `None` where it is not whole.
+    pub(crate) fn decode(text: &str) -> Option<Self> {
+        let body = text.strip_suffix("end\n")?;
+        let mut lines = body.lines();
+        let mut verdict = Self::decode_first(lines.next()?)?;
+        for line in lines {
+            match line.split_once(' ')? {
+                ("problem", text) => verdict.problems.push(Problem::new(unescape(text))),
+                ("detail", text) => verdict.problems.last_mut()?.detail = unescape(text),
+                ("line", text) => verdict.lines.push(text.to_owned()),
+                _ => return None,
+            }
+        }
+        Some(verdict)
+    }
+
+    fn decode_first(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix("verdict ")?.splitn(5, ' ');
+        let mut next = || words.next();
+        Some(Self {
+            seed: next()?.parse().ok()?,
+            hash: u128::from_str_radix(next()?, 16).ok()?,
+            events: next()?.parse().ok()?,
+            virtual_time: Duration::from_nanos(next()?.parse().ok()?),
+            replay: match next()? {
+                "guaranteed" => Replay::Guaranteed,
+                why => Replay::NotGuaranteed(why.to_owned()),
+            },
+            problems: Vec::new(),
+            lines: Vec::new(),
+        })
+    }
+}
+
+/// The other way of `escape_debug`, for what it escapes in practice.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(char) = rest.next() {
+        match char {
+            '\\' => match rest.next() {
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some('r') => out.push('\r'),
+                Some('0') => out.push('\0'),
+                Some('u') => out.extend(unicode(&mut rest)),
+                Some(other) => out.push(other),
+                None => out.push('\\'),
+            },
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn unicode(rest: &mut std::str::Chars<'_>) -> Option<char> {
+    let digits: String =
+        rest.by_ref().take_while(|char| *char != '}').filter(|char| *char != '{').collect();
+    u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, hash, events, virtual_time, .. } = self;
+        write!(
+            f,
+            "seed {seed}: hash {hash:032x}, {events} events, {virtual_time:?} of virtual time"
+        )?;
+        if let Replay::NotGuaranteed(why) = &self.replay {
+            write!(f, ", replay not guaranteed ({why})")?;
+        }
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", problem.text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_form_goes_both_ways() {
+        let mut verdict = Verdict::missing(7, "first\nsecond \"quoted\" \\ \u{7f} end".to_owned());
+        verdict.problems[0].detail = "a\tb\n".to_owned();
+        verdict.lines = vec!["   1.000000000 a sent".to_owned()];
+        verdict.hash = u128::MAX - 5;
+        assert_eq!(Verdict::decode(&verdict.encode()), Some(verdict.clone()));
+        verdict.replay = Replay::Guaranteed;
+        assert_eq!(Verdict::decode(&verdict.encode()), Some(verdict));
+    }
+
+    #[test]
+    fn half_a_text_is_no_verdict() {
+        let text = Verdict::missing(7, "why".to_owned()).encode();
+        assert!((0..text.len()).all(|length| Verdict::decode(&text[..length]).is_none()));
+    }
+}

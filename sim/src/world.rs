@@ -1,0 +1,304 @@
+//! A world: hosts with nodes, a network between them, one virtual clock, one seed.
+//!
+//! What it is: the handle by which a scenario starts, crashes and cuts off nodes and lets time pass. Each node runs
+//! on a `LocalSet` of its own, polled by turns on this one thread; the scenario itself runs beside them, outside
+//! every node's gate. What it is NOT: aware of what the nodes do. A node's body is any future; it gets a
+//! [`SimEnv`] and does the rest itself. Read `world/stage.rs` next.
+
+mod builder;
+mod host;
+mod stage;
+
+use std::{fmt, future::Future, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
+
+use odeon_interpose::Stream;
+use thiserror::Error;
+use tokio::task::JoinHandle;
+
+pub use builder::WorldBuilder;
+
+use crate::{
+    env::{Ground, SimEnv},
+    net::{LinkRule, SimNet},
+    outcome::Outcome,
+    problem::{expect_panics, panics},
+    trace::{Event, HostId, Trace, Turn},
+};
+use host::{Body, Host};
+
+/// How often [`World::run_until`] looks: each tick of tokio's clock.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// A condition that did not come true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the condition did not hold within {0:?} of virtual time")]
+pub struct NotReached(pub Duration);
+
+/// A node that is down, or went down in the meantime.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("node {0} is down")]
+pub struct NodeDown(pub String);
+
+/// The world of one run.
+///
+/// All methods that take the name of a node panic where there is none of that name.
+pub struct World {
+    ground: Ground,
+    hosts: Vec<Host>,
+    jitter: f64,
+    pump: JoinHandle<()>,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>();
+        f.debug_struct("World")
+            .field("seed", &self.seed())
+            .field("now", &self.now())
+            .field("hosts", &names)
+            .finish()
+    }
+}
+
+impl World {
+    fn new(ground: Ground, jitter: f64) -> Self {
+        let net = ground.net.clone();
+        let pump = tokio::task::spawn_local(async move { net.pump().await });
+        Self { ground, hosts: Vec::new(), jitter, pump }
+    }
+
+    /// Adds a host with this name and starts its node.
+    ///
+    /// `body` is the node's `main`, called once for each life. The node exits when its future ends: its other tasks
+    /// are dropped and its sockets closed. An error fails the seed.
+    ///
+    /// # Panics
+    /// When the name is taken.
+    pub fn node<F, R>(&mut self, name: &str, body: F)
+    where
+        F: Fn(Arc<SimEnv>) -> R + 'static,
+        R: Future<Output: Outcome> + 'static,
+    {
+        assert!(
+            self.hosts.iter().all(|host| host.name != name),
+            "there is a node called {name:?} already"
+        );
+        let body: Body = Rc::new(move |env| {
+            let future = body(env);
+            Box::pin(async move { future.await.outcome() })
+        });
+        let id =
+            HostId(u16::try_from(self.hosts.len()).expect("the network refuses more hosts before"));
+        let mut host = Host::new(&self.ground, name, id, body);
+        host.start(&self.ground, self.jitter);
+        self.hosts.push(host);
+    }
+
+    /// Kills a node as SIGKILL does: first its sockets are gone, then everything in it is dropped, unheard. Its host
+    /// stays and answers datagrams with "nobody listens". Does nothing to a node that is down.
+    pub fn crash(&mut self, name: &str) {
+        self.host_mut(name).end(Turn::Crashed);
+    }
+
+    /// Starts the node again, after a crash, an exit, or in place of the life it leads now: same name and address,
+    /// new memory, new sockets, new entropy.
+    pub fn restart(&mut self, name: &str) {
+        let (ground, jitter) = (self.ground.clone(), self.jitter);
+        let host = self.host_mut(name);
+        host.end(Turn::Crashed);
+        host.start(&ground, jitter);
+    }
+
+    /// Holds a node as SIGSTOP does: it is polled no more, its sockets go on receiving into their buffers.
+    pub fn pause(&mut self, name: &str) {
+        self.set_paused(name, true);
+    }
+
+    /// Lets a held node go on.
+    pub fn resume(&mut self, name: &str) {
+        self.set_paused(name, false);
+    }
+
+    fn set_paused(&self, name: &str, paused: bool) {
+        if let Some(stage) = self.host(name).stage() {
+            stage.pause(paused);
+        }
+    }
+
+    /// Whether the node runs (or is held), that is, neither crashed nor exited.
+    #[must_use]
+    pub fn is_up(&self, name: &str) -> bool {
+        self.host(name).stage().is_some()
+    }
+
+    /// Sets how far the node's wall clock is ahead (or behind), in this life and later ones. While the node runs
+    /// this is a jump of its clock.
+    pub fn set_skew_ns(&mut self, name: &str, skew_ns: i64) {
+        self.host_mut(name).set_skew_ns(skew_ns);
+    }
+
+    /// The environment of the node's current life.
+    ///
+    /// # Errors
+    /// When the node is down.
+    pub fn env(&self, name: &str) -> Result<Arc<SimEnv>, NodeDown> {
+        let stage = self.host(name).stage().ok_or_else(|| NodeDown(name.to_owned()))?;
+        Ok(Arc::clone(stage.env()))
+    }
+
+    /// Runs a future on the node, as one more of its tasks, and returns its result.
+    ///
+    /// # Errors
+    /// When the node is down, goes down before the future has ended, or the future panics.
+    ///
+    /// # Cancel safety
+    /// The task on the node goes on.
+    pub async fn run_on<T: 'static>(
+        &self,
+        name: &str,
+        future: impl Future<Output = T> + 'static,
+    ) -> Result<T, NodeDown> {
+        let down = || NodeDown(name.to_owned());
+        let task =
+            self.host(name).stage().and_then(|stage| stage.spawn(future)).ok_or_else(down)?;
+        task.await.map_err(|_| down())
+    }
+
+    /// Cuts every link between the two groups, both ways.
+    pub fn partition(&self, one: &[&str], other: &[&str]) {
+        for a in one {
+            for b in other {
+                self.cut(a, b);
+                self.cut(b, a);
+            }
+        }
+        self.note("partition", &format!("{one:?} | {other:?}"));
+    }
+
+    /// Cuts one direction.
+    pub fn cut(&self, from: &str, to: &str) {
+        self.ground.net.cut(self.address(from), self.address(to));
+    }
+
+    /// Mends all cuts.
+    pub fn heal(&self) {
+        self.ground.net.heal();
+        self.note("heal", "");
+    }
+
+    /// Sets the rule of both directions between two nodes.
+    pub fn set_link(&self, one: &str, other: &str, rule: LinkRule) {
+        self.set_link_one_way(one, other, rule);
+        self.set_link_one_way(other, one, rule);
+    }
+
+    /// Sets the rule of one direction.
+    pub fn set_link_one_way(&self, from: &str, to: &str, rule: LinkRule) {
+        self.ground.net.set_rule(self.address(from), self.address(to), Some(rule));
+    }
+
+    /// Sets the rule of every link that has none of its own.
+    pub fn set_default_link(&self, rule: LinkRule) {
+        self.ground.net.set_default_rule(rule);
+    }
+
+    /// Lets virtual time pass.
+    pub async fn run_for(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// Lets virtual time pass until the condition holds; looks every millisecond.
+    ///
+    /// # Errors
+    /// When it does not hold within `max`.
+    pub async fn run_until(
+        &self,
+        mut condition: impl FnMut() -> bool,
+        max: Duration,
+    ) -> Result<(), NotReached> {
+        let give_up = self.now() + max;
+        while !condition() {
+            if self.now() >= give_up {
+                return Err(NotReached(max));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// From now on panics inside nodes are part of the scenario and do not fail the seed, whoever catches them.
+    /// Panics of the scenario itself always do.
+    pub fn expect_panics(&self) {
+        expect_panics();
+    }
+
+    /// How many panics there were, expected or not.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        panics()
+    }
+
+    /// Adds a line to the trace, and to its hash.
+    pub fn note(&self, name: &str, detail: &str) {
+        self.ground.trace.record(self.now(), None, &Event::Note { name, detail });
+    }
+
+    /// A random stream of the scenario's own; streams of different names are independent.
+    #[must_use]
+    pub fn random(&self, name: &str) -> Stream {
+        Stream::named(self.seed(), &format!("scenario {name}"))
+    }
+
+    /// The seed of this run.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.ground.seed
+    }
+
+    /// Virtual time since the world began.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.ground.timeline.now()
+    }
+
+    /// The address of a node's host.
+    #[must_use]
+    pub fn address(&self, name: &str) -> IpAddr {
+        self.host(name).address
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn net(&self) -> &SimNet {
+        &self.ground.net
+    }
+
+    /// The trace so far.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.ground.trace
+    }
+
+    fn host(&self, name: &str) -> &Host {
+        self.hosts.iter().find(|host| host.name == name).unwrap_or_else(|| self.unknown(name))
+    }
+
+    fn host_mut(&mut self, name: &str) -> &mut Host {
+        let index = self.hosts.iter().position(|host| host.name == name);
+        match index {
+            Some(index) => &mut self.hosts[index],
+            None => self.unknown(name),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> ! {
+        let names = self.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>();
+        panic!("no node of this world is called {name:?}; there are {names:?}")
+    }
+
+    /// Ends every life, in order of creation; the trace is closed by then.
+    fn take_down(mut self) {
+        self.hosts.iter_mut().for_each(|host| host.end(Turn::Exited));
+        self.pump.abort();
+    }
+}

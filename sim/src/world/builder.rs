@@ -1,0 +1,165 @@
+//! From a seed to a verdict: sets a world up on this thread, runs a scenario in it, takes it down.
+
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use odeon_interpose::{Switches, activate, addresses_fixed, unsupported};
+use tokio::{runtime::Builder, task::LocalSet};
+
+use super::World;
+use crate::{
+    env::Ground,
+    net::{LinkRule, SimNet},
+    outcome::Outcome,
+    problem::{Watch, any, report},
+    timeline::{Timeline, elapsed},
+    trace::Trace,
+    verdict::{Replay, Verdict},
+};
+
+/// How a world is made.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a world exists only while it runs"]
+pub struct WorldBuilder {
+    seed: u64,
+    switches: Switches,
+    rule: LinkRule,
+    jitter: f64,
+    virtual_time_max: Duration,
+}
+
+impl WorldBuilder {
+    /// A world with everything at its default.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            switches: Switches::ALL,
+            rule: LinkRule::lan(),
+            jitter: 0.05,
+            virtual_time_max: Duration::from_secs(24 * 3600),
+        }
+    }
+
+    /// Turns overrides off, to prove that they matter. Default: all on.
+    pub fn switches(mut self, switches: Switches) -> Self {
+        self.switches = switches;
+        self
+    }
+
+    /// The rule of every link that gets none of its own. Default: [`LinkRule::lan`].
+    pub fn rule(mut self, rule: LinkRule) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// Probability that a node that is ready lets the others go first, below 1. Default: 0.05.
+    pub fn jitter(mut self, jitter: f64) -> Self {
+        self.jitter = jitter.clamp(0.0, 0.99);
+        self
+    }
+
+    /// After this much virtual time the scenario has failed: it waits for something that never comes. Default: a day.
+    pub fn virtual_time_max(mut self, max: Duration) -> Self {
+        self.virtual_time_max = max;
+        self
+    }
+
+    /// Runs a scenario to its end and tells what happened.
+    ///
+    /// The scenario ends early at the first problem. On a thread that drew random hash keys before, or in a program
+    /// that had a runtime before, another run of the same seed need not be the same: that is what the runner's fresh
+    /// programs are for.
+    ///
+    /// # Panics
+    /// When this thread is in a world or a tokio runtime already.
+    pub fn run<F, T>(self, scenario: F) -> Verdict
+    where
+        F: AsyncFnOnce(&mut World) -> T,
+        T: Outcome,
+    {
+        let trace = Trace::new();
+        let watch = Watch::begin();
+        let activation = activate(self.seed, self.switches, elapsed);
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.expect("a runtime without an I/O driver asks nothing of the system");
+        let (mut hash, mut events, mut virtual_time) = (0, 0, Duration::ZERO);
+        // The panic itself is in the hands of the hook; here only the world has to come down in order.
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            LocalSet::new().block_on(&runtime, async {
+                let mut world = self.raise(trace.clone());
+                self.perform(&mut world, scenario).await;
+                (hash, events, virtual_time) = (trace.hash(), trace.events(), world.now());
+                world.take_down();
+            });
+        }));
+        if unwound.is_err() {
+            (hash, events) = (trace.hash(), trace.events());
+        }
+        drop(runtime);
+        Timeline::remove();
+        drop(activation);
+        let replay = replay(self.switches);
+        let lines = trace.last_lines(usize::MAX);
+        Verdict {
+            seed: self.seed,
+            hash,
+            events,
+            virtual_time,
+            replay,
+            problems: watch.take(),
+            lines,
+        }
+    }
+
+    fn raise(self, trace: Trace) -> World {
+        let timeline = Timeline::start();
+        timeline.install();
+        let net = SimNet::new(self.seed, self.rule, timeline, trace.clone());
+        World::new(Ground { seed: self.seed, timeline, trace, net }, self.jitter)
+    }
+
+    /// Polls the scenario until it ends, time runs out or something goes wrong.
+    async fn perform<F, T>(self, world: &mut World, scenario: F)
+    where
+        F: AsyncFnOnce(&mut World) -> T,
+        T: Outcome,
+    {
+        let scenario = tokio::time::timeout(self.virtual_time_max, scenario(world));
+        let mut scenario = pin!(scenario);
+        let ended = poll_fn(|cx| {
+            if any(cx.waker()) {
+                return Poll::Ready(None);
+            }
+            scenario.as_mut().poll(cx).map(Some)
+        });
+        let text = match ended.await {
+            None => None,
+            Some(Ok(result)) => {
+                result.outcome().err().map(|error| format!("the scenario failed: {error}"))
+            }
+            Some(Err(_)) => Some(format!(
+                "the scenario did not end within {:?} of virtual time",
+                self.virtual_time_max
+            )),
+        };
+        text.into_iter().for_each(report);
+    }
+}
+
+fn replay(switches: Switches) -> Replay {
+    if let Some(reason) = unsupported() {
+        return Replay::NotGuaranteed(reason.to_owned());
+    }
+    if switches != Switches::ALL {
+        return Replay::NotGuaranteed("an override is switched off".to_owned());
+    }
+    if !addresses_fixed() {
+        return Replay::NotGuaranteed("address randomisation is on".to_owned());
+    }
+    Replay::Guaranteed
+}

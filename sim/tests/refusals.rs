@@ -1,0 +1,136 @@
+//! What leaves the simulated world fails the seed, says who did it and what to write instead, even where the node
+//! swallows the error.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what nodes must not call is called here to see it refused"
+)]
+
+use std::{fs, net, time::Duration};
+
+use odeon_sim::World;
+
+const MS: Duration = Duration::from_millis(1);
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice started a thread, which leaves the simulated world: spawn a task"
+)]
+async fn a_thread_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(std::thread::Builder::new().spawn(|| ())) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node alice started a thread")]
+async fn blocking_work_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(tokio::task::spawn_blocking(|| ()).await) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice opened the file /etc/hostname, which leaves the simulated world: read"
+)]
+async fn a_file_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(fs::read("/etc/hostname")) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "opened a socket of the internet, which leaves the simulated world: open sockets"
+)]
+async fn a_socket_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(net::UdpSocket::bind("127.0.0.1:0")) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "opened a socket of the internet")]
+async fn a_connection_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(net::TcpStream::connect("127.0.0.1:1")) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node alice spawned a task with tokio::spawn")]
+async fn a_task_that_escapes_fails_the_seed(world: &mut World) {
+    world.node("bob", |_| std::future::pending::<()>());
+    world.node("alice", |_| async {
+        drop(tokio::spawn(std::future::pending::<()>()));
+        std::future::pending::<()>().await;
+    });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node alice opened the file")]
+async fn a_destructor_is_inside_the_gate_too(world: &mut World) {
+    struct Writes;
+    impl Drop for Writes {
+        fn drop(&mut self) {
+            drop(fs::write("never-written", "last words"));
+        }
+    }
+    world.node("alice", |_| async {
+        let _writes = Writes;
+        std::future::pending::<()>().await;
+    });
+    world.run_for(MS).await;
+    world.crash("alice");
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node alice panicked at sim/tests/refusals.rs")]
+async fn a_panic_in_a_task_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async {
+        drop(tokio::task::spawn_local(async { panic!("swallowed by tokio") }));
+        std::future::pending::<()>().await;
+    });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "the scenario panicked")]
+async fn a_panic_in_the_scenario_fails_the_seed(world: &mut World) {
+    world.expect_panics();
+    world.crash("nobody");
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node alice failed: \"out of luck\"")]
+async fn an_error_of_a_node_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { Err::<(), _>("out of luck") });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "did not end within")]
+async fn waiting_for_what_never_comes_fails_the_seed(_world: &mut World) {
+    std::future::pending::<()>().await;
+}
+
+#[odeon_sim::test(seeds = 1, limit_s = 1, fails = "the run took longer than 1s of real time")]
+async fn a_node_that_never_yields_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async {
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "the run ended without a verdict: signal: 6")]
+async fn an_abort_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { std::process::abort() });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn an_expected_panic_does_not(world: &mut World) {
+    world.expect_panics();
+    world.node("alice", |_| async { panic!("part of the scenario") });
+    world.run_for(MS).await;
+    assert!(!world.is_up("alice"));
+    assert_eq!(world.panics(), 1);
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn the_scenario_itself_is_outside_the_gate(world: &mut World) -> std::io::Result<()> {
+    world.node("alice", |_| std::future::pending::<()>());
+    world.run_for(MS).await;
+    fs::read("/etc/hostname").map(drop)
+}

@@ -9,6 +9,8 @@ mod failure;
 mod leave;
 mod probe;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use crate::{FrameKind, PayloadError};

@@ -16,6 +16,8 @@
 //! Receivers help by granting the rest when they were left alone for a while ([`WindowTable::settle`]).
 
 mod book;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use book::{CreditBook, CreditRefused, GrantError};

@@ -5,6 +5,8 @@
 //! `credit.rs` next: what holds once the association is up.
 
 mod admit;
+#[cfg(test)]
+mod tests;
 
 use odeon_message::NodeId;
 use thiserror::Error;

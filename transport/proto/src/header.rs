@@ -279,6 +279,14 @@ impl Header {
         }
     }
 
+    /// Whether some stream takes a header with these fields.
+    pub(crate) fn is_sound(&self) -> bool {
+        let purposes = [Purpose::Control, Purpose::Lane, Purpose::Bulk];
+        purposes
+            .into_iter()
+            .any(|purpose| self.kind.travels_on(purpose) && self.check_fields(purpose).is_ok())
+    }
+
     fn check_fields(&self, purpose: Purpose) -> Result<(), FrameError> {
         let (receiver, message, ask) = self.kind.rules(purpose);
         let receiver_zero = self.receiver == ActorKey { slot: 0, generation: 0 };

@@ -3,6 +3,9 @@
 //! A value of these types satisfies every bound of the format; bytes that do not are refused while they are read.
 //! Read `handshake.rs` for what is decided from them.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 
 use odeon_message::{Fingerprint, Incarnation, MessageId, NodeId};

@@ -33,6 +33,7 @@ impl<'a> FrameWriter<'a> {
         if !start.is_multiple_of(ALIGNMENT) {
             return Err(EncodeFrameError::Misaligned { len: start });
         }
+        debug_assert!(header.is_sound(), "the peer would close the connection over {header:?}");
         out.extend_from_slice(&[0; HEADER_BYTES]);
         let mut units = 0;
         if !extensions.is_empty() {
@@ -116,7 +117,7 @@ mod tests {
     use odeon_message::{ActorKey, AskId, MessageId};
 
     use super::*;
-    use crate::{FrameKind, Ping};
+    use crate::{Announce, FrameKind};
 
     fn tell() -> Header {
         Header::message(ActorKey { slot: 1, generation: 2 }, MessageId(3), AskId::NONE)
@@ -178,7 +179,8 @@ mod tests {
     #[test]
     fn the_kind_follows_the_body() {
         let mut out = Vec::new();
-        let bytes = write_body(&mut out, tell(), &Ping { token: 1 }, 48).unwrap();
-        assert_eq!((bytes, out.len(), out[1]), (48, 48, FrameKind::Ping as u8));
+        let bytes =
+            write_body(&mut out, tell(), &Announce { stream: 1, frame_bytes: 2 }, 48).unwrap();
+        assert_eq!((bytes, out.len(), out[1]), (48, 48, FrameKind::Announce as u8));
     }
 }

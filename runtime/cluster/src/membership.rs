@@ -1,10 +1,12 @@
 //! The state machine: events and the time in, effects out.
 //!
 //! What it is: the one place that holds a node's view of the cluster and routes each event to the part that knows
-//! it: `inbound.rs` (packets), `news.rs` (what SWIM says), `join.rs`, `heal.rs`, `ring.rs`, `leave.rs`, `rejoin.rs`.
+//! it: `inbound.rs` (packets), `news.rs` (what SWIM says), `accuse.rs`, `join.rs`, `heal.rs`, `ring.rs`, `leave.rs`,
+//! `rejoin.rs`.
 //! What it is NOT: a protocol of its own; SWIM is foca's. Effects go to the runtime, which sends packets and tells
 //! the node's other halls who is up. Read `membership/inbound.rs` next.
 
+mod accuse;
 mod clock;
 mod heal;
 mod inbound;
@@ -29,6 +31,7 @@ use crate::{
     packet::{PacketCodec, Touch, TouchKind},
 };
 
+use accuse::Accuse;
 use clock::Clock;
 use heal::Heal;
 use join::Join;
@@ -96,6 +99,7 @@ pub struct Membership {
     /// The others that are up: what foca calls active.
     up: BTreeMap<NodeId, Member>,
     doubts: Doubts,
+    accuse: Accuse,
     ring: Ring,
     heal: Heal,
     join: Join,
@@ -118,6 +122,7 @@ impl Membership {
             clock: Clock::default(),
             up: BTreeMap::new(),
             doubts: Doubts::new(&config),
+            accuse: Accuse::default(),
             ring: Ring::default(),
             heal: Heal::default(),
             join: Join::default(),
@@ -224,6 +229,9 @@ impl Membership {
             return;
         }
         while let Some(timer) = self.outbox.pop_timer() {
+            if self.is_refuted(&timer) {
+                continue;
+            }
             let done = self.swim.handle_timer(timer, &mut self.outbox);
             self.count_fault(done);
         }
@@ -232,6 +240,7 @@ impl Membership {
                 Self::touch(&mut self.outbox, TouchKind::Probe, &self.me, member);
             }
         }
+        self.accuse_due(now);
         self.ring_due(now);
         self.heal_due(now);
         self.join_due(now);
@@ -244,6 +253,7 @@ impl Membership {
             Phase::Joining | Phase::Up => [
                 self.outbox.next_timer(),
                 self.doubts.next(),
+                self.accuse.next(),
                 self.ring.next(),
                 self.heal.next(),
                 self.join.next(),

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use foca::{Notification, OwnedNotification, Timer};
+use odeon_message::NodeId;
 
 use crate::{Member, identity::Identity};
 
@@ -18,6 +19,8 @@ pub(crate) enum Output {
         bytes: Bytes,
     },
     News(OwnedNotification<Identity>),
+    /// A suspicion was raised and has its timer.
+    Suspect,
     /// To be forgotten after the span that was configured.
     Forget(Member),
 }
@@ -52,7 +55,7 @@ impl Outbox {
     pub(crate) fn peek_news(&self) -> Option<&OwnedNotification<Identity>> {
         match self.outputs.front()? {
             Output::News(news) => Some(news),
-            Output::Send { .. } | Output::Forget(_) => None,
+            Output::Send { .. } | Output::Suspect | Output::Forget(_) => None,
         }
     }
 
@@ -65,6 +68,17 @@ impl Outbox {
     /// When the earliest timer is due.
     pub(crate) fn next_timer(&self) -> Option<Duration> {
         self.timers.keys().next().map(|(due, _)| *due)
+    }
+
+    /// Whom this node itself suspects, and in which round; some may have refuted since.
+    pub(crate) fn suspects(&self) -> BTreeMap<NodeId, (Member, u16)> {
+        let suspects = self.timers.values().filter_map(|timer| match timer {
+            Timer::ChangeSuspectToDown { member_id: Identity(member), incarnation, .. } => {
+                Some((member.node, (member.clone(), *incarnation)))
+            }
+            _ => None,
+        });
+        suspects.collect()
     }
 
     /// Drops all timers.
@@ -86,6 +100,9 @@ impl foca::Runtime<Identity> for Outbox {
         if let Timer::RemoveDown(Identity(member)) = timer {
             self.push(Output::Forget(member));
             return;
+        }
+        if let Timer::ChangeSuspectToDown { .. } = timer {
+            self.push(Output::Suspect);
         }
         self.timers_set += 1;
         self.timers.insert((self.now.saturating_add(after), self.timers_set), timer);

@@ -84,20 +84,30 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Packet, PacketError> {
     Ok(Packet::Swim { source: header.src.0, destination: header.dst.0, about })
 }
 
-/// Writes "this member is down, and this is why" as a packet of its own.
-pub(crate) fn write_down(source: &Member, to: &Member, down: &Member, round: u16) -> Vec<u8> {
+/// Writes "I am down, and this is why", for one member.
+pub(crate) fn write_leave(me: &Member, to: &Member, reason: u16) -> Vec<u8> {
+    let death = foca::Member::new(Identity(me.clone()), reason, State::Down);
+    write_one(me, to, Message::Gossip, &death)
+}
+
+/// Writes "I suspect you, answer", for the suspect.
+pub(crate) fn write_suspect(me: &Member, suspect: &Member, round: u16) -> Vec<u8> {
+    let suspicion = foca::Member::new(Identity(suspect.clone()), round, State::Suspect);
+    write_one(me, suspect, Message::Ping(0), &suspicion)
+}
+
+/// Writes a packet with one update. Our own round is foca's secret; 0 is believed by whoever knows a later one.
+fn write_one(
+    me: &Member,
+    to: &Member,
+    message: Message<Identity>,
+    update: &foca::Member<Identity>,
+) -> Vec<u8> {
+    let (src, dst) = (Identity(me.clone()), Identity(to.clone()));
     let mut out = Vec::new();
-    write_header(
-        &mut out,
-        &Header {
-            src: Identity(source.clone()),
-            src_incarnation: 0,
-            dst: Identity(to.clone()),
-            message: Message::Gossip,
-        },
-    );
+    write_header(&mut out, &Header { src, src_incarnation: 0, dst, message });
     out.put_u16(1);
-    write_update(&mut out, &foca::Member::new(Identity(down.clone()), round, State::Down));
+    write_update(&mut out, update);
     out
 }
 

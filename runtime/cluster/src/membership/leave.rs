@@ -44,7 +44,7 @@ impl Membership {
         self.leave = Leave { rounds_left, say_at: now + PAUSE };
         let told: Vec<Member> = self.up.values().take(TOLD_MAX).cloned().collect();
         for to in told {
-            let bytes = packet::write_down(&self.me, &to, &self.me, LEFT).into();
+            let bytes = packet::write_leave(&self.me, &to, LEFT).into();
             self.effects.push(Effect::Send { to, bytes });
         }
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use foca::{OwnedNotification, State};
+use foca::{OwnedNotification, State, Timer};
 
 use super::{Membership, Phase};
 use crate::{DownReason, Effect, Member, identity::Identity, outbox::Output};
@@ -23,6 +23,7 @@ impl Membership {
             while let Some(output) = self.outbox.pop() {
                 match output {
                     Output::Send { to, bytes } => self.effects.push(Effect::Send { to, bytes }),
+                    Output::Suspect => self.accuse(now),
                     Output::Forget(member) => self.remember_down(now, member),
                     Output::News(news) => deaths |= self.news(now, news),
                 }
@@ -86,6 +87,28 @@ impl Membership {
         let Some(member) = self.up.remove(&member.node) else { return false };
         self.effects.push(Effect::Down { member, reason });
         true
+    }
+
+    /// Whether a timer would end a suspicion that was refuted.
+    ///
+    /// foca 2.0 leaves such a member alive, but tells it that it is down, so that it comes back in a new life for
+    /// nothing; so its timer is not given to it.
+    pub(super) fn is_refuted(&self, timer: &Timer<Identity>) -> bool {
+        match timer {
+            Timer::ChangeSuspectToDown { member_id, incarnation, .. } => {
+                !self.is_suspect(&member_id.0, *incarnation)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a member is suspected in that round.
+    pub(super) fn is_suspect(&self, member: &Member, round: u16) -> bool {
+        self.swim.iter_membership_state().any(|known| {
+            known.state() == State::Suspect
+                && known.incarnation() == round
+                && known.id().0 == *member
+        })
     }
 
     /// Why SWIM holds a member for dead.

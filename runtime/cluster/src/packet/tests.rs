@@ -139,7 +139,7 @@ fn golden_bytes() {
     expected.extend([2, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     expected.extend([6, 0, 1, b'b']);
     expected.extend([0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4, 5, 0, 1, b'a', 7, 0, 2]);
-    assert_eq!(write_down(&a, &b, &a, 7), expected);
+    assert_eq!(write_leave(&a, &b, 7), expected);
 
     let touch = Touch::new(TouchKind::Probe, &a, &b).write();
     assert_eq!(touch.len(), 34);

@@ -62,6 +62,29 @@ impl Frame {
 }
 
 /// Cuts the bytes of one stream into frames.
+///
+/// # Examples
+/// Bytes come as the network cuts them; what is whole comes out.
+/// ```
+/// use odeon_message::{ActorKey, AskId, MessageId};
+/// use odeon_wire::{Extensions, FrameLimits, FrameReader, FrameWriter, Header, Purpose};
+///
+/// let receiver = ActorKey { slot: 7, generation: 1 };
+/// let header = Header::message(receiver, MessageId::of("bank/Deposit"), AskId::NONE);
+/// let mut batch = Vec::new();
+/// let mut frame = FrameWriter::begin(&mut batch, header, &Extensions::default())?;
+/// frame.payload().extend_from_slice(b"an archive");
+/// assert_eq!(frame.finish(1 << 20)?, 48);
+///
+/// let mut reader = FrameReader::new(Purpose::Lane, FrameLimits::default());
+/// reader.push(&batch[..40]);
+/// assert!(reader.next()?.is_none());
+/// reader.push(&batch[40..]);
+/// let frame = reader.next()?.expect("all of it came");
+/// assert_eq!(frame.header, header);
+/// assert_eq!(frame.payload.bytes(), b"an archive");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct FrameReader {
     purpose: Purpose,

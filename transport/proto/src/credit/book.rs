@@ -11,6 +11,26 @@ use crate::{CreditTotal, InitialCredit, format::CREDIT_ENTRIES_MAX};
 const SWEEP_MAX: usize = 1024;
 
 /// What one lane may still send to each receiver. It lives as long as the connection.
+///
+/// # Examples
+/// A sender stops when the window is used, and goes on when the receiver has consumed half of it.
+/// ```
+/// use odeon_message::ActorKey;
+/// use odeon_wire::{CreditBook, InitialCredit, WindowTable};
+///
+/// let window = InitialCredit { messages: 2, bytes: 1 << 20 };
+/// let (mut book, mut table) = (CreditBook::new(window, 1024), WindowTable::new(window));
+/// let receiver = ActorKey { slot: 7, generation: 1 };
+/// for _ in 0..2 {
+///     book.try_take(receiver, 64)?;
+///     table.deliver(receiver, 64)?;
+/// }
+/// assert!(book.try_take(receiver, 64).is_err());
+/// let grant = table.consume(receiver, 64).expect("half the window was consumed");
+/// assert!(book.grant(grant)?, "there is room again");
+/// book.try_take(receiver, 64)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct CreditBook {
     window: InitialCredit,

@@ -19,7 +19,8 @@ pub struct MembershipConfig {
     pub probe_rtt: Duration,
     /// How many others are asked. Default 3.
     pub indirect_probes: usize,
-    /// How long a suspect may refute before it is down. Default 2 s, times log10 of the members above 10.
+    /// How long a suspect may refute before it is down. Default 2 s, and half a second for each factor of
+    /// ten above 10 members.
     pub suspicion: Duration,
     /// How often one piece of news is passed on by each node. Default 10 and more, with the members.
     pub transmissions: u8,
@@ -58,7 +59,7 @@ impl MembershipConfig {
             probe_period: Duration::from_millis(300),
             probe_rtt: Duration::from_millis(100),
             indirect_probes: 3,
-            suspicion: Duration::from_secs(2).mul_f64(scale),
+            suspicion: Duration::from_secs(2) + Duration::from_millis(500).mul_f64(scale - 1.0),
             // Four times the logarithm reaches everybody without loss (foca, after memberlist); the rest is for loss.
             transmissions: (10.0 * scale) as u8,
             gossip_period: Duration::from_millis(200),

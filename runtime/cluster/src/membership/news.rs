@@ -19,28 +19,31 @@ impl Membership {
     /// Passes on what SWIM said, until it has no more to say.
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
-            let mut deaths = false;
+            let mut changes = false;
             while let Some(output) = self.outbox.pop() {
                 match output {
                     Output::Send { to, bytes } => self.effects.push(Effect::Send { to, bytes }),
                     Output::Suspect => self.accuse(now),
                     Output::Forget(member) => self.remember_down(now, member),
-                    Output::News(news) => deaths |= self.news(now, news),
+                    Output::News(news) => changes |= self.news(now, news),
                 }
             }
-            if !deaths {
+            if !changes {
                 return;
             }
-            // The first to know tells others at once, and so do they: death travels in hops, not in periods.
+            // The first to know tells others at once, and so do they: changes travel in hops, not in periods.
             let done = self.swim.gossip(&mut self.outbox);
             self.count_fault(done);
         }
     }
 
-    /// Takes one piece of news; `true` if it was that a member is down.
+    /// Takes one piece of news; `true` if others should know at once.
     fn news(&mut self, now: Duration, news: OwnedNotification<Identity>) -> bool {
         match news {
-            OwnedNotification::MemberUp(Identity(member)) => self.member_up(now, member),
+            OwnedNotification::MemberUp(Identity(member)) => {
+                self.member_up(now, member);
+                return true;
+            }
             OwnedNotification::MemberDown(Identity(member)) => {
                 let reason = self.reason(&member);
                 return self.member_down(&member, reason);
@@ -52,6 +55,7 @@ impl Membership {
                 );
                 if self.member_down(&old, DownReason::Replaced) && lives {
                     self.member_up(now, new);
+                    return true;
                 }
             }
             OwnedNotification::Active => {

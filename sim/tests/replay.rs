@@ -1,5 +1,6 @@
 //! One seed is one run: nodes that draw, wait, talk and die leave the same trace in every fresh program.
 #![expect(clippy::disallowed_methods, reason = "user code may read the wall clock, and replays")]
+#![expect(clippy::iter_over_hash_type, reason = "user code may visit random maps, and replays")]
 
 use std::{
     collections::HashMap,

@@ -104,6 +104,9 @@ mod linux {
     use super::*;
     use crate::runner::parent::Run;
 
+    /// Seeds whose failure is told in full; of the others the first line is enough.
+    const TOLD_MAX: usize = 3;
+
     pub(super) fn test(scenario: &Scenario, options: &Options) {
         let asked = std::env::var("ODEON_SEED").ok();
         let seeds = match &asked {
@@ -114,21 +117,27 @@ mod linux {
         let cases: Vec<_> =
             seeds.0.iter().flat_map(|seed| vec![Case::new(*seed); options.repeat.max(1)]).collect();
         let runs = scenario.run_all(&cases, options.limit);
-        let mut report = String::new();
+        let (mut report, mut failed) = (String::new(), 0);
         for runs in runs.chunks(options.repeat.max(1)) {
             eprintln!("{}", runs[0].verdict);
-            judge(runs, options, asked.is_some(), &mut report);
+            let told = if failed < TOLD_MAX { &mut report } else { &mut String::new() };
+            failed += usize::from(judge(runs, options, asked.is_some(), told));
         }
         let Scenario { package, test, .. } = scenario;
+        let replay =
+            format!("ODEON_SEED=<seed> cargo test -p {package} {test} -- --exact --nocapture");
         assert!(
-            report.is_empty(),
-            "{report}to replay: ODEON_SEED=<seed> cargo test -p {package} {test} -- --exact --nocapture"
+            failed == 0,
+            "{report}{failed} of {} seeds failed; to replay one: {replay}",
+            seeds.0.len()
         );
     }
 
-    /// Writes what is wrong with the runs of one seed.
-    fn judge(runs: &[Run], options: &Options, replaying: bool, report: &mut String) {
+    /// Writes what is wrong with the runs of one seed; whether anything is.
+    fn judge(runs: &[Run], options: &Options, replaying: bool, report: &mut String) -> bool {
+        let mut failed = false;
         let mut wrong = |run: &Run, what: &str| {
+            failed = true;
             let _ = writeln!(report, "{what}: {}", run.verdict);
             if replaying {
                 run.verdict.problems.iter().for_each(|problem| report.push_str(&problem.detail));
@@ -155,6 +164,7 @@ mod linux {
                 wrong(run, "second");
             }
         }
+        failed
     }
 }
 

@@ -1,0 +1,246 @@
+//! What a scenario can do to nodes: crash, restart, pause, partition, skew their clocks, run code on them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "user code may read the wall clock; it shows the node's skew"
+)]
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use odeon_env::{
+    DatagramSocket, Env as _,
+    udp::{RecvMeta, Transmit},
+};
+use odeon_sim::{Latency, LinkRule, NodeDown, NotReached, SimEnv, World};
+
+const PORT: u16 = 7400;
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const TEN: LinkRule =
+    LinkRule { latency: Latency::Constant(Duration::from_millis(10)), ..LinkRule::lan() };
+
+/// What the nodes of one scenario tell it.
+#[derive(Clone, Default)]
+struct Ears {
+    heard: Rc<RefCell<Vec<(String, String)>>>,
+    unreachable: Rc<RefCell<Vec<SocketAddr>>>,
+}
+
+impl Ears {
+    fn count(&self, node: &str) -> usize {
+        self.heard.borrow().iter().filter(|(who, _)| who == node).count()
+    }
+
+    fn forget(&self) {
+        self.heard.borrow_mut().clear();
+    }
+}
+
+/// Starts a node that says its name to the others every 100 ms.
+fn talker(world: &mut World, name: &str, others: &'static [&'static str], ears: &Ears) {
+    let ears = ears.clone();
+    world.node(name, move |env| talk(env, others, ears.clone()));
+}
+
+async fn talk(env: Arc<SimEnv>, others: &'static [&'static str], ears: Ears) -> io::Result<()> {
+    let socket = env.bind(SocketAddr::new(env.address(), PORT))?;
+    let (listening, name, told) = (Arc::clone(&socket), env.name().to_owned(), ears.clone());
+    tokio::task::spawn_local(async move {
+        loop {
+            let text = receive(&*listening).await;
+            told.heard.borrow_mut().push((name.clone(), text));
+        }
+    });
+    let reported = Arc::clone(&socket);
+    tokio::task::spawn_local(async move {
+        loop {
+            let about = std::future::poll_fn(|cx| reported.poll_unreachable(cx)).await;
+            ears.unreachable.borrow_mut().push(about);
+        }
+    });
+    loop {
+        for other in others {
+            let to = env.resolve(&format!("{other}:{PORT}")).await?;
+            let contents = env.name().as_bytes();
+            let transmit = Transmit {
+                destination: to[0],
+                ecn: None,
+                contents,
+                segment_size: None,
+                src_ip: None,
+            };
+            socket.try_send(&transmit)?;
+        }
+        tokio::time::sleep(100 * MS).await;
+    }
+}
+
+async fn receive(socket: &dyn DatagramSocket) -> String {
+    let mut buffer = [0; 2048];
+    let mut metas = [RecvMeta::default()];
+    let received = std::future::poll_fn(|cx| {
+        socket.poll_recv(cx, &mut [IoSliceMut::new(&mut buffer)], &mut metas)
+    });
+    received.await.expect("receiving never fails");
+    String::from_utf8_lossy(&buffer[..metas[0].len]).into_owned()
+}
+
+fn two(world: &mut World) -> Ears {
+    let ears = Ears::default();
+    world.set_default_link(TEN);
+    talker(world, "a", &["b"], &ears);
+    talker(world, "b", &["a"], &ears);
+    ears
+}
+
+#[odeon_sim::test(seeds = 0..3)]
+async fn nodes_hear_each_other(world: &mut World) {
+    let ears = two(world);
+    world.run_for(SECOND).await;
+    assert!(ears.count("a") >= 9 && ears.count("b") >= 9);
+    assert_eq!(world.now(), SECOND);
+    assert_eq!(world.net().counts().lost, 0);
+}
+
+#[odeon_sim::test(seeds = 0..3)]
+async fn a_crashed_node_is_silent_and_reported(world: &mut World) {
+    let ears = two(world);
+    world.run_for(SECOND).await;
+    world.crash("b");
+    assert!(!world.is_up("b"));
+    let crashed = world.now();
+    world.run_until(|| !ears.unreachable.borrow().is_empty(), SECOND).await.expect("a is told");
+    assert!(world.now() - crashed <= 130 * MS, "at the next word, and there and back");
+    assert_eq!(ears.unreachable.borrow()[0], SocketAddr::new(world.address("b"), PORT));
+    ears.forget();
+    world.run_for(SECOND).await;
+    assert_eq!((ears.count("a"), ears.count("b")), (0, 0));
+    world.restart("b");
+    world.run_for(SECOND).await;
+    assert!(ears.count("a") >= 9 && ears.count("b") >= 9);
+}
+
+#[odeon_sim::test(seeds = 0..3)]
+async fn a_partitioned_node_is_silent_and_not_reported(world: &mut World) {
+    let ears = two(world);
+    world.partition(&["a"], &["b"]);
+    world.run_for(SECOND).await;
+    assert_eq!((ears.count("a"), ears.count("b")), (0, 0));
+    assert!(
+        ears.unreachable.borrow().len() <= 1,
+        "only where the first word was faster than the other's socket"
+    );
+    world.heal();
+    world.cut("a", "b");
+    world.run_for(SECOND).await;
+    assert!(ears.count("a") >= 9);
+    assert_eq!(ears.count("b"), 0);
+}
+
+#[odeon_sim::test(seeds = 0..3)]
+async fn a_paused_node_hears_everything_later(world: &mut World) {
+    let ears = two(world);
+    world.run_for(SECOND).await;
+    world.pause("b");
+    ears.forget();
+    world.run_for(SECOND).await;
+    assert_eq!(ears.count("b"), 0);
+    assert!(ears.count("a") <= 1, "what was under way");
+    world.resume("b");
+    world.run_for(MS).await;
+    assert!(ears.count("b") >= 9, "its socket went on receiving");
+    assert!(ears.unreachable.borrow().is_empty());
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn a_crash_drops_everything_unheard(world: &mut World) {
+    struct LastWords(Arc<SimEnv>, Rc<Cell<bool>>);
+    impl Drop for LastWords {
+        fn drop(&mut self) {
+            let bound = self.0.bind(SocketAddr::new(self.0.address(), 0));
+            assert!(bound.is_err(), "the gates are closed before destructors run");
+            self.0.note("last", "words");
+            self.1.set(true);
+        }
+    }
+    let dropped = Rc::new(Cell::new(false));
+    let mark = Rc::clone(&dropped);
+    world.node("a", move |env| {
+        let words = LastWords(env, Rc::clone(&mark));
+        async move {
+            let _words = words;
+            std::future::pending::<()>().await;
+        }
+    });
+    world.run_for(MS).await;
+    world.crash("a");
+    assert!(dropped.get());
+    assert!(!world.trace().last_lines(10).iter().any(|line| line.contains("words")));
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn the_end_of_the_body_is_the_end_of_the_node(world: &mut World) {
+    let ticks = Rc::new(Cell::new(0));
+    let shared = Rc::clone(&ticks);
+    world.node("a", move |_| {
+        let ticks = Rc::clone(&shared);
+        async move {
+            tokio::task::spawn_local(async move {
+                loop {
+                    ticks.set(ticks.get() + 1);
+                    tokio::time::sleep(10 * MS).await;
+                }
+            });
+            tokio::time::sleep(95 * MS).await;
+        }
+    });
+    world.run_for(SECOND).await;
+    assert!(!world.is_up("a"));
+    assert_eq!(ticks.get(), 10);
+    assert_eq!(world.run_on("a", async {}).await, Err(NodeDown("a".to_owned())));
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn wall_clocks_are_skewed_one_by_one(world: &mut World) {
+    world.node("a", |_| std::future::pending::<()>());
+    world.node("b", |_| std::future::pending::<()>());
+    world.set_skew_ns("a", 2_000_000_000);
+    let clock = || async { SystemTime::now() };
+    let (a, b) =
+        (world.run_on("a", clock()).await.unwrap(), world.run_on("b", clock()).await.unwrap());
+    assert_eq!(a, b + 2 * SECOND);
+    assert_eq!(world.env("a").unwrap().wall_clock(), a);
+    world.restart("a");
+    assert_eq!(world.run_on("a", clock()).await.unwrap(), a);
+    world.set_skew_ns("a", -1_000_000_000);
+    assert_eq!(world.run_on("a", clock()).await.unwrap(), b - SECOND);
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn what_does_not_come_true_is_an_error(world: &mut World) {
+    let waited = world.run_until(|| false, SECOND).await;
+    assert_eq!(waited, Err(NotReached(SECOND)));
+    assert_eq!(world.now(), SECOND);
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn each_life_draws_other_entropy_and_each_node_chooses_its_own_order(world: &mut World) {
+    let draw = |env: Arc<SimEnv>| {
+        let mut bytes = [0; 16];
+        env.entropy(&mut bytes);
+        (bytes, (0..32).filter_map(|_| env.choose(8)).collect::<Vec<_>>())
+    };
+    world.node("a", |_| std::future::pending::<()>());
+    world.node("b", |_| std::future::pending::<()>());
+    let (a, b) = (draw(world.env("a").unwrap()), draw(world.env("b").unwrap()));
+    world.restart("a");
+    let again = draw(world.env("a").unwrap());
+    assert!(a.0 != b.0 && a.0 != again.0 && a.1 != b.1 && a.1 != again.1);
+    assert!(a.1.iter().all(|choice| *choice < 8));
+}

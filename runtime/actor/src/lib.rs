@@ -1,18 +1,65 @@
 //! The actors of one node: run queue, mailbox, ask, supervision, watch, registry.
-#![allow(missing_docs, unused, clippy::all)]
+//!
+//! What it is: [`Actor`]s with async [`Handler`]s that live on workers, each worker one actix actor that runs many of
+//! ours; bounded mailboxes; asks that say whether the message ran; supervisors that restart what fails and keep its
+//! mailbox. What it is NOT: a network. Other nodes are reached through the traits of `remote.rs`, which the runtime
+//! implements, and what they send comes in through [`ActorSystem::deliver`]. Read `actor.rs` next, then `cell.rs`.
+
+// The macros write paths through the crate's name, also in this crate's own tests.
 extern crate self as odeon_actor;
+
+mod accepts;
 mod actor;
+mod actor_ref;
+mod archive;
+mod ask;
+mod ask_slot;
+mod bonds;
+mod cell;
+mod child_spec;
 mod config;
+mod context;
+mod deadline;
+mod envelope;
 mod exit;
+mod future_slot;
+mod host;
+mod inbound;
+mod life;
+mod mailbox;
+mod registry;
 mod remote;
+mod room;
+mod run_queue;
+mod scratch;
+mod slots;
+mod spawn;
 mod stats;
-mod skeleton;
+mod supervisor;
+mod system;
+mod tell;
+mod turn;
+mod watch;
+mod worker;
+
+pub use accepts::{Accepted, Accepts, DeclareError};
 pub use actor::{Actor, Handler};
+pub use actor_ref::ActorRef;
+pub use ask::{Ask, AskFuture};
+pub use child_spec::{ChildSpec, Restart};
 pub use config::{SpawnOptions, SystemConfig};
+pub use context::Context;
 pub use exit::{ExitKind, ExitReason, StartError};
-pub use remote::{Flow, Inbound, Parcel, Refused, Remotes, RemoteAnswer, ReplyPath, ReplyTo, RoomWaiter, Route, TerminatedSink};
+pub use registry::{AnyRef, NameChange, NameChanges, NameTaken};
+pub use remote::{
+    Flow, Inbound, Parcel, Refused, RemoteAnswer, Remotes, ReplyPath, ReplyTo, RoomWaiter, Route,
+    TerminatedSink,
+};
+pub use slots::ExportError;
 pub use stats::SystemStats;
-pub use skeleton::*;
+pub use supervisor::{Supervisor, SupervisorSpec};
+pub use system::ActorSystem;
+pub use tell::Tell;
+pub use watch::{Identity, NetworkWatcher, Terminated, WatchId};
+
 pub use odeon_macros::actor;
-// What the attributes name through this crate as their root (`crate = odeon_actor`).
-pub use odeon_message::{Codec, Message, Schema, SchemaWalk, data, message, rkyv};

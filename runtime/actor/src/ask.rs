@@ -1,0 +1,302 @@
+//! Sending with an answer.
+//!
+//! On this node the ask is one allocation that carries message and reply (`ask_slot.rs`), and waits in the mailbox's
+//! room when it is full. To another node it is handed to a route, and the answer comes back as an archive, which is
+//! read here. Every failure says what is known about the message.
+
+use std::{
+    future::{Future, IntoFuture},
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use odeon_message::{AskError, AskId, Certainty, Failure, FailureKind, Message, Payload};
+
+use crate::{
+    ActorRef, ActorSystem, Handler, RemoteAnswer, RoomWaiter, Route,
+    actor_ref::{Place, gone},
+    ask_slot::AskHandle,
+    cell::{ActorCell, CellPtr},
+    deadline::Deadline,
+    envelope::Envelope,
+    room::Entered,
+    tell::Bundle,
+    worker::is_own_turn,
+};
+
+/// An ask that was not sent yet: await it.
+#[must_use = "an ask does nothing unless it is awaited"]
+pub struct Ask<A: Handler<M>, M: Message> {
+    actor: ActorRef<A>,
+    message: M,
+    within: Option<Duration>,
+}
+
+impl<A: Handler<M>, M: Message> Ask<A, M> {
+    pub(crate) fn new(actor: ActorRef<A>, message: M) -> Self {
+        Self { actor, message, within: None }
+    }
+
+    /// Waits at most this long, from the first poll to the answer; the time that is left travels with the message.
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = Some(within);
+        self
+    }
+}
+
+impl<A: Handler<M>, M: Message> IntoFuture for Ask<A, M> {
+    type Output = Result<M::Reply, AskError<M::Error>>;
+    type IntoFuture = AskFuture<A, M>;
+
+    fn into_future(self) -> AskFuture<A, M> {
+        let Self { actor, message, within } = self;
+        let deadline = Deadline::default();
+        AskFuture { actor, asking: Asking { within, deadline, state: State::New(message) } }
+    }
+}
+
+/// An ask that is under way.
+///
+/// # Cancel safety
+/// Dropped before its turn has come, the message does not run; a handler that has begun runs on, and its answer is
+/// dropped.
+#[must_use = "an ask does nothing unless it is awaited"]
+pub struct AskFuture<A: Handler<M>, M: Message> {
+    actor: ActorRef<A>,
+    asking: Asking<M>,
+}
+
+struct Asking<M: Message> {
+    within: Option<Duration>,
+    deadline: Deadline,
+    state: State<M>,
+}
+
+enum State<M: Message> {
+    New(M),
+    /// With an actor of this node; the ticket is its place in the waiting room.
+    Local(AskHandle<M>, Option<u64>),
+    /// Waits for room on the way to another node.
+    Line(M, RoomWaiter),
+    /// With an actor of another node.
+    Remote(AskId, Arc<AnswerSlot>),
+    Done,
+}
+
+// Nothing in it is pinned; the message is moved out by value.
+impl<A: Handler<M>, M: Message> Unpin for AskFuture<A, M> {}
+
+type Answer<M> = Result<<M as Message>::Output, Failure>;
+
+impl<M: Message> Asking<M> {
+    fn begin(&mut self, system: &ActorSystem) {
+        self.deadline = Deadline::after(self.within.unwrap_or(system.config().ask_within));
+    }
+
+    fn poll_local<A>(&mut self, cell: &Arc<ActorCell<A>>, cx: &mut Context<'_>) -> Poll<Answer<M>>
+    where
+        A: Handler<M>,
+    {
+        let system = cell.head.worker.system();
+        if let State::New(_) = self.state {
+            let State::New(message) = mem::replace(&mut self.state, State::Done) else {
+                return Poll::Ready(polled_again());
+            };
+            if is_own_turn(&raw const cell.head) {
+                let detail = "an actor asks itself: its handler would wait for itself";
+                return Poll::Ready(Err(Failure::not_delivered(FailureKind::Deadlock, detail)));
+            }
+            self.begin(system);
+            let (envelope, handle) = AskHandle::new::<A>(message, self.deadline.at());
+            let ticket = enter(cell, envelope);
+            self.state = State::Local(handle, ticket);
+        }
+        let State::Local(handle, ticket) = &mut self.state else {
+            return Poll::Ready(polled_again());
+        };
+        if let Poll::Ready(answer) = handle.poll(cx) {
+            return Poll::Ready(answer);
+        }
+        if self.deadline.is_over(system, cx) {
+            let answer = handle.give_up();
+            if let Some(ticket) = ticket.take() {
+                drop(cell.head.leave(ticket));
+            }
+            return Poll::Ready(answer);
+        }
+        Poll::Pending
+    }
+
+    fn poll_remote(
+        &mut self,
+        route: &dyn Route,
+        system: &ActorSystem,
+        cx: &mut Context<'_>,
+    ) -> Poll<Answer<M>> {
+        match mem::replace(&mut self.state, State::Done) {
+            State::New(message) => {
+                self.begin(system);
+                self.hand_over(message, None, route, system, cx)
+            }
+            State::Line(message, line) => self.hand_over(message, Some(line), route, system, cx),
+            State::Remote(ask, slot) => self.poll_answer(ask, slot, route, system, cx),
+            State::Local(..) | State::Done => Poll::Ready(polled_again()),
+        }
+    }
+
+    /// Gives the message to the route, or waits in line for it.
+    fn hand_over(
+        &mut self,
+        message: M,
+        mut line: Option<RoomWaiter>,
+        route: &dyn Route,
+        system: &ActorSystem,
+        cx: &mut Context<'_>,
+    ) -> Poll<Answer<M>> {
+        let handed = loop {
+            let slot = Arc::new(AnswerSlot::default());
+            let failure = match self.try_ask(&message, route, slot.clone()) {
+                Ok(ask) => break Ok((ask, slot)),
+                Err(failure) => failure,
+            };
+            if failure.kind != FailureKind::Full {
+                break Err(failure);
+            }
+            if self.deadline.is_over(system, cx) {
+                break Err(late("there was no room in time"));
+            }
+            if route.poll_room(line.get_or_insert_default(), cx).is_pending() {
+                self.state = State::Line(message, line.unwrap_or_default());
+                return Poll::Pending;
+            }
+        };
+        if let Some(mut line) = line {
+            route.forget_room(&mut line);
+        }
+        match handed {
+            Ok((ask, slot)) => self.poll_answer(ask, slot, route, system, cx),
+            Err(failure) => Poll::Ready(Err(failure)),
+        }
+    }
+
+    fn try_ask(
+        &self,
+        message: &M,
+        route: &dyn Route,
+        slot: Arc<AnswerSlot>,
+    ) -> Result<AskId, Failure> {
+        let mut parcel = Bundle::new(message, self.deadline.remaining())?;
+        route.ask(&mut parcel, slot).map_err(|refused| refused.failure)
+    }
+
+    fn poll_answer(
+        &mut self,
+        ask: AskId,
+        slot: Arc<AnswerSlot>,
+        route: &dyn Route,
+        system: &ActorSystem,
+        cx: &mut Context<'_>,
+    ) -> Poll<Answer<M>> {
+        if let Some(answer) = slot.poll(cx) {
+            return Poll::Ready(answer.and_then(|payload| read::<M>(&payload, system)));
+        }
+        if self.deadline.is_over(system, cx) {
+            let certainty = route.certainty(ask);
+            route.cancel(ask);
+            return Poll::Ready(Err(Failure::new(FailureKind::Deadline, certainty, "")));
+        }
+        self.state = State::Remote(ask, slot);
+        Poll::Pending
+    }
+}
+
+/// Puts an ask into a mailbox, or its waiting room: then it has a ticket.
+fn enter<A: crate::Actor>(cell: &Arc<ActorCell<A>>, envelope: Envelope) -> Option<u64> {
+    match CellPtr::new(cell.clone()).enter(envelope, None) {
+        Entered::Queued => None,
+        Entered::Waiting(ticket) => Some(ticket),
+        Entered::Refused(envelope, kind) => {
+            envelope.refuse(&cell.head.refusal(kind));
+            None
+        }
+    }
+}
+
+fn read<M: Message>(payload: &Payload, system: &ActorSystem) -> Answer<M> {
+    let failed = |detail: String| Failure::new(FailureKind::Decode, Certainty::Ran, detail);
+    let codec = M::CODEC.ok_or_else(|| failed(format!("{} has no archive", M::NAME)))?;
+    let output = codec.decode_output(payload, system);
+    output.map_err(|error| failed(format!("the answer to {}: {error}", M::NAME)))
+}
+
+fn late(detail: &str) -> Failure {
+    Failure::not_delivered(FailureKind::Deadline, detail)
+}
+
+fn polled_again<T>() -> Result<T, Failure> {
+    Err(Failure::new(FailureKind::Cancelled, Certainty::MayHaveRun, "polled after its end"))
+}
+
+impl<A: Handler<M>, M: Message> Future for AskFuture<A, M> {
+    type Output = Result<M::Reply, AskError<M::Error>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { actor, asking } = self.get_mut();
+        let answer = match actor.place() {
+            Place::Local(cell) => asking.poll_local(cell, cx),
+            Place::Remote(route, system) => asking.poll_remote(&**route, system, cx),
+            Place::Gone(address) => Poll::Ready(Err(gone(address))),
+        };
+        answer.map(|answer| match answer {
+            Ok(output) => M::answer(output).map_err(AskError::Handler),
+            Err(failure) => Err(failure.into()),
+        })
+    }
+}
+
+impl<A: Handler<M>, M: Message> Drop for AskFuture<A, M> {
+    fn drop(&mut self) {
+        match (self.actor.place(), &mut self.asking.state) {
+            (Place::Local(cell), State::Local(_, Some(ticket))) => drop(cell.head.leave(*ticket)),
+            (Place::Remote(route, _), State::Line(_, line)) => route.forget_room(line),
+            (Place::Remote(route, _), State::Remote(ask, _)) => route.cancel(*ask),
+            _ => {}
+        }
+    }
+}
+
+/// Where the answer of an actor on another node arrives.
+#[derive(Default)]
+struct AnswerSlot(Mutex<Arrived>);
+
+#[derive(Default)]
+struct Arrived {
+    answer: Option<Result<Payload, Failure>>,
+    waker: Option<Waker>,
+}
+
+impl AnswerSlot {
+    fn poll(&self, cx: &mut Context<'_>) -> Option<Result<Payload, Failure>> {
+        let mut arrived = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if arrived.answer.is_none() {
+            arrived.waker = Some(cx.waker().clone());
+        }
+        arrived.answer.take()
+    }
+}
+
+impl RemoteAnswer for AnswerSlot {
+    fn answer(&self, result: Result<Payload, Failure>) {
+        let waker = {
+            let mut arrived = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            arrived.answer = Some(result);
+            arrived.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}

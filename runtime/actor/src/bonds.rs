@@ -1,0 +1,118 @@
+//! What ties an actor to others, and is needed rarely: parent, children, watchers, names, system lane, waiting room.
+//!
+//! It sits behind one lock and is allocated on first need; nothing on the way of a message that finds room touches it.
+//! No lock is held while another cell's lock is taken or foreign code runs. Read `room.rs` and `watch.rs` next.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{MutexGuard, PoisonError},
+};
+
+use odeon_message::{ActorKey, Incarnation};
+
+use crate::{
+    ExitReason, Identity,
+    cell::{CellHead, CellPtr, Signals},
+    envelope::Envelope,
+    room::Room,
+    watch::Watcher,
+};
+
+/// Who decides what becomes of an actor when it ends.
+pub(crate) struct Parent {
+    pub(crate) cell: CellPtr,
+    /// Makes the message by which a supervisor learns of an end; `None` for a parent that is no supervisor.
+    pub(crate) report: Option<fn(child: u64, reason: ExitReason) -> Envelope>,
+}
+
+/// What waits in the system lane.
+pub(crate) enum LaneItem {
+    /// A watched actor has ended.
+    Terminated { who: Identity, token: u64, reason: ExitReason },
+    /// A message that is never behind others.
+    Message(Envelope),
+}
+
+#[derive(Default)]
+pub(crate) struct Bonds {
+    /// Set when the actor is gone for good.
+    pub(crate) ended: Option<ExitReason>,
+    pub(crate) parent: Option<Parent>,
+    /// By number, so in order of spawning.
+    pub(crate) children: BTreeMap<u64, CellPtr>,
+    pub(crate) watchers: Vec<Watcher>,
+    pub(crate) names: Vec<Box<str>>,
+    /// Its place in the slot table, in the life of the node in which it was taken.
+    pub(crate) key: Option<(Incarnation, ActorKey)>,
+    /// Bounded by what other actors' ends and children can produce: one item a watch, one a child.
+    pub(crate) lane: VecDeque<LaneItem>,
+    pub(crate) room: Room,
+}
+
+impl CellHead {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Bonds>>> {
+        self.bonds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on the bonds, which are made if need be.
+    pub(crate) fn with_bonds<R>(&self, f: impl FnOnce(&mut Bonds) -> R) -> R {
+        f(self.lock().get_or_insert_default())
+    }
+
+    /// Works on the bonds, if there are any.
+    pub(crate) fn if_bonds<R>(&self, f: impl FnOnce(&mut Bonds) -> R) -> Option<R> {
+        self.lock().as_deref_mut().map(f)
+    }
+
+    /// Whether a supervisor decides about it.
+    pub(crate) fn is_supervised(&self) -> bool {
+        self.if_bonds(|bonds| bonds.parent.as_ref().is_some_and(|parent| parent.report.is_some()))
+            .unwrap_or(false)
+    }
+
+    pub(crate) fn has_parent(&self) -> bool {
+        self.if_bonds(|bonds| bonds.parent.is_some()).unwrap_or(false)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.if_bonds(|bonds| bonds.ended.is_some()).unwrap_or(false)
+    }
+
+    pub(crate) fn has_children(&self) -> bool {
+        self.if_bonds(|bonds| !bonds.children.is_empty()).unwrap_or(false)
+    }
+
+    /// Signals all children, the last first.
+    pub(crate) fn signal_children(&self, bits: u8) {
+        let children = self.if_bonds(|bonds| bonds.children.values().cloned().collect::<Vec<_>>());
+        for child in children.unwrap_or_default().iter().rev() {
+            child.signal(bits);
+        }
+    }
+
+    /// The next item of the system lane; clears the signal when there is none.
+    pub(crate) fn next_lane_item(&self) -> Option<LaneItem> {
+        let mut lock = self.lock();
+        let item = lock.as_deref_mut().and_then(|bonds| bonds.lane.pop_front());
+        if item.is_none() {
+            self.signals.take(Signals::LANE);
+        }
+        item
+    }
+}
+
+impl CellPtr {
+    /// Puts an item in the system lane; `false` if the actor is gone.
+    pub(crate) fn push_lane(&self, item: LaneItem) -> bool {
+        let refused = self.with_bonds(|bonds| {
+            if bonds.ended.is_some() {
+                return Some(item);
+            }
+            bonds.lane.push_back(item);
+            self.signals.set(Signals::LANE);
+            None
+        });
+        // What is refused is dropped here, outside the lock.
+        refused.is_none() && self.schedule()
+    }
+}

@@ -1,0 +1,309 @@
+//! The one allocation of an actor: what everybody may touch, and behind it what only its worker may.
+//!
+//! [`CellHead`] is the same for every actor type, so that the run queue, the registry, watchers and the network hold
+//! actors by one thin, counted pointer, [`CellPtr`]. [`ActorCell`] adds the typed [`Core`]. What it is NOT: the logic
+//! of an actor's life; read `life.rs` next. What is needed rarely is in `bonds.rs`.
+#![expect(unsafe_code, reason = "typed cells are linked and counted through their common head")]
+
+use std::{
+    any::TypeId,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::{self, NonNull},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering},
+    },
+    task::{RawWaker, RawWakerVTable, Waker},
+};
+
+use crate::{
+    Actor, Context,
+    bonds::Bonds,
+    life::{self, Core},
+    mailbox::Mailbox,
+    stats::count,
+    turn::Turn,
+    worker::Worker,
+};
+
+/// What others want from an actor: bits that are set from any thread and taken in the actor's turn.
+#[derive(Default)]
+pub(crate) struct Signals(AtomicU8);
+
+impl Signals {
+    /// Stop for good after the current handler.
+    pub(crate) const STOP: u8 = 1;
+    /// End now, in the middle of a handler if need be.
+    pub(crate) const KILL: u8 = 2;
+    /// The actor ends by itself; its supervisor decides what then.
+    pub(crate) const LEAVE: u8 = 4;
+    /// The supervisor's verdict: start again.
+    pub(crate) const RESTART: u8 = 8;
+    /// The supervisor's verdict: let it end.
+    pub(crate) const RELEASE: u8 = 16;
+    /// There is something in the system lane.
+    pub(crate) const LANE: u8 = 32;
+
+    pub(crate) fn any(&self) -> u8 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set(&self, bits: u8) {
+        self.0.fetch_or(bits, Ordering::AcqRel);
+    }
+
+    /// Takes those of `bits` that are set.
+    pub(crate) fn take(&self, bits: u8) -> u8 {
+        self.0.fetch_and(!bits, Ordering::AcqRel) & bits
+    }
+}
+
+/// The part of an actor that does not depend on its type.
+pub(crate) struct CellHead {
+    /// The cell below in a worker's inbox.
+    pub(crate) next: AtomicPtr<CellHead>,
+    calls: &'static CellCalls,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) worker: Arc<Worker>,
+    /// Number on its node, in order of spawning, from 1.
+    pub(crate) number: u64,
+    pub(crate) bonds: Mutex<Option<Box<Bonds>>>,
+    /// Place among the worker's live cells.
+    pub(crate) live_at: AtomicU32,
+    pub(crate) signals: Signals,
+    /// In the run queue, or on the way to it.
+    pub(crate) queued: AtomicBool,
+}
+
+impl Drop for CellHead {
+    fn drop(&mut self) {
+        self.worker.system().counters().cells.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct CellCalls {
+    retain: unsafe fn(NonNull<CellHead>),
+    release: unsafe fn(NonNull<CellHead>),
+    run: unsafe fn(NonNull<CellHead>, &mut Turn<'_>) -> bool,
+    end: unsafe fn(NonNull<CellHead>),
+    type_id: fn() -> TypeId,
+    id: Option<&'static str>,
+    type_name: fn() -> &'static str,
+}
+
+/// An actor with its type.
+#[repr(C)]
+pub(crate) struct ActorCell<A: Actor> {
+    pub(crate) head: CellHead,
+    core: Core<A>,
+}
+
+// SAFETY: the head is made for sharing. The core is touched only in the cell's turn, by one thread at a time, and all
+// it holds is `Send`: actors, arguments, contexts, messages and handlers' futures.
+unsafe impl<A: Actor> Send for ActorCell<A> {}
+// SAFETY: as above.
+unsafe impl<A: Actor> Sync for ActorCell<A> {}
+
+impl<A: Actor> ActorCell<A> {
+    const CALLS: &'static CellCalls = &CellCalls {
+        retain: Self::retain,
+        release: Self::release,
+        run: life::run::<A>,
+        end: life::end::<A>,
+        type_id: TypeId::of::<A>,
+        id: A::ID,
+        type_name: std::any::type_name::<A>,
+    };
+
+    /// A new actor that counts as live; it refers to itself until it ends.
+    pub(crate) fn new(worker: Arc<Worker>, number: u64, bound: u32, core: Core<A>) -> Arc<Self> {
+        let counters = worker.system().counters();
+        count(&counters.cells);
+        count(&counters.live_actors);
+        let head = CellHead {
+            next: AtomicPtr::new(ptr::null_mut()),
+            calls: Self::CALLS,
+            mailbox: Mailbox::new(bound),
+            worker,
+            number,
+            bonds: Mutex::new(None),
+            live_at: AtomicU32::new(u32::MAX),
+            signals: Signals::default(),
+            queued: AtomicBool::new(false),
+        };
+        let cell = Arc::new(Self { head, core });
+        // SAFETY: nobody else knows the cell yet.
+        unsafe { cell.core.set_context(Context::new(cell.clone())) };
+        cell
+    }
+
+    /// What only the worker may touch.
+    ///
+    /// # Safety
+    /// It is the cell's turn, or the cell was not published yet.
+    pub(crate) unsafe fn core(&self) -> &Core<A> {
+        &self.core
+    }
+
+    unsafe fn retain(cell: NonNull<CellHead>) {
+        // SAFETY: the pointer came out of an `Arc` of this type, which is alive.
+        unsafe { Arc::increment_strong_count(cell.cast::<Self>().as_ptr()) }
+    }
+
+    unsafe fn release(cell: NonNull<CellHead>) {
+        // SAFETY: the pointer came out of an `Arc` of this type, and the caller gives up one count.
+        unsafe { Arc::decrement_strong_count(cell.cast::<Self>().as_ptr()) }
+    }
+}
+
+/// A counted reference to an actor of any type.
+pub(crate) struct CellPtr(NonNull<CellHead>);
+
+// SAFETY: it is an `Arc` of a cell, and cells are `Send` and `Sync`.
+unsafe impl Send for CellPtr {}
+// SAFETY: as above.
+unsafe impl Sync for CellPtr {}
+
+impl CellPtr {
+    pub(crate) fn new<A: Actor>(cell: Arc<ActorCell<A>>) -> Self {
+        let raw = Arc::into_raw(cell).cast_mut().cast::<CellHead>();
+        Self(NonNull::new(raw).expect("an Arc never points to null"))
+    }
+
+    pub(crate) fn as_raw(&self) -> NonNull<CellHead> {
+        self.0
+    }
+
+    pub(crate) fn into_raw(self) -> NonNull<CellHead> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// Takes back what [`into_raw`](Self::into_raw) gave out.
+    ///
+    /// # Safety
+    /// Each count is taken back once.
+    pub(crate) unsafe fn from_raw(cell: NonNull<CellHead>) -> Self {
+        Self(cell)
+    }
+
+    /// One more reference to a cell that is known to be alive.
+    ///
+    /// # Safety
+    /// `cell` came out of a `CellPtr` or a cell's `Arc` that is still alive.
+    pub(crate) unsafe fn share(cell: NonNull<CellHead>) -> Self {
+        Self::clone(&ManuallyDrop::new(Self(cell)))
+    }
+
+    /// The typed cell, if it is of this type.
+    pub(crate) fn downcast<A: Actor>(self) -> Result<Arc<ActorCell<A>>, Self> {
+        if (self.calls.type_id)() != TypeId::of::<A>() {
+            return Err(self);
+        }
+        let cell = self.into_raw().cast::<ActorCell<A>>();
+        // SAFETY: the type was compared, and the count of `self` goes over to the `Arc`.
+        Ok(unsafe { Arc::from_raw(cell.as_ptr()) })
+    }
+
+    /// The declared id of the actor's type.
+    pub(crate) fn actor_id(&self) -> Option<&'static str> {
+        self.calls.id
+    }
+
+    /// What people call the type: its id, else its name in the program.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.calls.id.unwrap_or_else(|| (self.calls.type_name)())
+    }
+
+    /// Puts the cell in its worker's run queue, unless it is there; `false` if the worker is gone.
+    pub(crate) fn schedule(&self) -> bool {
+        if self.queued.swap(true, Ordering::AcqRel) {
+            return true;
+        }
+        self.worker.enqueue(self.clone())
+    }
+
+    /// Sets signals and lets the actor see them.
+    pub(crate) fn signal(&self, bits: u8) {
+        self.signals.set(bits);
+        self.schedule();
+    }
+
+    /// Runs the actor; `true` if it has more to do.
+    ///
+    /// # Safety
+    /// The caller is the cell's worker, and no turn of the cell is going on.
+    pub(crate) unsafe fn run(&self, turn: &mut Turn<'_>) -> bool {
+        // SAFETY: the pointer is of the type that the table was made for; the caller keeps the rest.
+        unsafe { (self.calls.run)(self.0, turn) }
+    }
+
+    /// Ends the actor where it stands, without running any of its code but its destructors.
+    ///
+    /// # Safety
+    /// As [`run`](Self::run); or the cell never got to its worker.
+    pub(crate) unsafe fn end(&self) {
+        // SAFETY: as above.
+        unsafe { (self.calls.end)(self.0) }
+    }
+}
+
+impl Clone for CellPtr {
+    fn clone(&self) -> Self {
+        // SAFETY: `self` holds a count, so the cell is alive.
+        unsafe { (self.calls.retain)(self.0) };
+        Self(self.0)
+    }
+}
+
+impl Drop for CellPtr {
+    fn drop(&mut self) {
+        let release = self.calls.release;
+        // SAFETY: the count of `self` is given up.
+        unsafe { release(self.0) }
+    }
+}
+
+impl Deref for CellPtr {
+    type Target = CellHead;
+
+    fn deref(&self) -> &CellHead {
+        // SAFETY: `self` holds a count, so the cell is alive; only its head is referred to.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+static WAKER: RawWakerVTable = RawWakerVTable::new(clone_waker, wake, wake_by_ref, drop_waker);
+
+fn cell_of(data: *const ()) -> NonNull<CellHead> {
+    NonNull::new(data.cast_mut().cast()).expect("a waker is made from a cell")
+}
+
+unsafe fn clone_waker(data: *const ()) -> RawWaker {
+    // SAFETY: the waker that is cloned keeps the cell alive.
+    let shared = unsafe { CellPtr::share(cell_of(data)) };
+    RawWaker::new(shared.into_raw().as_ptr().cast_const().cast(), &WAKER)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the waker's count is given up with it.
+    unsafe { CellPtr::from_raw(cell_of(data)) }.schedule();
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the waker keeps its count, so this one must not be dropped.
+    ManuallyDrop::new(unsafe { CellPtr::from_raw(cell_of(data)) }).schedule();
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the waker's count is given up with it.
+    drop(unsafe { CellPtr::from_raw(cell_of(data)) });
+}
+
+/// A waker of the cell for the length of its turn; it holds no count of its own, its clones do.
+pub(crate) fn turn_waker(cell: &CellPtr) -> ManuallyDrop<Waker> {
+    let data = cell.as_raw().as_ptr().cast_const().cast();
+    // SAFETY: the table's functions keep the contract of `RawWakerVTable`; they may run on any thread. The count that
+    // the waker seems to own is never given up, since it is not dropped.
+    ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, &WAKER)) })
+}

@@ -1,0 +1,187 @@
+//! What an actor can do besides answering: spawn, watch, stop.
+//!
+//! A [`Context`] is a handle to the actor's own cell; a suspended handler may hold it while the worker goes on with
+//! others, so nothing in it is touched by the worker during a handler. What it is NOT: a mailbox or a scheduler. Read
+//! `spawn.rs` for how actors come to be.
+
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
+
+use crate::{
+    Actor, ActorRef, ActorSystem, ExitKind, ExitReason, Identity, Route, SpawnOptions, StartError,
+    WatchId,
+    actor_ref::Place,
+    bonds::Parent,
+    cell::{ActorCell, CellPtr, Signals},
+    spawn,
+    watch::Watcher,
+};
+
+/// The surroundings of a running actor.
+pub struct Context<A: Actor> {
+    cell: Arc<ActorCell<A>>,
+    /// What it watches.
+    watches: BTreeMap<Identity, Watching>,
+    /// How it wants to end.
+    ending: Option<ExitReason>,
+}
+
+struct Watching {
+    token: u64,
+    target: Target,
+}
+
+enum Target {
+    Local(CellPtr),
+    Remote(Arc<dyn Route>),
+    /// It had ended before; the news is on its way.
+    Ended,
+}
+
+impl<A: Actor> Context<A> {
+    pub(crate) fn new(cell: Arc<ActorCell<A>>) -> Self {
+        Self { cell, watches: BTreeMap::new(), ending: None }
+    }
+
+    /// The reference to this actor.
+    #[must_use]
+    pub fn self_ref(&self) -> ActorRef<A> {
+        ActorRef::local(self.cell.clone())
+    }
+
+    /// The node's actors.
+    #[must_use]
+    pub fn system(&self) -> &ActorSystem {
+        self.cell.head.worker.system()
+    }
+
+    /// Starts a child on this actor's worker. It stops when this actor ends or restarts.
+    ///
+    /// The future is done when the child has started; its first messages may be sent before.
+    ///
+    /// # Errors
+    /// When the child does not start; see [`StartError`].
+    ///
+    /// # Cancel safety
+    /// A child whose start nobody waits for any more is stopped.
+    pub fn spawn<C: Actor>(
+        &self,
+        args: C::Args,
+        options: SpawnOptions,
+    ) -> impl Future<Output = Result<ActorRef<C>, StartError>> + Send + use<A, C> {
+        let parent = Parent { cell: self.own_cell(), report: None };
+        self.spawn_with(args, options, parent)
+    }
+
+    pub(crate) fn spawn_with<C: Actor>(
+        &self,
+        args: C::Args,
+        options: SpawnOptions,
+        parent: Parent,
+    ) -> impl Future<Output = Result<ActorRef<C>, StartError>> + Send + use<A, C> {
+        let worker = self.cell.head.worker.clone();
+        spawn::spawn(worker, args, options, Some(parent))
+    }
+
+    pub(crate) fn own_cell(&self) -> CellPtr {
+        CellPtr::new(self.cell.clone())
+    }
+
+    /// Asks to be told when an actor is gone, on this node or another: [`Actor::terminated`] is called exactly once,
+    /// at once if it is gone already. Watching it again before that changes nothing. A restart is no end.
+    pub fn watch<B: Actor>(&mut self, actor: &ActorRef<B>) {
+        let who = actor.identity();
+        if self.watches.contains_key(&who) {
+            return;
+        }
+        let system = self.system().clone();
+        let token = system.next_token();
+        let me = self.own_cell();
+        let watcher = Watcher::Actor { cell: me.clone(), token };
+        let target = match actor.place() {
+            Place::Local(cell) => match cell.head.add_watcher(watcher) {
+                Ok(()) => Target::Local(CellPtr::new(cell.clone())),
+                Err((watcher, reason)) => {
+                    watcher.tell(who, None, &reason);
+                    Target::Ended
+                }
+            },
+            Place::Remote(route, _) => {
+                let watch = WatchId(token);
+                let to = route.address();
+                system.remote_watches_table().insert(watch, me, to);
+                if let Err(reason) = route.watch(watch) {
+                    system.terminated_from_network(to.node, to.incarnation, watch, reason);
+                }
+                Target::Remote(route.clone())
+            }
+            Place::Gone(_) => {
+                watcher.tell(who, None, &ExitReason::bare(ExitKind::NoActor));
+                Target::Ended
+            }
+        };
+        self.watches.insert(who, Watching { token, target });
+    }
+
+    /// Takes a watch back: [`Actor::terminated`] is not called for it any more.
+    pub fn unwatch<B: Actor>(&mut self, actor: &ActorRef<B>) {
+        if let Some(watching) = self.watches.remove(&actor.identity()) {
+            self.end_watch(watching);
+        }
+    }
+
+    fn end_watch(&self, watching: Watching) {
+        match watching.target {
+            Target::Local(cell) => cell.remove_watcher(watching.token),
+            Target::Remote(route) => {
+                let watch = WatchId(watching.token);
+                if self.system().remote_watches_table().remove(watch, route.address()) {
+                    route.unwatch(watch);
+                }
+            }
+            Target::Ended => {}
+        }
+    }
+
+    /// Ends this actor after the present message, normally: [`Actor::stopped`] runs, queued messages are refused. A
+    /// permanent child of a supervisor starts again, with its mailbox.
+    pub fn stop(&mut self) {
+        self.end_with(ExitReason::stopped());
+    }
+
+    /// Ends this actor after the present message, as failed: a supervisor may start it again.
+    pub fn fail(&mut self, why: &str) {
+        self.end_with(ExitReason::new(ExitKind::Failed, why));
+    }
+
+    fn end_with(&mut self, reason: ExitReason) {
+        self.ending.get_or_insert(reason);
+        self.cell.head.signals.set(Signals::LEAVE);
+    }
+
+    pub(crate) fn take_ending(&mut self) -> Option<ExitReason> {
+        self.ending.take()
+    }
+
+    /// Whether a watch is still wanted; it is over with that.
+    pub(crate) fn take_watch(&mut self, who: Identity, token: u64) -> bool {
+        let wanted = self.watches.get(&who).is_some_and(|watching| watching.token == token);
+        if wanted {
+            self.watches.remove(&who);
+        }
+        wanted
+    }
+
+    /// A life is over: nothing it asked for happens in the next.
+    pub(crate) fn forget_life(&mut self) {
+        self.ending = None;
+        for watching in std::mem::take(&mut self.watches).into_values() {
+            self.end_watch(watching);
+        }
+    }
+}
+
+impl<A: Actor> fmt::Debug for Context<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context({:?})", self.self_ref())
+    }
+}

@@ -1,0 +1,169 @@
+//! One message on its way through a mailbox: one allocation, linked in place, typed by a table of functions.
+//!
+//! An [`Envelope`] owns its node. It ends in exactly one of three ways: it is [started](Envelope::start), which hands
+//! the message to a handler, it is [refused](Envelope::refuse), which answers whoever waits, or a tell takes its
+//! message [back](Envelope::reclaim). Dropping one refuses it, so that none is lost on any way out. What it is NOT: a
+//! queue; read `mailbox.rs` next. Asks are in `ask_slot.rs`, messages from the network in `inbound.rs`.
+#![expect(unsafe_code, reason = "nodes of different types share one intrusive list")]
+
+use std::{
+    mem::ManuallyDrop,
+    ptr::{self, NonNull},
+    sync::atomic::AtomicPtr,
+};
+
+use odeon_message::{Failure, FailureKind, Message};
+
+use crate::{
+    Handler,
+    cell::{ActorCell, CellHead},
+    future_slot::Sink,
+    life,
+    stats::count,
+    turn::Turn,
+};
+
+/// The start of every node; the rest depends on the kind of envelope.
+pub(crate) struct Head {
+    /// The node below in a stack of messages; written by whoever owns the node alone.
+    pub(crate) next: AtomicPtr<Head>,
+    calls: &'static EnvelopeCalls,
+}
+
+impl Head {
+    pub(crate) const fn new(calls: &'static EnvelopeCalls) -> Self {
+        Self { next: AtomicPtr::new(ptr::null_mut()), calls }
+    }
+}
+
+/// What can be done with a node. Each function consumes it.
+pub(crate) struct EnvelopeCalls {
+    /// Hands the message to its handler; `true` if the handler's future is done.
+    ///
+    /// # Safety
+    /// The node is owned and of this table's type; the cell is of the actor type the table was made for; this is the
+    /// cell's turn and no future is in its slot.
+    pub(crate) start: unsafe fn(NonNull<Head>, NonNull<CellHead>, &mut Turn<'_>) -> bool,
+    /// Drops the message and answers whoever waits.
+    ///
+    /// # Safety
+    /// The node is owned and of this table's type.
+    pub(crate) refuse: unsafe fn(NonNull<Head>, &Failure),
+}
+
+/// An owned node.
+pub(crate) struct Envelope(NonNull<Head>);
+
+// SAFETY: every node holds only `Send` parts (messages are `Send`), and the handle owns it.
+unsafe impl Send for Envelope {}
+
+impl Envelope {
+    /// Takes ownership of a node.
+    ///
+    /// # Safety
+    /// `node` came from [`into_raw`](Self::into_raw), or is the start of a node whose table is its own; nobody else
+    /// owns it.
+    pub(crate) unsafe fn from_raw(node: NonNull<Head>) -> Self {
+        Self(node)
+    }
+
+    pub(crate) fn into_raw(self) -> NonNull<Head> {
+        ManuallyDrop::new(self).0
+    }
+
+    fn calls(node: NonNull<Head>) -> &'static EnvelopeCalls {
+        // SAFETY: the caller owns the node, so it is alive.
+        unsafe { node.as_ref() }.calls
+    }
+
+    /// Hands the message to its handler; `true` if the handler's future is done, `false` if it waits in the slot.
+    ///
+    /// # Safety
+    /// The cell is of the actor type the envelope was made for; this is its turn, and its slot is empty.
+    pub(crate) unsafe fn start(self, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+        let node = self.into_raw();
+        // SAFETY: the node was owned by `self`; the caller keeps the rest.
+        unsafe { (Self::calls(node).start)(node, cell, turn) }
+    }
+
+    /// Drops the message unhandled and tells whoever waits why.
+    pub(crate) fn refuse(self, failure: &Failure) {
+        let node = self.into_raw();
+        // SAFETY: the node was owned by `self`.
+        unsafe { (Self::calls(node).refuse)(node, failure) }
+    }
+}
+
+impl Drop for Envelope {
+    fn drop(&mut self) {
+        let failure = Failure::not_delivered(FailureKind::Stopped, "");
+        // SAFETY: the node is owned by `self`, which is going away.
+        unsafe { (Self::calls(self.0).refuse)(self.0, &failure) }
+    }
+}
+
+#[repr(C)]
+struct TellNode<M> {
+    head: Head,
+    message: M,
+}
+
+/// The table of tells of `M` to `A`, and the sink of their handlers.
+struct Told<A, M>(std::marker::PhantomData<(A, M)>);
+
+impl<A: Handler<M>, M: Message> Told<A, M> {
+    const CALLS: &'static EnvelopeCalls =
+        &EnvelopeCalls { start: Self::start, refuse: Self::refuse };
+
+    unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+        // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
+        let message = unsafe { open::<M>(node) };
+        // SAFETY: the caller keeps the contract of the turn; the sink needs no target.
+        unsafe { life::handle::<A, M, Self>(cell, ptr::null_mut(), message, turn) }
+    }
+
+    unsafe fn refuse(node: NonNull<Head>, _: &Failure) {
+        // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
+        drop(unsafe { open::<M>(node) });
+    }
+}
+
+impl<A: Handler<M>, M: Message> Sink<M::Output> for Told<A, M> {
+    unsafe fn done(cell: NonNull<CellHead>, _: *mut (), output: M::Output) {
+        if M::answer(output).is_err() {
+            // SAFETY: the cell is alive during its turn and of this actor type.
+            let cell = unsafe { cell.cast::<ActorCell<A>>().as_ref() };
+            count(&cell.head.worker.system().counters().tell_errors);
+        }
+    }
+
+    unsafe fn fail(_: NonNull<CellHead>, _: *mut (), _: &Failure) {}
+}
+
+/// Frees the node of a tell and takes its message out.
+///
+/// # Safety
+/// The node is owned and was made by [`Envelope::tell`] with the same `M`.
+unsafe fn open<M>(node: NonNull<Head>) -> M {
+    // SAFETY: the caller says that it is an owned box of this type.
+    let node = unsafe { Box::from_raw(node.cast::<TellNode<M>>().as_ptr()) };
+    let TellNode { head: _, message } = *node;
+    message
+}
+
+impl Envelope {
+    /// A tell: one allocation.
+    pub(crate) fn tell<A: Handler<M>, M: Message>(message: M) -> Self {
+        let node = Box::new(TellNode { head: Head::new(Told::<A, M>::CALLS), message });
+        Self(NonNull::from(Box::leak(node)).cast())
+    }
+
+    /// Takes the message of a tell back.
+    ///
+    /// # Safety
+    /// The envelope was made by [`tell`](Self::tell) with the same `M`.
+    pub(crate) unsafe fn reclaim<M: Message>(self) -> M {
+        // SAFETY: the node is owned by `self`; the caller says what it is.
+        unsafe { open::<M>(self.into_raw()) }
+    }
+}

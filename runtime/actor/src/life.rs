@@ -1,0 +1,276 @@
+//! The life of an actor, as its worker runs it: start, messages, restart, end.
+//!
+//! [`run`] is one turn. It polls the future that waits, then takes messages until the mailbox is empty or the turn is
+//! spent; whenever something else is wanted, [`Phase`] says what comes next, in `steps.rs`. Panics are caught here,
+//! once a turn, and judged in `ending.rs`. What it is NOT: a task or a queue; the worker calls it (`worker.rs`).
+#![expect(unsafe_code, reason = "handlers borrow the actor from its cell while the worker goes on")]
+
+mod ending;
+mod starting;
+mod steps;
+
+use std::{
+    cell::{Cell, RefCell, UnsafeCell},
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr::NonNull,
+};
+
+use odeon_message::Message;
+use tokio::sync::oneshot;
+
+use crate::{
+    Actor, Context, ExitReason, Handler, StartError,
+    cell::{ActorCell, CellHead, Signals},
+    future_slot::{FutureSlot, Sink},
+    mailbox::Batch,
+    turn::Turn,
+};
+
+pub(crate) use ending::end;
+
+/// Where an actor is in its life. Each phase but `Running` ends in `steps.rs`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Its worker has not seen it yet.
+    Fresh,
+    /// `start` runs.
+    Starting,
+    /// It takes messages.
+    Running,
+    /// `stopped` runs.
+    Stopping,
+    /// Its value is dropped; its children are ending.
+    Reaping,
+    /// Its supervisor decides whether it starts again; the mailbox fills.
+    Waiting,
+    /// It is gone.
+    Ended,
+}
+
+/// Why and how a life ends.
+#[derive(Clone)]
+struct Exit {
+    reason: ExitReason,
+    /// Nobody is asked whether it shall start again.
+    last: bool,
+}
+
+/// Who waits for the first start.
+type Starter = oneshot::Sender<Result<(), StartError>>;
+
+/// What only the worker touches, in the actor's turn. `actor` and `context` may be borrowed by the future in the slot;
+/// everything else never is.
+pub(crate) struct Core<A: Actor> {
+    phase: Cell<Phase>,
+    exit: Cell<Option<Exit>>,
+    batch: Batch,
+    /// Messages taken whose room was not given back yet.
+    taken: Cell<u32>,
+    slot: FutureSlot,
+    actor: UnsafeCell<Option<A>>,
+    context: UnsafeCell<Option<Context<A>>>,
+    args: RefCell<Option<A::Args>>,
+    starter: Cell<Option<Starter>>,
+}
+
+impl<A: Actor> Core<A> {
+    pub(crate) fn new(args: A::Args, starter: Starter) -> Self {
+        Self {
+            phase: Cell::new(Phase::Fresh),
+            exit: Cell::new(None),
+            batch: Batch::default(),
+            taken: Cell::new(0),
+            slot: FutureSlot::default(),
+            actor: UnsafeCell::new(None),
+            context: UnsafeCell::new(None),
+            args: RefCell::new(Some(args)),
+            starter: Cell::new(Some(starter)),
+        }
+    }
+
+    /// Puts the context in, which refers to the cell that this core is in.
+    ///
+    /// # Safety
+    /// The cell was not published yet.
+    pub(crate) unsafe fn set_context(&self, context: Context<A>) {
+        // SAFETY: the caller has the only reference.
+        unsafe { *self.context.get() = Some(context) };
+    }
+
+    /// # Safety
+    /// It is the cell's turn and nothing that borrows the actor is in the slot or made from this call twice.
+    #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
+    unsafe fn actor(&self) -> &mut Option<A> {
+        // SAFETY: the caller says so.
+        unsafe { &mut *self.actor.get() }
+    }
+
+    /// # Safety
+    /// As [`actor`](Self::actor), for the context.
+    #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
+    unsafe fn context(&self) -> &mut Option<Context<A>> {
+        // SAFETY: the caller says so.
+        unsafe { &mut *self.context.get() }
+    }
+
+    /// What a handler borrows.
+    ///
+    /// # Safety
+    /// As [`actor`](Self::actor), for both.
+    unsafe fn borrow(&self) -> (&mut A, &mut Context<A>) {
+        // SAFETY: the caller says so.
+        let actor = unsafe { self.actor() };
+        // SAFETY: the caller says so.
+        let context = unsafe { self.context() };
+        let actor = actor.as_mut().expect("a running actor has a value");
+        (actor, context.as_mut().expect("a live cell has a context"))
+    }
+}
+
+/// What to do after a step.
+enum Next {
+    /// Another step or message may follow.
+    Go,
+    /// Nothing until somebody schedules the cell.
+    Rest,
+}
+
+/// The cell behind a head.
+///
+/// # Safety
+/// `cell` is alive for `'a` and of actor type `A`.
+unsafe fn typed<'a, A: Actor>(cell: NonNull<CellHead>) -> &'a ActorCell<A> {
+    // SAFETY: the caller says so, and the head is the first field of a cell with C layout.
+    unsafe { cell.cast().as_ref() }
+}
+
+/// The head and the core of a cell whose turn it is.
+///
+/// # Safety
+/// As [`typed`], and it is the cell's turn.
+unsafe fn parts<'a, A: Actor>(cell: NonNull<CellHead>) -> (&'a CellHead, &'a Core<A>) {
+    // SAFETY: the caller says so.
+    let cell = unsafe { typed::<A>(cell) };
+    // SAFETY: the caller says so.
+    (&cell.head, unsafe { cell.core() })
+}
+
+/// One turn of an actor: `true` if it has more to do.
+///
+/// # Safety
+/// The caller is the cell's worker, the cell is of actor type `A`, and no turn of it is going on.
+pub(crate) unsafe fn run<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+    // SAFETY: the caller says so.
+    let (_, core) = unsafe { parts::<A>(cell) };
+    core.slot.lend(|| turn.worker.spare());
+    let again = loop {
+        // SAFETY: the caller says so. After a panic the slot keeps what panicked, and everything else is consistent
+        // between any two calls of foreign code.
+        match catch_unwind(AssertUnwindSafe(|| unsafe { drive::<A>(cell, turn) })) {
+            Ok(again) => break again,
+            // SAFETY: the caller says so.
+            Err(payload) => unsafe { ending::panicked::<A>(cell, payload) },
+        }
+    };
+    if let Some(scratch) = core.slot.take_back() {
+        turn.worker.keep(scratch);
+    }
+    again
+}
+
+/// The part of a turn that may panic.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    if head.signals.any() & Signals::KILL != 0 {
+        // SAFETY: the caller says so.
+        unsafe { end::<A>(cell) };
+        return false;
+    }
+    // SAFETY: the caller says so.
+    if !unsafe { core.slot.resume(cell, &mut turn.cx) } {
+        give_room_back(head, core);
+        return false;
+    }
+    loop {
+        if core.phase.get() != Phase::Running || head.signals.any() != 0 {
+            // SAFETY: the slot is idle, and the caller says the rest.
+            match unsafe { steps::step::<A>(cell, turn) } {
+                Next::Go => continue,
+                Next::Rest => break,
+            }
+        }
+        let Some(envelope) = core.batch.pop() else {
+            core.batch.refill(&head.mailbox.take());
+            if core.batch.is_empty() {
+                give_room_back(head, core);
+                if head.mailbox.sleep() {
+                    return false;
+                }
+            }
+            continue;
+        };
+        core.taken.set(core.taken.get() + 1);
+        if core.taken.get() >= head.mailbox.portion() {
+            give_room_back(head, core);
+        }
+        // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
+        if !unsafe { envelope.start(cell, turn) } {
+            break;
+        }
+        if turn.is_spent() {
+            give_room_back(head, core);
+            return true;
+        }
+    }
+    give_room_back(head, core);
+    false
+}
+
+fn give_room_back<A: Actor>(head: &CellHead, core: &Core<A>) {
+    let taken = core.taken.take();
+    if taken > 0 && head.mailbox.release(taken) {
+        head.serve_room();
+    }
+}
+
+/// Runs the handler of one message, to its end or to its first wait: `true` if it is done.
+///
+/// # Safety
+/// It is the turn of `cell`, which is of actor type `A`; its slot is idle; `target` is what `S` expects.
+pub(crate) unsafe fn handle<A, M, S>(
+    cell: NonNull<CellHead>,
+    target: *mut (),
+    message: M,
+    turn: &mut Turn<'_>,
+) -> bool
+where
+    A: Handler<M>,
+    M: Message,
+    S: Sink<M::Output>,
+{
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    turn.handled += 1;
+    turn.worker.observe_handler(head.number, M::NAME);
+    let make = || {
+        // SAFETY: it is the turn and the slot is idle, so nothing borrows the actor; the future that does is dropped
+        // before anything else borrows it.
+        let (actor, context) = unsafe { core.borrow() };
+        actor.handle(message, context)
+    };
+    // SAFETY: the caller says so; the actor is not moved while the slot is busy.
+    unsafe { core.slot.begin::<_, S>(cell, target, make, &mut turn.cx) }
+}
+
+/// Takes the end of a future that answers nobody.
+struct Quiet;
+
+impl Sink<()> for Quiet {
+    unsafe fn done(_: NonNull<CellHead>, _: *mut (), (): ()) {}
+
+    unsafe fn fail(_: NonNull<CellHead>, _: *mut (), _: &odeon_message::Failure) {}
+}

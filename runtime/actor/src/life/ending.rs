@@ -1,0 +1,252 @@
+//! The end of a life: told, by itself, by a panic, or because its worker goes away.
+//!
+//! Everything an actor holds is dropped here, each part with panics caught, so that one bad destructor loses nothing
+//! else. An end is final when nobody supervises the actor or when it was told to stop; then queued messages are
+//! refused, watchers told, names and slot freed.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr::{self, NonNull},
+};
+
+use odeon_message::{Certainty, Failure, FailureKind};
+
+use super::{Exit, Next, Phase, Quiet, parts, steps::killed, steps::rest_unless};
+use crate::{
+    Actor, ExitKind, ExitReason, Identity, StartError,
+    bonds::{Bonds, LaneItem},
+    cell::{CellHead, CellPtr, Signals},
+    exit::panic_text,
+    stats::count,
+    turn::Turn,
+};
+
+/// Runs foreign destructors; a panic is counted and goes no further.
+fn quietly<R>(head: &CellHead, f: impl FnOnce() -> R) -> Option<R> {
+    let result = catch_unwind(AssertUnwindSafe(f));
+    match result {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            count(&head.worker.system().counters().panics);
+            // A payload whose own destructor panics is left alone.
+            std::mem::forget(payload);
+            None
+        }
+    }
+}
+
+/// A turn panicked: whoever asked is answered at once, and the life ends.
+///
+/// # Safety
+/// It is the turn of `cell`, of actor type `A`; the panic has been caught.
+pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dyn Any + Send>) {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    count(&head.worker.system().counters().panics);
+    let reason = ExitReason::panicked(&*payload);
+    let text = Box::<str>::from(panic_text(&*payload));
+    quietly(head, || drop(payload));
+    let failure = Failure::new(FailureKind::Panicked, Certainty::Ran, reason.detail());
+    // SAFETY: the caller says so.
+    unsafe { core.slot.abandon(cell, &failure) };
+    match core.phase.get() {
+        Phase::Starting => {
+            let starter = core.starter.take();
+            let last = starter.is_some() || !head.is_supervised();
+            let error = StartError::Panicked(text);
+            core.exit.set(Some(Exit { reason: error.reason(), last }));
+            // A spawner that gave up misses nothing.
+            let _ = starter.map(|starter| starter.send(Err(error)));
+        }
+        Phase::Running => core.exit.set(Some(Exit { reason, last: !head.is_supervised() })),
+        // `stopped` panicked: the end goes on as it was.
+        Phase::Stopping => {}
+        Phase::Fresh | Phase::Reaping | Phase::Waiting | Phase::Ended => return,
+    }
+    // SAFETY: the slot is idle now.
+    unsafe { reap::<A>(cell) };
+}
+
+/// The actor shall end after the present message: its `stopped` runs.
+///
+/// # Safety
+/// It is the turn of `cell`, of actor type `A`, and its slot is idle.
+pub(super) unsafe fn leave<A: Actor>(
+    cell: NonNull<CellHead>,
+    exit: Exit,
+    turn: &mut Turn<'_>,
+) -> Next {
+    // SAFETY: the caller says so.
+    let (_, core) = unsafe { parts::<A>(cell) };
+    let reason = exit.reason.clone();
+    let last = exit.last;
+    core.exit.set(Some(exit));
+    core.phase.set(Phase::Stopping);
+    if last {
+        // SAFETY: the caller says so.
+        unsafe { refuse_queued::<A>(cell, &reason) };
+    }
+    let make = || {
+        // SAFETY: the slot is idle, so nothing borrows the actor.
+        let (actor, context) = unsafe { core.borrow() };
+        async move { actor.stopped(&reason, context).await }
+    };
+    // SAFETY: the caller says so.
+    let done =
+        unsafe { core.slot.begin::<_, Quiet>(cell, ptr::null_mut(), make, &mut turn.cx) };
+    rest_unless(done)
+}
+
+/// Drops the actor's value and lets its children end.
+///
+/// # Safety
+/// It is the turn of `cell`, of actor type `A`, and its slot is idle.
+pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>) {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    core.phase.set(Phase::Reaping);
+    // SAFETY: the slot is idle, so nothing borrows the actor.
+    let actor = unsafe { core.actor() }.take();
+    quietly(head, || drop(actor));
+    // SAFETY: as above, for the context.
+    if let Some(context) = unsafe { core.context() } {
+        context.forget_life();
+    }
+    head.signal_children(Signals::STOP);
+    let exit = core.exit.take().unwrap_or_else(killed);
+    if exit.last {
+        // SAFETY: the caller says so.
+        unsafe { refuse_queued::<A>(cell, &exit.reason) };
+    }
+    core.exit.set(Some(exit));
+}
+
+/// The children are gone: the supervisor is asked, or this was it.
+///
+/// # Safety
+/// As [`reap`].
+pub(super) unsafe fn settle<A: Actor>(cell: NonNull<CellHead>) -> Next {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    let exit = core.exit.take().unwrap_or_else(killed);
+    core.exit.set(Some(exit.clone()));
+    if !exit.last && report(head, exit.reason) {
+        core.phase.set(Phase::Waiting);
+        return Next::Go;
+    }
+    // SAFETY: the caller says so.
+    unsafe { finish::<A>(cell) };
+    Next::Rest
+}
+
+/// Tells the supervisor; `false` if there is none any more.
+fn report(head: &CellHead, reason: ExitReason) -> bool {
+    let parent = head.if_bonds(|bonds| {
+        let parent = bonds.parent.as_ref()?;
+        Some((parent.cell.clone(), parent.report?))
+    });
+    let Some((supervisor, report)) = parent.flatten() else { return false };
+    supervisor.push_lane(LaneItem::Message(report(head.number, reason)))
+}
+
+/// Closes the mailbox and refuses what is in it.
+///
+/// # Safety
+/// It is the turn of `cell`, of actor type `A`.
+unsafe fn refuse_queued<A: Actor>(cell: NonNull<CellHead>, reason: &ExitReason) {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    let failure = Failure::not_delivered(FailureKind::Stopped, reason.to_string());
+    let undelivered = &head.worker.system().counters().undelivered;
+    let rest = head.mailbox.close();
+    for batch in [&core.batch, &rest] {
+        while let Some(envelope) = batch.pop() {
+            count(undelivered);
+            quietly(head, || envelope.refuse(&failure));
+        }
+    }
+    // Without bonds nobody waits, but latecomers must find the room closed.
+    for envelope in head.close_room() {
+        count(undelivered);
+        quietly(head, || envelope.refuse(&failure));
+    }
+}
+
+/// Ends the actor where it stands; none of its code runs any more but destructors.
+///
+/// # Safety
+/// It is the turn of `cell`, of actor type `A`, or the cell never got to its worker.
+pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    if core.phase.get() == Phase::Ended {
+        return;
+    }
+    let failure = Failure::new(FailureKind::Stopped, Certainty::Ran, "killed");
+    // SAFETY: the caller says so.
+    let panics = unsafe { core.slot.abandon(cell, &failure) };
+    head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
+    if let Some(starter) = core.starter.take() {
+        // A spawner that gave up misses nothing.
+        let _ = starter.send(Err(StartError::Stopped));
+    }
+    core.exit.set(Some(killed()));
+    // SAFETY: the slot is idle now.
+    unsafe { reap::<A>(cell) };
+    // SAFETY: as above.
+    unsafe { finish::<A>(cell) };
+}
+
+/// The last act: everybody who knows the actor learns that it is gone.
+///
+/// # Safety
+/// As [`reap`].
+pub(super) unsafe fn finish<A: Actor>(cell: NonNull<CellHead>) {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    core.phase.set(Phase::Ended);
+    let exit = core.exit.take().unwrap_or_else(killed);
+    // SAFETY: the caller says so.
+    unsafe { refuse_queued::<A>(cell, &exit.reason) };
+    let killed = exit.reason.kind() == ExitKind::Killed;
+    let bonds = head.with_bonds(|bonds| {
+        let room = std::mem::take(&mut bonds.room);
+        let ended = Bonds { ended: Some(exit.reason.clone()), room, ..Bonds::default() };
+        std::mem::replace(bonds, ended)
+    });
+    // SAFETY: the turn keeps the cell alive; one that never got to its worker is kept by its spawner.
+    let this = unsafe { CellPtr::share(cell) };
+    part(&this, bonds, &exit.reason, killed);
+    quietly(head, || drop(core.args.take()));
+    // SAFETY: the slot is idle, so nothing borrows the context.
+    let context = unsafe { core.context() }.take();
+    let worker = head.worker.clone();
+    worker.observe_stopped(head.number, &exit.reason);
+    worker.detach(&this);
+    drop(context);
+    worker.system().one_less();
+}
+
+/// Undoes the bonds of an actor that is gone.
+fn part(this: &CellPtr, bonds: Bonds, reason: &ExitReason, killed: bool) {
+    let Bonds { parent, children, watchers, names, key, lane, .. } = bonds;
+    let system = this.worker.system();
+    system.registry().free(this, &names);
+    if let Some((incarnation, key)) = key {
+        system.slots().free(incarnation, key);
+    }
+    for child in children.values().rev() {
+        child.signal(if killed { Signals::KILL } else { Signals::STOP });
+    }
+    for item in lane {
+        quietly(this, || drop(item));
+    }
+    for watcher in watchers {
+        watcher.tell(Identity::Local(this.number), key.map(|(_, key)| key), reason);
+    }
+    if let Some(parent) = parent {
+        parent.cell.if_bonds(|bonds| bonds.children.remove(&this.number));
+        parent.cell.schedule();
+    }
+}

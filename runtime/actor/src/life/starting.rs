@@ -1,0 +1,102 @@
+//! The beginning of a life: the first one and each restart.
+
+use std::ptr::{self, NonNull};
+
+use odeon_message::Failure;
+
+use super::{Exit, Next, Phase, ending, parts, steps::rest_unless};
+use crate::{
+    Actor, StartError,
+    cell::{CellHead, CellPtr, Signals},
+    future_slot::Sink,
+    stats::count,
+    turn::Turn,
+};
+
+/// The cell has come to its worker.
+///
+/// # Safety
+/// It is the turn of `cell`, of actor type `A`, and its slot is idle.
+pub(super) unsafe fn arrive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    // SAFETY: the run queue holds a count during the turn.
+    turn.worker.attach(unsafe { CellPtr::share(cell) });
+    if head.signals.any() & Signals::STOP != 0 {
+        if let Some(starter) = core.starter.take() {
+            // An asker that gave up misses nothing.
+            let _ = starter.send(Err(StartError::Stopped));
+        }
+        core.exit.set(Some(Exit { reason: crate::ExitReason::stopped(), last: true }));
+        // SAFETY: the caller says so.
+        unsafe { ending::reap::<A>(cell) };
+        return Next::Go;
+    }
+    // SAFETY: the caller says so.
+    unsafe { start::<A>(cell, turn) }
+}
+
+/// Runs `start`.
+///
+/// # Safety
+/// As [`arrive`].
+pub(super) unsafe fn start<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    core.phase.set(Phase::Starting);
+    let make = || {
+        let args = if head.is_supervised() {
+            core.args.borrow().clone()
+        } else {
+            core.args.borrow_mut().take()
+        };
+        // SAFETY: the slot is idle, so nothing borrows the context.
+        let context = unsafe { core.context() };
+        let args = args.expect("arguments are kept as long as the actor may start");
+        A::start(args, context.as_mut().expect("a live cell has a context"))
+    };
+    // SAFETY: the caller says so.
+    let done = unsafe {
+        core.slot.begin::<_, Started<A>>(cell, ptr::null_mut(), make, &mut turn.cx)
+    };
+    rest_unless(done)
+}
+
+/// Takes what `start` answers.
+struct Started<A>(std::marker::PhantomData<A>);
+
+impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
+    unsafe fn done(cell: NonNull<CellHead>, _: *mut (), output: Result<A, StartError>) {
+        // SAFETY: the caller says so.
+        let (head, core) = unsafe { parts::<A>(cell) };
+        let starter = core.starter.take();
+        let first = starter.is_some();
+        let result = match output {
+            Ok(actor) => {
+                // SAFETY: the future in the slot is `start`, which borrows the context alone.
+                unsafe { *core.actor.get() = Some(actor) };
+                core.phase.set(Phase::Running);
+                // SAFETY: the turn keeps the cell alive.
+                let kind = unsafe { CellPtr::share(cell) }.kind();
+                head.worker.observe_started(head.number, kind);
+                let counters = head.worker.system().counters();
+                count(if first { &counters.started } else { &counters.restarts });
+                Ok(())
+            }
+            Err(error) => {
+                let last = first || !head.is_supervised();
+                core.exit.set(Some(Exit { reason: error.reason(), last }));
+                Err(error)
+            }
+        };
+        let told = starter.map(|starter| starter.send(result));
+        if let Some(Err(Ok(()))) = told {
+            // Whoever spawned it gave up: nobody would ever use it.
+            head.signals.set(Signals::STOP);
+        }
+    }
+
+    unsafe fn fail(_: NonNull<CellHead>, _: *mut (), _: &Failure) {
+        // Whoever abandons `start` knows more than the failure says, and tells the starter.
+    }
+}

@@ -1,0 +1,118 @@
+//! The phases of a life, each with what ends it: the one place where a phase follows another in the normal course.
+//!
+//! A step is taken in the actor's turn when no future is in its slot. Read `starting.rs` and `ending.rs` for what the
+//! steps do.
+
+use std::ptr::{self, NonNull};
+
+use super::{Exit, Next, Phase, Quiet, ending, parts, starting};
+use crate::{
+    Actor, ExitKind, ExitReason, Terminated,
+    bonds::LaneItem,
+    cell::{CellHead, Signals},
+    turn::Turn,
+};
+
+/// Goes on from the present phase.
+///
+/// # Safety
+/// It is the turn of `cell`, of actor type `A`, and its slot is idle.
+pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    match core.phase.get() {
+        // SAFETY: the caller says so, here and below.
+        Phase::Fresh => unsafe { starting::arrive::<A>(cell, turn) },
+        Phase::Running => unsafe { attend::<A>(cell, turn) },
+        // `start` answered with an error, or `stopped` is done.
+        Phase::Starting | Phase::Stopping => {
+            // SAFETY: as above.
+            unsafe { ending::reap::<A>(cell) };
+            Next::Go
+        }
+        Phase::Reaping if head.has_children() => Next::Rest,
+        // SAFETY: as above.
+        Phase::Reaping => unsafe { ending::settle::<A>(cell) },
+        Phase::Waiting => unsafe { obey::<A>(cell, turn) },
+        Phase::Ended => Next::Rest,
+    }
+}
+
+/// Running, and something is signalled.
+///
+/// # Safety
+/// As [`step`].
+unsafe fn attend<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    // Verdicts on an end that did not come about.
+    head.signals.take(Signals::RESTART | Signals::RELEASE);
+    if head.signals.take(Signals::STOP | Signals::KILL) != 0 {
+        let exit = Exit { reason: ExitReason::stopped(), last: true };
+        // SAFETY: the caller says so.
+        return unsafe { ending::leave::<A>(cell, exit, turn) };
+    }
+    if head.signals.take(Signals::LEAVE) != 0 {
+        // SAFETY: the slot is idle, so no handler borrows the context.
+        let wanted = unsafe { core.context() }.as_mut().and_then(|context| context.take_ending());
+        let reason = wanted.unwrap_or_else(ExitReason::stopped);
+        let exit = Exit { reason, last: !head.is_supervised() };
+        // SAFETY: the caller says so.
+        return unsafe { ending::leave::<A>(cell, exit, turn) };
+    }
+    match head.next_lane_item() {
+        None => Next::Go,
+        // SAFETY: only senders to this cell's type put messages in its lane; the slot is idle.
+        Some(LaneItem::Message(envelope)) => rest_unless(unsafe { envelope.start(cell, turn) }),
+        Some(LaneItem::Terminated { who, token, reason }) => {
+            // SAFETY: the slot is idle, so no handler borrows the context.
+            let context = unsafe { core.context() };
+            if !context.as_mut().is_some_and(|context| context.take_watch(who, token)) {
+                return Next::Go;
+            }
+            turn.worker.observe_handler(head.number, "Terminated");
+            let make = || {
+                // SAFETY: as in `handle`.
+                let (actor, context) = unsafe { core.borrow() };
+                actor.terminated(Terminated { who, reason }, context)
+            };
+            // SAFETY: the caller says so.
+            let done = unsafe {
+                core.slot.begin::<_, Quiet>(cell, ptr::null_mut(), make, &mut turn.cx)
+            };
+            rest_unless(done)
+        }
+    }
+}
+
+/// Ended for now, and the supervisor decides.
+///
+/// # Safety
+/// As [`step`].
+unsafe fn obey<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    let verdict = head.signals.take(Signals::STOP | Signals::RELEASE | Signals::RESTART);
+    if verdict & (Signals::STOP | Signals::RELEASE) != 0 {
+        // SAFETY: the caller says so.
+        unsafe { ending::finish::<A>(cell) };
+        return Next::Rest;
+    }
+    if verdict & Signals::RESTART != 0 {
+        // What was wanted of the life that ended is void.
+        head.signals.take(Signals::LEAVE);
+        core.exit.set(None);
+        // SAFETY: the caller says so.
+        return unsafe { starting::start::<A>(cell, turn) };
+    }
+    Next::Rest
+}
+
+pub(super) fn rest_unless(done: bool) -> Next {
+    if done { Next::Go } else { Next::Rest }
+}
+
+/// What an actor is told that was ended from outside.
+pub(super) fn killed() -> Exit {
+    Exit { reason: ExitReason::bare(ExitKind::Killed), last: true }
+}

@@ -1,0 +1,86 @@
+//! How an actor comes to be: a cell, its name, its place among its parent's children, and the way to its worker.
+
+#![expect(unsafe_code, reason = "an actor that cannot be placed is ended outside a turn")]
+
+use std::{future::Future, sync::Arc};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    Actor, ActorRef, SpawnOptions, StartError,
+    bonds::Parent,
+    cell::{ActorCell, CellPtr},
+    life::Core,
+    worker::Worker,
+};
+
+/// Spawns an actor on `worker`, and is done when it has started.
+pub(crate) fn spawn<A: Actor>(
+    worker: Arc<Worker>,
+    args: A::Args,
+    options: SpawnOptions,
+    parent: Option<Parent>,
+) -> impl Future<Output = Result<ActorRef<A>, StartError>> + Send {
+    async move {
+        let (actor, started) = begin::<A>(worker, args, options, parent)?;
+        match started.await {
+            Ok(result) => result.map(|()| actor),
+            // Its worker ended before it had a turn.
+            Err(_) => Err(StartError::Stopped),
+        }
+    }
+}
+
+type Started = oneshot::Receiver<Result<(), StartError>>;
+
+fn begin<A: Actor>(
+    worker: Arc<Worker>,
+    args: A::Args,
+    options: SpawnOptions,
+    parent: Option<Parent>,
+) -> Result<(ActorRef<A>, Started), StartError> {
+    let system = worker.system().clone();
+    if system.is_stopping() {
+        return Err(StartError::Stopping);
+    }
+    let (starter, started) = oneshot::channel();
+    let bound = options.mailbox.unwrap_or(system.config().mailbox_messages_max);
+    let core = Core::new(args, starter);
+    let cell = ActorCell::new(worker, system.next_number(), bound, core);
+    let ptr = CellPtr::new(cell.clone());
+    if let Err(error) = introduce(&ptr, options.name.as_deref(), parent) {
+        // SAFETY: it was never scheduled, so no worker knows it.
+        unsafe { ptr.end() };
+        return Err(error);
+    }
+    if !ptr.schedule() {
+        // SAFETY: its worker refused it, and nobody schedules it again: it counts as queued.
+        unsafe { ptr.end() };
+        return Err(StartError::Stopping);
+    }
+    Ok((ActorRef::local(cell), started))
+}
+
+/// Gives a new actor its name and its parent.
+fn introduce(
+    cell: &CellPtr,
+    name: Option<&str>,
+    parent: Option<Parent>,
+) -> Result<(), StartError> {
+    if let Some(parent) = parent {
+        let family = parent.cell.clone();
+        cell.with_bonds(|bonds| bonds.parent = Some(parent));
+        let adopted = family.with_bonds(|bonds| {
+            let alive = bonds.ended.is_none();
+            if alive {
+                bonds.children.insert(cell.number, cell.clone());
+            }
+            alive
+        });
+        if !adopted {
+            return Err(StartError::Stopped);
+        }
+    }
+    let Some(name) = name else { return Ok(()) };
+    cell.worker.system().registry().register(name, cell).map_err(StartError::Name)
+}

@@ -1,0 +1,460 @@
+//! One node's actors: the handle that everything else hangs on.
+//!
+//! What it is: workers, registry, slot table, declared messages and counters, shared by whoever holds a clone. What it
+//! is NOT: a node; it knows other nodes only through [`Remotes`], and what they send comes in through
+//! [`ActorSystem::deliver`]. Read `spawn.rs` and `worker.rs` next.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use odeon_env::Env;
+use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId};
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    Accepted, Actor, ActorRef, AnyRef, DeclareError, ExitKind, ExitReason, Inbound, NameChanges,
+    NameTaken, NetworkWatcher, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
+    TerminatedSink, WatchId,
+    accepts::Declared,
+    host,
+    registry::Registry,
+    room::Entered,
+    slots::SlotTable,
+    spawn,
+    stats::{Counters, count},
+    watch::RemoteWatches,
+    worker::{Order, Worker},
+};
+
+/// How long [`ActorSystem::stop`] waits for the workers themselves, after their actors have ended.
+const WORKERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// One node's actors. Cheap to clone.
+#[derive(Clone)]
+pub struct ActorSystem {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: SystemConfig,
+    env: Arc<dyn Env>,
+    node: NodeId,
+    runtime: Handle,
+    remotes: OnceLock<Arc<dyn Remotes>>,
+    workers: RwLock<Vec<Arc<Worker>>>,
+    next_worker: AtomicUsize,
+    numbers: AtomicU64,
+    tokens: AtomicU64,
+    registry: Registry,
+    slots: SlotTable,
+    declared: Declared,
+    remote_watches: RemoteWatches,
+    counters: Counters,
+    stopping: AtomicBool,
+    crashed: AtomicBool,
+    /// Told when the last actor or a worker is gone.
+    fewer: Notify,
+}
+
+impl fmt::Debug for ActorSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ActorSystem({})", self.inner.node)
+    }
+}
+
+impl ActorSystem {
+    /// The actors of `node` in this life of it. `runtime` is where deadlines of sends wait; it needs tokio's timers.
+    #[must_use]
+    pub fn new(
+        config: SystemConfig,
+        env: Arc<dyn Env>,
+        node: NodeId,
+        incarnation: Incarnation,
+        runtime: Handle,
+    ) -> Self {
+        let inner = Inner {
+            registry: Registry::new(config.names_max),
+            slots: SlotTable::new(incarnation, config.exported_max),
+            config,
+            env,
+            node,
+            runtime,
+            remotes: OnceLock::new(),
+            workers: RwLock::default(),
+            next_worker: AtomicUsize::new(0),
+            numbers: AtomicU64::new(0),
+            tokens: AtomicU64::new(0),
+            declared: Declared::default(),
+            remote_watches: RemoteWatches::default(),
+            counters: Counters::default(),
+            stopping: AtomicBool::new(false),
+            crashed: AtomicBool::new(false),
+            fewer: Notify::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The node these actors live on.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.inner.node
+    }
+
+    /// The present life of the node.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.inner.slots.incarnation()
+    }
+
+    /// The bounds in force.
+    #[must_use]
+    pub fn config(&self) -> &SystemConfig {
+        &self.inner.config
+    }
+
+    /// The runtime whose timers serve deadlines.
+    #[must_use]
+    pub fn runtime(&self) -> &Handle {
+        &self.inner.runtime
+    }
+
+    /// The windows of the node.
+    #[must_use]
+    pub fn env(&self) -> &Arc<dyn Env> {
+        &self.inner.env
+    }
+
+    /// Begins another life of the node, after it was declared dead and joins anew: all addresses given out die, the
+    /// actors live on and get new ones when needed.
+    pub fn set_incarnation(&self, incarnation: Incarnation) {
+        self.inner.slots.renew(incarnation);
+    }
+
+    /// Starts a worker on the present thread: an actix actor that runs actors given to it. It ends with
+    /// [`stop`](Self::stop), or with its `LocalSet`, and then its actors end with it.
+    ///
+    /// # Panics
+    /// Outside a `LocalSet`: call it on an arbiter or in a `LocalSet`.
+    pub fn start_worker(&self) {
+        let worker = Arc::new(Worker::new(self.clone()));
+        self.workers_mut(|workers| workers.push(worker.clone()));
+        host::start(worker);
+    }
+
+    fn workers_mut<R>(&self, f: impl FnOnce(&mut Vec<Arc<Worker>>) -> R) -> R {
+        f(&mut self.inner.workers.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn workers(&self) -> Vec<Arc<Worker>> {
+        self.inner.workers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes an actor type known, so that its actors can be exported and receive what they list. A type without an id
+    /// is local and changes nothing; a type that is declared already neither. Declare before the node joins: the
+    /// handshake offers what was declared.
+    ///
+    /// # Errors
+    /// When a listed message is local, or when two names or layouts share an id: the error names both.
+    pub fn declare<A: Actor>(&self) -> Result<(), DeclareError> {
+        self.inner.declared.add::<A>()
+    }
+
+    /// What this node takes from others, sorted by id.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<Accepted> {
+        self.inner.declared.messages()
+    }
+
+    /// Connects the system to a network, once; a second call changes nothing.
+    pub fn set_remotes(&self, remotes: Arc<dyn Remotes>) {
+        // The first network stays: routes of it are in use.
+        let _ = self.inner.remotes.set(remotes);
+    }
+
+    pub(crate) fn remotes(&self) -> Option<&Arc<dyn Remotes>> {
+        self.inner.remotes.get()
+    }
+
+    /// Starts an actor on the next worker, from any thread; the future is done when it has started.
+    ///
+    /// # Errors
+    /// When the actor does not start; see [`StartError`].
+    ///
+    /// # Cancel safety
+    /// An actor whose start nobody waits for any more is stopped.
+    pub fn spawn<A: Actor>(
+        &self,
+        args: A::Args,
+        options: SpawnOptions,
+    ) -> impl Future<Output = Result<ActorRef<A>, StartError>> + Send + use<A> {
+        let system = self.clone();
+        async move {
+            let worker = system.next_worker().ok_or_else(|| match system.is_stopping() {
+                true => StartError::Stopping,
+                false => StartError::NoWorker,
+            })?;
+            spawn::spawn(worker, args, options, None).await
+        }
+    }
+
+    fn next_worker(&self) -> Option<Arc<Worker>> {
+        let workers = self.inner.workers.read().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.inner.next_worker.fetch_add(1, Ordering::Relaxed);
+        workers.get(turn.checked_rem(workers.len())?).cloned()
+    }
+
+    /// Gives a name to an actor of this node, until it is gone; again is no error.
+    ///
+    /// # Errors
+    /// When another actor has the name, the actor is gone or elsewhere, or there are too many names.
+    pub fn register<A: Actor>(&self, name: &str, actor: &ActorRef<A>) -> Result<(), NameTaken> {
+        match actor.cell() {
+            Some(cell) => self.inner.registry.register(name, &cell),
+            None => Err(NameTaken::NotHere { name: name.into() }),
+        }
+    }
+
+    /// The actor with this name on this node, if it is of this type.
+    #[must_use]
+    pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        self.lookup_any(name)?.downcast()
+    }
+
+    /// The actor with this name on this node.
+    #[must_use]
+    pub fn lookup_any(&self, name: &str) -> Option<AnyRef> {
+        self.inner.registry.lookup(name).map(AnyRef)
+    }
+
+    /// Follows a name on this node: who has it now, then each change.
+    ///
+    /// # Errors
+    /// When there are too many names.
+    pub fn subscribe(&self, name: &str) -> Result<NameChanges, NameTaken> {
+        self.inner.registry.subscribe(name)
+    }
+
+    /// Takes a message from the network. Never waits and never decodes; a full mailbox's waiting room takes it, which
+    /// credit bounds. Its credit is given back in every case.
+    ///
+    /// # Errors
+    /// When there is no such actor, or it does not take this message from outside: the caller answers the asker. Once
+    /// this is `Ok`, the ask is answered over its own [`ReplyPath`](crate::ReplyPath).
+    pub fn deliver(&self, inbound: Inbound) -> Result<(), Failure> {
+        let (to, message) = (inbound.to, inbound.message);
+        let mut inbound = Some(inbound);
+        let taken = self.inner.slots.with(to, |cell, accepts| {
+            let make = accepts.find(message)?;
+            let inbound = inbound.take()?;
+            let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
+            Some((cell.enter(make(inbound, deadline), None), cell.clone()))
+        });
+        match taken {
+            Some(Some((Entered::Refused(envelope, kind), cell))) => {
+                count(&self.inner.counters.undelivered);
+                envelope.refuse(&cell.refusal(kind));
+                Ok(())
+            }
+            Some(Some(_)) => Ok(()),
+            missing => {
+                count(&self.inner.counters.refused);
+                if let Some(inbound) = inbound {
+                    inbound.flow.consumed(inbound.payload.len());
+                }
+                Err(match missing {
+                    None => no_actor(to),
+                    _ => Failure::not_delivered(
+                        FailureKind::Incompatible,
+                        format!("actor {to} does not list message {message} in handles(…)"),
+                    ),
+                })
+            }
+        }
+    }
+
+    /// Takes a watch from another node: `sink` is told exactly once when the actor is gone, at once if there is none.
+    /// The same watch again replaces the sink.
+    ///
+    /// # Errors
+    /// When the actor has too many watchers; then `sink` is not told.
+    pub fn watch_from_network(
+        &self,
+        target: ActorKey,
+        watcher: NetworkWatcher,
+        sink: Arc<dyn TerminatedSink>,
+    ) -> Result<(), Failure> {
+        match self.inner.slots.with(target, |cell, _| cell.clone()) {
+            Some(cell) => cell.add_network_watcher(watcher, target, sink),
+            None => {
+                let reason = ExitReason::bare(ExitKind::NoActor);
+                sink.terminated(watcher.watch, target, &reason);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes back a watch from another node.
+    pub fn unwatch_from_network(&self, target: ActorKey, watcher: NetworkWatcher) {
+        if let Some(cell) = self.inner.slots.with(target, |cell, _| cell.clone()) {
+            cell.remove_network_watchers(|other| *other == watcher);
+        }
+    }
+
+    /// Another node says, in that life of it, that an actor watched from here is gone. News of a watch that is over is
+    /// ignored.
+    pub fn terminated_from_network(
+        &self,
+        node: NodeId,
+        incarnation: Incarnation,
+        watch: WatchId,
+        reason: ExitReason,
+    ) {
+        self.inner.remote_watches.tell(node, incarnation, watch, &reason);
+    }
+
+    /// Watches held here on actors of that life of that node, to be sent again after a reconnect.
+    #[must_use]
+    pub fn remote_watches(&self, node: NodeId, incarnation: Incarnation) -> Vec<(WatchId, Address)> {
+        self.inner.remote_watches.list(node, incarnation)
+    }
+
+    pub(crate) fn remote_watches_table(&self) -> &RemoteWatches {
+        &self.inner.remote_watches
+    }
+
+    /// That life of that node is over: everybody here who watches an actor of it is told
+    /// [`NodeLost`](ExitKind::NodeLost), and its own watches here are dropped. The routes to it must refuse new watches
+    /// before this is called, so that none is missed.
+    pub fn node_lost(&self, node: NodeId, incarnation: Incarnation) {
+        let reason = ExitReason::bare(ExitKind::NodeLost);
+        self.inner.remote_watches.tell_all(node, incarnation, &reason);
+        for cell in self.inner.slots.cells() {
+            cell.remove_network_watchers(|w| w.node == node && w.incarnation == incarnation);
+        }
+    }
+
+    /// Stops all actors, then the workers. Actors that have no parent stop at once and each stops its children; what
+    /// is not done within `within` is ended where it stands. A handler that blocks its thread is waited for one second
+    /// more, then left behind.
+    ///
+    /// # Cancel safety
+    /// What was begun goes on; call it again to wait for the rest.
+    pub async fn stop(&self, within: Duration) {
+        self.inner.stopping.store(true, Ordering::Release);
+        let order = |orders| self.workers().iter().for_each(|worker| worker.order(orders));
+        order(Order::STOP);
+        self.wait_until(within, || self.stats().live_actors == 0).await;
+        order(Order::END | Order::QUIT);
+        self.wait_until(WORKERS_WITHIN, || self.workers().is_empty()).await;
+    }
+
+    async fn wait_until(&self, within: Duration, done: impl Fn() -> bool) {
+        let end = Instant::now().checked_add(within);
+        loop {
+            let fewer = self.inner.fewer.notified();
+            tokio::pin!(fewer);
+            fewer.as_mut().enable();
+            if done() {
+                return;
+            }
+            match end {
+                Some(end) => {
+                    let timer = {
+                        let _entered = self.inner.runtime.enter();
+                        timeout_at(end, fewer)
+                    };
+                    if timer.await.is_err() {
+                        return;
+                    }
+                }
+                None => fewer.await,
+            }
+        }
+    }
+
+    /// Closes the gates before a simulated crash: from now on no handler runs, not even while the `LocalSet` is
+    /// dropped.
+    pub fn crash(&self) {
+        self.inner.stopping.store(true, Ordering::Release);
+        self.inner.crashed.store(true, Ordering::Release);
+    }
+
+    /// The figures of this moment.
+    #[must_use]
+    pub fn stats(&self) -> SystemStats {
+        self.inner.counters.read(self.inner.slots.len())
+    }
+
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.inner.crashed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether the system is stopping and has no worker any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_stopping()
+            && self.inner.workers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    pub(crate) fn slots(&self) -> &SlotTable {
+        &self.inner.slots
+    }
+
+    pub(crate) fn declared(&self) -> &Declared {
+        &self.inner.declared
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.inner.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn next_token(&self) -> u64 {
+        self.inner.tokens.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// An actor is gone.
+    pub(crate) fn one_less(&self) {
+        if self.inner.counters.live_actors.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.inner.fewer.notify_waiters();
+        }
+    }
+
+    pub(crate) fn count_handled(&self, handled: u32) {
+        if handled > 0 {
+            self.inner.counters.handled.fetch_add(u64::from(handled), Ordering::Relaxed);
+        }
+    }
+
+    /// A worker has left its thread.
+    pub(crate) fn forget_worker(&self, gone: &Worker) {
+        self.workers_mut(|workers| workers.retain(|worker| !std::ptr::eq(&raw const **worker, gone)));
+        self.inner.fewer.notify_waiters();
+    }
+}
+
+fn no_actor(to: ActorKey) -> Failure {
+    let detail = format!("no actor at {to} any more: look it up again");
+    Failure::not_delivered(FailureKind::Stopped, detail)
+}

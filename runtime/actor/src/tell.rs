@@ -1,0 +1,261 @@
+//! Sending without an answer.
+//!
+//! On this node a tell is one allocation and no lock when there is room; else it waits in the mailbox's room
+//! (`room.rs`). To another node it is archived straight into the lane, or waits for room there. Read `ask.rs` for
+//! sends with an answer.
+#![expect(unsafe_code, reason = "a tell takes its own message back out of its envelope")]
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use odeon_message::{Codec, EncodeError, Failure, FailureKind, Message, MessageId, TellError};
+
+use crate::{
+    ActorRef, ActorSystem, Handler, Parcel, Refused, RoomWaiter, Route,
+    actor_ref::{Place as Where, gone},
+    cell::{ActorCell, CellPtr},
+    deadline::Deadline,
+    envelope::Envelope,
+    mailbox::Pushed,
+    room::{Entered, Place},
+    worker::is_own_turn,
+};
+
+/// Takes the message of a tell back.
+fn reclaim<M: Message>(envelope: Envelope) -> M {
+    // SAFETY: only tells of this very future or call come here, which were made with the same `M`.
+    unsafe { envelope.reclaim::<M>() }
+}
+
+/// Sends to an actor of this node if there is room.
+pub(crate) fn try_local<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), TellError<M>>
+where
+    A: Handler<M>,
+    M: Message,
+{
+    if !cell.head.mailbox.reserve() {
+        let ended = cell.head.has_ended();
+        let kind = if ended { FailureKind::Stopped } else { FailureKind::Full };
+        return Err(TellError::returned(cell.head.refusal(kind), message));
+    }
+    match cell.head.mailbox.push(Envelope::tell::<A, M>(message)) {
+        Pushed::Queued => Ok(()),
+        Pushed::Woke => {
+            CellPtr::new(cell.clone()).schedule();
+            Ok(())
+        }
+        Pushed::Closed(envelope) => {
+            let failure = cell.head.refusal(FailureKind::Stopped);
+            Err(TellError::returned(failure, reclaim(envelope)))
+        }
+    }
+}
+
+/// Sends to an actor of another node if there is room.
+pub(crate) fn try_remote<M: Message>(route: &dyn Route, message: &M) -> Result<(), Failure> {
+    let mut parcel = Bundle::new(message, None)?;
+    route.try_send(&mut parcel).map_err(|Refused { failure }| failure)
+}
+
+/// A message on its way to another node.
+pub(crate) struct Bundle<'a, M: Message> {
+    message: &'a M,
+    codec: Codec<M>,
+    remaining: Option<Duration>,
+}
+
+impl<'a, M: Message> Bundle<'a, M> {
+    pub(crate) fn new(message: &'a M, remaining: Option<Duration>) -> Result<Self, Failure> {
+        match M::CODEC {
+            Some(codec) => Ok(Self { message, codec, remaining }),
+            None => {
+                let detail = format!("{} is declared local: give it an id to let it travel", M::NAME);
+                Err(Failure::not_delivered(FailureKind::LocalOnly, detail))
+            }
+        }
+    }
+}
+
+impl<M: Message> Parcel for Bundle<'_, M> {
+    fn message(&self) -> MessageId {
+        self.codec.id()
+    }
+
+    fn name(&self) -> &'static str {
+        self.codec.name()
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        self.remaining
+    }
+
+    fn encode(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.codec.encode(self.message, out)
+    }
+}
+
+/// A tell that is under way; nothing happens before it is awaited.
+///
+/// # Cancel safety
+/// Dropped while it waits for room, the message is not sent. Once it is done, it was.
+#[must_use = "a tell does nothing unless it is awaited"]
+pub struct Tell<'a, A: Handler<M>, M: Message> {
+    actor: &'a ActorRef<A>,
+    message: Option<M>,
+    within: Option<Duration>,
+    wait: Option<Box<Wait>>,
+}
+
+/// What a tell needs only when it finds no room.
+struct Wait {
+    deadline: Deadline,
+    /// Its place in the waiting room of an actor of this node.
+    ticket: u64,
+    /// Its place in the line of a route.
+    line: RoomWaiter,
+}
+
+// Nothing in it is pinned; the message is moved out by value.
+impl<A: Handler<M>, M: Message> Unpin for Tell<'_, A, M> {}
+
+type Told<M> = Result<(), TellError<M>>;
+
+impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
+    pub(crate) fn new(actor: &'a ActorRef<A>, message: M) -> Self {
+        Self { actor, message: Some(message), within: None, wait: None }
+    }
+
+    /// Waits at most this long for room.
+    pub fn within(mut self, within: Duration) -> Self {
+        self.within = Some(within);
+        self
+    }
+
+    fn wait(&self, system: &ActorSystem, ticket: u64) -> Box<Wait> {
+        let within = self.within.unwrap_or(system.config().tell_within);
+        Box::new(Wait { deadline: Deadline::after(within), ticket, line: RoomWaiter::default() })
+    }
+
+    fn poll_local(&mut self, cell: &Arc<ActorCell<A>>, cx: &mut Context<'_>) -> Poll<Told<M>> {
+        if let Some(message) = self.message.take() {
+            match try_local(cell, message) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(error) if error.failure.kind == FailureKind::Full => {
+                    let Some(message) = error.message else { return Poll::Ready(Ok(())) };
+                    if is_own_turn(&raw const cell.head) {
+                        return Poll::Ready(Err(TellError::returned(error.failure, message)));
+                    }
+                    if let Some(told) = self.enter(cell, message, cx) {
+                        return Poll::Ready(told);
+                    }
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let Some(mut wait) = self.wait.take() else { return Poll::Ready(Ok(())) };
+        match cell.head.place(wait.ticket, cx.waker()) {
+            Place::Delivered => return Poll::Ready(Ok(())),
+            Place::Ended(envelope) => {
+                let failure = cell.head.refusal(FailureKind::Stopped);
+                return Poll::Ready(Err(TellError::returned(failure, reclaim(envelope))));
+            }
+            Place::Waiting => {}
+        }
+        if wait.deadline.is_over(cell.head.worker.system(), cx) {
+            let Some(envelope) = cell.head.leave(wait.ticket) else { return Poll::Ready(Ok(())) };
+            return Poll::Ready(Err(TellError::returned(late(), reclaim(envelope))));
+        }
+        self.wait = Some(wait);
+        Poll::Pending
+    }
+
+    /// Goes to the waiting room; `Some` if that is the end of it.
+    fn enter(
+        &mut self,
+        cell: &Arc<ActorCell<A>>,
+        message: M,
+        cx: &mut Context<'_>,
+    ) -> Option<Told<M>> {
+        let envelope = Envelope::tell::<A, M>(message);
+        match CellPtr::new(cell.clone()).enter(envelope, Some(cx.waker())) {
+            Entered::Queued => Some(Ok(())),
+            Entered::Refused(envelope, kind) => {
+                let failure = cell.head.refusal(kind);
+                Some(Err(TellError::returned(failure, reclaim(envelope))))
+            }
+            Entered::Waiting(ticket) => {
+                self.wait = Some(self.wait(cell.head.worker.system(), ticket));
+                None
+            }
+        }
+    }
+
+    fn poll_remote(
+        &mut self,
+        route: &dyn Route,
+        system: &ActorSystem,
+        cx: &mut Context<'_>,
+    ) -> Poll<Told<M>> {
+        let Some(message) = self.message.take() else { return Poll::Ready(Ok(())) };
+        let mut wait = self.wait.take();
+        let told = loop {
+            let failure = match try_remote(route, &message) {
+                Ok(()) => break Ok(()),
+                Err(failure) => failure,
+            };
+            if failure.kind != FailureKind::Full {
+                break Err(failure);
+            }
+            let waiting = wait.get_or_insert_with(|| self.wait(system, 0));
+            if waiting.deadline.is_over(system, cx) {
+                break Err(late());
+            }
+            if route.poll_room(&mut waiting.line, cx).is_pending() {
+                self.message = Some(message);
+                self.wait = wait;
+                return Poll::Pending;
+            }
+        };
+        if let Some(mut wait) = wait {
+            route.forget_room(&mut wait.line);
+        }
+        Poll::Ready(told.map_err(|failure| TellError::returned(failure, message)))
+    }
+}
+
+fn late() -> Failure {
+    Failure::not_delivered(FailureKind::Deadline, "there was no room in time")
+}
+
+impl<A: Handler<M>, M: Message> Future for Tell<'_, A, M> {
+    type Output = Result<(), TellError<M>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        match this.actor.place() {
+            Where::Local(cell) => this.poll_local(cell, cx),
+            Where::Remote(route, system) => this.poll_remote(&**route, system, cx),
+            Where::Gone(address) => {
+                let Some(message) = this.message.take() else { return Poll::Ready(Ok(())) };
+                Poll::Ready(Err(TellError::returned(gone(address), message)))
+            }
+        }
+    }
+}
+
+impl<A: Handler<M>, M: Message> Drop for Tell<'_, A, M> {
+    fn drop(&mut self) {
+        let Some(mut wait) = self.wait.take() else { return };
+        match self.actor.place() {
+            // The message is dropped with its envelope.
+            Where::Local(cell) => drop(cell.head.leave(wait.ticket)),
+            Where::Remote(route, _) => route.forget_room(&mut wait.line),
+            Where::Gone(_) => {}
+        }
+    }
+}

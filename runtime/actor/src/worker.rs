@@ -1,0 +1,346 @@
+//! A worker: runs the actors that were given to it, on one thread, one at a time.
+//!
+//! Actors that become ready on the worker's own thread go straight to its ready list, others through the
+//! [`Inbox`](crate::run_queue::Inbox). A poll runs ready actors until there are none or the poll is spent, spins a few
+//! empty polls and then parks. What it is NOT: a task; `host.rs` hosts it in an actix actor. In a simulation several
+//! workers share a thread, so what is bound to the thread is set for the length of a poll only.
+#![expect(unsafe_code, reason = "what only the polling thread touches is shared without a lock")]
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    ptr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use odeon_env::{Observed, Observer};
+
+use crate::{
+    ActorSystem, ExitReason,
+    cell::{CellHead, CellPtr, Signals, turn_waker},
+    run_queue::{Arrival, Inbox},
+    scratch::Scratch,
+    turn::Turn,
+};
+
+/// Messages handled in one poll before the thread's other tasks have their turn.
+const POLL_MESSAGES_MAX: u32 = 2048;
+/// Pieces of memory kept for handlers' futures.
+const SPARE_MAX: usize = 32;
+
+/// What the system wants from a worker.
+pub(crate) struct Order;
+
+impl Order {
+    /// Stop the actors that have no parent; each stops its children.
+    pub(crate) const STOP: u8 = 1;
+    /// End all actors where they stand.
+    pub(crate) const END: u8 = 2;
+    /// Leave the thread once no actor is left.
+    pub(crate) const QUIT: u8 = 4;
+}
+
+/// What only the thread that polls the worker touches.
+#[derive(Default)]
+struct Bound {
+    ready: RefCell<VecDeque<CellPtr>>,
+    live: RefCell<Vec<CellPtr>>,
+    spare: RefCell<Vec<Scratch>>,
+    /// The actor whose turn it is.
+    running: Cell<*const CellHead>,
+    spun: Cell<u32>,
+}
+
+pub(crate) struct Worker {
+    inbox: Inbox,
+    bound: Bound,
+    waker: Mutex<Option<Waker>>,
+    orders: AtomicU8,
+    stopping: AtomicBool,
+    system: ActorSystem,
+    observer: Option<Arc<dyn Observer>>,
+    /// The environment picks among the ready actors.
+    chosen: bool,
+    spin: u32,
+}
+
+// SAFETY: everything but `bound` is `Sync`; `bound` is reached only through `Worker::bound`, whose callers are the one
+// thread that polls or closes the worker, and what is in it is `Send`.
+unsafe impl Sync for Worker {}
+// SAFETY: as above; the pointer in `bound` is only compared.
+unsafe impl Send for Worker {}
+
+thread_local! {
+    /// The worker that this thread is polling right now, null between polls.
+    static POLLING: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// Marks the thread as polling a worker, until it is dropped.
+struct Polling(*const Worker);
+
+impl Polling {
+    fn begin(worker: &Worker) -> Self {
+        Self(POLLING.replace(worker))
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLING.set(self.0);
+    }
+}
+
+/// Whether the code that asks is part of this actor's turn.
+pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
+    let worker = POLLING.get();
+    if worker.is_null() {
+        return false;
+    }
+    // SAFETY: the thread is polling this worker, which its host keeps alive.
+    let worker = unsafe { &*worker };
+    // SAFETY: the thread is polling it.
+    ptr::eq(unsafe { worker.bound() }.running.get(), cell)
+}
+
+impl Worker {
+    pub(crate) fn new(system: ActorSystem) -> Self {
+        let env = system.env();
+        let (observer, chosen) = (env.observer(), env.choose(1).is_some());
+        let simulated = chosen || observer.is_some();
+        let spin = if simulated { 0 } else { system.config().spin };
+        Self {
+            inbox: Inbox::new(),
+            bound: Bound::default(),
+            waker: Mutex::new(None),
+            orders: AtomicU8::new(0),
+            stopping: AtomicBool::new(false),
+            system,
+            observer,
+            chosen,
+            spin,
+        }
+    }
+
+    pub(crate) fn system(&self) -> &ActorSystem {
+        &self.system
+    }
+
+    /// # Safety
+    /// The calling thread is polling or closing this worker.
+    unsafe fn bound(&self) -> &Bound {
+        &self.bound
+    }
+
+    /// `Some` while the calling thread polls this worker.
+    fn own(&self) -> Option<&Bound> {
+        // SAFETY: the thread is polling it.
+        ptr::eq(POLLING.get(), self).then(|| unsafe { self.bound() })
+    }
+
+    /// Takes a cell in that is in no queue; `false` if the worker is gone.
+    pub(crate) fn enqueue(&self, cell: CellPtr) -> bool {
+        if let Some(bound) = self.own() {
+            bound.ready.borrow_mut().push_back(cell);
+            return true;
+        }
+        match self.inbox.push(cell) {
+            Arrival::Queued => true,
+            Arrival::Parked => {
+                self.wake();
+                true
+            }
+            Arrival::Closed(cell) => {
+                drop(cell);
+                false
+            }
+        }
+    }
+
+    fn wake(&self) {
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Gives orders, from any thread.
+    pub(crate) fn order(&self, orders: u8) {
+        self.orders.fetch_or(orders, Ordering::AcqRel);
+        self.wake();
+    }
+
+    /// Memory for a future. Called in a turn.
+    pub(crate) fn spare(&self) -> Scratch {
+        self.own().and_then(|bound| bound.spare.borrow_mut().pop()).unwrap_or_default()
+    }
+
+    /// Takes memory back. Called in a turn.
+    pub(crate) fn keep(&self, scratch: Scratch) {
+        let Some(bound) = self.own().filter(|_| scratch.is_keepable()) else { return };
+        let mut spare = bound.spare.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            spare.push(scratch);
+        }
+    }
+
+    /// An actor's first turn.
+    pub(crate) fn attach(&self, cell: CellPtr) {
+        if self.stopping.load(Ordering::Relaxed) && !cell.has_parent() {
+            cell.signal(Signals::STOP);
+        }
+        let Some(bound) = self.own() else { return };
+        let mut live = bound.live.borrow_mut();
+        let at = u32::try_from(live.len()).expect("memory ends before 2^32 actors");
+        cell.live_at.store(at, Ordering::Relaxed);
+        live.push(cell);
+    }
+
+    /// An actor's last turn; one that never had its first is not here.
+    pub(crate) fn detach(&self, cell: &CellPtr) {
+        let Some(bound) = self.own() else { return };
+        let at = cell.live_at.swap(u32::MAX, Ordering::Relaxed) as usize;
+        let mut live = bound.live.borrow_mut();
+        if at < live.len() {
+            // Dropped after the list is free again; the caller holds a count anyway.
+            let _gone = live.swap_remove(at);
+            if let Some(moved) = live.get(at) {
+                moved.live_at.store(u32::try_from(at).unwrap_or(u32::MAX), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Runs ready actors; done when the worker was told to quit and has no actor left.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.keep_waker(cx.waker());
+        let _polling = Polling::begin(self);
+        // SAFETY: this thread is polling it.
+        let bound = unsafe { self.bound() };
+        let orders = self.orders.load(Ordering::Acquire);
+        self.follow(bound, orders);
+        let mut handled = 0;
+        let mut turns = 0;
+        let again = loop {
+            self.inbox.take(&mut *bound.ready.borrow_mut());
+            let Some(cell) = self.next(bound) else {
+                if orders & Order::QUIT != 0 && bound.live.borrow().is_empty() {
+                    self.system.count_handled(handled);
+                    return Poll::Ready(());
+                }
+                if turns > 0 {
+                    bound.spun.set(0);
+                }
+                if bound.spun.get() < self.spin {
+                    bound.spun.set(bound.spun.get() + 1);
+                    break true;
+                }
+                if self.inbox.park() {
+                    break false;
+                }
+                continue;
+            };
+            turns += 1;
+            handled += self.turn(bound, &cell);
+            if handled + turns >= POLL_MESSAGES_MAX {
+                break true;
+            }
+        };
+        self.system.count_handled(handled);
+        if again {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// One actor's turn; how many handlers began in it.
+    fn turn(&self, bound: &Bound, cell: &CellPtr) -> u32 {
+        cell.queued.swap(false, Ordering::AcqRel);
+        let waker = turn_waker(cell);
+        let mut turn = Turn::new(self, Context::from_waker(&waker));
+        bound.running.set(cell.as_raw().as_ptr());
+        // SAFETY: this is the cell's worker, whose thread runs one actor at a time.
+        let again = unsafe { cell.run(&mut turn) };
+        bound.running.set(ptr::null());
+        if again && !cell.queued.swap(true, Ordering::AcqRel) {
+            bound.ready.borrow_mut().push_back(cell.clone());
+        }
+        turn.handled
+    }
+
+    fn next(&self, bound: &Bound) -> Option<CellPtr> {
+        let mut ready = bound.ready.borrow_mut();
+        if self.chosen && ready.len() > 1 {
+            let at = self.system.env().choose(ready.len()).filter(|at| *at < ready.len());
+            return ready.remove(at.unwrap_or(0));
+        }
+        ready.pop_front()
+    }
+
+    fn keep_waker(&self, waker: &Waker) {
+        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
+    }
+
+    fn follow(&self, bound: &Bound, orders: u8) {
+        if orders & Order::STOP != 0 && !self.stopping.swap(true, Ordering::Relaxed) {
+            let live = bound.live.borrow().clone();
+            for cell in live.iter().rev().filter(|cell| !cell.has_parent()) {
+                cell.signal(Signals::STOP);
+            }
+        }
+        if orders & Order::END != 0 {
+            self.inbox.take(&mut *bound.ready.borrow_mut());
+            self.end_all(bound);
+        }
+    }
+
+    /// Ends all actors of this worker where they stand.
+    fn end_all(&self, bound: &Bound) {
+        loop {
+            let mut cells = bound.live.borrow().clone();
+            cells.extend(bound.ready.borrow_mut().drain(..));
+            if cells.is_empty() {
+                return;
+            }
+            for cell in cells {
+                // SAFETY: this is the cell's worker, and it is between turns.
+                unsafe { cell.end() };
+            }
+        }
+    }
+
+    /// The worker's thread lets it go: whatever is left ends. Called once, by its host, never during a poll.
+    pub(crate) fn close(&self) {
+        let _polling = Polling::begin(self);
+        // SAFETY: this thread is closing it.
+        let bound = unsafe { self.bound() };
+        self.inbox.close(&mut *bound.ready.borrow_mut());
+        self.end_all(bound);
+        bound.spare.borrow_mut().clear();
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.system.forget_worker(self);
+    }
+
+    pub(crate) fn observe_started(&self, actor: u64, kind: &str) {
+        if let Some(observer) = &self.observer {
+            observer.observe(Observed::ActorStarted { actor, kind });
+        }
+    }
+
+    pub(crate) fn observe_handler(&self, actor: u64, message: &str) {
+        if let Some(observer) = &self.observer {
+            observer.observe(Observed::HandlerStarted { actor, message });
+        }
+    }
+
+    pub(crate) fn observe_stopped(&self, actor: u64, reason: &ExitReason) {
+        if let Some(observer) = &self.observer {
+            observer.observe(Observed::ActorStopped { actor, reason: &reason.to_string() });
+        }
+    }
+}

@@ -163,6 +163,7 @@ impl FrameReader {
         self.slabs.held_bytes()
     }
 
+    #[inline(always)]
     fn cut(&mut self) -> Result<Option<Frame>, FrameError> {
         let unread = self.slabs.unread();
         let Some(head) = unread.first_chunk::<HEADER_BYTES>() else {
@@ -174,7 +175,13 @@ impl FrameReader {
             self.need = lengths.frame;
             return Ok(None);
         };
-        let extensions = open(&header, lengths, bytes)?;
+        check_padding(&header, lengths, bytes)?;
+        let extensions = if lengths.extensions == 0 {
+            Extensions::default()
+        } else {
+            Extensions::decode(&bytes[HEADER_BYTES..HEADER_BYTES + lengths.extensions])
+                .map_err(|source| FrameError::Extension { kind: header.kind, source })?
+        };
         let payload = self.payload(lengths);
         self.slabs.consume(lengths.frame);
         self.need = HEADER_BYTES;
@@ -193,16 +200,13 @@ impl FrameReader {
     }
 }
 
-/// Checks the parts of one whole frame behind its header.
-fn open(header: &Header, lengths: Lengths, bytes: &[u8]) -> Result<Extensions, FrameError> {
-    let kind = header.kind;
-    let payload_start = HEADER_BYTES + lengths.extensions;
-    let padding = &bytes[payload_start + lengths.payload..];
-    if padding.iter().any(|byte| *byte != 0) {
-        return Err(FrameError::Padding { kind });
+/// What follows the payload is zero.
+fn check_padding(header: &Header, lengths: Lengths, bytes: &[u8]) -> Result<(), FrameError> {
+    let padding = &bytes[HEADER_BYTES + lengths.extensions + lengths.payload..];
+    match padding.iter().all(|byte| *byte == 0) {
+        true => Ok(()),
+        false => Err(FrameError::Padding { kind: header.kind }),
     }
-    Extensions::decode(&bytes[HEADER_BYTES..payload_start])
-        .map_err(|source| FrameError::Extension { kind, source })
 }
 
 #[cfg(test)]

@@ -38,9 +38,11 @@ pub enum Override {
     Name,
     /// `posix_spawn`, `posix_spawnp`.
     Program,
+    /// `getpid`.
+    ProgramNumber,
 }
 
-const COUNT: usize = Override::Program as usize + 1;
+const COUNT: usize = Override::ProgramNumber as usize + 1;
 
 thread_local! {
     static HITS: [Cell<u64>; COUNT] = const { [const { Cell::new(0) }; COUNT] };

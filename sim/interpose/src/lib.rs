@@ -5,7 +5,7 @@
 //! come from the simulation, and while a node is polled ([`enter`]) threads, files, sockets and programs are refused
 //! and the refusal is recorded. All other threads see the real kernel.
 //!
-//! What it is NOT: a sandbox. Raw system calls in assembly, `rdtsc` and `rdrand`, `stat` and `getpid` go past it;
+//! What it is NOT: a sandbox. Raw system calls in assembly, `rdtsc` and `rdrand`, `stat` and the C library's own calls go past it;
 //! and it must never be linked into anything but simulators, because every clock read of the program passes here.
 //! It fixes no addresses either: that is done before `exec`, see [`fix_addresses`].
 //!

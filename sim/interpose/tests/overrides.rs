@@ -105,6 +105,18 @@ fn every_clock_shows_virtual_time() {
     assert_ne!(Instant::now(), Instant::now());
 }
 
+#[test]
+fn the_number_of_the_program_is_the_same_in_every_run() {
+    let real = std::process::id();
+    fresh(move || {
+        let active = activate(7, Switches::ALL, SECOND);
+        assert_eq!(std::process::id(), 0x3fff_ffff);
+        assert_eq!(hits(Override::ProgramNumber), 1);
+        drop(active);
+        assert_eq!(std::process::id(), real);
+    });
+}
+
 /// What a node sees of one attempt, and what was recorded.
 fn attempt(which: Override, body: fn() -> Option<ErrorKind>) -> Refusal {
     fresh(move || {

@@ -1,17 +1,25 @@
 #![expect(unsafe_code, reason = "definitions of libc symbols")]
-//! Other programs: they would run beside the simulation, in real time.
+//! Other programs, which would run beside the simulation in real time; and the number of this one, which is another
+//! in every run.
 
 use std::ffi::{c_char, c_int};
 
 use libc::{pid_t, posix_spawn_file_actions_t as Actions, posix_spawnattr_t as Attributes};
 
 use super::{
-    raw::{next, text},
+    raw::{self, next, text},
     refused,
 };
-use crate::hits::Override;
+use crate::{
+    hits::{Override, hit},
+    state::ask,
+};
 
 const REMEDY: &str = "write the outside program as a host of the world";
+
+/// What every simulated program believes its number to be: above the kernel's limit of 2^22, so that a signal to it
+/// reaches nobody.
+const OWN_NUMBER: pid_t = 0x3fff_ffff;
 
 /// Whether this program is to be refused.
 ///
@@ -58,3 +66,14 @@ macro_rules! spawn {
 
 spawn!(posix_spawn, c"posix_spawn");
 spawn!(posix_spawnp, c"posix_spawnp");
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn getpid() -> pid_t {
+    if ask::active() {
+        hit(Override::ProgramNumber);
+        return OWN_NUMBER;
+    }
+    // SAFETY: the call has no arguments and does not fail.
+    unsafe { raw::call(libc::SYS_getpid, [0; 6]) as pid_t }
+}

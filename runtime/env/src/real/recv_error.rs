@@ -11,6 +11,10 @@
 
 /// One error taken off the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "there is no queue to take errors from")
+)]
 pub(super) enum QueuedError {
     /// Nobody listens at this address (ICMP port unreachable).
     PortUnreachable(std::net::SocketAddr),

@@ -33,7 +33,7 @@ fn worst(
 
 #[test]
 fn a_killed_program_is_noticed_in_half_a_second_in_an_idle_cluster() {
-    for (count, seeds) in [(2, 60), (3, 60), (5, 60), (20, 10), (50, 2)] {
+    for (count, seeds) in [(2, 30), (3, 40), (5, 40), (20, 5), (40, 1)] {
         let worst = worst(count, seeds, secs(2), DownReason::Unreachable, World::kill);
         assert!(worst <= ms(300), "{worst:?}");
     }
@@ -41,7 +41,7 @@ fn a_killed_program_is_noticed_in_half_a_second_in_an_idle_cluster() {
 
 #[test]
 fn neighbours_killed_together_are_noticed_too() {
-    for seed in 0..20 {
+    for seed in 0..8 {
         let mut world = World::settled(seed, 7);
         for victim in ["n1", "n2", "n3"] {
             world.kill(victim);
@@ -55,7 +55,7 @@ fn neighbours_killed_together_are_noticed_too() {
 
 #[test]
 fn a_silent_host_is_noticed_in_a_few_seconds() {
-    for (count, seeds, limit) in [(2, 20, 4), (3, 40, 4), (5, 40, 4), (10, 20, 4), (50, 2, 5)] {
+    for (count, seeds, limit) in [(2, 10, 4), (3, 20, 4), (5, 20, 4), (10, 10, 4), (40, 1, 5)] {
         worst(count, seeds, secs(limit), DownReason::Suspected, World::silence);
     }
 }
@@ -88,7 +88,7 @@ fn a_lost_connection_makes_it_faster() {
 
 #[test]
 fn a_node_that_stood_still_blames_nobody_else() {
-    for seed in 0..10 {
+    for seed in 0..4 {
         let mut world = World::settled(seed, 5);
         world.freeze("n2");
         world.run(secs(20));

@@ -15,14 +15,14 @@ fn ten_percent_loss_for_minutes_kills_nobody() {
         nobody_dies(3, seed, 100, 240);
         nobody_dies(5, seed, 100, 240);
     }
-    nobody_dies(20, 1, 100, 60);
+    nobody_dies(20, 1, 100, 30);
 }
 
 #[test]
 fn a_few_percent_kill_nobody() {
-    nobody_dies(5, 1, 50, 600);
+    nobody_dies(5, 1, 50, 300);
     nobody_dies(2, 2, 50, 600);
-    nobody_dies(50, 3, 30, 20);
+    nobody_dies(50, 3, 30, 5);
 }
 
 #[test]

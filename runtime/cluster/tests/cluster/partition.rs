@@ -25,10 +25,10 @@ fn parts(count: usize, cut: usize, seed: u64, span: u64) {
 
 #[test]
 fn two_sides_find_each_other_again() {
-    for seed in 0..5 {
+    for seed in 0..3 {
         parts(5, 2, seed, 20);
-        parts(5, 1, seed, 120);
-        parts(10, 5, seed, 60);
+        parts(5, 1, seed, 60);
+        parts(10, 5, seed, 20);
     }
 }
 
@@ -41,7 +41,7 @@ fn two_lone_nodes_find_each_other_again() {
 
 #[test]
 fn a_short_cut_kills_nobody() {
-    for seed in 0..20 {
+    for seed in 0..8 {
         let mut world = World::settled(seed, 5);
         world.sides.insert(name(0), 1);
         world.run(ms(1_500));

@@ -283,6 +283,19 @@ impl Association {
         self.lanes.get(usize::from(position.lane)).is_none_or(|lane| lane.handed(position.number))
     }
 
+    /// Whether the connection that the frame was taken for is lost; true of all earlier frames from the moment
+    /// [`down`](crate::TransportEvents::down) is called.
+    #[must_use]
+    pub fn is_lost(&self, position: Position) -> bool {
+        self.lanes.get(usize::from(position.lane)).is_none_or(|lane| lane.is_lost(position.number))
+    }
+
+    /// Where the next dial would go: where the peer was last met, or else first found.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.dial_addr()
+    }
+
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> AssociationStats {

@@ -152,6 +152,9 @@ pub(crate) async fn drive(core: Rc<Core>, driver: Rc<Driver>) {
     while let Next::Run(established) = next(&core, &driver, &mut dials).await {
         let started = Instant::now();
         run(&core, &driver, *established).await;
+        if driver.draining.get() {
+            driver.association.close(&LostReason::Closed);
+        }
         if started.elapsed() >= core.shared.config.backoff_max {
             dials = Dials::default();
         } else {
@@ -167,9 +170,6 @@ pub(crate) async fn drive(core: Rc<Core>, driver: Rc<Driver>) {
 async fn next(core: &Rc<Core>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
     let association = &driver.association;
     loop {
-        if driver.draining.get() {
-            association.close(&LostReason::Closed);
-        }
         if association.closed().is_some() {
             drop(driver.inbox.take());
             return Next::End;

@@ -63,8 +63,8 @@ pub enum TransportError {
     Socket(#[from] std::io::Error),
 }
 
-/// One node's endpoint. It lives on the `LocalSet` it was started on and is not `Send`; dropping it ends all its
-/// tasks without telling anybody, as a crash would.
+/// One node's endpoint. It lives on the `LocalSet` it was started on and is not `Send`; dropping it ends its
+/// tasks without flushing anything. Close it first, unless the node is to crash.
 pub struct Transport {
     core: Rc<Core>,
 }

@@ -293,6 +293,10 @@ impl Lane {
         self.lock().books.handed(position)
     }
 
+    pub(crate) fn is_lost(&self, position: Position) -> bool {
+        self.lock().books.is_lost(position)
+    }
+
     /// Whether frames or callers wait.
     pub(crate) fn is_wanted(&self) -> bool {
         let inner = self.lock();

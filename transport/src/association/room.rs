@@ -18,6 +18,20 @@ pub struct RoomWaiter {
     place: Option<(ActorKey, u64)>,
 }
 
+impl RoomWaiter {
+    /// The place that [`number`](Self::number) named for this receiver; 0 is none.
+    #[must_use]
+    pub fn from_number(receiver: ActorKey, number: u64) -> Self {
+        Self { place: (number != 0).then_some((receiver, number)) }
+    }
+
+    /// The place as a number, for callers that keep it elsewhere; 0 is none.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.place.map_or(0, |(_, number)| number)
+    }
+}
+
 #[derive(Debug)]
 enum Entry {
     /// Something happened since the caller last looked.

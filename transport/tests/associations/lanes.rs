@@ -1,0 +1,160 @@
+//! Order, credit, room and labels of what is sent.
+
+use std::time::Duration;
+
+use odeon_message::AskId;
+use odeon_transport::{Ca, FrameKind, Header, SendRefused, TransportConfig};
+
+use crate::{
+    net::Net,
+    node::{Event, Plan, key, run, send, try_send},
+};
+
+#[test]
+fn messages_to_one_receiver_keep_their_order_across_many_batches() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        let count = 3000_u32;
+        for number in 0..count {
+            send(&to_b, key(number % 3), &number.to_le_bytes()).await;
+        }
+        b.until("all", |_| b.payloads().len() == count as usize).await;
+        let mut last = [None; 3];
+        for payload in b.payloads() {
+            let number = u32::from_le_bytes(payload.try_into().unwrap());
+            let last = &mut last[number as usize % 3];
+            assert!(*last < Some(number));
+            *last = Some(number);
+        }
+        let stats = to_b.stats();
+        assert!(stats.credit_stalls > 0 && stats.batches < u64::from(count), "{stats:?}");
+    });
+}
+
+#[test]
+fn a_receiver_that_takes_nothing_stops_its_senders_and_nobody_else() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        b.log.hold.set(true);
+        let to_b = a.to(&b);
+        for _ in 0..256 {
+            send(&to_b, key(1), b"fills the window").await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(matches!(try_send(&to_b, key(1), b"one more"), Err(SendRefused::NoCredit)));
+        // Others have credit of their own, in every lane.
+        for slot in 2..10 {
+            try_send(&to_b, key(slot), b"free").unwrap();
+        }
+        let waiting = tokio::task::spawn_local({
+            let to_b = to_b.clone();
+            async move { send(&to_b, key(1), b"waited").await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!waiting.is_finished());
+        b.log.hold.set(false);
+        b.log.held.borrow_mut().drain(..).for_each(|flow| flow.consumed());
+        waiting.await.unwrap();
+        b.until("it", |_| b.payloads().contains(&b"waited".to_vec())).await;
+    });
+}
+
+#[test]
+fn a_frame_longer_than_the_peer_reads_is_not_taken() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let config = TransportConfig { frame_bytes_max: 128 << 10, ..Default::default() };
+        let b = Plan { config, ..Plan::new(&net, &ca, "b", 2) }.start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        a.until_up(1).await;
+        let long = vec![0; 128 << 10];
+        assert!(matches!(
+            try_send(&to_b, key(1), &long),
+            Err(SendRefused::TooLong { bytes_max: 131_072, .. })
+        ));
+        // The lane is as it was.
+        send(&to_b, key(1), &long[..100_000]).await;
+        b.until("message", |_| b.payloads().first().is_some_and(|bytes| bytes.len() == 100_000))
+            .await;
+    });
+}
+
+#[test]
+fn replies_cost_no_credit_and_control_frames_pass_lanes() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        b.log.hold.set(true);
+        let to_b = a.to(&b);
+        let cancel = Header::of_ask(FrameKind::Cancel, AskId(5));
+        assert!(matches!(to_b.control(cancel, &mut |_| ()), Err(SendRefused::NotUp)));
+        a.until_up(1).await;
+        for _ in 0..256 {
+            send(&to_b, key(1), b"x").await;
+        }
+        let reply = Header::of_ask(FrameKind::Reply, AskId(4));
+        to_b.send_prepaid(key(1), reply, &mut |out| {
+            out.extend_from_slice(b"reply");
+            Ok(())
+        })
+        .unwrap();
+        to_b.control(cancel, &mut |_| ()).unwrap();
+        let has = |events: &[Event], wanted: FrameKind| {
+            events
+                .iter()
+                .any(|event| matches!(event, Event::Frame(_, header, _) if header.kind == wanted))
+        };
+        b.until("both", |events| has(events, FrameKind::Reply) && has(events, FrameKind::Cancel))
+            .await;
+    });
+}
+
+#[test]
+fn credit_of_idle_receivers_is_forgotten_and_counted_anew() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        for round in 0..4 {
+            for slot in 0..50 {
+                send(&to_b, key(slot), &[round]).await;
+            }
+            // Long enough for both sides to sweep, with silence between.
+            tokio::time::sleep(Duration::from_secs(45)).await;
+        }
+        assert_eq!(b.payloads().len(), 200);
+        assert_eq!(crate::node::ups(&b.events()), 1, "{:?}", crate::node::downs(&b.events()));
+    });
+}
+
+#[test]
+fn closing_flushes_what_waits() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        a.until_up(1).await;
+        for slot in 0..200 {
+            try_send(&to_b, key(slot), &[7; 5000]).unwrap();
+        }
+        a.transport.close(Duration::from_secs(5)).await;
+        assert_eq!(b.payloads().len(), 200);
+        b.until("down", |events| !crate::node::downs(events).is_empty()).await;
+        let why = format!("{}", crate::node::downs(&b.events())[0]);
+        assert!(why.contains("the node is stopping"), "{why}");
+        assert_eq!(crate::node::downs(&a.events()), [odeon_transport::LostReason::Closed]);
+        assert!(matches!(try_send(&to_b, key(1), b"late"), Err(SendRefused::Closed(_))));
+    });
+}

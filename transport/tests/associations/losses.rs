@@ -1,0 +1,165 @@
+//! What is lost with a connection, what comes back, and what gossip does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use odeon_transport::{Ca, LostReason, SendRefused, TransportConfig};
+
+use crate::{
+    net::Net,
+    node::{Event, Plan, downs, key, run, send, try_send, ups},
+};
+
+#[test]
+fn a_lost_connection_is_made_again_and_labels_stay_true() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig {
+            idle_timeout: Duration::from_secs(3),
+            undeliverable_after: Duration::from_secs(60),
+            ..Default::default()
+        };
+        let a = Plan { config: config.clone(), ..Plan::new(&net, &ca, "a", 1) }.start();
+        let b = Plan { config, ..Plan::new(&net, &ca, "b", 2) }.start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        let arrived = send(&to_b, key(1), b"arrived").await;
+        b.until("message", |_| !b.payloads().is_empty()).await;
+        assert!(to_b.handed(arrived));
+
+        net.cut(a.addr, b.addr);
+        let swallowed = send(&to_b, key(1), b"swallowed").await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(to_b.handed(swallowed), "it was given to QUIC, which may have sent it");
+        a.until("down", |events| downs(events) == [LostReason::TimedOut]).await;
+
+        let waiting = send(&to_b, key(1), b"waited").await;
+        assert!(!to_b.handed(waiting), "there is no connection to hand it to");
+        net.heal();
+        b.until("message", |_| b.payloads().len() == 2).await;
+        assert_eq!(b.payloads(), [b"arrived".to_vec(), b"waited".to_vec()]);
+        assert!(to_b.handed(arrived) && to_b.handed(swallowed) && to_b.handed(waiting));
+        assert_eq!((ups(&a.events()), ups(&b.events())), (2, 2));
+    });
+}
+
+#[test]
+fn frames_that_find_no_connection_are_given_up_as_not_delivered() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig {
+            idle_timeout: Duration::from_secs(3),
+            undeliverable_after: Duration::from_secs(10),
+            ..Default::default()
+        };
+        let a = Plan { config, ..Plan::new(&net, &ca, "a", 1) }.start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        send(&to_b, key(1), b"arrived").await;
+        net.cut(a.addr, b.addr);
+        try_send(&to_b, key(1), b"swallowed").unwrap();
+        a.until("down", |events| downs(events).len() == 1).await;
+        let waiting = try_send(&to_b, key(1), b"waits").unwrap();
+        a.until("second down", |events| downs(events).len() == 2).await;
+        assert!(matches!(downs(&a.events())[1], LostReason::Undeliverable(_)));
+        assert!(!to_b.handed(waiting));
+        assert!(matches!(try_send(&to_b, key(1), b"x"), Err(SendRefused::Unreachable(_))));
+        // Nobody keeps it, so a later send tries again.
+        net.heal();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let later = send(&to_b, key(1), b"later").await;
+        b.until("message", |_| b.payloads().contains(&b"later".to_vec())).await;
+        assert!(to_b.handed(later) && !to_b.handed(waiting));
+    });
+}
+
+#[test]
+fn callers_that_wait_for_a_peer_that_never_comes_are_told() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        net.unbind(b.addr);
+        let to_b = a.to(&b);
+        let mut waiter = odeon_transport::RoomWaiter::default();
+        let refused = loop {
+            match try_send(&to_b, key(1), b"x") {
+                Ok(_) => panic!("nobody is there"),
+                Err(refused) if refused.is_full() => {
+                    std::future::poll_fn(|cx| to_b.poll_room(key(1), &mut waiter, cx)).await;
+                }
+                Err(refused) => break refused,
+            }
+        };
+        to_b.forget_room(key(1), &mut waiter);
+        assert!(matches!(refused, SendRefused::Unreachable(LostReason::Undeliverable(_))));
+        assert!(a.events().iter().any(|event| matches!(event, Event::Unreachable(_))));
+    });
+}
+
+#[test]
+fn a_closed_port_is_reported_in_answer_to_a_probe() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        a.to(&b).keep(true);
+        a.until_up(1).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        net.unbind(b.addr);
+        let before = tokio::time::Instant::now();
+        a.transport.probe(b.addr);
+        a.until("report", |events| {
+            events.iter().any(|event| matches!(event, Event::Unreachable(at) if *at == b.addr))
+        })
+        .await;
+        assert!(before.elapsed() < Duration::from_millis(50), "{:?}", before.elapsed());
+        assert!(net.packets() > 0);
+    });
+}
+
+#[test]
+fn gossip_dials_and_only_the_newest_waits() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        for text in ["old", "older than new", "new"] {
+            a.transport.datagram((b.id.node, b.addr), Bytes::from(text));
+        }
+        a.until_up(1).await;
+        a.transport.datagram((b.id.node, b.addr), Bytes::from("at once"));
+        a.transport.datagram((b.id.node, b.addr), Bytes::from(vec![0; 1001]));
+        let datagrams = |events: &[Event]| -> Vec<Bytes> {
+            let bytes = |event: &Event| match event {
+                Event::Datagram(from, bytes) if *from == a.id => Some(bytes.clone()),
+                _ => None,
+            };
+            events.iter().filter_map(bytes).collect()
+        };
+        b.until("both", |events| datagrams(events).len() == 2).await;
+        assert_eq!(datagrams(&b.events()), ["new", "at once"]);
+        assert_eq!(a.transport.stats().datagrams_dropped, 3);
+        // Nobody keeps it, so it closes when it was idle.
+        a.until("down", |events| downs(events) == [LostReason::Idle]).await;
+        b.until("down", |events| downs(events).len() == 1).await;
+        // The association is known now; the next datagram waits in it.
+        a.transport.datagram((b.id.node, b.addr), Bytes::from("again"));
+        b.until("third", |events| datagrams(events).len() == 3).await;
+    });
+}
+
+#[test]
+fn a_dropped_transport_is_a_crash() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        a.to(&b).keep(true);
+        a.until_up(1).await;
+        net.unbind(b.addr);
+        drop(b);
+        a.until("down", |events| !downs(events).is_empty()).await;
+        assert_eq!(downs(&a.events()), [LostReason::TimedOut]);
+    });
+}

@@ -1,0 +1,324 @@
+//! A network in memory under a paused clock: fixed latency, cuts, and closed ports that answer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant, SystemTime},
+};
+
+use odeon_env::{
+    BoxFuture, DatagramSocket, Env,
+    udp::{RecvMeta, Transmit},
+};
+use quinn::{AsyncTimer, AsyncUdpSocket, Runtime, UdpPoller};
+
+pub(crate) const LATENCY: Duration = Duration::from_millis(1);
+
+struct Packet {
+    from: SocketAddr,
+    life: u64,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Port {
+    /// Which of the sockets bound here this is; earlier ones are dead.
+    life: u64,
+    inbox: VecDeque<Packet>,
+    unreachable: VecDeque<SocketAddr>,
+    reader: Option<Waker>,
+    listener: Option<Waker>,
+}
+
+#[derive(Default)]
+struct Inner {
+    ports: BTreeMap<SocketAddr, Port>,
+    cuts: BTreeSet<(SocketAddr, SocketAddr)>,
+    sent: u64,
+    lives: u64,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Net(Arc<Mutex<Inner>>);
+
+impl std::fmt::Debug for Net {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Net")
+    }
+}
+
+impl Net {
+    pub(crate) fn bind(&self, addr: SocketAddr) -> Arc<Socket> {
+        let mut inner = self.0.lock().unwrap();
+        inner.lives += 1;
+        let life = inner.lives;
+        inner.ports.insert(addr, Port { life, ..Port::default() });
+        Arc::new(Socket { net: self.clone(), addr, life })
+    }
+
+    /// Nobody listens there any more, and what is still sent from there goes nowhere.
+    pub(crate) fn unbind(&self, addr: SocketAddr) {
+        self.0.lock().unwrap().ports.remove(&addr);
+    }
+
+    /// Packets from one to the other are lost, both ways.
+    pub(crate) fn cut(&self, one: SocketAddr, other: SocketAddr) {
+        self.0.lock().unwrap().cuts.extend([(one, other), (other, one)]);
+    }
+
+    pub(crate) fn heal(&self) {
+        self.0.lock().unwrap().cuts.clear();
+    }
+
+    pub(crate) fn packets(&self) -> u64 {
+        self.0.lock().unwrap().sent
+    }
+
+    fn send(&self, packet: Packet) {
+        let mut inner = self.0.lock().unwrap();
+        if inner.ports.get(&packet.from).is_none_or(|port| port.life != packet.life) {
+            return;
+        }
+        inner.sent += 1;
+        if inner.cuts.contains(&(packet.from, packet.to)) {
+            return;
+        }
+        drop(inner);
+        let net = self.clone();
+        // Timers of one instant fire in the order they were made, so packets keep theirs.
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(LATENCY).await;
+            net.arrive(packet);
+        });
+    }
+
+    fn arrive(&self, packet: Packet) {
+        let mut inner = self.0.lock().unwrap();
+        let waker = match inner.ports.get_mut(&packet.to) {
+            Some(port) => {
+                port.inbox.push_back(packet);
+                port.reader.take()
+            }
+            None => match inner.ports.get_mut(&packet.from) {
+                Some(port) => {
+                    port.unreachable.push_back(packet.to);
+                    port.listener.take()
+                }
+                None => None,
+            },
+        };
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Socket {
+    net: Net,
+    addr: SocketAddr,
+    life: u64,
+}
+
+impl Socket {
+    fn transmit(&self, transmit: &Transmit<'_>) {
+        let size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        for segment in transmit.contents.chunks(size) {
+            let to = transmit.destination;
+            let (from, life) = (self.addr, self.life);
+            self.net.send(Packet { from, life, to, bytes: segment.to_vec() });
+        }
+    }
+
+    fn receive(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let mut inner = self.net.0.lock().unwrap();
+        let Some(port) = inner.ports.get_mut(&self.addr).filter(|port| port.life == self.life)
+        else {
+            return Poll::Pending;
+        };
+        let mut count = 0;
+        while count < bufs.len().min(metas.len())
+            && let Some(packet) = port.inbox.pop_front()
+        {
+            let len = packet.bytes.len().min(bufs[count].len());
+            bufs[count][..len].copy_from_slice(&packet.bytes[..len]);
+            let mut meta = RecvMeta::default();
+            (meta.addr, meta.len, meta.stride) = (packet.from, len, len);
+            metas[count] = meta;
+            count += 1;
+        }
+        if count == 0 {
+            port.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl DatagramSocket for Socket {
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.transmit(transmit);
+        Ok(())
+    }
+
+    fn writable(self: Arc<Self>) -> BoxFuture<io::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        self.receive(cx, bufs, metas)
+    }
+
+    fn poll_unreachable(&self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        let mut inner = self.net.0.lock().unwrap();
+        let Some(port) = inner.ports.get_mut(&self.addr).filter(|port| port.life == self.life)
+        else {
+            return Poll::Pending;
+        };
+        match port.unreachable.pop_front() {
+            Some(addr) => Poll::Ready(addr),
+            None => {
+                port.listener = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.addr)
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        10
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        1
+    }
+
+    fn may_fragment(&self) -> bool {
+        false
+    }
+}
+
+/// The same socket for a peer that is bare quinn.
+impl AsyncUdpSocket for Socket {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        #[derive(Debug)]
+        struct Always;
+        impl UdpPoller for Always {
+            fn poll_writable(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+        }
+        Box::pin(Always)
+    }
+
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.transmit(transmit);
+        Ok(())
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        self.receive(cx, bufs, metas)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.addr)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct PausedRuntime;
+
+#[derive(Debug)]
+struct Timer(Pin<Box<tokio::time::Sleep>>);
+
+impl AsyncTimer for Timer {
+    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
+        self.0.as_mut().reset(deadline.into());
+    }
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl Runtime for PausedRuntime {
+    fn new_timer(&self, deadline: Instant) -> Pin<Box<dyn AsyncTimer>> {
+        Box::pin(Timer(Box::pin(tokio::time::sleep_until(deadline.into()))))
+    }
+
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        tokio::task::spawn_local(future);
+    }
+
+    fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+/// A still clock and numbers that look random.
+#[derive(Debug)]
+pub(crate) struct TestEnv(Mutex<u64>);
+
+impl TestEnv {
+    pub(crate) fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(seed)))
+    }
+}
+
+pub(crate) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+impl Env for TestEnv {
+    fn bind(&self, _: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn resolve(&self, _: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+
+    fn wall_clock(&self) -> SystemTime {
+        now()
+    }
+
+    fn entropy(&self, out: &mut [u8]) {
+        let mut state = self.0.lock().unwrap();
+        for byte in out {
+            // SplitMix64.
+            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = *state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            *byte = (z ^ (z >> 31)) as u8;
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Peers with a good certificate and bad manners: bare quinn connections that say what they like.
+
+use std::{sync::Arc, time::Duration};
+
+use odeon_message::{ActorKey, AskId, Fingerprint, Incarnation, MessageId};
+use odeon_transport::{Ca, FrameKind, Header, LostReason, TransportConfig, Validity};
+use odeon_wire::{
+    AcceptedTable, Close, CloseCode, ClusterName, Credit, CreditTotal, Extensions, FrameLimits,
+    FrameReader, FrameWriter, Hello, InitialCredit, NodeName, Preamble, Purpose, Refuse,
+    RefuseReason, Revisions, Welcome, format::CONTROL_FRAME_BYTES_MAX, write_body,
+};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
+
+use crate::{
+    net::{Net, PausedRuntime, now},
+    node::{Node, Plan, addr, downs, key, run, send, ups},
+};
+
+struct Stranger {
+    connection: Connection,
+    control: Option<(SendStream, RecvStream, FrameReader)>,
+    /// Must live as long as its connection.
+    _endpoint: quinn::Endpoint,
+}
+
+#[derive(Debug)]
+struct StillClock;
+
+impl rustls::time_provider::TimeProvider for StillClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        now().duration_since(std::time::UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
+    }
+}
+
+fn hello(name: &str) -> Hello {
+    let name = NodeName::new(name).unwrap();
+    Hello {
+        revisions: Revisions::OURS,
+        cluster: ClusterName::new("demo").unwrap(),
+        node: name.id(),
+        name,
+        incarnation: Incarnation(1),
+        dial: 1,
+        advertised: addr(66),
+        lanes: 4,
+        frame_bytes_max: 1 << 20,
+        credit: InitialCredit::default(),
+        accepted: AcceptedTable::new(Vec::new()).unwrap(),
+    }
+}
+
+impl Stranger {
+    async fn connect(net: &Net, ca: &Ca, name: &str, port: u16, to: &Node) -> Self {
+        let validity = Validity::from(now(), Duration::from_secs(86_400));
+        let pair = ca.issue_pem(name, validity).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.to_pem().cert.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(StillClock))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap(),
+            )
+            .unwrap();
+        tls.alpn_protocols = vec![b"odeon/1".to_vec()];
+        let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(
+            quinn::EndpointConfig::default(),
+            None,
+            net.bind(addr(port)),
+            Arc::new(PausedRuntime),
+        )
+        .unwrap();
+        let config = quinn::ClientConfig::new(Arc::new(tls));
+        let connecting = endpoint.connect_with(config, to.addr, "demo.odeon").unwrap();
+        Self { connection: connecting.await.unwrap(), control: None, _endpoint: endpoint }
+    }
+
+    /// Sends these bytes as the start of the control stream.
+    async fn say(&mut self, bytes: &[u8]) {
+        let (mut send, recv) = self.connection.open_bi().await.unwrap();
+        send.write_all(bytes).await.unwrap();
+        let reader = FrameReader::new(Purpose::Control, FrameLimits::default());
+        self.control = Some((send, recv, reader));
+    }
+
+    async fn introduce(&mut self, hello: &Hello) {
+        let mut bytes = Preamble::CONTROL.encode().to_vec();
+        write_body(&mut bytes, Header::bare(FrameKind::Hello), hello, CONTROL_FRAME_BYTES_MAX)
+            .unwrap();
+        self.say(&bytes).await;
+    }
+
+    async fn next_frame(&mut self) -> odeon_transport::Frame {
+        let (_, recv, reader) = self.control.as_mut().unwrap();
+        loop {
+            if let Some(frame) = reader.next().unwrap() {
+                return frame;
+            }
+            reader.push(&recv.read_chunk(1 << 16, true).await.unwrap().unwrap().bytes);
+        }
+    }
+
+    /// As a proper node would come in.
+    async fn associated(net: &Net, ca: &Ca, to: &Node) -> Self {
+        let mut stranger = Self::connect(net, ca, "stranger", 66, to).await;
+        stranger.introduce(&hello("stranger")).await;
+        stranger.next_frame().await.body::<Welcome>().unwrap();
+        stranger
+    }
+
+    async fn lane(&self, index: u8, bytes: &[u8]) -> SendStream {
+        let mut stream = self.connection.open_uni().await.unwrap();
+        stream.write_all(&Preamble::lane(index).encode()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream
+    }
+
+    async fn closed_with(&self) -> CloseCode {
+        match self.connection.closed().await {
+            ConnectionError::ApplicationClosed(close) => {
+                CloseCode::from_code(u16::try_from(close.error_code.into_inner()).unwrap())
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+fn message_frame(to: ActorKey, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let header = Header::message(to, MessageId(1), AskId::NONE);
+    let mut frame = FrameWriter::begin(&mut out, header, &Extensions::default()).unwrap();
+    frame.payload().extend_from_slice(payload);
+    frame.finish(1 << 30).unwrap();
+    out
+}
+
+/// A node with a well-behaved peer and an ill-behaved one; the former must notice nothing of the latter.
+async fn beside_a_stranger(
+    misbehave: impl AsyncFnOnce(&Net, &Ca, &Node) -> (Stranger, CloseCode),
+) -> Node {
+    let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+    let node = Plan::new(&net, &ca, "node", 1).start();
+    let friend = Plan::new(&net, &ca, "friend", 2).start();
+    let to_node = friend.to(&node);
+    send(&to_node, key(1), b"before").await;
+    let (stranger, code) = misbehave(&net, &ca, &node).await;
+    assert_eq!(stranger.closed_with().await, code);
+    send(&to_node, key(1), b"after").await;
+    node.until("after", |_| node.payloads().contains(&b"after".to_vec())).await;
+    assert_eq!(ups(&friend.events()), 1);
+    assert!(downs(&friend.events()).is_empty());
+    node
+}
+
+fn protocol_loss(node: &Node, text: &str) {
+    let lost = downs(&node.events());
+    assert!(
+        matches!(&lost[..], [LostReason::Protocol(why)] if why.contains(text)),
+        "{text}: {lost:?}"
+    );
+    assert_eq!(node.transport.stats().bad_peers, 1);
+}
+
+#[test]
+fn what_is_no_frame_ends_its_connection_only() {
+    let mut unknown_kind = message_frame(key(1), b"x");
+    unknown_kind[1] = 77;
+    let mut unknown_version = message_frame(key(1), b"x");
+    unknown_version[0] = 9;
+    let mut padding = message_frame(key(1), b"x");
+    *padding.last_mut().unwrap() = 1;
+    let cases: [(Vec<u8>, &str); 5] = [
+        (vec![0xaa; 64], "version 170"),
+        (unknown_version, "version 9"),
+        (unknown_kind, "kind 77"),
+        (padding, "padding"),
+        (message_frame(key(1), &vec![0; 2 << 20]), "2097184"),
+    ];
+    for (bytes, text) in cases {
+        run(async move {
+            let node = beside_a_stranger(async |net, ca, node| {
+                let stranger = Stranger::associated(net, ca, node).await;
+                // The whole of it may not be taken any more.
+                let _ = stranger.lane(0, &bytes[..bytes.len().min(4096)]).await;
+                (stranger, CloseCode::Malformed)
+            })
+            .await;
+            protocol_loss(&node, text);
+        });
+    }
+}
+
+#[test]
+fn a_lane_that_ends_inside_a_frame_is_malformed() {
+    run(async {
+        let node = beside_a_stranger(async |net, ca, node| {
+            let stranger = Stranger::associated(net, ca, node).await;
+            let frame = message_frame(key(1), &[1; 100]);
+            let mut lane = stranger.lane(0, &frame[..48]).await;
+            lane.finish().unwrap();
+            (stranger, CloseCode::Malformed)
+        })
+        .await;
+        protocol_loss(&node, "48 of 144");
+    });
+}
+
+#[test]
+fn more_than_the_credit_is_not_taken() {
+    run(async {
+        let node = beside_a_stranger(async |net, ca, node| {
+            node.log.hold.set(true);
+            let stranger = Stranger::associated(net, ca, node).await;
+            let frames: Vec<u8> = (0..257).flat_map(|_| message_frame(key(7), b"x")).collect();
+            let _lane = stranger.lane(0, &frames).await;
+            let code = CloseCode::CreditOverrun;
+            node.until("loss", |events| !downs(events).is_empty()).await;
+            (stranger, code)
+        })
+        .await;
+        protocol_loss(&node, "beyond the 256");
+    });
+}
+
+#[test]
+fn streams_out_of_place_are_refused() {
+    for (first, second, text) in [
+        (Preamble::lane(4), None, "lane 4 of 4"),
+        (Preamble::lane(1), Some(Preamble::lane(1)), "lane 1 was opened twice"),
+        (Preamble { purpose: Purpose::Bulk, index: 9 }, None, "bulk"),
+    ] {
+        run(async move {
+            let node = beside_a_stranger(async |net, ca, node| {
+                let stranger = Stranger::associated(net, ca, node).await;
+                for preamble in [Some(first), second].into_iter().flatten() {
+                    let mut stream = stranger.connection.open_uni().await.unwrap();
+                    stream.write_all(&preamble.encode()).await.unwrap();
+                }
+                node.until("loss", |events| !downs(events).is_empty()).await;
+                (stranger, CloseCode::Protocol)
+            })
+            .await;
+            protocol_loss(&node, text);
+        });
+    }
+}
+
+#[test]
+fn a_grant_that_cannot_be_true_is_refused() {
+    run(async {
+        let node = beside_a_stranger(async |net, ca, node| {
+            let mut stranger = Stranger::associated(net, ca, node).await;
+            let peer = odeon_transport::PeerId {
+                node: hello("stranger").node,
+                incarnation: Incarnation(1),
+            };
+            let to_stranger = node.transport.peers().get(peer).unwrap();
+            to_stranger
+                .try_send(
+                    odeon_transport::MessageHeader {
+                        to: key(3),
+                        message: MessageId(1),
+                        fingerprint: None,
+                        ask: AskId::NONE,
+                        remaining: None,
+                    },
+                    &mut |_| Ok(()),
+                )
+                .unwrap();
+            let total = CreditTotal { receiver: key(3), messages: 9999, bytes: 0 };
+            let mut bytes = Vec::new();
+            let credit = Credit { totals: vec![total] };
+            let header = Header::bare(FrameKind::Credit);
+            write_body(&mut bytes, header, &credit, CONTROL_FRAME_BYTES_MAX).unwrap();
+            let (send, ..) = stranger.control.as_mut().unwrap();
+            send.write_all(&bytes).await.unwrap();
+            (stranger, CloseCode::Protocol)
+        })
+        .await;
+        protocol_loss(&node, "9999");
+    });
+}
+
+#[test]
+fn a_name_that_the_certificate_does_not_carry_is_refused() {
+    run(async {
+        let node = beside_a_stranger(async |net, ca, node| {
+            let mut stranger = Stranger::connect(net, ca, "stranger", 66, node).await;
+            stranger.introduce(&hello("friend")).await;
+            let refuse = stranger.next_frame().await.body::<Refuse>().unwrap();
+            assert_eq!(refuse.reason, RefuseReason::Identity);
+            (stranger, CloseCode::Refused)
+        })
+        .await;
+        assert!(downs(&node.events()).is_empty());
+        assert_eq!(node.transport.stats().handshakes_failed, 1);
+    });
+}
+
+#[test]
+fn a_life_that_changes_its_story_is_refused() {
+    run(async {
+        let node = beside_a_stranger(async |net, ca, node| {
+            let first = Stranger::associated(net, ca, node).await;
+            first.connection.close(0_u8.into(), b"");
+            node.until("loss", |events| !downs(events).is_empty()).await;
+            let mut again = Stranger::connect(net, ca, "stranger", 67, node).await;
+            let accepted = AcceptedTable::new(vec![odeon_wire::Accepted {
+                message: MessageId(1),
+                fingerprint: Fingerprint(1),
+            }]);
+            let hello = Hello { accepted: accepted.unwrap(), dial: 2, ..hello("stranger") };
+            again.introduce(&hello).await;
+            (again, CloseCode::Protocol)
+        })
+        .await;
+        assert_eq!(ups(&node.events()), 2);
+    });
+}
+
+#[test]
+fn something_else_than_a_handshake_is_malformed() {
+    let mut early = Preamble::CONTROL.encode().to_vec();
+    let close = Close { code: CloseCode::Done, text: "".into() };
+    write_body(&mut early, Header::bare(FrameKind::Close), &close, CONTROL_FRAME_BYTES_MAX)
+        .unwrap();
+    for bytes in [b"GET / HTTP/1.1\r\n\r\n".to_vec(), Preamble::lane(0).encode().to_vec(), early] {
+        run(async move {
+            let node = beside_a_stranger(async |net, ca, node| {
+                let mut stranger = Stranger::connect(net, ca, "stranger", 66, node).await;
+                stranger.say(&bytes).await;
+                (stranger, CloseCode::Malformed)
+            })
+            .await;
+            assert_eq!(node.transport.stats().handshakes_failed, 1);
+        });
+    }
+}
+
+#[test]
+fn one_that_says_nothing_is_closed_in_time_and_only_so_many_are_listened_to() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig { handshakes_max: 2, ..Default::default() };
+        let node = Plan { config, ..Plan::new(&net, &ca, "node", 1) }.start();
+        let started = tokio::time::Instant::now();
+        let one = Stranger::connect(&net, &ca, "one", 66, &node).await;
+        let _two = Stranger::connect(&net, &ca, "two", 67, &node).await;
+        let friend = Plan::new(&net, &ca, "friend", 2).start();
+        friend.transport.dial_seed(node.addr);
+        friend.until("refusal", |events| !events.is_empty()).await;
+        assert_eq!(node.transport.stats().handshakes_shed, 1);
+        assert_eq!(one.closed_with().await, CloseCode::HandshakeTimeout);
+        assert!(started.elapsed() < Duration::from_secs(6));
+        // There is room again.
+        friend.transport.dial_seed(node.addr);
+        friend.until_up(1).await;
+    });
+}

@@ -22,7 +22,10 @@ pub(crate) fn remember_executable() {
 }
 
 /// The path of this program, once a simulation has begun.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the symbols ask"))]
+#[cfg_attr(
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    expect(dead_code, reason = "only the symbols ask")
+)]
 pub(crate) fn executable() -> Option<&'static Path> {
     EXECUTABLE.get().map(PathBuf::as_path)
 }

@@ -161,7 +161,10 @@ fn seat() -> Option<Arc<Seat>> {
 }
 
 /// What the symbols ask; every answer is "no" on a thread that is in no simulation.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the symbols ask"))]
+#[cfg_attr(
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    expect(dead_code, reason = "only the symbols ask")
+)]
 pub(crate) mod ask {
     use super::*;
 

@@ -139,9 +139,6 @@ mod linux {
         let mut wrong = |run: &Run, what: &str| {
             failed = true;
             let _ = writeln!(report, "{what}: {}", run.verdict);
-            if replaying {
-                run.verdict.problems.iter().for_each(|problem| report.push_str(&problem.detail));
-            }
             let count = if replaying { usize::MAX } else { 20 };
             let lines = &run.verdict.lines[run.verdict.lines.len().saturating_sub(count)..];
             for line in lines {
@@ -149,6 +146,9 @@ mod linux {
             }
             if !run.output.is_empty() {
                 let _ = writeln!(report, "  --- output\n{}", run.output);
+            }
+            if replaying {
+                run.verdict.problems.iter().for_each(|problem| report.push_str(&problem.detail));
             }
         };
         for run in runs {

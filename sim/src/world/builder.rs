@@ -88,7 +88,7 @@ impl WorldBuilder {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime without an I/O driver asks nothing of the system");
         let (mut hash, mut events, mut virtual_time) = (0, 0, Duration::ZERO);
-        // The panic itself is in the hands of the hook; here only the world has to come down in order.
+        // Only the simulator itself can panic here; the hook has seen it.
         let unwound = catch_unwind(AssertUnwindSafe(|| {
             LocalSet::new().block_on(&runtime, async {
                 let mut world = self.raise(trace.clone());
@@ -135,7 +135,11 @@ impl WorldBuilder {
             if any(cx.waker()) {
                 return Poll::Ready(None);
             }
-            scenario.as_mut().poll(cx).map(Some)
+            // A panic is in the hands of the hook; here only the scenario ends.
+            match catch_unwind(AssertUnwindSafe(|| scenario.as_mut().poll(cx))) {
+                Ok(poll) => poll.map(Some),
+                Err(_) => Poll::Ready(None),
+            }
         });
         let text = match ended.await {
             None => None,

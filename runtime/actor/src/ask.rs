@@ -89,6 +89,13 @@ enum State<M: Message> {
 // Nothing in it is pinned; the message is moved out by value.
 impl<A: Handler<M>, M: Message> Unpin for AskFuture<A, M> {}
 
+impl<A: Handler<M>, M: Message> AskFuture<A, M> {
+    /// Whether the message is with its receiver, or on the way.
+    pub(crate) fn is_taken(&self) -> bool {
+        matches!(self.asking.state, State::Local(..) | State::Remote(..))
+    }
+}
+
 type Answer<M> = Result<<M as Message>::Output, Failure>;
 
 impl<M: Message> Asking<M> {
@@ -204,8 +211,7 @@ impl<M: Message> Asking<M> {
             return Poll::Ready(answer.and_then(|payload| read::<M>(&payload, system)));
         }
         if self.deadline.is_over(system, cx) {
-            let certainty = route.certainty(ask);
-            route.cancel(ask);
+            let certainty = route.give_up(ask);
             return Poll::Ready(Err(Failure::new(FailureKind::Deadline, certainty, "")));
         }
         self.state = State::Remote(ask, slot);
@@ -262,7 +268,7 @@ impl<A: Handler<M>, M: Message> Drop for AskFuture<A, M> {
         match (self.actor.place(), &mut self.asking.state) {
             (Place::Local(cell), State::Local(_, Some(ticket))) => drop(cell.head.leave(*ticket)),
             (Place::Remote(route, _), State::Line(_, line)) => route.forget_room(line),
-            (Place::Remote(route, _), State::Remote(ask, _)) => route.cancel(*ask),
+            (Place::Remote(route, _), State::Remote(ask, _)) => drop(route.give_up(*ask)),
             _ => {}
         }
     }

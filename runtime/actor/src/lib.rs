@@ -29,6 +29,7 @@ mod life;
 mod mailbox;
 mod registry;
 mod remote;
+mod reply;
 mod room;
 mod run_queue;
 mod scratch;
@@ -55,6 +56,7 @@ pub use remote::{
     Flow, Inbound, Parcel, Refused, RemoteAnswer, Remotes, ReplyPath, ReplyTo, RoomWaiter, Route,
     TerminatedSink,
 };
+pub use reply::Reply;
 pub use slots::ExportError;
 pub use stats::SystemStats;
 pub use supervisor::{Supervisor, SupervisorSpec};

@@ -12,7 +12,7 @@ use std::{
 };
 
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, EncodeError, Failure, MessageId, Payload,
+    ActorKey, Address, AskId, Certainty, EncodeError, Failure, Fingerprint, MessageId, Payload,
 };
 
 use crate::{ExitReason, WatchId};
@@ -102,17 +102,15 @@ pub trait Route: Send + Sync + 'static {
     /// The waiter left the line: dropped, or done waiting. Called once for each waiter that ever polled.
     fn forget_room(&self, waiter: &mut RoomWaiter);
 
-    /// Hands an ask over; `answer` is called exactly once unless [`cancel`](Self::cancel) comes first.
+    /// Hands an ask over; `answer` is called exactly once unless [`give_up`](Self::give_up) comes first.
     ///
     /// # Errors
     /// As [`try_send`](Self::try_send); then `answer` is dropped uncalled.
     fn ask(&self, parcel: &mut dyn Parcel, answer: Arc<dyn RemoteAnswer>) -> Result<AskId, Refused>;
 
-    /// The asker gave up: forget the answer, tell the other node.
-    fn cancel(&self, ask: AskId);
-
-    /// What is known about an ask whose time ran out, asked before [`cancel`](Self::cancel).
-    fn certainty(&self, ask: AskId) -> Certainty;
+    /// The asker gave up: forget the answer, tell the other node. Says what is known about the message; `answer` is
+    /// not called any more, or was called just now.
+    fn give_up(&self, ask: AskId) -> Certainty;
 
     /// Asks the other node to report the end of the actor, through
     /// [`ActorSystem::terminated_from_network`](crate::ActorSystem::terminated_from_network). On a reconnect to the
@@ -137,6 +135,9 @@ pub trait Parcel {
 
     /// For an ask: the time that is left now.
     fn remaining(&self) -> Option<Duration>;
+
+    /// Our layout of the message and of its answer. Walks the types: a route remembers it.
+    fn fingerprint(&self) -> Fingerprint;
 
     /// Appends the archive to `out`, whose length must be a multiple of 16. May be called again after a refusal.
     ///

@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use odeon_message::{Codec, EncodeError, Failure, FailureKind, Message, MessageId, TellError};
+use odeon_message::{
+    Codec, EncodeError, Failure, FailureKind, Fingerprint, Message, MessageId, TellError,
+};
 
 use crate::{
     ActorRef, ActorSystem, Handler, Parcel, Refused, RoomWaiter, Route,
@@ -92,6 +94,10 @@ impl<M: Message> Parcel for Bundle<'_, M> {
 
     fn remaining(&self) -> Option<Duration> {
         self.remaining
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.codec.fingerprint()
     }
 
     fn encode(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError> {

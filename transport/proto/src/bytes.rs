@@ -76,6 +76,10 @@ impl<'a> ByteReader<'a> {
             .map_err(|error| PayloadError::Text { what, at: error.valid_up_to() })
     }
 
+    pub(crate) fn key(&mut self, what: &'static str) -> Result<ActorKey, PayloadError> {
+        Ok(ActorKey { slot: self.u32(what)?, generation: self.u32(what)? })
+    }
+
     pub(crate) fn address(&mut self, what: &'static str) -> Result<Address, PayloadError> {
         self.array(what).map(address)
     }
@@ -119,9 +123,13 @@ pub(crate) fn address(bytes: &[u8; ADDRESS_BYTES]) -> Address {
 pub(crate) fn put_address(out: &mut Vec<u8>, address: &Address) {
     out.extend_from_slice(&address.node.0.to_le_bytes());
     out.extend_from_slice(&address.incarnation.0.to_le_bytes());
-    out.extend_from_slice(&address.key.slot.to_le_bytes());
-    out.extend_from_slice(&address.key.generation.to_le_bytes());
+    put_key(out, address.key);
     out.extend_from_slice(&address.actor_type.0.to_le_bytes());
+}
+
+pub(crate) fn put_key(out: &mut Vec<u8>, key: ActorKey) {
+    out.extend_from_slice(&key.slot.to_le_bytes());
+    out.extend_from_slice(&key.generation.to_le_bytes());
 }
 
 pub(crate) fn put_socket_addr(out: &mut Vec<u8>, addr: SocketAddr) {

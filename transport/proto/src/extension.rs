@@ -91,6 +91,18 @@ impl Extensions {
     }
 
     /// Reads the whole region of a frame.
+    /// Sets the remaining time to zero in a region that begins with one; false if it does not.
+    pub(crate) fn expire(region: &mut [u8]) -> bool {
+        let [t0, t1] = REMAINING.to_le_bytes();
+        match region.get_mut(..HEAD_BYTES + 8) {
+            Some(record) if record.starts_with(&[t0, t1, 8, 0]) => {
+                record[HEAD_BYTES..].fill(0);
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn decode(mut region: &[u8]) -> Result<Self, ExtensionError> {
         let mut extensions = Self::default();
         let mut before = 0;

@@ -25,6 +25,8 @@ pub struct LaneState {
     dropped: VecDeque<(u64, u64)>,
     /// Up to here nothing is known about drops.
     forgotten: u64,
+    /// Up to here frames went with connections that are lost.
+    lost: u64,
 }
 
 impl LaneState {
@@ -39,6 +41,7 @@ impl LaneState {
             bytes_max,
             dropped: VecDeque::new(),
             forgotten: 0,
+            lost: 0,
         }
     }
 
@@ -89,9 +92,23 @@ impl LaneState {
             self.dropped.push_back((self.handed + 1, self.written));
         }
         self.handed = self.written;
+        self.lost = self.written;
         self.waiting_bytes = 0;
         self.writing_bytes = 0;
         dropped
+    }
+
+    /// Which of the frames that wait this is, counted from 0; `None` if it does not wait.
+    #[must_use]
+    pub fn waiting(&self, position: Position) -> Option<usize> {
+        let nth = position.0.checked_sub(self.handed + 1)?;
+        if position.0 <= self.written { usize::try_from(nth).ok() } else { None }
+    }
+
+    /// Whether the connection that this frame was written for is lost: nothing more will become of it.
+    #[must_use]
+    pub fn is_lost(&self, position: Position) -> bool {
+        position.0 <= self.lost
     }
 
     /// Whether this frame was, or may have been, handed to QUIC.
@@ -122,6 +139,7 @@ mod tests {
         assert_eq!(lane.hand(), 40);
         let two = lane.write(40);
         assert!(lane.handed(one) && !lane.handed(two));
+        assert_eq!((lane.waiting(one), lane.waiting(two)), (None, Some(0)));
         assert!(one < two);
     }
 
@@ -148,6 +166,7 @@ mod tests {
         lane.hand();
         let dropped = [lane.write(1), lane.write(1)];
         assert_eq!(lane.lose(), 2);
+        assert!(lane.is_lost(sent) && lane.is_lost(dropped[1]));
         assert_eq!(lane.bytes(), 0);
         assert_eq!(lane.lose(), 0);
         let later = lane.write(1);

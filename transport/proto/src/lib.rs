@@ -35,4 +35,4 @@ pub use lane::{LaneState, Position};
 pub use name::{ClusterName, NameError, NodeName};
 pub use preamble::{Preamble, PreambleError, Purpose};
 pub use read::{Frame, FrameLimits, FrameReader};
-pub use write::{FrameWriter, write_body, write_empty};
+pub use write::{FrameWriter, expire, write_body, write_empty};

@@ -184,3 +184,27 @@ mod tests {
         assert_eq!((bytes, out.len(), out[1]), (48, 48, FrameKind::Announce as u8));
     }
 }
+
+/// Makes an ask that still waits in a batch expire: its remaining time becomes zero, so that its receiver will not
+/// run it. `nth` counts the frames of the batch from 0.
+///
+/// False, and nothing changed, if there is no such frame or it says nothing of a remaining time.
+pub fn expire(batch: &mut [u8], nth: usize) -> bool {
+    let mut start = 0;
+    for _ in 0..nth {
+        match frame_bytes(&batch[start..]) {
+            Some(bytes) => start += bytes,
+            None => return false,
+        }
+    }
+    let Some(bytes) = frame_bytes(&batch[start..]) else { return false };
+    let Some(frame) = batch.get_mut(start..start + bytes) else { return false };
+    Extensions::expire(&mut frame[HEADER_BYTES..])
+}
+
+/// Length of the whole frame that a batch begins with.
+fn frame_bytes(batch: &[u8]) -> Option<usize> {
+    let header = batch.first_chunk::<HEADER_BYTES>()?;
+    let payload = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+    Some(HEADER_BYTES + usize::from(header[2]) * ALIGNMENT + padded(payload))
+}

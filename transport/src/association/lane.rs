@@ -14,7 +14,7 @@ use bytes::Bytes;
 use odeon_message::{ActorKey, EncodeError};
 use odeon_wire::{
     CreditBook, CreditRefused, CreditTotal, Extensions, FrameWriter, GrantError, Header,
-    InitialCredit, LaneState, Position, format::CREDIT_ENTRIES_MAX, write_empty,
+    InitialCredit, LaneState, Position, expire, format::CREDIT_ENTRIES_MAX, write_empty,
 };
 
 use super::{
@@ -291,6 +291,13 @@ impl Lane {
 
     pub(crate) fn handed(&self, position: Position) -> bool {
         self.lock().books.handed(position)
+    }
+
+    /// Sees to it that an ask will not run; true if it still waited.
+    pub(crate) fn withdraw(&self, position: Position) -> bool {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        inner.books.waiting(position).is_some_and(|nth| expire(&mut inner.batch, nth))
     }
 
     pub(crate) fn is_lost(&self, position: Position) -> bool {

@@ -24,7 +24,7 @@ fn address() -> Address {
 
 fn terminated(text: &str) -> Terminated {
     let reason = TerminatedReason::Other(200);
-    Terminated { watcher: address(), watched: address(), reason, text: text.into() }
+    Terminated { watch: 7, watched: address().key, reason, text: text.into() }
 }
 
 /// Every cut of a payload is an error, and so is a byte too many.
@@ -46,8 +46,8 @@ fn payloads_are_read_whole_or_not_at_all() {
     assert_exact(&Refuse { reason: RefuseReason::Busy, text: "later".into() });
     assert_exact(&Close { code: CloseCode::Other(999), text: "".into() });
     assert_exact(&terminated("boom"));
-    assert_exact(&Watch { watcher: address(), watched: address() });
-    assert_exact(&Unwatch { watcher: address(), watched: address() });
+    assert_exact(&Watch { watch: 7, watcher: address().key, watched: address().key });
+    assert_exact(&Unwatch { watch: 7, watched: address().key });
     assert_exact(&Probe { initiator: address(), waiting: address(), asked: address() });
     assert_exact(&ProbeAnswer { initiator: address(), last: address() });
     assert_exact(&Announce { stream: 1, frame_bytes: 2 });

@@ -1,11 +1,11 @@
 //! Watching an actor on another node, and the news of its end.
 
-use odeon_message::Address;
+use odeon_message::ActorKey;
 
 use crate::{
     Body, FrameKind, PayloadError,
     body::code,
-    bytes::{ByteReader, put_address, put_text},
+    bytes::{ByteReader, put_key, put_text},
     format::TEXT_BYTES_MAX,
 };
 
@@ -18,57 +18,78 @@ code! {
         Panicked = 2 "panicked",
         /// It, or its supervisor, gave up.
         Failed = 3 "failed",
+        /// It could not start, or start again.
+        StartFailed = 4 "could not start",
+        /// It was ended without being asked.
+        Killed = 5 "killed",
         /// It was gone before the watch came.
-        Gone = 4 "gone before it was watched",
+        Gone = 7 "gone before it was watched",
     }
 }
 
-macro_rules! watch {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub struct $name {
-            /// Who watches; lives on the node that sends the frame.
-            pub watcher: Address,
-            /// Who is watched; lives on the node that receives the frame.
-            pub watched: Address,
-        }
-
-        impl Body for $name {
-            const KIND: FrameKind = FrameKind::$name;
-
-            fn encode(&self, out: &mut Vec<u8>) {
-                put_address(out, &self.watcher);
-                put_address(out, &self.watched);
-            }
-
-            fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
-                let mut read = ByteReader::new(bytes);
-                let watcher = read.address("watcher")?;
-                let watched = read.address("watched")?;
-                read.end()?;
-                Ok(Self { watcher, watched })
-            }
-        }
-    };
+/// Asks for a [`Terminated`] when the watched actor ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Watch {
+    /// The watching node's number for the watch; never used again in its incarnation.
+    pub watch: u64,
+    /// Who watches, for the lane of the answer; all zero if no message can reach it.
+    pub watcher: ActorKey,
+    /// Who is watched.
+    pub watched: ActorKey,
 }
 
-watch! {
-    /// Asks for a [`Terminated`] when the watched actor ends.
-    Watch
+impl Body for Watch {
+    const KIND: FrameKind = FrameKind::Watch;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.watch.to_le_bytes());
+        put_key(out, self.watcher);
+        put_key(out, self.watched);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
+        let mut read = ByteReader::new(bytes);
+        let watch = read.u64("watch")?;
+        let watcher = read.key("watcher")?;
+        let watched = read.key("watched")?;
+        read.end()?;
+        Ok(Self { watch, watcher, watched })
+    }
 }
-watch! {
-    /// Takes a [`Watch`] back.
-    Unwatch
+
+/// Takes a [`Watch`] back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unwatch {
+    /// The watching node's number for the watch.
+    pub watch: u64,
+    /// Who is watched.
+    pub watched: ActorKey,
+}
+
+impl Body for Unwatch {
+    const KIND: FrameKind = FrameKind::Unwatch;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.watch.to_le_bytes());
+        put_key(out, self.watched);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
+        let mut read = ByteReader::new(bytes);
+        let watch = read.u64("watch")?;
+        let watched = read.key("watched")?;
+        read.end()?;
+        Ok(Self { watch, watched })
+    }
 }
 
 /// A watched actor has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Terminated {
-    /// Who watches; lives on the node that receives the frame.
-    pub watcher: Address,
+    /// The watching node's number for the watch.
+    pub watch: u64,
     /// Who ended.
-    pub watched: Address,
+    pub watched: ActorKey,
     /// How.
     pub reason: TerminatedReason,
     /// For people; cut at [`TEXT_BYTES_MAX`].
@@ -79,20 +100,20 @@ impl Body for Terminated {
     const KIND: FrameKind = FrameKind::Terminated;
 
     fn encode(&self, out: &mut Vec<u8>) {
-        put_address(out, &self.watcher);
-        put_address(out, &self.watched);
+        out.extend_from_slice(&self.watch.to_le_bytes());
+        put_key(out, self.watched);
         out.extend_from_slice(&[self.reason.code(), 0]);
         put_text(out, &self.text, TEXT_BYTES_MAX);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
         let mut read = ByteReader::new(bytes);
-        let watcher = read.address("watcher")?;
-        let watched = read.address("watched")?;
+        let watch = read.u64("watch")?;
+        let watched = read.key("watched")?;
         let reason = TerminatedReason::from_code(read.u8("terminated reason")?);
         read.zero("terminated reserved byte", 1)?;
         let text = read.text("terminated text", TEXT_BYTES_MAX)?.into();
         read.end()?;
-        Ok(Self { watcher, watched, reason, text })
+        Ok(Self { watch, watched, reason, text })
     }
 }

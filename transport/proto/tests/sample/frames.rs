@@ -91,7 +91,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
     let refuse = Refuse { reason: RefuseReason::Cluster, text: "no".into() };
     let total = CreditTotal { receiver: key, messages: 300, bytes: 2 << 20 };
     let terminated =
-        Terminated { watcher, watched, reason: TerminatedReason::Panicked, text: "boom".into() };
+        Terminated { watch: 0x0a0b_0c0d, watched: watched.key, reason: TerminatedReason::Panicked, text: "boom".into() };
     let probe = Probe { initiator: address(1), waiting: address(2), asked: address(3) };
     let answer = ProbeAnswer { initiator: address(1), last: address(2) };
     let end = StreamEnd { failure: Some(failure.clone()) };
@@ -112,8 +112,8 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
         ("credit", Control, bodied(&Credit { totals: vec![total] })),
         ("forget", Lane, empty(Header::forget(key))),
         ("cancel", Control, empty(of_ask(FrameKind::Cancel))),
-        ("watch", Control, bodied(&Watch { watcher, watched })),
-        ("unwatch", Control, bodied(&Unwatch { watcher, watched })),
+        ("watch", Control, bodied(&Watch { watch: 0x0a0b_0c0d, watcher: watcher.key, watched: watched.key })),
+        ("unwatch", Control, bodied(&Unwatch { watch: 0x0a0b_0c0d, watched: watched.key })),
         ("terminated", Lane, bodied(&terminated)),
         ("probe", Control, body(of_ask(FrameKind::Probe), &probe)),
         ("probe answer", Control, body(of_ask(FrameKind::ProbeAnswer), &answer)),

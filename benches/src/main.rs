@@ -1,0 +1,43 @@
+//! The benches of Odeon: one a hop, printed as ratios of figures from one run.
+//!
+//! `cargo run --release -p odeon-benches -- remote --json` measures messages between two processes beside a bare QUIC
+//! echo. What it is NOT: a comparison with other actor systems, which is a crate of its own.
+
+mod remote;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Benches of Odeon.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Messages between two nodes in two processes, over loopback, encrypted.
+    Remote(remote::RemoteArgs),
+    /// The other process of `remote`.
+    #[command(hide = true)]
+    RemotePeer(remote::peer::PeerArgs),
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a bench that failed")]
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match (runtime, Args::parse().bench) {
+        (Err(error), _) => Err(error.into()),
+        (Ok(runtime), Bench::Remote(args)) => runtime.block_on(remote::run(args)),
+        (Ok(runtime), Bench::RemotePeer(args)) => runtime.block_on(remote::peer::run(args)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("odeon-benches: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! One node of the demo: a process of its own, started by the driver (`children.rs`).
+//!
+//! It says on standard output, a line of JSON each, where it listens and who comes and goes; it leaves when its
+//! standard input ends, so that no node outlives its driver.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use odeon::{MemberEvent, Node, SpawnOptions};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
+
+use crate::{
+    demo::{
+        counter::{Counter, USHER, Usher},
+        journal::Journal,
+        papers, transport,
+    },
+    failure::Failed,
+};
+
+/// Longest time for each phase of a child's stop.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// What a child is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ChildArgs {
+    /// Folder with the certificates and the journal.
+    #[arg(long)]
+    folder: PathBuf,
+    /// Name of this node.
+    #[arg(long)]
+    name: String,
+    /// The seed; the first node has none.
+    #[arg(long)]
+    seed: Option<SocketAddr>,
+}
+
+/// What a child says.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Debug)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub(crate) enum Said {
+    /// It is ready and listens there.
+    Listening { addr: SocketAddr },
+    /// A member came up, at this time (microseconds since 1970).
+    Up { member: String, incarnation: u64, at_us: u64 },
+    /// A member went down.
+    Down { member: String, incarnation: u64, at_us: u64, reason: String },
+}
+
+/// Runs one node until standard input ends.
+pub(crate) async fn run(args: ChildArgs) -> Result<(), Failed> {
+    let journal = Arc::new(Journal::open(&papers::journal(&args.folder)).map_err(Failed::input)?);
+    let mut builder = Node::builder(&args.name)
+        .identity(papers::identity(&args.folder, &args.name).map_err(Failed::input)?)
+        .transport(transport())
+        .actor::<Usher>()
+        .actor::<Counter>();
+    builder = match args.seed {
+        Some(seed) => builder.seed(seed.to_string()),
+        None => builder.alone(),
+    };
+    let node = builder.start().await.map_err(Failed::input)?;
+    let mut members = node.members();
+    let usher = node.spawn_opts::<Usher>(journal, SpawnOptions::default().named(USHER)).await;
+    usher.map_err(Failed::run)?;
+    say(&Said::Listening { addr: node.addr() });
+
+    let mut stdin = tokio::io::stdin();
+    let mut byte = [0];
+    loop {
+        tokio::select! {
+            event = members.next() => match event {
+                Some(event) => say(&describe(&node, event)),
+                None => return Ok(()),
+            },
+            // Nothing is ever sent: a byte, the end and an error all mean that the driver is done.
+            _ = stdin.read(&mut byte) => break,
+        }
+    }
+    node.stop(STOP_WITHIN).await;
+    Ok(())
+}
+
+fn describe(node: &Node, event: MemberEvent) -> Said {
+    let at_us = crate::demo::micros(node.env().wall_clock());
+    match event {
+        MemberEvent::Up(member) => {
+            Said::Up { member: member.name, incarnation: member.incarnation.0, at_us }
+        }
+        MemberEvent::Down { member, reason } => Said::Down {
+            member: member.name,
+            incarnation: member.incarnation.0,
+            at_us,
+            reason: format!("{reason:?}"),
+        },
+        other => unreachable!("the driver and its children are one program, without {other:?}"),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the driver reads")]
+fn say(said: &Said) {
+    println!("{}", serde_json::to_string(said).expect("names and numbers have a JSON form"));
+}

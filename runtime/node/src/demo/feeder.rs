@@ -1,0 +1,133 @@
+//! Feeds one counter: all words of its partition, in order, with many asks in flight.
+//!
+//! What it is: one task a partition. It finds a node, has a counter started there, and sends batches; each ask is
+//! taken before the next is sent, so that they arrive in order. When the counter is lost it waits for every ask's
+//! verdict, writes the labels down, and begins again with a new counter elsewhere. What it is NOT: the comparison
+//! (`verdict.rs`).
+
+use std::{collections::VecDeque, rc::Rc, time::Duration};
+
+use odeon::{ActorRef, AskError, Certainty, Node, Reply};
+use tokio::time::Instant;
+
+use crate::demo::{
+    board::Board,
+    counter::{Count, Counted, Counter, StartCounter, USHER, Usher},
+    words::{BATCH_WORDS_MAX, Words},
+};
+
+/// Asks in flight to one counter. More than the credit of one receiver, so that some wait for credit when their node
+/// is killed.
+const WINDOW: usize = 48;
+
+/// How long an ask may take: longer than the detection of a lost node.
+const ASK_WITHIN: Duration = Duration::from_secs(20);
+
+/// Pause before another node is tried for a counter.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// An ask that was taken.
+struct InFlight {
+    ask: u64,
+    words: usize,
+    sent: Instant,
+    reply: Reply<Counter, Count>,
+}
+
+/// One partition on its way to a counter.
+pub(crate) struct Feeder {
+    pub(crate) node: Node,
+    pub(crate) words: Rc<Words>,
+    pub(crate) board: Rc<Board>,
+    pub(crate) partition: usize,
+}
+
+impl Feeder {
+    /// Feeds the partition until one counter has counted all of it; answers with that counter.
+    pub(crate) async fn run(self) -> ActorRef<Counter> {
+        loop {
+            let (home, counter) = self.start_counter().await;
+            self.board.placed(self.partition, &home);
+            if self.feed(&counter).await {
+                return counter;
+            }
+            self.board.lost(self.partition);
+        }
+    }
+
+    /// Has a counter started on the node that the board names, or on another if that one does not answer.
+    async fn start_counter(&self) -> (String, ActorRef<Counter>) {
+        loop {
+            let home = self.board.home(self.partition);
+            match self.try_start(&home).await {
+                Ok(counter) => return (home, counter),
+                Err(why) => {
+                    tracing::debug!(home, why, "no counter there");
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+
+    async fn try_start(&self, home: &str) -> Result<ActorRef<Counter>, String> {
+        let usher = self.node.on(home).lookup::<Usher>(USHER).await.map_err(|error| error.to_string())?;
+        let usher = usher.ok_or("no usher")?;
+        usher.ask(StartCounter).await.map_err(|error| error.to_string())
+    }
+
+    /// Sends everything; true if all was counted.
+    async fn feed(&self, counter: &ActorRef<Counter>) -> bool {
+        let mut in_flight = VecDeque::with_capacity(WINDOW);
+        let mut next = 0;
+        let all = self.words.len(self.partition);
+        let mut well = true;
+        while well && (next < all || !in_flight.is_empty()) {
+            if next < all && in_flight.len() < WINDOW {
+                well = self.send(counter, next, &mut in_flight).await;
+                next = all.min(next + BATCH_WORDS_MAX);
+            } else if let Some(oldest) = in_flight.pop_front() {
+                well = self.finish(oldest).await;
+            }
+        }
+        for rest in in_flight {
+            // The counter is lost: what remains only says with which label.
+            well &= self.finish(rest).await;
+        }
+        well
+    }
+
+    async fn send(&self, counter: &ActorRef<Counter>, first: usize, in_flight: &mut VecDeque<InFlight>) -> bool {
+        let words = self.words.batch(self.partition, first);
+        let (ask, count) = (self.board.next_ask(), words.len());
+        let sent = Instant::now();
+        match counter.ask(Count { ask, words }).within(ASK_WITHIN).sent().await {
+            Ok(reply) => {
+                self.board.sent(self.partition);
+                in_flight.push_back(InFlight { ask, words: count, sent, reply });
+                true
+            }
+            Err(error) => self.failed(ask, false, &error),
+        }
+    }
+
+    async fn finish(&self, in_flight: InFlight) -> bool {
+        let InFlight { ask, words, sent, reply } = in_flight;
+        let answer = reply.await;
+        self.board.answered(self.partition);
+        match answer {
+            Ok(Counted { words: _ }) => {
+                self.board.counted(self.partition, words, sent.elapsed());
+                true
+            }
+            Err(error) => self.failed(ask, true, &error),
+        }
+    }
+
+    /// Writes a failed ask's label down.
+    fn failed<E>(&self, ask: u64, taken: bool, error: &AskError<E>) -> bool {
+        let label: Certainty = error.certainty();
+        tracing::debug!(ask, taken, %label, "an ask failed");
+        self.board.failed(ask, taken, label);
+        false
+    }
+}

@@ -1,0 +1,258 @@
+//! How a node comes to be: its choices, checked, and its start.
+//!
+//! What it is: [`NodeBuilder`] and the errors of a start, [`NodeError`]. What it is NOT: the start itself, which is
+//! the heart's (`heart.rs`), on threads of its own (`threads.rs`) or inside the caller's `LocalSet`.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use odeon_actor::{Actor, ActorSystem, DeclareError, StartError, SystemConfig};
+use odeon_cluster::MembershipConfig;
+use odeon_env::{DatagramSocket, Env, RealEnv};
+use odeon_transport::{Ca, CaError, Identity, TransportConfig, TransportError, Validity};
+
+use crate::{
+    heart::{Heart, Workers, advertised},
+    node::Node,
+    threads,
+};
+
+/// Most worker threads of a node.
+const WORKERS_MAX: usize = 1024;
+
+/// How long the certificate of a node that was given none is valid; it lives in memory only.
+const EPHEMERAL: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+
+/// Why a node did not start. Variants in order of blame: the caller's values, then the machine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The node's name cannot be used.
+    #[error(transparent)]
+    Name(#[from] odeon_cluster::NameError),
+    /// The certificate belongs to a node of another name.
+    #[error("the certificate is for node {certificate} and the node is called {name}: use one issued for {name}")]
+    Identity {
+        /// The node's name.
+        name: String,
+        /// The name in the certificate.
+        certificate: String,
+    },
+    /// A certificate for this program alone could not be made.
+    #[error(transparent)]
+    Certificate(#[from] CaError),
+    /// Two declared types share an id.
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
+    /// A value is out of its bounds.
+    #[error("{value} worker threads: use 1 to {WORKERS_MAX}")]
+    Workers {
+        /// The value.
+        value: usize,
+    },
+    /// The address to listen at cannot be used.
+    #[error("cannot listen at {listen}: {source}; use a free port of an address of this machine, or port 0")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The node listens everywhere, and cannot know under which address others reach it.
+    #[error("listening at {listen}, which is no address others can dial: say with advertise where they reach it")]
+    Advertise {
+        /// Where it listens.
+        listen: SocketAddr,
+    },
+    /// The endpoint did not start.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The node's own registrar did not start.
+    #[error("the node's registrar did not start: {0}")]
+    Registrar(#[source] StartError),
+    /// A thread could not be started.
+    #[error("cannot start a thread of the node: {0}; raise the limit on threads")]
+    Thread(#[source] io::Error),
+}
+
+type Declaration = Box<dyn FnOnce(&ActorSystem) -> Result<(), DeclareError> + Send>;
+
+/// A node to be.
+#[must_use = "a builder does nothing until it is started"]
+pub struct NodeBuilder {
+    pub(crate) name: String,
+    cluster: String,
+    listen: SocketAddr,
+    advertise: Option<SocketAddr>,
+    given: Option<Identity>,
+    pub(crate) seeds: Vec<String>,
+    pub(crate) alone: bool,
+    pub(crate) workers: Option<usize>,
+    pub(crate) system: SystemConfig,
+    pub(crate) transport: TransportConfig,
+    pub(crate) membership: MembershipConfig,
+    pub(crate) declarations: Vec<Declaration>,
+    pub(crate) env: Arc<dyn Env>,
+}
+
+impl NodeBuilder {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            cluster: "odeon".to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            advertise: None,
+            given: None,
+            seeds: Vec::new(),
+            alone: false,
+            workers: None,
+            system: SystemConfig::default(),
+            transport: TransportConfig::default(),
+            membership: MembershipConfig::default(),
+            declarations: Vec::new(),
+            env: Arc::new(RealEnv),
+        }
+    }
+
+    /// Who the node is: certificate, key and the authority whose nodes it trusts. Its cluster is the certificate's.
+    ///
+    /// Without one the node makes an authority of its own in memory, and no other node can join it.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.given = Some(identity);
+        self
+    }
+
+    /// Where to listen. Default `127.0.0.1:0`: loopback, on a port that the system chooses.
+    pub fn listen(mut self, listen: SocketAddr) -> Self {
+        self.listen = listen;
+        self
+    }
+
+    /// Where other nodes reach this one, where that is not the address it listens at; port 0 is the port it listens
+    /// at.
+    pub fn advertise(mut self, advertise: SocketAddr) -> Self {
+        self.advertise = Some(advertise);
+        self
+    }
+
+    /// The `host:port` of a node that may be in the cluster already; may be called several times. The node keeps
+    /// asking its seeds until one answers, and its own address among them does no harm.
+    pub fn seed(mut self, seed: impl Into<String>) -> Self {
+        self.seeds.push(seed.into());
+        self
+    }
+
+    /// The node may be a cluster of its own: it is up at once, and others join it.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// An actor type that other nodes may send to; its id and messages are checked against all others when the node
+    /// starts.
+    pub fn actor<A: Actor>(mut self) -> Self {
+        self.declarations.push(Box::new(ActorSystem::declare::<A>));
+        self
+    }
+
+    /// Threads that run actors, 1 to 1024. Default: one less than the machine has, for the endpoint has one of its
+    /// own; at least one.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Bounds of the actor system.
+    pub fn system(mut self, config: SystemConfig) -> Self {
+        self.system = config;
+        self
+    }
+
+    /// Bounds and times of the transport.
+    pub fn transport(mut self, config: TransportConfig) -> Self {
+        self.transport = config;
+        self
+    }
+
+    /// Times of the membership protocol.
+    pub fn membership(mut self, config: MembershipConfig) -> Self {
+        self.membership = config;
+        self
+    }
+
+    /// The node's windows to the world. Default: the real world.
+    pub fn env(mut self, env: Arc<dyn Env>) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// Starts the node on threads of its own: one for the endpoint, one for each worker.
+    ///
+    /// # Errors
+    /// See [`NodeError`]; nothing is left behind.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the node that was about to start.
+    pub async fn start(self) -> Result<Node, NodeError> {
+        self.check()?;
+        threads::start(self).await
+    }
+
+    /// Starts the node inside the current `LocalSet`, workers included, with `workers` run queues on this one thread.
+    /// This is how a simulation runs many nodes in one thread.
+    ///
+    /// The node lives as long as the `LocalSet`; [`Node::stop`] ends it in order.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    ///
+    /// # Panics
+    /// Outside of a `LocalSet`.
+    pub async fn start_here(self) -> Result<Node, NodeError> {
+        self.check()?;
+        let count = self.workers.unwrap_or(1);
+        let heart = Heart::start(self, &mut Here { count }).await?;
+        let node = heart.node.clone();
+        tokio::task::spawn_local(heart.run());
+        Ok(node)
+    }
+
+    fn check(&self) -> Result<(), NodeError> {
+        odeon_cluster::NodeName::new(&self.name)?;
+        match self.workers {
+            Some(value) if !(1..=WORKERS_MAX).contains(&value) => Err(NodeError::Workers { value }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn make_identity(&self) -> Result<Identity, NodeError> {
+        let Some(given) = &self.given else {
+            let validity = Validity::from(self.env.wall_clock(), EPHEMERAL);
+            return Ok(Ca::new(&self.cluster, validity)?.issue(&self.name, validity)?);
+        };
+        if given.node_name() == self.name {
+            return Ok(given.clone());
+        }
+        Err(NodeError::Identity { name: self.name.clone(), certificate: given.node_name().to_owned() })
+    }
+
+    /// Opens the socket; the second address is the one to tell others.
+    pub(crate) fn socket(&self) -> Result<(Arc<dyn DatagramSocket>, SocketAddr), NodeError> {
+        let listen = self.listen;
+        let failed = |source| NodeError::Listen { listen, source };
+        let socket = self.env.bind(listen).map_err(failed)?;
+        let local = socket.local_addr().map_err(failed)?;
+        let addr = advertised(local, self.advertise).ok_or(NodeError::Advertise { listen: local })?;
+        Ok((socket, addr))
+    }
+}
+
+/// Workers on the thread that starts them.
+struct Here {
+    count: usize,
+}
+
+impl Workers for Here {
+    fn start(&mut self, system: &ActorSystem) {
+        (0..self.count).for_each(|_| system.start_worker());
+    }
+}

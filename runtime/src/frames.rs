@@ -1,0 +1,116 @@
+//! The frames that the halls write and read themselves, each in one function.
+//!
+//! What it is: replies, errors, cancels, watches and their ends, put into frames and handed to an association. What
+//! it is NOT: the frames' layout (`odeon-wire`). Called by `outbound.rs` and `inbound.rs`.
+
+use odeon_actor::{ExitKind, ExitReason, WatchId};
+use odeon_message::{ActorKey, AskId, Certainty, EncodeError, Failure, FailureKind};
+use odeon_transport::{Association, SendRefused};
+use odeon_wire::{Body, Frame, FrameKind, Header, PayloadError, Terminated, TerminatedReason, Unwatch, Watch};
+
+/// A reply; where the output cannot be archived, the asker is told so, for the handler ran.
+pub(crate) fn reply(
+    peer: &Association,
+    ask: AskId,
+    encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
+) {
+    let header = Header::of_ask(FrameKind::Reply, ask);
+    match peer.send_prepaid(lane_of(ask), header, encode) {
+        Ok(_) => {}
+        Err(refused @ (SendRefused::Encode(_) | SendRefused::TooLong { .. })) => {
+            let detail = format!("the reply: {refused}");
+            error(peer, ask, &Failure::new(FailureKind::Decode, Certainty::Ran, detail));
+        }
+        // The connection is gone: the asker has been told that its message may have run.
+        Err(_) => {}
+    }
+}
+
+/// Why there is no reply.
+pub(crate) fn error(peer: &Association, ask: AskId, failure: &Failure) {
+    let header = Header::of_ask(FrameKind::Error, ask);
+    // As above: without a connection the asker knows already.
+    let _ = peer.send_prepaid(lane_of(ask), header, &mut |out| {
+        failure.encode(out);
+        Ok(())
+    });
+}
+
+/// The failure that an error frame brings.
+pub(crate) fn read_error(frame: &Frame) -> Failure {
+    frame.body().unwrap_or_else(|error| {
+        let detail = format!("the peer's error frame cannot be read: {error}");
+        Failure::new(FailureKind::Decode, Certainty::MayHaveRun, detail)
+    })
+}
+
+/// Nobody waits for the answer any more.
+pub(crate) fn cancel(peer: &Association, ask: AskId) -> Result<(), SendRefused> {
+    peer.control(Header::of_ask(FrameKind::Cancel, ask), &mut |_| {})
+}
+
+/// Tell us when that actor ends.
+pub(crate) fn watch(
+    peer: &Association,
+    id: WatchId,
+    watched: ActorKey,
+    watcher: Option<ActorKey>,
+) -> Result<(), SendRefused> {
+    let watcher = watcher.unwrap_or(ActorKey { slot: 0, generation: 0 });
+    control(peer, &Watch { watch: id.0, watched, watcher })
+}
+
+/// No need to tell us any more.
+pub(crate) fn unwatch(peer: &Association, id: WatchId, watched: ActorKey) -> Result<(), SendRefused> {
+    control(peer, &Unwatch { watch: id.0, watched })
+}
+
+fn control<B: Body>(peer: &Association, body: &B) -> Result<(), SendRefused> {
+    peer.control(Header::bare(B::KIND), &mut |out| body.encode(out))
+}
+
+/// A watched actor has ended; in the watcher's lane, after the last message to it.
+pub(crate) fn terminated(
+    peer: &Association,
+    watcher: ActorKey,
+    id: WatchId,
+    watched: ActorKey,
+    reason: &ExitReason,
+) {
+    let code = TerminatedReason::from_code(reason.kind() as u8);
+    let body = Terminated { watch: id.0, watched, reason: code, text: reason.detail().into() };
+    let header = Header::bare(FrameKind::Terminated);
+    // Without a connection the watch comes again with the next one, and is answered at once.
+    let _ = peer.send_prepaid(watcher, header, &mut |out| {
+        body.encode(out);
+        Ok(())
+    });
+}
+
+/// A watch or the end of one, as a peer asks for it.
+pub(crate) struct WatchAsked {
+    pub(crate) id: WatchId,
+    pub(crate) watched: ActorKey,
+    pub(crate) watcher: ActorKey,
+}
+
+pub(crate) fn read_watch(frame: &Frame) -> Result<WatchAsked, PayloadError> {
+    if frame.header.kind == FrameKind::Unwatch {
+        let Unwatch { watch, watched } = frame.body()?;
+        return Ok(WatchAsked { id: WatchId(watch), watched, watcher: watched });
+    }
+    let Watch { watch, watched, watcher } = frame.body()?;
+    Ok(WatchAsked { id: WatchId(watch), watched, watcher })
+}
+
+pub(crate) fn read_terminated(frame: &Frame) -> Result<(WatchId, ExitReason), PayloadError> {
+    let body: Terminated = frame.body()?;
+    // A reason of a later version: what is certain is that the actor has ended.
+    let kind = ExitKind::from_byte(body.reason.code()).unwrap_or(ExitKind::Stopped);
+    Ok((WatchId(body.watch), ExitReason::new(kind, &body.text)))
+}
+
+/// Replies have no receiver's lane: they spread over all of them by ask.
+fn lane_of(ask: AskId) -> ActorKey {
+    ActorKey { slot: ask.0 as u32, generation: 0 }
+}

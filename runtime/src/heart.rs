@@ -1,0 +1,201 @@
+//! The heart: what a node does on its endpoint's thread.
+//!
+//! What it is: the start of a node from its parts, the tasks that live as long as it, and its orderly end. What it is
+//! NOT: the threads (`threads.rs`) or the choices (`builder.rs`). It is called inside a `LocalSet`, real or simulated;
+//! what it makes is [`Node`](crate::Node).
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use odeon_actor::{ActorSystem, SpawnOptions};
+use odeon_env::Env;
+use odeon_message::{ActorKey, Incarnation, NodeId};
+use odeon_transport::{LocalHello, Transport};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+
+use crate::{
+    builder::{NodeBuilder, NodeError},
+    directory::Directory,
+    follower::Follower,
+    inbound::Inbound,
+    join::Join,
+    membership::{MembershipHall, News, Newsfeed},
+    node::{Node, Shared},
+    outbound::{Outbound, OutboundRemotes},
+    phase::Phases,
+    registrar::Registrar,
+    tasks::Tasks,
+};
+
+/// An order to stop.
+pub(crate) struct Stop {
+    /// Longest time for each phase of the stop.
+    pub(crate) within: Duration,
+}
+
+/// Starts the workers of a system, where and how many is the host's choice.
+pub(crate) trait Workers {
+    fn start(&mut self, system: &ActorSystem);
+}
+
+/// A started node and what must be polled for it to live.
+pub(crate) struct Heart {
+    pub(crate) node: Node,
+    transport: Rc<Transport>,
+    news: Rc<Newsfeed>,
+    directory: Arc<Directory>,
+    phases: Arc<Phases>,
+    tasks: JoinSet<()>,
+    stop: mpsc::Receiver<Stop>,
+}
+
+impl Heart {
+    /// Starts a node on the current `LocalSet`.
+    pub(crate) async fn start(mut builder: NodeBuilder, workers: &mut dyn Workers) -> Result<Self, NodeError> {
+        let env = Arc::clone(&builder.env);
+        let identity = builder.make_identity()?;
+        let (socket, addr) = builder.socket()?;
+        let incarnation = new_incarnation(&*env);
+        let system = ActorSystem::new(
+            builder.system.clone(),
+            Arc::clone(&env),
+            NodeId::of(identity.node_name()),
+            incarnation,
+            tokio::runtime::Handle::current(),
+        );
+        system.declare::<Registrar>()?;
+        system.declare::<Follower>()?;
+        for declare in builder.declarations.drain(..) {
+            declare(&system)?;
+        }
+        workers.start(&system);
+
+        let directory = Arc::new(Directory::new());
+        let outbound = Arc::new(Outbound::new(Arc::clone(&directory)));
+        system.set_remotes(Arc::new(OutboundRemotes(Arc::clone(&outbound))));
+        let (tasks, task_owner) = Tasks::new();
+        place_registrar(&system, &tasks).await?;
+
+        let news = Rc::new(Newsfeed::default());
+        let events = Inbound {
+            system: system.clone(),
+            outbound: Arc::clone(&outbound),
+            news: Rc::clone(&news),
+        };
+        let accepted = system.accepted().iter().map(|one| (one.message, one.fingerprint)).collect();
+        let hello = LocalHello { incarnation, advertise: addr, accepted };
+        let transport = Transport::start(
+            Arc::clone(&env),
+            socket,
+            identity.clone(),
+            hello,
+            builder.transport.clone(),
+            Rc::new(events),
+        )?;
+        outbound.connect(transport.peers());
+
+        let phases = Arc::new(Phases::new());
+        let (stop_sender, stop) = mpsc::channel(1);
+        let name = identity.node_name().to_owned();
+        let shared = Shared {
+            name,
+            addr,
+            env,
+            system,
+            directory: Arc::clone(&directory),
+            outbound,
+            phases: Arc::clone(&phases),
+            tasks,
+            stop: stop_sender,
+        };
+        let node = Node::new(shared);
+        let mut heart =
+            Self { node, transport, news, directory, phases, tasks: JoinSet::new(), stop };
+        heart.tasks.spawn_local(task_owner.run());
+        heart.start_membership(&builder, incarnation)?;
+        Ok(heart)
+    }
+
+    fn start_membership(&mut self, builder: &NodeBuilder, incarnation: Incarnation) -> Result<(), NodeError> {
+        let system = self.node.system().clone();
+        let env = system.env();
+        let name = odeon_cluster::NodeName::new(self.node.name())?;
+        let me = odeon_cluster::Member::new(name, incarnation, self.node.addr());
+        let mut seed = [0; 8];
+        env.entropy(&mut seed);
+        let machine =
+            odeon_cluster::Membership::new(me, builder.membership.clone(), u64::from_le_bytes(seed));
+        let hall = MembershipHall {
+            machine,
+            news: Rc::clone(&self.news),
+            transport: Rc::clone(&self.transport),
+            directory: Arc::clone(&self.directory),
+            phases: Arc::clone(&self.phases),
+            observer: env.observer(),
+            began: Instant::now(),
+            system: system.clone(),
+        };
+        let join = Join {
+            seeds: builder.seeds.clone(),
+            own: self.node.addr(),
+            alone: builder.alone,
+            env: Arc::clone(env),
+            transport: Rc::clone(&self.transport),
+            directory: Arc::clone(&self.directory),
+            news: Rc::clone(&self.news),
+            phases: Arc::clone(&self.phases),
+        };
+        self.tasks.spawn_local(hall.run());
+        self.tasks.spawn_local(join.run());
+        Ok(())
+    }
+
+    /// Runs the node until it is told to stop, or a later life of it appears; then ends it in order.
+    pub(crate) async fn run(mut self) {
+        let within = tokio::select! {
+            biased;
+            stop = self.stop.recv() => stop.map_or(Duration::ZERO, |stop| stop.within),
+            () = self.phases.was_superseded() => Duration::ZERO,
+        };
+        self.phases.leaving();
+        self.node.system().stop(within).await;
+        self.news.push(News::Leave);
+        if !self.directory.is_empty() {
+            // No answer within the time: the others will notice by themselves.
+            let _ = tokio::time::timeout(within, self.phases.has_left()).await;
+        }
+        self.transport.close(within).await;
+        self.directory.close();
+        self.tasks.shutdown().await;
+        self.phases.down();
+    }
+}
+
+/// The registrar must be the first actor that other nodes can reach: they know it by its place.
+async fn place_registrar(system: &ActorSystem, tasks: &Tasks) -> Result<(), NodeError> {
+    let registrar = system
+        .spawn::<Registrar>(tasks.clone(), SpawnOptions::default())
+        .await
+        .map_err(NodeError::Registrar)?;
+    let key = registrar.address().expect("its type is declared above, and the table is empty").key;
+    debug_assert_eq!(key, ActorKey { slot: 0, generation: 0 }, "nothing was exported before the registrar");
+    Ok(())
+}
+
+/// A number greater than those of all earlier lives of this node: microseconds since 1970.
+///
+/// A wall clock that was set back makes it smaller; then the cluster says so when the node joins, and the node takes
+/// a greater one.
+fn new_incarnation(env: &dyn Env) -> Incarnation {
+    let since = env.wall_clock().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Incarnation(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// The address to listen at and the one to tell others.
+pub(crate) fn advertised(local: SocketAddr, advertise: Option<SocketAddr>) -> Option<SocketAddr> {
+    match advertise {
+        Some(addr) if addr.port() == 0 => Some(SocketAddr::new(addr.ip(), local.port())),
+        Some(addr) => Some(addr),
+        None if local.ip().is_unspecified() => None,
+        None => Some(local),
+    }
+}

@@ -1,0 +1,181 @@
+//! The way in: from a frame to a mailbox.
+//!
+//! What it is: [`Inbound`], which the transport calls on the endpoint's thread for every frame, and which hands
+//! messages to the actor system, answers to the ask table and news of the network to `membership.rs`. What it is
+//! NOT: the reading of frames (`odeon-wire`) or of archives (the worker, when the message's turn has come). Nothing
+//! here waits.
+
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use odeon_actor::{
+    ActorSystem, ExitKind, ExitReason, Flow, Inbound as InboundMessage, NetworkWatcher, ReplyPath,
+    ReplyTo, TerminatedSink, WatchId,
+};
+use odeon_message::{ActorKey, AskId, EncodeError, Failure};
+use odeon_transport::{
+    Association, LostReason, PeerId, RefusedReason, TransportEvents,
+};
+use odeon_wire::{Frame, FrameKind};
+
+use crate::{
+    frames,
+    membership::{News, Newsfeed},
+    outbound::Outbound,
+};
+
+/// Takes what the transport hears.
+pub(crate) struct Inbound {
+    pub(crate) system: ActorSystem,
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) news: Rc<Newsfeed>,
+}
+
+/// The credit of one sender at one receiver, as the actor system knows it.
+struct InboundFlow(Mutex<Option<odeon_transport::Flow>>);
+
+impl Flow for InboundFlow {
+    fn consumed(&self, _: usize) {
+        // Dropping it gives the credit back.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// The way back to one peer: its association.
+struct Back(Arc<Association>);
+
+impl ReplyPath for Back {
+    fn reply(&self, ask: AskId, encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>) {
+        frames::reply(&self.0, ask, encode);
+    }
+
+    fn fail(&self, ask: AskId, failure: Failure) {
+        frames::error(&self.0, ask, &failure);
+    }
+}
+
+/// Tells a watching node that one of our actors has ended.
+struct TellTerminated {
+    peer: Arc<Association>,
+    watcher: ActorKey,
+}
+
+impl TerminatedSink for TellTerminated {
+    fn terminated(&self, watch: WatchId, target: ActorKey, reason: &ExitReason) {
+        frames::terminated(&self.peer, self.watcher, watch, target, reason);
+    }
+}
+
+impl Inbound {
+    fn message(&self, peer: &Arc<Association>, frame: Frame, flow: Option<odeon_transport::Flow>) {
+        let header = frame.header;
+        let tell = header.ask == AskId::NONE;
+        let reply = (!tell).then(|| ReplyTo {
+            ask: header.ask,
+            path: Arc::new(Back(Arc::clone(peer))),
+        });
+        let bytes = frame.payload.len();
+        let delivered = self.system.deliver(InboundMessage {
+            to: header.receiver,
+            message: header.message,
+            payload: frame.payload,
+            remaining: frame.extensions.remaining,
+            reply,
+            flow: Arc::new(InboundFlow(Mutex::new(flow))),
+        });
+        if let Err(failure) = delivered {
+            tracing::debug!(
+                peer = %peer.peer().id, to = %header.receiver, message = %header.message, bytes, %failure,
+                "message not delivered"
+            );
+            if !tell {
+                frames::error(peer, header.ask, &failure);
+            }
+        }
+    }
+
+    fn answer(&self, peer: &Arc<Association>, frame: Frame) {
+        // Nobody waits any more: the ask was given up, and the answer is late.
+        let Some(answer) = self.outbound.asks.answered(frame.header.ask, peer.peer().id) else { return };
+        answer.answer(match frame.header.kind {
+            FrameKind::Reply => Ok(frame.payload),
+            _ => Err(frames::read_error(&frame)),
+        });
+    }
+
+    fn watch(&self, peer: &Arc<Association>, frame: &Frame) {
+        let Some(watch) = self.read(peer, frames::read_watch(frame)) else { return };
+        let PeerId { node, incarnation } = peer.peer().id;
+        let watcher = NetworkWatcher { node, incarnation, watch: watch.id };
+        if frame.header.kind == FrameKind::Unwatch {
+            return self.system.unwatch_from_network(watch.watched, watcher);
+        }
+        let sink = Arc::new(TellTerminated { peer: Arc::clone(peer), watcher: watch.watcher });
+        if let Err(failure) = self.system.watch_from_network(watch.watched, watcher, sink) {
+            // The bound on watches: the watcher is told that it will not be told.
+            let reason = ExitReason::new(ExitKind::Killed, &failure.to_string());
+            frames::terminated(peer, watch.watcher, watch.id, watch.watched, &reason);
+        }
+    }
+
+    fn terminated(&self, peer: &Arc<Association>, frame: &Frame) {
+        let Some((watch, reason)) = self.read(peer, frames::read_terminated(frame)) else { return };
+        let PeerId { node, incarnation } = peer.peer().id;
+        self.system.terminated_from_network(node, incarnation, watch, reason);
+    }
+
+    /// What a control frame says; one that cannot be read ends the connection, as every broken frame does.
+    fn read<T>(
+        &self,
+        peer: &Arc<Association>,
+        read: Result<T, odeon_wire::PayloadError>,
+    ) -> Option<T> {
+        read.inspect_err(|error| tracing::debug!(peer = %peer.peer().id, %error, "broken frame")).ok()
+    }
+}
+
+impl TransportEvents for Inbound {
+    fn up(&self, peer: &Arc<Association>) {
+        let PeerId { node, incarnation } = peer.peer().id;
+        for (watch, address) in self.system.remote_watches(node, incarnation) {
+            let watcher = None;
+            // The connection is gone again: the next `up` sends them.
+            let _ = frames::watch(peer, watch, address.key, watcher);
+        }
+        self.news.push(News::Contact(Arc::clone(peer)));
+    }
+
+    fn down(&self, peer: &Arc<Association>, why: &LostReason) {
+        tracing::debug!(peer = %peer.peer().id, %why, "connection lost");
+        self.outbound.asks.lost(peer, &why.to_string());
+        self.news.push(News::ConnectionLost(peer.peer().id));
+    }
+
+    fn frame(&self, peer: &Arc<Association>, frame: Frame, flow: Option<odeon_transport::Flow>) {
+        match frame.header.kind {
+            FrameKind::Message => self.message(peer, frame, flow),
+            FrameKind::Reply | FrameKind::Error => self.answer(peer, frame),
+            FrameKind::Watch | FrameKind::Unwatch => self.watch(peer, &frame),
+            FrameKind::Terminated => self.terminated(peer, &frame),
+            // The asker gave up. Its answer, if one still comes, is ignored there.
+            FrameKind::Cancel => {}
+            kind => tracing::debug!(peer = %peer.peer().id, %kind, "frame of a kind that has no use yet"),
+        }
+    }
+
+    fn datagram(&self, from: PeerId, bytes: Bytes) {
+        self.news.push(News::Gossip { from, bytes });
+    }
+
+    fn unreachable(&self, addr: SocketAddr) {
+        self.news.push(News::Unreachable(addr));
+    }
+
+    fn refused(&self, addr: SocketAddr, reason: &RefusedReason) {
+        self.news.push(News::Refused { addr, reason: reason.to_string() });
+    }
+}

@@ -1,0 +1,100 @@
+//! Joining: keeps knocking at the seeds until this node is among others.
+//!
+//! What it is: one task on the endpoint's thread that resolves the seeds, dials those that are not members, and says
+//! why the node is still alone. What it is NOT: the membership protocol, which takes over once a seed has answered
+//! (`membership.rs`).
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use odeon_env::Env;
+use odeon_transport::Transport;
+use tokio::time::Instant;
+
+use crate::{directory::Directory, membership::Newsfeed, phase::Phases};
+
+/// First pause between two rounds of knocking; doubled up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// Longest pause while the node is alone: a cluster that starts later is found within about a second.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Pause once the node is among others: seeds that come back after a partition are found, at the cost of one look at
+/// the directory.
+const PAUSE_JOINED: Duration = Duration::from_secs(5);
+
+/// How often a node that is alone says why.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+
+/// What knocking needs.
+pub(crate) struct Join {
+    pub(crate) seeds: Vec<String>,
+    pub(crate) own: SocketAddr,
+    /// Whether the node may be a cluster of its own.
+    pub(crate) alone: bool,
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) transport: Rc<Transport>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) news: Rc<Newsfeed>,
+    pub(crate) phases: Arc<Phases>,
+}
+
+impl Join {
+    /// Runs until it is dropped.
+    pub(crate) async fn run(self) {
+        let mut pause = PAUSE_MIN;
+        let mut say_at = Instant::now() + SAY_EVERY;
+        if self.alone {
+            self.phases.up();
+        }
+        loop {
+            if self.others() {
+                pause = PAUSE_JOINED;
+            } else if !self.alone && Instant::now() >= say_at {
+                say_at = Instant::now() + SAY_EVERY;
+                tracing::warn!("{}", self.why_alone());
+            }
+            self.knock().await;
+            let round = tokio::time::sleep(pause);
+            tokio::select! {
+                biased;
+                () = self.directory.changed() => {}
+                () = round => pause = (pause * 2).min(PAUSE_MAX.max(pause)),
+            }
+        }
+    }
+
+    fn others(&self) -> bool {
+        !self.directory.is_empty()
+    }
+
+    async fn knock(&self) {
+        for seed in &self.seeds {
+            match self.env.resolve(seed).await {
+                Ok(addrs) => {
+                    let strangers = addrs
+                        .into_iter()
+                        .filter(|addr| *addr != self.own && !self.directory.has_addr(*addr));
+                    strangers.for_each(|addr| self.transport.dial_seed(addr));
+                }
+                Err(error) => tracing::warn!(seed, %error, "the seed's name cannot be resolved"),
+            }
+        }
+    }
+
+    fn why_alone(&self) -> String {
+        let seeds = self.seeds.join(", ");
+        let last = match self.news.refusal() {
+            Some((addr, reason)) => format!("; the last answer, from {addr}: {reason}"),
+            None => String::new(),
+        };
+        if self.seeds.is_empty() {
+            format!(
+                "waiting at {} for another node to join: this node has no seed and may not be a cluster of its own \
+                 (give it a seed, or start it as a lone node)",
+                self.own
+            )
+        } else {
+            format!("waiting for a seed to answer: {seeds}{last}")
+        }
+    }
+}

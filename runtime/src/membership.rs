@@ -1,0 +1,220 @@
+//! The membership hall: drives `odeon-cluster` with what the transport hears, and does what it decides.
+//!
+//! What it is: one task on the endpoint's thread that owns the state machine, its timer and its queue of news. What
+//! it is NOT: the protocol. News come from `inbound.rs`; effects go to the transport, to the directory that everyone
+//! reads, and to the actor system, whose watchers learn of lost nodes here.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use odeon_actor::ActorSystem;
+use odeon_cluster::{Effect, Event, Membership};
+use odeon_env::{Observed, Observer};
+use odeon_transport::{Association, PeerId, Transport};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    directory::{Directory, DownReason, Member},
+    phase::Phases,
+};
+
+/// Most news that wait for the membership task; more are dropped and counted. Gossip is lossy by nature, and the
+/// task runs on the thread that fills the queue, so only a burst within one poll can reach it.
+const NEWS_MAX: usize = 4096;
+
+/// Something that the membership should know.
+pub(crate) enum News {
+    /// A handshake with this peer is done.
+    Contact(Arc<Association>),
+    /// A gossip datagram.
+    Gossip { from: PeerId, bytes: Bytes },
+    /// Nobody listens there.
+    Unreachable(SocketAddr),
+    /// The connection to that peer is gone.
+    ConnectionLost(PeerId),
+    /// A dial was refused or not answered.
+    Refused { addr: SocketAddr, reason: String },
+    /// Say goodbye.
+    Leave,
+}
+
+/// The queue between the transport's callbacks and the membership task; both live on one thread.
+#[derive(Default)]
+pub(crate) struct Newsfeed {
+    queue: RefCell<VecDeque<News>>,
+    dropped: Cell<u64>,
+    arrived: Notify,
+    /// The last refusal, for whoever asks why the node is alone.
+    refusal: RefCell<Option<(SocketAddr, String)>>,
+}
+
+impl Newsfeed {
+    pub(crate) fn push(&self, news: News) {
+        if let News::Refused { addr, reason } = &news {
+            tracing::debug!(%addr, %reason, "refused");
+            *self.refusal.borrow_mut() = Some((*addr, reason.clone()));
+            return;
+        }
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() < NEWS_MAX {
+            queue.push_back(news);
+            self.arrived.notify_one();
+        } else {
+            self.dropped.set(self.dropped.get() + 1);
+        }
+    }
+
+    /// Why the last dial did not succeed.
+    pub(crate) fn refusal(&self) -> Option<(SocketAddr, String)> {
+        self.refusal.borrow().clone()
+    }
+}
+
+/// The membership of one node, in motion.
+pub(crate) struct MembershipHall {
+    pub(crate) machine: Membership,
+    pub(crate) news: Rc<Newsfeed>,
+    pub(crate) transport: Rc<Transport>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) system: ActorSystem,
+    pub(crate) phases: Arc<Phases>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// The zero of the machine's time.
+    pub(crate) began: Instant,
+}
+
+impl MembershipHall {
+    /// Runs until it is dropped.
+    pub(crate) async fn run(mut self) {
+        let news = Rc::clone(&self.news);
+        loop {
+            let due = self.machine.next_wakeup().map(|at| self.began + at);
+            let timer = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = news.arrived.notified() => self.read_news(),
+                () = timer => {
+                    self.observe(Observed::TimerFired { timer: "membership" });
+                    self.step(Event::Tick);
+                }
+            }
+        }
+    }
+
+    fn read_news(&mut self) {
+        // Bounded by the queue: what arrives meanwhile is read too, before anything else runs.
+        while let Some(news) = self.next_news() {
+            match news {
+                News::Contact(peer) => self.contact(&peer),
+                News::Gossip { from, bytes } => {
+                    self.step(Event::Datagram { from: from.node, bytes });
+                }
+                News::Unreachable(addr) => self.step(Event::Unreachable { addr }),
+                News::ConnectionLost(PeerId { node, incarnation }) => {
+                    self.step(Event::ConnectionLost { node, incarnation });
+                }
+                News::Leave => self.step(Event::Leave),
+                News::Refused { .. } => {}
+            }
+        }
+    }
+
+    fn next_news(&self) -> Option<News> {
+        self.news.queue.borrow_mut().pop_front()
+    }
+
+    fn contact(&mut self, peer: &Association) {
+        let info = peer.peer();
+        match odeon_cluster::NodeName::new(info.name()) {
+            Ok(name) => {
+                let member = odeon_cluster::Member::new(name, info.id.incarnation, peer.addr());
+                self.step(Event::Contact(member));
+            }
+            Err(error) => tracing::warn!(peer = %info.id, %error, "the peer cannot be a member"),
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let effects = self.machine.handle(self.began.elapsed(), event);
+        for effect in effects {
+            self.apply(effect);
+        }
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send { to, bytes } => self.transport.datagram((to.node, to.addr), bytes),
+            Effect::Joined => self.phases.up(),
+            Effect::Up(member) => {
+                let member = describe(&member);
+                tracing::info!(member = member.name, addr = %member.addr, "member up");
+                self.note("member up", &member.name);
+                self.directory.up(member);
+            }
+            Effect::Down { member, reason } => self.down(&describe(&member), reason.into()),
+            Effect::Rejoined { me } => {
+                let incarnation = me.incarnation;
+                tracing::warn!(%incarnation, "others held this node for dead: it lives on under a new incarnation");
+                self.note("rejoined", me.name.as_str());
+                self.system.set_incarnation(incarnation);
+                self.transport.peers().reincarnate(incarnation);
+            }
+            Effect::Left => self.phases.left(),
+            Effect::Superseded { by } => {
+                tracing::error!(%by, "a later life of this node is in the cluster: this one stops");
+                self.phases.superseded();
+            }
+            _ => {}
+        }
+    }
+
+    fn down(&self, member: &Member, reason: DownReason) {
+        tracing::info!(member = member.name, ?reason, "member down");
+        self.note("member down", &member.name);
+        // First the association: whatever is told to watchers and asks below finds it closed.
+        self.transport.peers().quarantine(PeerId { node: member.node, incarnation: member.incarnation });
+        self.directory.down(member.clone(), reason);
+        self.system.node_lost(member.node, member.incarnation);
+    }
+
+    fn note(&self, name: &str, detail: &str) {
+        self.observe(Observed::Note { name, detail });
+    }
+
+    fn observe(&self, event: Observed<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.observe(event);
+        }
+    }
+}
+
+fn describe(member: &odeon_cluster::Member) -> Member {
+    Member {
+        node: member.node,
+        incarnation: member.incarnation,
+        name: member.name.to_string(),
+        addr: member.addr,
+    }
+}
+
+impl From<odeon_cluster::DownReason> for DownReason {
+    fn from(reason: odeon_cluster::DownReason) -> Self {
+        match reason {
+            odeon_cluster::DownReason::Left => Self::Left,
+            odeon_cluster::DownReason::Unreachable => Self::Unreachable,
+            odeon_cluster::DownReason::Replaced => Self::Replaced,
+            _ => Self::Silent,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The node: the handle that applications hold.
+//!
+//! What it is: [`Node`], cheap to clone, usable from any thread and any executor. What it is NOT: where things
+//! happen; the heart (`heart.rs`) runs on the endpoint's thread. Read `builder.rs` for how a node starts.
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use odeon_actor::{
+    Actor, ActorRef, ActorSystem, NameChanges, NameTaken, SpawnOptions, StartError, SystemStats,
+};
+use odeon_env::Env;
+use odeon_message::{Incarnation, NodeId};
+use tokio::sync::mpsc;
+
+use crate::{
+    builder::NodeBuilder,
+    directory::{Directory, Member, Members},
+    heart::Stop,
+    outbound::Outbound,
+    phase::{Phase, Phases},
+    remote_node::RemoteNode,
+    tasks::Tasks,
+};
+
+/// What all handles of one node share.
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) addr: SocketAddr,
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) system: ActorSystem,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) phases: Arc<Phases>,
+    pub(crate) tasks: Tasks,
+    pub(crate) stop: mpsc::Sender<Stop>,
+}
+
+/// A running node of a cluster.
+///
+/// It runs on threads of its own, from [`NodeBuilder::start`] until [`stop`](Self::stop); dropping the handles does
+/// not end it. All methods may be called from any thread; their futures are awaited on any executor.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = odeon::Node::builder("a").alone().start().await?;
+/// println!("{} listens at {}", node.name(), node.addr());
+/// node.stop(std::time::Duration::from_secs(5)).await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("name", &self.shared.name).field("addr", &self.shared.addr).finish()
+    }
+}
+
+impl Node {
+    /// A node to be, under this name: 1 to 63 letters, digits and `-`, unique in its cluster.
+    #[must_use]
+    pub fn builder(name: &str) -> NodeBuilder {
+        NodeBuilder::new(name)
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Its id, the hash of its name.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.shared.system.node()
+    }
+
+    /// Which of its lives this is. It changes when the cluster held the node for dead and it came back.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.shared.system.incarnation()
+    }
+
+    /// The address at which other nodes reach it.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.shared.addr
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.shared.phases.current()
+    }
+
+    /// Waits until the node is part of a cluster; `false` if it ended before.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn joined(&self) -> bool {
+        self.shared.phases.reached(Phase::Up).await == Phase::Up
+    }
+
+    /// Waits until the node has ended.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn ended(&self) {
+        self.shared.phases.reached(Phase::Down).await;
+    }
+
+    /// Starts an actor from its own value.
+    ///
+    /// # Errors
+    /// What `start` answered, or that the node is stopping.
+    ///
+    /// # Cancel safety
+    /// The actor starts all the same, and runs unless it is stopped.
+    pub async fn spawn<A: Actor<Args = A>>(&self, actor: A) -> Result<ActorRef<A>, StartError> {
+        self.shared.system.spawn::<A>(actor, SpawnOptions::default()).await
+    }
+
+    /// Starts an actor from what it starts from.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Cancel safety
+    /// As [`spawn`](Self::spawn).
+    pub async fn spawn_with<A: Actor>(&self, args: A::Args) -> Result<ActorRef<A>, StartError> {
+        self.shared.system.spawn::<A>(args, SpawnOptions::default()).await
+    }
+
+    /// Starts an actor with options: a name, the size of its mailbox.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn), and when the name is taken.
+    ///
+    /// # Cancel safety
+    /// As [`spawn`](Self::spawn).
+    pub async fn spawn_opts<A: Actor>(
+        &self,
+        args: A::Args,
+        options: SpawnOptions,
+    ) -> Result<ActorRef<A>, StartError> {
+        self.shared.system.spawn::<A>(args, options).await
+    }
+
+    /// Gives an actor of this node a name, under which this and other nodes find it.
+    ///
+    /// # Errors
+    /// When the name is taken by a living actor, or the table of names is full.
+    pub fn register<A: Actor>(&self, name: &str, actor: &ActorRef<A>) -> Result<(), NameTaken> {
+        self.shared.system.register(name, actor)
+    }
+
+    /// The actor of this node that holds the name, if it is of type `A`.
+    #[must_use]
+    pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        self.shared.system.lookup(name)
+    }
+
+    /// Who holds a name on this node, now and whenever it changes.
+    ///
+    /// # Errors
+    /// When the table of names is full.
+    pub fn subscribe(&self, name: &str) -> Result<NameChanges, NameTaken> {
+        self.shared.system.subscribe(name)
+    }
+
+    /// Another node, by its name, whether it is there now or not.
+    #[must_use]
+    pub fn on(&self, node: &str) -> RemoteNode {
+        RemoteNode::new(self.clone(), node.to_owned())
+    }
+
+    /// The other members and their changes, without a gap.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        self.shared.directory.subscribe()
+    }
+
+    /// The other members now, in the order of their ids.
+    #[must_use]
+    pub fn members_now(&self) -> Vec<Member> {
+        self.shared.directory.members()
+    }
+
+    /// The actors of this node.
+    #[must_use]
+    pub fn system(&self) -> &ActorSystem {
+        &self.shared.system
+    }
+
+    /// This node's windows to the world.
+    #[must_use]
+    pub fn env(&self) -> &Arc<dyn Env> {
+        &self.shared.env
+    }
+
+    /// What the actors of this node counted.
+    #[must_use]
+    pub fn stats(&self) -> SystemStats {
+        self.shared.system.stats()
+    }
+
+    /// How many asks of this node wait for other nodes.
+    #[must_use]
+    pub fn remote_asks(&self) -> usize {
+        self.shared.outbound.asks.len()
+    }
+
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        &self.shared.directory
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.shared.tasks
+    }
+
+    /// Stops the node: actors first, then what waits in lanes is sent, then the goodbyes, then the connections.
+    ///
+    /// Each of these takes at most `within`. Calling it again waits for the same end.
+    ///
+    /// # Cancel safety
+    /// The node stops all the same.
+    pub async fn stop(&self, within: Duration) {
+        // Full or closed: somebody else stops it already.
+        let _ = self.shared.stop.try_send(Stop { within });
+        self.ended().await;
+    }
+}

@@ -1,0 +1,214 @@
+//! The way out: from a reference to a lane.
+//!
+//! What it is: [`Outbound`], through which the references of `odeon-actor` find the association of the actor they
+//! name, and the ask table's side of a send. What it is NOT: the lane itself (`odeon-transport`), nor the check of a
+//! message's layout, which the association does. A message comes from `ActorRef` and goes to
+//! `Association::try_send`; its answer comes back through `inbound.rs`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    task::{Context, Poll},
+};
+
+use odeon_actor::{
+    ExitKind, ExitReason, Parcel, Refused, RemoteAnswer, Remotes, RoomWaiter, Route, WatchId,
+};
+use odeon_message::{ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, MessageId};
+use odeon_transport::{
+    Association, MessageHeader, PeerId, Peers, Position, RoomWaiter as LaneWaiter, SendRefused,
+};
+
+use crate::{asks::Asks, directory::Directory, frames};
+
+/// What all references to other nodes share.
+pub(crate) struct Outbound {
+    /// The asks that wait for other nodes.
+    pub(crate) asks: Asks,
+    directory: Arc<Directory>,
+    peers: OnceLock<Peers>,
+    /// Our layout of each message that was ever sent; as many entries as the program has message types.
+    layouts: RwLock<BTreeMap<MessageId, Fingerprint>>,
+}
+
+impl Outbound {
+    pub(crate) fn new(directory: Arc<Directory>) -> Self {
+        Self {
+            asks: Asks::default(),
+            directory,
+            peers: OnceLock::new(),
+            layouts: RwLock::new(BTreeMap::new()),
+        }
+    }
+
+    /// The endpoint is there: references can find associations from now on.
+    pub(crate) fn connect(&self, peers: Peers) {
+        // Set once, by the node's start.
+        let _ = self.peers.set(peers);
+    }
+
+    /// The association with that life of that node, if it is a member.
+    fn association(&self, to: Address) -> Result<Arc<Association>, Failure> {
+        let unreachable = |detail| Failure::not_delivered(FailureKind::Unreachable, detail);
+        let Some(peers) = self.peers.get() else {
+            return Err(unreachable("this node has no endpoint yet".to_owned()));
+        };
+        let id = PeerId { node: to.node, incarnation: to.incarnation };
+        if let Some(association) = peers.get(id) {
+            return Ok(association);
+        }
+        match self.directory.member(to.node) {
+            Some(member) if member.incarnation == to.incarnation => Ok(peers.associate(id, member.addr)),
+            Some(_) => Err(unreachable(format!(
+                "node {} lives on under another incarnation: look the actor up again",
+                to.node
+            ))),
+            None => Err(unreachable(format!("node {} is not a member of the cluster", to.node))),
+        }
+    }
+
+    fn layout(&self, parcel: &dyn Parcel) -> Fingerprint {
+        let message = parcel.message();
+        let known = self.layouts.read().unwrap_or_else(PoisonError::into_inner).get(&message).copied();
+        known.unwrap_or_else(|| {
+            let fingerprint = parcel.fingerprint();
+            let mut layouts = self.layouts.write().unwrap_or_else(PoisonError::into_inner);
+            layouts.insert(message, fingerprint);
+            fingerprint
+        })
+    }
+}
+
+/// The remote half of every reference: shared by all routes of a node.
+pub(crate) struct OutboundRemotes(pub(crate) Arc<Outbound>);
+
+impl Remotes for OutboundRemotes {
+    fn route(&self, to: Address) -> Arc<dyn Route> {
+        Arc::new(RemoteRoute { outbound: Arc::clone(&self.0), to, association: OnceLock::new() })
+    }
+}
+
+/// The way to one actor of another node.
+struct RemoteRoute {
+    outbound: Arc<Outbound>,
+    to: Address,
+    /// Found at the first send. An association is one life of a node, as is a reference, so it never changes.
+    association: OnceLock<Arc<Association>>,
+}
+
+impl RemoteRoute {
+    fn association(&self) -> Result<&Arc<Association>, Refused> {
+        if let Some(association) = self.association.get() {
+            return Ok(association);
+        }
+        let found = self.outbound.association(self.to).map_err(|failure| Refused { failure })?;
+        Ok(self.association.get_or_init(|| found))
+    }
+
+    fn send(
+        &self,
+        association: &Association,
+        parcel: &mut dyn Parcel,
+        ask: AskId,
+    ) -> Result<Position, Refused> {
+        let header = MessageHeader {
+            to: self.to.key,
+            message: parcel.message(),
+            fingerprint: Some(self.outbound.layout(parcel)),
+            ask,
+            remaining: parcel.remaining(),
+        };
+        let name = parcel.name();
+        association
+            .try_send(header, &mut |out| parcel.encode(out))
+            .map_err(|refused| Refused { failure: describe(name, &refused) })
+    }
+}
+
+/// Says in the caller's words why a frame was not taken.
+fn describe(name: &str, refused: &SendRefused) -> Failure {
+    let kind = match refused {
+        refused if refused.is_full() => FailureKind::Full,
+        SendRefused::TooLong { .. } | SendRefused::Incompatible { .. } => FailureKind::Incompatible,
+        SendRefused::Encode(_) | SendRefused::Frame(_) => FailureKind::Decode,
+        _ => FailureKind::Unreachable,
+    };
+    Failure::not_delivered(kind, format!("{name}: {refused}"))
+}
+
+impl Route for RemoteRoute {
+    fn address(&self) -> Address {
+        self.to
+    }
+
+    fn try_send(&self, parcel: &mut dyn Parcel) -> Result<(), Refused> {
+        self.send(self.association()?, parcel, AskId::NONE).map(drop)
+    }
+
+    fn poll_room(&self, waiter: &mut RoomWaiter, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(association) = self.association.get() else { return Poll::Ready(()) };
+        let mut place = LaneWaiter::from_number(self.to.key, waiter.slot);
+        let ready = association.poll_room(self.to.key, &mut place, cx);
+        waiter.slot = place.number();
+        ready
+    }
+
+    fn forget_room(&self, waiter: &mut RoomWaiter) {
+        if let Some(association) = self.association.get() {
+            association.forget_room(self.to.key, &mut LaneWaiter::from_number(self.to.key, waiter.slot));
+        }
+        waiter.slot = 0;
+    }
+
+    fn ask(&self, parcel: &mut dyn Parcel, answer: Arc<dyn RemoteAnswer>) -> Result<AskId, Refused> {
+        let association = self.association()?;
+        let asks = &self.outbound.asks;
+        let ask = asks.open(association, &answer).map_err(|failure| Refused { failure })?;
+        match self.send(association, parcel, ask) {
+            Ok(position) => {
+                asks.placed(ask, position);
+                Ok(ask)
+            }
+            Err(refused) => {
+                asks.close(ask);
+                Err(refused)
+            }
+        }
+    }
+
+    fn give_up(&self, ask: AskId) -> Certainty {
+        match self.outbound.asks.close(ask) {
+            Some((Certainty::NotDelivered, _)) => Certainty::NotDelivered,
+            Some((certainty, association)) => {
+                // Not connected: the peer has lost the ask as well, there is nothing to cancel.
+                let _ = frames::cancel(&association, ask);
+                certainty
+            }
+            // It was answered just now, and so it left.
+            None => Certainty::MayHaveRun,
+        }
+    }
+
+    fn watch(&self, watch: WatchId) -> Result<(), ExitReason> {
+        let watcher: Option<ActorKey> = None;
+        let lost = |refused: Refused| ExitReason::new(ExitKind::NodeLost, &refused.failure.detail);
+        let association = self.association().map_err(lost)?;
+        // Whoever watches must hear of the end, also when it sends nothing.
+        association.keep(true);
+        match frames::watch(association, watch, self.to.key, watcher) {
+            Err(SendRefused::Closed(why)) => {
+                Err(ExitReason::new(ExitKind::NodeLost, &why.to_string()))
+            }
+            // Not connected now: all watches are sent again once the association is up.
+            Err(_) => Ok(()),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn unwatch(&self, watch: WatchId) {
+        if let Some(association) = self.association.get() {
+            // Not connected: the watch is not among those sent again.
+            let _ = frames::unwatch(association, watch, self.to.key);
+        }
+    }
+}

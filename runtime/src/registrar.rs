@@ -1,0 +1,126 @@
+//! The registrar: answers other nodes' questions about this node's names.
+//!
+//! What it is: an actor at a place that every node knows, slot 0, asked by `remote_node.rs` on other nodes with
+//! ordinary messages. What it is NOT: the registry, which is the actor system's; it only looks there. A name that is
+//! followed has a task of its own here, which ends with its follower.
+
+use std::collections::BTreeMap;
+
+use odeon_actor::{
+    Actor, ActorRef, Context, Handler, Identity, NameChange, NameChanges, StartError, Terminated,
+};
+use odeon_macros::{actor, data, message};
+use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
+
+use crate::{
+    follower::Follower,
+    tasks::{TaskHandle, Tasks},
+};
+
+/// Most names that other nodes may follow on one node at a time.
+const FOLLOWED_MAX: usize = 16_384;
+
+/// Longest name that can be asked for, in bytes.
+const NAME_BYTES_MAX: usize = 256;
+
+/// The id of the registrar's type.
+const TYPE: &str = "odeon/Registrar";
+
+/// Who has this name?
+#[message(id = "odeon/Lookup", reply = Option<Address>)]
+pub(crate) struct Lookup {
+    pub(crate) name: String,
+}
+
+/// Tell me who has this name, now and whenever it changes.
+#[message(id = "odeon/Follow", error = FollowRefused)]
+pub(crate) struct Follow {
+    pub(crate) name: String,
+    pub(crate) follower: ActorRef<Follower>,
+}
+
+/// A name cannot be followed.
+#[data]
+#[derive(Debug)]
+pub(crate) struct FollowRefused {
+    pub(crate) why: String,
+}
+
+/// Answers for the names of its node.
+pub(crate) struct Registrar {
+    tasks: Tasks,
+    following: BTreeMap<Identity, Vec<TaskHandle>>,
+}
+
+impl Registrar {
+    /// Where the registrar of that life of a node is.
+    pub(crate) fn address(node: NodeId, incarnation: Incarnation) -> Address {
+        let key = ActorKey { slot: 0, generation: 0 };
+        Address { node, incarnation, key, actor_type: ActorTypeId::of(TYPE) }
+    }
+
+    fn follow(&mut self, follow: Follow, ctx: &mut Context<Self>) -> Result<(), FollowRefused> {
+        let refused = |why: String| FollowRefused { why };
+        let followed: usize = self.following.values().map(Vec::len).sum();
+        if followed >= FOLLOWED_MAX {
+            return Err(refused(format!("{FOLLOWED_MAX} names of this node are followed already")));
+        }
+        if follow.name.len() > NAME_BYTES_MAX {
+            return Err(refused(format!("the name has more than {NAME_BYTES_MAX} bytes")));
+        }
+        let changes = ctx.system().subscribe(&follow.name).map_err(|error| refused(error.to_string()))?;
+        let task = self
+            .tasks
+            .spawn(tell_changes(changes, follow.follower.clone()))
+            .ok_or_else(|| refused("the node is stopping".to_owned()))?;
+        ctx.watch(&follow.follower);
+        self.following.entry(follow.follower.identity()).or_default().push(task);
+        Ok(())
+    }
+}
+
+#[actor(id = "odeon/Registrar", handles(Lookup, Follow))]
+impl Actor for Registrar {
+    type Args = Tasks;
+
+    async fn start(tasks: Tasks, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(Self { tasks, following: BTreeMap::new() })
+    }
+
+    async fn terminated(&mut self, terminated: Terminated, _: &mut Context<Self>) {
+        // Dropping their handles ends the tasks.
+        self.following.remove(&terminated.who);
+    }
+}
+
+impl Handler<Lookup> for Registrar {
+    async fn handle(&mut self, lookup: Lookup, ctx: &mut Context<Self>) -> Option<Address> {
+        // An actor that no other node can reach is as good as none to the asker.
+        ctx.system().lookup_any(&lookup.name)?.address().ok()
+    }
+}
+
+impl Handler<Follow> for Registrar {
+    async fn handle(&mut self, follow: Follow, ctx: &mut Context<Self>) -> Result<(), FollowRefused> {
+        self.follow(follow, ctx)
+    }
+}
+
+/// Tells a follower every change of a name, in order; a follower that cannot be told hears it when it asks again.
+async fn tell_changes(mut changes: NameChanges, follower: ActorRef<Follower>) {
+    while let Some(change) = changes.next().await {
+        let holder = match change {
+            NameChange::Registered(actor) => actor.address().ok(),
+            NameChange::Free => None,
+        };
+        if let Err(error) = follower.tell(NameIs { holder }).await {
+            tracing::debug!(%error, "a follower was not told of a name");
+        }
+    }
+}
+
+/// The name has this holder now.
+#[message(id = "odeon/NameIs")]
+pub(crate) struct NameIs {
+    pub(crate) holder: Option<Address>,
+}

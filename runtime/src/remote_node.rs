@@ -1,0 +1,282 @@
+//! Another node, seen from this one: its names.
+//!
+//! What it is: [`RemoteNode`], from [`Node::on`](crate::Node::on), which looks names up there and follows them. What
+//! it is NOT: a connection; it is a name, and the node behind it may come and go. It asks the registrar over there
+//! (`registrar.rs`) with ordinary messages.
+
+use std::{marker::PhantomData, time::Duration};
+
+use odeon_actor::{Actor, ActorRef, ActorSystem, SpawnOptions};
+use odeon_message::{ActorTypeId, Address, AskError, Certainty};
+use tokio::sync::watch;
+
+use crate::{
+    directory::{Member, MemberEvent, Members},
+    follower::{Follower, set},
+    node::Node,
+    registrar::{Follow, Lookup, Registrar},
+    tasks::TaskHandle,
+};
+
+/// How often a followed name is asked for again, in case a change was lost with a connection.
+const REFRESH_EVERY: Duration = Duration::from_secs(5);
+
+/// Pause before a node that did not answer is asked again.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Why a look-up on another node failed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// The actor type has no id, so that no other node can know it.
+    #[error("actors of this type cannot be looked up on another node: give the type an id, #[actor(id = \"…\")]")]
+    LocalType,
+    /// The holder of the name is of another type.
+    #[error("{name} on {node} is an actor of another type")]
+    OtherType {
+        /// The name.
+        name: String,
+        /// The node.
+        node: String,
+    },
+    /// There is no such member now.
+    #[error("{node} is not a member of the cluster now: wait for it with Node::members")]
+    NotMember {
+        /// The node's name.
+        node: String,
+    },
+    /// The node did not answer.
+    #[error("{node} did not answer the look-up: {failure}")]
+    NoAnswer {
+        /// The node's name.
+        node: String,
+        /// What happened, in words.
+        failure: String,
+    },
+    /// This node has stopped.
+    #[error("this node has stopped")]
+    Stopped,
+}
+
+/// A node of the cluster by its name, whichever life of it is there. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RemoteNode {
+    node: Node,
+    name: String,
+}
+
+impl RemoteNode {
+    pub(crate) fn new(node: Node, name: String) -> Self {
+        Self { node, name }
+    }
+
+    /// The actor that holds `name` over there, if one does.
+    ///
+    /// On this node's own name it is [`Node::lookup`].
+    ///
+    /// # Errors
+    /// See [`LookupError`]. Nothing changes on either node.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn lookup<A: Actor>(&self, name: &str) -> Result<Option<ActorRef<A>>, LookupError> {
+        let actor_type = type_of::<A>()?;
+        if self.name == self.node.name() {
+            return Ok(self.node.lookup(name));
+        }
+        let Some(member) = self.node.directory().named(&self.name) else {
+            return Err(LookupError::NotMember { node: self.name.clone() });
+        };
+        let system = self.node.system();
+        let registrar = registrar(system, &member);
+        let answer = registrar.ask(Lookup { name: name.to_owned() }).await;
+        match answer.map_err(|error| self.no_answer(&error))? {
+            Some(holder) if holder.actor_type != actor_type => {
+                Err(LookupError::OtherType { name: name.to_owned(), node: self.name.clone() })
+            }
+            holder => Ok(holder.map(|holder| ActorRef::from_address(system, holder))),
+        }
+    }
+
+    /// The holder of `name` over there, now and whenever it changes, across restarts of that node too.
+    ///
+    /// Ends when the returned value is dropped.
+    ///
+    /// # Errors
+    /// When the type has no id, or this node has stopped.
+    pub async fn follow<A: Actor>(&self, name: &str) -> Result<RemoteName<A>, LookupError> {
+        let actor_type = type_of::<A>()?;
+        let system = self.node.system().clone();
+        let (sender, holder) = watch::channel(None);
+        let follower = system
+            .spawn::<Follower>(sender.clone(), SpawnOptions::default())
+            .await
+            .map_err(|_| LookupError::Stopped)?;
+        let following = Following {
+            system: system.clone(),
+            members: self.node.members(),
+            node: self.name.clone(),
+            name: name.to_owned(),
+            holder: sender,
+            follower: follower.clone(),
+        };
+        let task = self.node.tasks().spawn(following.run()).ok_or(LookupError::Stopped)?;
+        Ok(RemoteName { system, holder, actor_type, follower, _task: task, actor: PhantomData })
+    }
+
+    fn no_answer(&self, error: &AskError<std::convert::Infallible>) -> LookupError {
+        LookupError::NoAnswer { node: self.name.clone(), failure: error.to_string() }
+    }
+}
+
+fn type_of<A: Actor>() -> Result<ActorTypeId, LookupError> {
+    A::ID.map(ActorTypeId::of).ok_or(LookupError::LocalType)
+}
+
+fn registrar(system: &ActorSystem, member: &Member) -> ActorRef<Registrar> {
+    ActorRef::from_address(system, Registrar::address(member.node, member.incarnation))
+}
+
+/// Who holds a name on another node, as it changes; from [`RemoteNode::follow`].
+pub struct RemoteName<A: Actor> {
+    system: ActorSystem,
+    holder: watch::Receiver<Option<Address>>,
+    actor_type: ActorTypeId,
+    follower: ActorRef<Follower>,
+    _task: TaskHandle,
+    actor: PhantomData<fn() -> A>,
+}
+
+impl<A: Actor> RemoteName<A> {
+    /// The holder now: `None` while nobody holds the name, the holder is of another type, or the node is away.
+    #[must_use]
+    pub fn current(&self) -> Option<ActorRef<A>> {
+        self.reference(*self.holder.borrow())
+    }
+
+    /// Waits for the next change; a slow reader sees the latest holder only.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn changed(&mut self) -> Option<ActorRef<A>> {
+        // The sender lives as long as the follower, which ends with this value or with the node.
+        if self.holder.changed().await.is_err() {
+            return None;
+        }
+        let holder = *self.holder.borrow_and_update();
+        self.reference(holder)
+    }
+
+    /// Waits until somebody holds the name; `None` once this node has stopped.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn held(&mut self) -> Option<ActorRef<A>> {
+        let actor_type = self.actor_type;
+        let of_type = |holder: &Option<Address>| holder.is_some_and(|holder| holder.actor_type == actor_type);
+        let holder = *self.holder.wait_for(of_type).await.ok()?;
+        self.reference(holder)
+    }
+
+    fn reference(&self, holder: Option<Address>) -> Option<ActorRef<A>> {
+        let holder = holder.filter(|holder| holder.actor_type == self.actor_type)?;
+        Some(ActorRef::from_address(&self.system, holder))
+    }
+}
+
+impl<A: Actor> Drop for RemoteName<A> {
+    fn drop(&mut self) {
+        self.follower.stop();
+    }
+}
+
+/// The task behind one followed name: asks each life of the node to tell the follower.
+struct Following {
+    system: ActorSystem,
+    members: Members,
+    node: String,
+    name: String,
+    holder: watch::Sender<Option<Address>>,
+    follower: ActorRef<Follower>,
+}
+
+impl Following {
+    async fn run(mut self) {
+        let mut there: Option<Member> = None;
+        while self.present(&mut there).await {
+            let Some(member) = &there else { continue };
+            let registrar = registrar(&self.system, member);
+            if self.ask_to_tell(&registrar).await {
+                self.refresh(&registrar, &mut there).await;
+            } else {
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+        }
+    }
+
+    /// Reads all member events there are, or waits for one while the node is away; `false` at this node's end.
+    async fn present(&mut self, there: &mut Option<Member>) -> bool {
+        loop {
+            let event = if there.is_some() {
+                tokio::select! {
+                    biased;
+                    event = self.members.next() => event,
+                    () = std::future::ready(()) => return true,
+                }
+            } else {
+                self.members.next().await
+            };
+            let Some(event) = event else { return false };
+            if !self.note(event, there) {
+                return true;
+            }
+        }
+    }
+
+    /// Takes one event; `false` when the node has just gone.
+    fn note(&self, event: MemberEvent, there: &mut Option<Member>) -> bool {
+        match event {
+            MemberEvent::Up(member) if member.name == self.node => *there = Some(member),
+            MemberEvent::Down { member, .. } if there.as_ref() == Some(&member) => {
+                *there = None;
+                set(&self.holder, None);
+                return false;
+            }
+            _ => {}
+        }
+        true
+    }
+
+    async fn ask_to_tell(&self, registrar: &ActorRef<Registrar>) -> bool {
+        let follow = Follow { name: self.name.clone(), follower: self.follower.clone() };
+        match registrar.ask(follow).await {
+            Ok(()) => true,
+            Err(error) => {
+                let safe = error.certainty() == Certainty::NotDelivered;
+                tracing::debug!(node = self.node, name = self.name, %error, safe, "cannot follow the name yet");
+                false
+            }
+        }
+    }
+
+    /// While that life of the node is there: asks again now and then, in case a change was lost.
+    async fn refresh(&mut self, registrar: &ActorRef<Registrar>, there: &mut Option<Member>) {
+        loop {
+            tokio::select! {
+                biased;
+                event = self.members.next() => {
+                    let Some(event) = event else { return };
+                    let before = there.clone();
+                    if !self.note(event, there) || *there != before {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(REFRESH_EVERY) => {
+                    if let Ok(holder) = registrar.ask(Lookup { name: self.name.clone() }).await {
+                        set(&self.holder, holder);
+                    }
+                }
+            }
+        }
+    }
+}

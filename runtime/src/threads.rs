@@ -1,0 +1,75 @@
+//! The node's own threads: actix's `System` for the endpoint, an actix `Arbiter` for each worker.
+//!
+//! What it is: where a real node runs, so that it can be started from a plain `main` as well as from inside any
+//! runtime. What it is NOT: used in simulations, whose nodes start inside their `LocalSet` (`builder.rs`).
+
+use actix_rt::{Arbiter, System};
+use odeon_actor::ActorSystem;
+use tokio::sync::oneshot;
+
+use crate::{
+    builder::{NodeBuilder, NodeError},
+    heart::{Heart, Workers},
+    node::Node,
+};
+
+/// Starts a node on threads of its own and waits until it has started.
+pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
+    let (report, started) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(format!("odeon-{}", builder.name))
+        .spawn(move || run(builder, report))
+        .map_err(NodeError::Thread)?;
+    started.await.unwrap_or_else(|_| Err(NodeError::Thread(std::io::ErrorKind::BrokenPipe.into())))
+}
+
+/// The life of the endpoint's thread.
+fn run(builder: NodeBuilder, report: oneshot::Sender<Result<Node, NodeError>>) {
+    let count = builder.workers.unwrap_or_else(default_workers);
+    let mut workers = Arbiters { count, started: Vec::new() };
+    System::new().block_on(async {
+        match Heart::start(builder, &mut workers).await {
+            Ok(heart) => {
+                let node = heart.node.clone();
+                // The caller gave up meanwhile: nobody would ever stop the node.
+                if report.send(Ok(node)).is_ok() {
+                    heart.run().await;
+                }
+            }
+            Err(error) => drop(report.send(Err(error))),
+        }
+    });
+    workers.end();
+}
+
+/// One thread fewer than the machine runs at a time, at least one: the endpoint has its own.
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1))
+}
+
+/// Workers on actix arbiters, each with a thread of its own.
+struct Arbiters {
+    count: usize,
+    started: Vec<Arbiter>,
+}
+
+impl Workers for Arbiters {
+    fn start(&mut self, system: &ActorSystem) {
+        for _ in 0..self.count {
+            let arbiter = Arbiter::new();
+            let system = system.clone();
+            arbiter.spawn_fn(move || system.start_worker());
+            self.started.push(arbiter);
+        }
+    }
+}
+
+impl Arbiters {
+    fn end(self) {
+        for arbiter in self.started {
+            arbiter.stop();
+            // A worker that panicked has said so already.
+            let _ = arbiter.join();
+        }
+    }
+}

@@ -46,8 +46,6 @@ pub struct TransportConfig {
     pub backoff_max: Duration,
     /// How long frames wait for a connection before they are given up as not delivered; default 10 s.
     pub undeliverable_after: Duration,
-    /// How long [`Transport::close`](crate::Transport::close) flushes lanes at most; default 2 s.
-    pub flush_timeout: Duration,
     /// Round trip assumed before the first measurement; default 10 ms (RFC 9002 says 333 ms, for the internet). A
     /// loopback peer is assumed at 1 ms.
     pub initial_rtt: Duration,
@@ -84,7 +82,6 @@ impl Default for TransportConfig {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(2),
             undeliverable_after: Duration::from_secs(10),
-            flush_timeout: Duration::from_secs(2),
             initial_rtt: Duration::from_millis(10),
             mtu_max: 1472,
             loopback_mtu_max: 8972,
@@ -118,14 +115,7 @@ impl TransportConfig {
     /// # Errors
     /// Names the first field that is out of bounds, its value and what it must be.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check = |ok: bool, field, value: &dyn std::fmt::Debug, remedy| {
-            if ok {
-                Ok(())
-            } else {
-                Err(ConfigError { field, value: format!("{value:?}"), remedy })
-            }
-        };
-        let second = Duration::from_secs(1);
+        let frame_bytes = self.frame_bytes_max as usize;
         check((1..=64).contains(&self.lanes), "lanes", &self.lanes, "use 1 to 64")?;
         check(
             (4 << 10..=1 << 20).contains(&self.batch_bytes_max),
@@ -134,44 +124,59 @@ impl TransportConfig {
             "use 4 KiB to 1 MiB",
         )?;
         check(
-            (FRAME_BYTES_MAX_LEAST..=FRAME_BYTES_MAX_MOST)
-                .contains(&(self.frame_bytes_max as usize)),
+            (FRAME_BYTES_MAX_LEAST..=FRAME_BYTES_MAX_MOST).contains(&frame_bytes),
             "frame_bytes_max",
             &self.frame_bytes_max,
             "use 128 KiB to 256 MiB",
         )?;
         check(
-            self.lane_bytes_max >= self.frame_bytes_max as usize + (4 << 10),
+            self.lane_bytes_max >= frame_bytes,
             "lane_bytes_max",
             &self.lane_bytes_max,
-            "must hold a whole frame: use frame_bytes_max and 4 KiB or more",
+            "must hold a whole frame: use frame_bytes_max or more",
         )?;
-        check(
-            self.credit_messages > 0,
-            "credit_messages",
-            &self.credit_messages,
-            "use at least 1",
-        )?;
-        check(self.credit_bytes > 0, "credit_bytes", &self.credit_bytes, "use at least 1")?;
         check(
             self.control_bytes_max >= 64 << 10,
             "control_bytes_max",
             &self.control_bytes_max,
             "use at least 64 KiB",
         )?;
-        check(self.peers_max > 0, "peers_max", &self.peers_max, "use at least 1")?;
-        check(self.handshakes_max > 0, "handshakes_max", &self.handshakes_max, "use at least 1")?;
         check(
-            self.idle_timeout <= 3600 * second,
+            self.datagram_buffer_bytes >= DATAGRAM_BYTES_MAX,
+            "datagram_buffer_bytes",
+            &self.datagram_buffer_bytes,
+            "use at least 1000",
+        )?;
+        for (field, count) in [
+            ("credit_messages", self.credit_messages as usize),
+            ("credit_bytes", self.credit_bytes as usize),
+            ("peers_max", self.peers_max),
+            ("handshakes_max", self.handshakes_max),
+            ("send_window", self.send_window as usize),
+            ("stream_window", self.stream_window as usize),
+            ("connection_window", self.connection_window as usize),
+        ] {
+            check(count > 0, field, &count, "use at least 1")?;
+        }
+        for (field, mtu) in [("mtu_max", self.mtu_max), ("loopback_mtu_max", self.loopback_mtu_max)]
+        {
+            check((1200..=65507).contains(&mtu), field, &mtu, "use 1200 to 65507")?;
+        }
+        self.validate_times()
+    }
+
+    fn validate_times(&self) -> Result<(), ConfigError> {
+        check(
+            self.idle_timeout <= Duration::from_secs(3600),
             "idle_timeout",
             &self.idle_timeout,
             "use at most an hour",
         )?;
         check(
-            self.keep_alive * 2 <= self.idle_timeout,
+            !self.keep_alive.is_zero() && self.keep_alive * 2 <= self.idle_timeout,
             "keep_alive",
             &self.keep_alive,
-            "use at most half of idle_timeout",
+            "use more than zero and at most half of idle_timeout",
         )?;
         check(
             !self.backoff_min.is_zero() && self.backoff_min <= self.backoff_max,
@@ -179,17 +184,26 @@ impl TransportConfig {
             &self.backoff_min,
             "use more than zero and at most backoff_max",
         )?;
-        for (field, mtu) in [("mtu_max", self.mtu_max), ("loopback_mtu_max", self.loopback_mtu_max)]
-        {
-            check((1200..=65507).contains(&mtu), field, &mtu, "use 1200 to 65507")?;
+        for (field, time) in [
+            ("handshake_timeout", self.handshake_timeout),
+            ("gossip_idle", self.gossip_idle),
+            ("undeliverable_after", self.undeliverable_after),
+            ("initial_rtt", self.initial_rtt),
+        ] {
+            let in_bounds = !time.is_zero() && time <= Duration::from_secs(3600);
+            check(in_bounds, field, &time, "use more than zero and at most an hour")?;
         }
-        check(
-            self.datagram_buffer_bytes >= DATAGRAM_BYTES_MAX,
-            "datagram_buffer_bytes",
-            &self.datagram_buffer_bytes,
-            "use at least 1000",
-        )
+        Ok(())
     }
+}
+
+fn check(
+    ok: bool,
+    field: &'static str,
+    value: &dyn std::fmt::Debug,
+    remedy: &'static str,
+) -> Result<(), ConfigError> {
+    if ok { Ok(()) } else { Err(ConfigError { field, value: format!("{value:?}"), remedy }) }
 }
 
 #[cfg(test)]

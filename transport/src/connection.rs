@@ -13,9 +13,9 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{
     Association, LostReason, TransportConfig,
     association::{Counters, control::ControlQueue, flow::LaneWindows},
-    core::Core,
     driver::Driver,
     exchange::{Established, close, close_code},
+    hub::Hub,
     stream_in::{read_control, read_datagrams, read_lanes},
     stream_out::{write_control, write_lane},
 };
@@ -91,7 +91,7 @@ pub(crate) enum Part {
 
 /// What the tasks of one connection share.
 pub(crate) struct Live {
-    pub(crate) core: Rc<Core>,
+    pub(crate) hub: Rc<Hub>,
     pub(crate) association: Arc<Association>,
     pub(crate) connection: Connection,
     pub(crate) control: Arc<ControlQueue>,
@@ -102,7 +102,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn config(&self) -> &TransportConfig {
-        &self.core.shared.config
+        &self.hub.shared.config
     }
 
     pub(crate) fn limits(&self) -> FrameLimits {
@@ -114,30 +114,31 @@ impl Live {
 }
 
 /// Runs a connection until it is lost.
-pub(crate) async fn run(core: &Rc<Core>, driver: &Rc<Driver>, established: Established) {
+pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Established) {
     let Established { connection, control: (send, recv), reader, hello, first, dialled } =
         established;
     let association = Arc::clone(&driver.association);
+    hub.outlived(association.peer().id).await;
     let live = Rc::new(Live {
-        core: Rc::clone(core),
+        hub: Rc::clone(hub),
         association: Arc::clone(&association),
         connection: connection.release(),
-        control: Arc::new(ControlQueue::new(first, core.shared.config.control_bytes_max)),
+        control: Arc::new(ControlQueue::new(first, hub.shared.config.control_bytes_max)),
         peer_lanes: hello.lanes,
         windows: RefCell::default(),
     });
-    let lives = core.shared.lives();
+    let lives = hub.shared.lives();
     association.open(Arc::clone(&live.control));
     driver.set_live(Some((live.connection.clone(), Arc::clone(&live.control))));
-    core.note("association up", &association.peer().id);
-    core.events.up(&association);
+    hub.note("association up", &association.peer().id);
+    hub.events.up(&association);
     if let Some(pending) = driver.take_pending() {
-        driver.send_datagram(core, pending);
+        driver.send_datagram(hub, pending);
     }
 
     let mut writers: JoinSet<Result<Part, End>> = JoinSet::new();
     writers.spawn_local(write_control(Rc::clone(&live), send));
-    for index in 0..core.shared.config.lanes {
+    for index in 0..hub.shared.config.lanes {
         writers.spawn_local(write_lane(Rc::clone(&live), index));
     }
     writers.spawn_local(keep_house(Rc::clone(&live), dialled));
@@ -146,23 +147,23 @@ pub(crate) async fn run(core: &Rc<Core>, driver: &Rc<Driver>, established: Estab
     readers.spawn_local(read_lanes(Rc::clone(&live)));
     readers.spawn_local(read_datagrams(Rc::clone(&live)));
 
-    let end = wait(core, driver, &live, lives, [&mut writers, &mut readers]).await;
+    let end = wait(hub, driver, &live, lives, [&mut writers, &mut readers]).await;
     // No writer may take what is sent from now on: it waits for the next connection.
     writers.shutdown().await;
-    finish(core, driver, &live, end, readers).await;
+    finish(hub, driver, &live, end, readers).await;
 }
 
 /// Waits until the connection shall end.
 async fn wait(
-    core: &Rc<Core>,
+    hub: &Rc<Hub>,
     driver: &Driver,
     live: &Live,
     lives: u64,
     [writers, readers]: [&mut JoinSet<Result<Part, End>>; 2],
 ) -> End {
-    let mut lanes_open = core.shared.config.lanes;
+    let mut lanes_open = hub.shared.config.lanes;
     loop {
-        if let Some(end) = ordered_end(core, driver, lives) {
+        if let Some(end) = ordered_end(hub, driver, lives) {
             return end;
         }
         let done = tokio::select! {
@@ -193,7 +194,7 @@ async fn wait(
 }
 
 /// Whether something outside of the connection ends it.
-fn ordered_end(core: &Core, driver: &Driver, lives: u64) -> Option<End> {
+fn ordered_end(hub: &Hub, driver: &Driver, lives: u64) -> Option<End> {
     if driver.has_delivery() {
         return Some(End::ours(LostReason::Replaced, CloseCode::Replaced));
     }
@@ -206,13 +207,13 @@ fn ordered_end(core: &Core, driver: &Driver, lives: u64) -> Option<End> {
         };
         return Some(End::ours(why, code));
     }
-    let reborn = core.shared.lives() != lives;
+    let reborn = hub.shared.lives() != lives;
     reborn.then(|| End::ours(LostReason::Reincarnated, CloseCode::Done))
 }
 
 /// Reads what had arrived, closes, and tells of the loss.
 async fn finish(
-    core: &Rc<Core>,
+    hub: &Rc<Hub>,
     driver: &Driver,
     live: &Live,
     end: End,
@@ -229,13 +230,13 @@ async fn finish(
         None => while readers.join_next().await.is_some() {},
     }
     if let LostReason::Protocol(text) = &end.why {
-        core.bad_peer(association, text);
+        hub.bad_peer(association, text);
     }
     let dropped = association.lost();
     driver.rest();
     Counters::add(&association.counters.frames_dropped, dropped);
-    core.note("association down", &format_args!("{}: {}", association.peer().id, end.why));
-    core.events.down(association, &end.why);
+    hub.note("association down", &format_args!("{}: {}", association.peer().id, end.why));
+    hub.events.down(association, &end.why);
 }
 
 /// Forgets idle credit, and ends a connection that nobody needs.

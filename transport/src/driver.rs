@@ -18,8 +18,8 @@ use crate::{
     Association, LostReason, RefusedReason,
     association::{Counters, control::ControlQueue},
     connection::run,
-    core::Core,
     exchange::{Dialled, Established, dial},
+    hub::Hub,
     link::{Link, LinkEvent},
 };
 
@@ -79,16 +79,16 @@ impl Driver {
     }
 
     /// Sends a datagram now, or keeps it for the connection that is being made.
-    pub(crate) fn send_datagram(&self, core: &Core, bytes: Bytes) {
+    pub(crate) fn send_datagram(&self, hub: &Hub, bytes: Bytes) {
         if let Some((connection, _)) = &*self.live.borrow() {
             match connection.send_datagram(bytes) {
                 Ok(()) => Counters::add(&self.association.counters.datagrams_sent, 1),
-                Err(_) => core.count_dropped_datagram(),
+                Err(_) => hub.count_dropped_datagram(),
             }
             return;
         }
         if self.pending.borrow_mut().replace(bytes).is_some() {
-            core.count_dropped_datagram();
+            hub.count_dropped_datagram();
         }
         self.association.nudge();
     }
@@ -147,27 +147,27 @@ impl Driver {
 }
 
 /// Runs an association until it is over.
-pub(crate) async fn drive(core: Rc<Core>, driver: Rc<Driver>) {
+pub(crate) async fn drive(hub: Rc<Hub>, driver: Rc<Driver>) {
     let mut dials = Dials::default();
-    while let Next::Run(established) = next(&core, &driver, &mut dials).await {
+    while let Next::Run(established) = next(&hub, &driver, &mut dials).await {
         let started = Instant::now();
-        run(&core, &driver, *established).await;
+        run(&hub, &driver, *established).await;
         if driver.draining.get() {
             driver.association.close(&LostReason::Closed);
         }
-        if started.elapsed() >= core.shared.config.backoff_max {
+        if started.elapsed() >= hub.shared.config.backoff_max {
             dials = Dials::default();
         } else {
             // One that does not last is dialled again as if it had failed.
             dials.waiting_since = None;
-            driver.pause(Instant::now() + dials.backoff(&core)).await;
+            driver.pause(Instant::now() + dials.backoff(&hub)).await;
         }
     }
-    core.dismiss(&driver);
+    hub.dismiss(&driver);
 }
 
 /// Waits for a connection, dialling while one is wanted.
-async fn next(core: &Rc<Core>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
+async fn next(hub: &Rc<Hub>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
     let association = &driver.association;
     loop {
         if association.closed().is_some() {
@@ -190,7 +190,7 @@ async fn next(core: &Rc<Core>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
         let result = tokio::select! {
             biased;
             () = driver.interrupted() => continue,
-            result = dial(core, association.dial_addr(), Some(association.peer().id)) => result,
+            result = dial(hub, association.dial_addr(), Some(association.peer().id)) => result,
         };
         if !driver.has_delivery() {
             association.advance(LinkEvent::Lost);
@@ -198,16 +198,16 @@ async fn next(core: &Rc<Core>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
         let refused = match result {
             Ok(Dialled::Established(established)) => {
                 // It may be another life of the peer; that has an association of its own.
-                core.adopt(*established);
+                hub.adopt(*established);
                 continue;
             }
             Ok(Dialled::Superseded(_)) => None,
             Err(reason) => Some(reason),
         };
         if let Some(reason) = &refused {
-            core.events.refused(association.dial_addr(), reason);
+            hub.events.refused(association.dial_addr(), reason);
         }
-        dials.failed(core, driver, refused, started).await;
+        dials.failed(hub, driver, refused, started).await;
     }
 }
 
@@ -223,16 +223,16 @@ impl Dials {
     /// Waits before the next dial; gives up what waits if it did so for too long.
     async fn failed(
         &mut self,
-        core: &Rc<Core>,
+        hub: &Rc<Hub>,
         driver: &Driver,
         refused: Option<RefusedReason>,
         started: Instant,
     ) {
-        let config = &core.shared.config;
+        let config = &hub.shared.config;
         let association = &driver.association;
         if driver.pending.take().is_some() {
             // Gossip is about now; what waited for a failed dial is old.
-            core.count_dropped_datagram();
+            hub.count_dropped_datagram();
         }
         let Some(refused) = refused else {
             driver.pause(Instant::now() + SUPERSEDED_PAUSE).await;
@@ -240,7 +240,7 @@ impl Dials {
         };
         let since = *self.waiting_since.get_or_insert(started);
         let give_up_at = since + config.undeliverable_after;
-        let next_dial = Instant::now() + self.backoff(core);
+        let next_dial = Instant::now() + self.backoff(hub);
         if next_dial < give_up_at {
             driver.pause(next_dial).await;
             return;
@@ -255,7 +255,7 @@ impl Dials {
         association.heard();
         Counters::add(&association.counters.frames_dropped, dropped);
         if had_frames {
-            core.events.down(association, &why);
+            hub.events.down(association, &why);
         }
         // Whoever sends meanwhile is told at once.
         driver.pause(Instant::now() + config.backoff_max).await;
@@ -267,13 +267,13 @@ impl Dials {
 
     /// The pause before the next dial: doubled each time, one half of it random, so that nodes which lost each other
     /// at once do not dial at once.
-    fn backoff(&mut self, core: &Core) -> Duration {
-        let config = &core.shared.config;
+    fn backoff(&mut self, hub: &Hub) -> Duration {
+        let config = &hub.shared.config;
         let doubled = config.backoff_min.saturating_mul(1 << self.count.min(16));
         self.count += 1;
         let whole = doubled.min(config.backoff_max);
         let mut random = [0; 4];
-        core.env.entropy(&mut random);
+        hub.env.entropy(&mut random);
         let fraction = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
         whole / 2 + (whole / 2).mul_f64(fraction)
     }

@@ -2,7 +2,7 @@
 //!
 //! What it is: where a node starts and closes its network. What it is NOT: a place where frames pass; those go from
 //! an [`Association`](crate::Association) to its lane. Everything it starts runs on the `LocalSet` it was started
-//! on. Read `core.rs` next.
+//! on. Read `hub.rs` next.
 
 use std::{
     future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, sync::atomic::Ordering, time::Duration,
@@ -20,8 +20,8 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{
     ConfigError, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers, TransportConfig,
     TransportEvents,
-    core::Core,
     exchange::answer,
+    hub::Hub,
     name::cluster_dns,
     quic_config::QuicConfigs,
     quic_runtime::LocalRuntime,
@@ -66,7 +66,7 @@ pub enum TransportError {
 /// One node's endpoint. It lives on the `LocalSet` it was started on and is not `Send`; dropping it ends its
 /// tasks without flushing anything. Close it first, unless the node is to crash.
 pub struct Transport {
-    core: Rc<Core>,
+    hub: Rc<Hub>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -111,17 +111,17 @@ impl Transport {
         )?;
         let server_name = cluster_dns(identity.names().0);
         let shared = Shared::new(config, hello, env.observer());
-        let core = Core::new(shared, env, endpoint, quic, server_name, events);
-        core.spawn(accept(Rc::clone(&core)));
-        core.spawn(hire(Rc::clone(&core)));
-        core.spawn(listen_for_unreachable(Rc::clone(&core), socket));
-        Ok(Rc::new(Self { core }))
+        let hub = Hub::new(shared, env, endpoint, quic, server_name, events);
+        hub.spawn(accept(Rc::clone(&hub)));
+        hub.spawn(hire(Rc::clone(&hub)));
+        hub.spawn(listen_for_unreachable(Rc::clone(&hub), socket));
+        Ok(Rc::new(Self { hub }))
     }
 
     /// The associations; the handle is `Send + Sync`.
     #[must_use]
     pub fn peers(&self) -> Peers {
-        Peers(Arc::clone(&self.core.shared))
+        Peers(Arc::clone(&self.hub.shared))
     }
 
     /// The address of the socket.
@@ -129,21 +129,21 @@ impl Transport {
     /// # Errors
     /// What the system says.
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.core.endpoint.local_addr()
+        self.hub.endpoint.local_addr()
     }
 
     /// What was counted since the start.
     #[must_use]
     pub fn stats(&self) -> TransportStats {
-        self.core.shared.stats()
+        self.hub.shared.stats()
     }
 
     /// Dials an address of which nothing else is known, once; whoever answers is told by
     /// [`up`](TransportEvents::up), a failure by [`refused`](TransportEvents::refused). Nothing happens if a peer at
     /// this address is connected or being dialled already.
     pub fn dial_seed(&self, addr: SocketAddr) {
-        if !self.core.is_busy_with(addr) {
-            self.core.dial_seed(addr, None);
+        if !self.hub.is_busy_with(addr) {
+            self.hub.dial_seed(addr, None);
         }
     }
 
@@ -151,18 +151,18 @@ impl Transport {
     /// connection it dials, and one datagram waits for the end of that; a newer one replaces it.
     pub fn datagram(&self, to: (NodeId, SocketAddr), bytes: Bytes) {
         if bytes.len() > DATAGRAM_BYTES_MAX {
-            self.core.count_dropped_datagram();
+            self.hub.count_dropped_datagram();
             return;
         }
-        self.core.datagram(to, bytes);
+        self.hub.datagram(to, bytes);
     }
 
     /// Makes QUIC send something to whoever is at `addr`, now, so that a dead process is noticed: a ping to a
     /// connected peer, else a dial that does not wait for its backoff.
     pub fn probe(&self, addr: SocketAddr) {
-        let token = self.core.next_ping();
+        let token = self.hub.next_ping();
         let mut found = false;
-        for driver in self.core.drivers() {
+        for driver in self.hub.drivers() {
             let at = driver.remote_addr().unwrap_or_else(|| driver.association.dial_addr());
             if canonical(at) == canonical(addr) {
                 driver.probe(token);
@@ -170,7 +170,7 @@ impl Transport {
             }
         }
         if !found {
-            self.core.dial_seed(addr, None);
+            self.hub.dial_seed(addr, None);
         }
     }
 
@@ -180,27 +180,27 @@ impl Transport {
     /// # Cancel safety
     /// Dropping it leaves connections half closed; call it again, or drop the endpoint.
     pub async fn close(&self, within: Duration) {
-        let core = &self.core;
+        let hub = &self.hub;
         let deadline = Instant::now() + within;
-        core.shared.begin_closing();
-        core.endpoint.set_server_config(None);
-        core.drivers().iter().for_each(|driver| driver.drain());
+        hub.shared.begin_closing();
+        hub.endpoint.set_server_config(None);
+        hub.drivers().iter().for_each(|driver| driver.drain());
         let drained = async {
-            while !core.drivers().is_empty() {
+            while !hub.drivers().is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let _ = tokio::time::timeout_at(deadline, drained).await;
         let code = VarInt::from_u32(CloseCode::Stopping.code().into());
-        core.endpoint.close(code, b"");
-        core.abort();
-        let _ = tokio::time::timeout_at(deadline, core.endpoint.wait_idle()).await;
+        hub.endpoint.close(code, b"");
+        hub.abort();
+        let _ = tokio::time::timeout_at(deadline, hub.endpoint.wait_idle()).await;
     }
 }
 
 impl Drop for Transport {
     fn drop(&mut self) {
-        self.core.abort();
+        self.hub.abort();
     }
 }
 
@@ -234,37 +234,37 @@ fn hello_frame(
 }
 
 /// Answers handshakes, a bounded number at once.
-async fn accept(core: Rc<Core>) {
+async fn accept(hub: Rc<Hub>) {
     let mut handshakes: JoinSet<()> = JoinSet::new();
     loop {
         let incoming = tokio::select! {
             biased;
             Some(_) = handshakes.join_next() => continue,
-            incoming = core.endpoint.accept() => incoming,
+            incoming = hub.endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { return };
-        if handshakes.len() >= core.shared.config.handshakes_max || core.shared.is_closing() {
-            core.shared.counters.handshakes_shed.fetch_add(1, Ordering::Relaxed);
+        if handshakes.len() >= hub.shared.config.handshakes_max || hub.shared.is_closing() {
+            hub.shared.counters.handshakes_shed.fetch_add(1, Ordering::Relaxed);
             incoming.refuse();
             continue;
         }
-        let core = Rc::clone(&core);
-        handshakes.spawn_local(async move { answer(&core, incoming).await });
+        let hub = Rc::clone(&hub);
+        handshakes.spawn_local(async move { answer(&hub, incoming).await });
     }
 }
 
 /// Starts a driver for every new association.
-async fn hire(core: Rc<Core>) {
+async fn hire(hub: Rc<Hub>) {
     loop {
-        for association in core.shared.fresh().await {
-            core.driver(&association);
+        for association in hub.shared.fresh().await {
+            hub.driver(&association);
         }
     }
 }
 
-async fn listen_for_unreachable(core: Rc<Core>, socket: Arc<dyn DatagramSocket>) {
+async fn listen_for_unreachable(hub: Rc<Hub>, socket: Arc<dyn DatagramSocket>) {
     loop {
         let addr = poll_fn(|cx| socket.poll_unreachable(cx)).await;
-        core.events.unreachable(addr);
+        hub.events.unreachable(addr);
     }
 }

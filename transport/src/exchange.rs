@@ -1,7 +1,7 @@
 //! One handshake, on either side: from a QUIC connection to an established one.
 //!
 //! The decisions are `odeon_wire`'s; here its steps are carried out. A connection that does not get through is
-//! closed with a code, whatever ends the exchange. What got through goes to `Core::adopt`.
+//! closed with a code, whatever ends the exchange. What got through goes to `Hub::adopt`.
 
 use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering};
 
@@ -13,7 +13,7 @@ use odeon_wire::{
 use quinn::{Connection, ConnectionError, Incoming, RecvStream, SendStream, VarInt};
 use rustls::pki_types::CertificateDer;
 
-use crate::{PeerId, RefusedReason, core::Core, identity::certificate_names};
+use crate::{PeerId, RefusedReason, hub::Hub, identity::certificate_names};
 
 /// The control stream goes before lanes, so that credit is never behind messages.
 const CONTROL_PRIORITY: i32 = 1;
@@ -101,34 +101,34 @@ pub(crate) enum Dialled {
 /// # Cancel safety
 /// Dropping it closes the connection as superseded.
 pub(crate) async fn dial(
-    core: &Rc<Core>,
+    hub: &Rc<Hub>,
     addr: SocketAddr,
     expected: Option<PeerId>,
 ) -> Result<Dialled, RefusedReason> {
-    let limit = core.shared.config.handshake_timeout;
-    let result = match tokio::time::timeout(limit, try_dial(core, addr, expected)).await {
+    let limit = hub.shared.config.handshake_timeout;
+    let result = match tokio::time::timeout(limit, try_dial(hub, addr, expected)).await {
         Ok(result) => result,
         Err(_) => Err(RefusedReason::NoAnswer(format!("nothing within {limit:?}").into())),
     };
-    core.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+    hub.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
     if let Err(reason) = &result {
-        core.failed_handshake(addr, false, &reason.to_string());
+        hub.failed_handshake(addr, false, &reason.to_string());
     }
     result
 }
 
 async fn try_dial(
-    core: &Rc<Core>,
+    hub: &Rc<Hub>,
     addr: SocketAddr,
     expected: Option<PeerId>,
 ) -> Result<Dialled, RefusedReason> {
-    let connecting = core
+    let connecting = hub
         .endpoint
-        .connect_with(core.quic.client(addr), addr, &core.server_name)
+        .connect_with(hub.quic.client(addr), addr, &hub.server_name)
         .map_err(|cause| RefusedReason::NoAnswer(cause.to_string().into()))?;
     let lost = |cause: ConnectionError| refused_reason(&cause);
     let connection = Held::new(connecting.await.map_err(lost)?, CloseCode::Duplicate);
-    let local = core.shared.next_hello();
+    let local = hub.shared.next_hello();
     let certified = certified(connection.get(), &local.cluster)?;
     let (mut send, mut recv) = connection.get().open_bi().await.map_err(lost)?;
     let broken = |cause: &dyn std::fmt::Display| RefusedReason::Protocol(cause.to_string().into());
@@ -145,7 +145,7 @@ async fn try_dial(
         local: &local,
         certified: &certified,
         expected: expected.map(|peer| peer.node),
-        known: core.shared.known(certified.id()),
+        known: hub.shared.known(certified.id()),
     };
     match handshake.step(&frame, &around, &mut Vec::new()) {
         Step::Up { peer, .. } => Ok(Dialled::Established(Box::new(Established {
@@ -176,26 +176,26 @@ async fn try_dial(
 }
 
 /// Answers one handshake and hands what got through over.
-pub(crate) async fn answer(core: &Rc<Core>, incoming: Incoming) {
+pub(crate) async fn answer(hub: &Rc<Hub>, incoming: Incoming) {
     let addr = incoming.remote_address();
-    let limit = core.shared.config.handshake_timeout;
-    let result = match tokio::time::timeout(limit, try_answer(core, incoming)).await {
+    let limit = hub.shared.config.handshake_timeout;
+    let result = match tokio::time::timeout(limit, try_answer(hub, incoming)).await {
         Ok(result) => result,
         Err(_) => Err(format!("the peer did not finish within {limit:?}")),
     };
-    core.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+    hub.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
     if let Err(text) = result {
-        core.failed_handshake(addr, true, &text);
+        hub.failed_handshake(addr, true, &text);
     }
 }
 
-async fn try_answer(core: &Rc<Core>, incoming: Incoming) -> Result<(), String> {
+async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
     let remote = incoming.remote_address();
     let connecting =
-        incoming.accept_with(core.quic.server(remote)).map_err(|cause| cause.to_string())?;
+        incoming.accept_with(hub.quic.server(remote)).map_err(|cause| cause.to_string())?;
     let connection = connecting.await.map_err(|cause| cause.to_string())?;
     let connection = Held::new(connection, CloseCode::HandshakeTimeout);
-    let cluster = core.shared.hello().cluster;
+    let cluster = hub.shared.hello().cluster;
     let certified = match certified(connection.get(), &cluster) {
         Ok(certified) => certified,
         Err(reason) => {
@@ -217,19 +217,19 @@ async fn try_answer(core: &Rc<Core>, incoming: Incoming) -> Result<(), String> {
     let hello = frame.body::<Hello>().ok();
     let incarnation = hello.as_ref().map(|hello| hello.incarnation);
     let addrs = [Some(remote), hello.map(|hello| hello.advertised)];
-    let local = core.shared.hello();
+    let local = hub.shared.hello();
     let around = Surroundings {
         local: &local,
         certified: &certified,
         expected: None,
-        known: core.known(certified.id(), incarnation, addrs),
+        known: hub.known(certified.id(), incarnation, addrs),
     };
     let mut first = Vec::new();
     match Handshake::accept().step(&frame, &around, &mut first) {
         Step::Up { peer, .. } => {
             // The stream is open: its priority can be set.
             let _ = send.set_priority(CONTROL_PRIORITY);
-            core.adopt(Established {
+            hub.adopt(Established {
                 connection,
                 control: (send, recv),
                 reader,

@@ -1,6 +1,6 @@
 //! What all threads share of one endpoint: what it says about itself, whom it knows, what it counted.
 //!
-//! Threads that send ask here for associations; the endpoint's own thread (`core.rs`) is told of new ones. Read
+//! Threads that send ask here for associations; the endpoint's own thread (`hub.rs`) is told of new ones. Read
 //! `registry.rs` next.
 
 use std::{

@@ -93,7 +93,7 @@ fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
         FrameKind::Hello | FrameKind::Welcome | FrameKind::Refuse => {
             return Err(unexpected(&frame));
         }
-        _ => live.core.events.frame(association, frame, None),
+        _ => live.hub.events.frame(association, frame, None),
     }
     Ok(())
 }
@@ -182,12 +182,12 @@ fn take_from_lane(live: &Live, windows: &Arc<LaneWindows>, frame: Frame) -> Resu
         FrameKind::Message => {
             let flow =
                 windows.deliver(frame.header.receiver, frame.frame_bytes).map_err(overrun)?;
-            live.core.events.frame(&live.association, frame, Some(flow));
+            live.hub.events.frame(&live.association, frame, Some(flow));
         }
         FrameKind::Credit => windows.forget(frame.header.receiver).map_err(overrun)?,
         // Streams of their own for large messages are not offered in this revision.
         FrameKind::Announce => return Err(unexpected(&frame)),
-        _ => live.core.events.frame(&live.association, frame, None),
+        _ => live.hub.events.frame(&live.association, frame, None),
     }
     Ok(())
 }
@@ -198,6 +198,6 @@ pub(crate) async fn read_datagrams(live: Rc<Live>) -> Result<Part, End> {
     loop {
         let bytes = live.connection.read_datagram().await?;
         Counters::add(&live.association.counters.datagrams_received, 1);
-        live.core.events.datagram(from, bytes);
+        live.hub.events.datagram(from, bytes);
     }
 }

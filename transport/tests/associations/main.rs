@@ -1,5 +1,7 @@
 //! Associations between whole endpoints, on a network in memory under a paused clock.
 
+#![expect(clippy::unwrap_used, reason = "a test whose world cannot be set up has failed")]
+
 mod handshake;
 mod lanes;
 mod losses;

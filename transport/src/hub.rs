@@ -17,7 +17,7 @@ use bytes::Bytes;
 use odeon_env::{Env, Observed};
 use odeon_message::{Incarnation, NodeId};
 use odeon_wire::{CloseCode, Known, Link as WireLink};
-use tokio::task::JoinSet;
+use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
     Association, LostReason, PeerId, RefusedReason, TransportEvents,
@@ -33,7 +33,7 @@ use crate::{
 const SEED_DIALS_MAX: usize = 64;
 
 /// The endpoint's thread-bound state.
-pub(crate) struct Core {
+pub(crate) struct Hub {
     pub(crate) shared: Arc<Shared>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) endpoint: quinn::Endpoint,
@@ -45,12 +45,13 @@ pub(crate) struct Core {
     /// Dials under way to addresses whose node is not known, each with the newest datagram that waits.
     seeds: RefCell<BTreeMap<SocketAddr, Option<Bytes>>>,
     tasks: RefCell<JoinSet<()>>,
+    dismissed: Notify,
     pub(crate) bad_peers: LogGate,
     pub(crate) failed_handshakes: LogGate,
     pings: Cell<u64>,
 }
 
-impl Core {
+impl Hub {
     pub(crate) fn new(
         shared: Arc<Shared>,
         env: Arc<dyn Env>,
@@ -69,6 +70,7 @@ impl Core {
             drivers: RefCell::default(),
             seeds: RefCell::default(),
             tasks: RefCell::default(),
+            dismissed: Notify::new(),
             bad_peers: LogGate::default(),
             failed_handshakes: LogGate::default(),
             pings: Cell::new(0),
@@ -114,6 +116,19 @@ impl Core {
         let mut drivers = self.drivers.borrow_mut();
         if drivers.get(&id).is_some_and(|found| Rc::ptr_eq(found, driver)) {
             drivers.remove(&id);
+        }
+        self.dismissed.notify_waiters();
+    }
+
+    /// Completes when no driver of an earlier life of the peer is left, so that its `down` comes before our `up`.
+    pub(crate) async fn outlived(&self, peer: PeerId) {
+        loop {
+            let dismissed = self.dismissed.notified();
+            let first = PeerId { incarnation: Incarnation(0), ..peer };
+            if self.drivers.borrow().range(first..peer).next().is_none() {
+                return;
+            }
+            dismissed.await;
         }
     }
 
@@ -193,8 +208,8 @@ impl Core {
         }
         seeds.insert(addr, pending);
         drop(seeds);
-        let core = Rc::clone(self);
-        self.spawn(async move { core.run_seed(addr).await });
+        let hub = Rc::clone(self);
+        self.spawn(async move { hub.run_seed(addr).await });
     }
 
     async fn run_seed(self: &Rc<Self>, addr: SocketAddr) {

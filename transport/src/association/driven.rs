@@ -1,0 +1,176 @@
+//! The driver's side of an association: what only the endpoint's thread does with it.
+//!
+//! Called by `driver.rs` and `connection.rs`; what any thread may do is in `association.rs`.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use odeon_env::Observer;
+use odeon_wire::{CreditTotal, GrantError, Hello};
+use tokio::sync::Notify;
+
+use super::{Association, Counters, Met, PeerInfo, control::ControlQueue, lane::Lane, lock};
+use crate::{
+    LostReason, PeerId, TransportConfig,
+    link::{Link, LinkEvent},
+};
+
+impl Association {
+    pub(crate) fn new(
+        id: PeerId,
+        addr: SocketAddr,
+        config: &TransportConfig,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Arc<Self> {
+        let lanes = (0..config.lanes).map(|_| Lane::new(config.lane_bytes_max)).collect();
+        Arc::new(Self {
+            peer: PeerInfo { id, addr, name: OnceLock::new() },
+            dial_addr: Mutex::new(addr),
+            met: OnceLock::new(),
+            lanes,
+            link: Mutex::new(Link::Idle),
+            up: AtomicBool::new(false),
+            keep: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            control: Mutex::new(None),
+            wake: Notify::new(),
+            counters: Counters::default(),
+            observer,
+        })
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        lock(&self.link).clone()
+    }
+
+    pub(crate) fn advance(&self, event: LinkEvent) -> Link {
+        let mut link = lock(&self.link);
+        *link = link.clone().after(event);
+        link.clone()
+    }
+
+    pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {
+        self.observer.as_ref()
+    }
+
+    pub(crate) fn dial_addr(&self) -> SocketAddr {
+        *lock(&self.dial_addr)
+    }
+
+    pub(crate) fn set_dial_addr(&self, addr: SocketAddr) {
+        *lock(&self.dial_addr) = addr;
+    }
+
+    pub(crate) fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// Wakes the driver when something new happened to the association.
+    pub(crate) fn nudge(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Completes after a nudge; only the driver waits.
+    pub(crate) async fn nudged(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Asks for a connection.
+    pub(super) fn want(&self) {
+        if !self.asked.swap(true, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep.load(Ordering::Acquire)
+    }
+
+    /// Whether a connection is wanted.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_kept()
+            || self.asked.load(Ordering::Acquire)
+            || self.lanes.iter().any(Lane::is_wanted)
+    }
+
+    /// What was asked for is being done.
+    pub(crate) fn heard(&self) {
+        self.asked.store(false, Ordering::Release);
+    }
+
+    /// Whether frames wait for a connection.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.lanes.iter().any(Lane::has_frames)
+    }
+
+    /// Learns what the peer says about itself.
+    ///
+    /// False if the same life of the peer said something else before.
+    pub(crate) fn meet(&self, hello: &Hello) -> bool {
+        let met = self.met.get_or_init(|| Met {
+            accepted: hello.accepted.clone(),
+            credit: hello.credit,
+            frame_bytes_max: hello.frame_bytes_max,
+        });
+        self.peer.name.get_or_init(|| hello.name.as_str().into());
+        met.accepted == hello.accepted
+            && met.credit == hello.credit
+            && met.frame_bytes_max == hello.frame_bytes_max
+    }
+
+    /// A connection is there: takes frames, and control frames to `control`.
+    pub(crate) fn open(&self, control: Arc<ControlQueue>) {
+        if let Some(met) = self.met.get() {
+            for lane in &self.lanes {
+                lane.meet(met.credit, met.frame_bytes_max as usize);
+            }
+        }
+        *lock(&self.control) = Some(control);
+        self.heard();
+        self.up.store(true, Ordering::Release);
+        Counters::add(&self.counters.connections, 1);
+    }
+
+    /// The connection is lost: what was not handed is dropped.
+    pub(crate) fn lost(&self) -> u64 {
+        // First, so that whoever appends after the lanes were emptied sees it and asks for a connection.
+        self.up.store(false, Ordering::Release);
+        *lock(&self.control) = None;
+        self.advance(LinkEvent::Lost);
+        self.lanes.iter().map(Lane::lose).sum()
+    }
+
+    /// No connection came about: what waits is dropped, and nothing taken until [`reopen`](Self::reopen).
+    pub(crate) fn give_up(&self, why: &LostReason) -> u64 {
+        self.lanes.iter().map(|lane| lane.give_up(why.clone())).sum()
+    }
+
+    pub(crate) fn reopen(&self) {
+        let met = self.met.get().is_some();
+        self.lanes.iter().for_each(|lane| lane.reopen(met));
+    }
+
+    /// It is over for good.
+    pub(crate) fn close(&self, why: &LostReason) {
+        self.advance(LinkEvent::Close(why.clone()));
+        self.lanes.iter().for_each(|lane| {
+            lane.close(why.clone());
+        });
+        self.wake.notify_one();
+    }
+
+    /// It is over, but what waits still goes out.
+    pub(crate) fn drain(&self, why: &LostReason) {
+        self.lanes.iter().for_each(|lane| lane.drain(why.clone()));
+    }
+
+    /// Books credit that a receiver granted.
+    pub(crate) fn grant(&self, total: CreditTotal) -> Result<(), GrantError> {
+        self.lanes[self.lane_of(total.receiver)].grant(total)
+    }
+}

@@ -1,0 +1,178 @@
+//! Full mailboxes and passed deadlines.
+
+use std::{sync::Arc, time::Duration};
+
+use odeon_message::{AskError, Certainty, FailureKind};
+use tokio::{
+    sync::{Mutex, oneshot},
+    task::{spawn_local, yield_now},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    fixture::{Add, Hold, Refuse, Tally, Worker, on_one_thread, read},
+    odeon::{ActorRef, ActorSystem, SpawnOptions},
+};
+
+/// An actor with a mailbox of `bound` messages that is held until the sender is dropped.
+async fn held(
+    system: &ActorSystem,
+    bound: u32,
+) -> (ActorRef<Worker>, Tally, oneshot::Sender<()>) {
+    let tally = Tally::default();
+    let options = SpawnOptions::default().mailbox(bound);
+    let worker = system.spawn::<Worker>(tally.clone(), options).await.unwrap();
+    let (release, held) = oneshot::channel();
+    worker.try_tell(Hold(held)).unwrap();
+    while read(&tally.runs) == 0 {
+        yield_now().await;
+    }
+    (worker, tally, release)
+}
+
+#[test]
+fn a_full_mailbox_gives_the_message_back() {
+    on_one_thread(1, |system| async move {
+        for bound in [1, 3, 1024] {
+            let (worker, tally, release) = held(&system, bound).await;
+            for n in 0..u64::from(bound) {
+                worker.try_tell(Add(n)).unwrap();
+            }
+            let error = worker.try_tell(Add(77)).unwrap_err();
+            assert_eq!(error.failure.kind, FailureKind::Full);
+            assert_eq!(error.certainty(), Certainty::NotDelivered);
+            assert_eq!(error.message.unwrap().0, 77);
+            drop(release);
+            while read(&tally.runs) < u64::from(bound) + 1 {
+                yield_now().await;
+            }
+            worker.try_tell(Add(1)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn waiting_tells_are_served_in_order() {
+    on_one_thread(1, |system| async move {
+        let (worker, tally, release) = held(&system, 2).await;
+        worker.try_tell(Add(1)).unwrap();
+        worker.try_tell(Add(1)).unwrap();
+        let done = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for n in 0..100 {
+            let (worker, done) = (worker.clone(), done.clone());
+            tasks.push(spawn_local(async move {
+                worker.tell(Add(1)).await.unwrap();
+                done.lock().await.push(n);
+            }));
+            yield_now().await;
+        }
+        // While others wait, nobody overtakes them.
+        assert_eq!(worker.try_tell(Add(1)).unwrap_err().failure.kind, FailureKind::Full);
+        assert!(done.lock().await.is_empty());
+        drop(release);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*done.lock().await, (0..100).collect::<Vec<_>>());
+        assert_eq!(worker.ask(Add(0)).await.unwrap(), 102);
+        assert_eq!(read(&tally.runs), 104);
+    });
+}
+
+#[test]
+fn a_tell_gives_up_after_its_time_and_returns_the_message() {
+    on_one_thread(1, |system| async move {
+        let (worker, tally, release) = held(&system, 1).await;
+        worker.try_tell(Add(1)).unwrap();
+        let begun = Instant::now();
+        let error = worker.tell(Add(5)).within(Duration::from_millis(200)).await.unwrap_err();
+        assert_eq!(error.failure.kind, FailureKind::Deadline);
+        assert_eq!(error.message.unwrap().0, 5);
+        assert!(begun.elapsed() >= Duration::from_millis(200));
+        let error = worker.tell(Add(6)).await.unwrap_err();
+        assert_eq!(error.message.unwrap().0, 6);
+        assert!(begun.elapsed() >= Duration::from_millis(5_200), "the default is 5 s");
+        drop(release);
+        assert_eq!(worker.ask(Add(0)).await.unwrap(), 1);
+        assert_eq!(read(&tally.runs), 3);
+    });
+}
+
+#[test]
+fn a_tell_that_is_dropped_while_it_waits_is_not_sent() {
+    on_one_thread(1, |system| async move {
+        let (worker, _, release) = held(&system, 1).await;
+        worker.try_tell(Add(1)).unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(10), worker.tell(Add(100))).await;
+        assert!(waits.is_err());
+        drop(release);
+        assert_eq!(worker.ask(Add(0)).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn an_expired_ask_never_runs_and_says_so() {
+    on_one_thread(1, |system| async move {
+        let (worker, tally, release) = held(&system, 1024).await;
+        let error = worker.ask(Add(9)).within(Duration::from_millis(50)).await.unwrap_err();
+        assert!(matches!(error, AskError::Deadline(_)));
+        assert_eq!(error.certainty(), Certainty::NotDelivered);
+        drop(release);
+        assert_eq!(worker.ask(Add(0)).await.unwrap(), 0);
+        assert_eq!(read(&tally.runs), 2);
+        assert_eq!(system.stats().skipped, 1);
+    });
+}
+
+#[test]
+fn an_ask_that_waits_for_room_expires_too() {
+    on_one_thread(1, |system| async move {
+        let (worker, tally, release) = held(&system, 1).await;
+        worker.try_tell(Add(1)).unwrap();
+        let error = worker.ask(Add(9)).within(Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(error.certainty(), Certainty::NotDelivered);
+        let late = worker.clone();
+        let patient = spawn_local(async move { late.ask(Add(4)).await });
+        sleep(Duration::from_millis(10)).await;
+        drop(release);
+        assert_eq!(patient.await.unwrap().unwrap(), 5);
+        assert_eq!(read(&tally.runs), 3);
+    });
+}
+
+#[test]
+fn an_ask_whose_handler_takes_too_long_has_run() {
+    on_one_thread(1, |system| async move {
+        let worker = system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await;
+        let (worker, (release, held)) = (worker.unwrap(), oneshot::channel());
+        let error = worker.ask(Hold(held)).within(Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(error.certainty(), Certainty::Ran);
+        release.send(()).unwrap();
+        assert_eq!(worker.ask(Add(1)).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn an_ask_that_nobody_waits_for_any_more_does_not_run() {
+    on_one_thread(1, |system| async move {
+        let (worker, tally, release) = held(&system, 1024).await;
+        let given_up = tokio::time::timeout(Duration::from_millis(5), worker.ask(Add(9)).into_future());
+        assert!(given_up.await.is_err());
+        drop(release);
+        assert_eq!(worker.ask(Add(0)).await.unwrap(), 0);
+        assert_eq!(read(&tally.runs), 2);
+    });
+}
+
+#[test]
+fn a_handlers_error_is_a_reply_and_counted_for_a_tell() {
+    on_one_thread(1, |system| async move {
+        let worker = system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await;
+        let worker = worker.unwrap();
+        assert_eq!(worker.ask(Refuse).await.unwrap_err(), AskError::Handler("no".to_owned()));
+        worker.tell(Refuse).await.unwrap();
+        assert_eq!(worker.ask(Add(1)).await.unwrap(), 1);
+        assert_eq!(system.stats().tell_errors, 1);
+    });
+}

@@ -1,0 +1,18 @@
+//! The crate from outside: actors on one and on several threads, and two systems joined in memory.
+
+mod drops;
+mod exits;
+mod fixture;
+mod limits;
+mod network;
+mod order;
+mod registry;
+mod seeded;
+mod supervision;
+mod watching;
+
+/// The root that the macros name things through.
+mod odeon {
+    pub(crate) use odeon_actor::*;
+    pub(crate) use odeon_message::*;
+}

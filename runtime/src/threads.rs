@@ -3,6 +3,8 @@
 //! What it is: where a real node runs, so that it can be started from a plain `main` as well as from inside any
 //! runtime. What it is NOT: used in simulations, whose nodes start inside their `LocalSet` (`builder.rs`).
 
+use std::sync::mpsc;
+
 use actix_rt::{Arbiter, System};
 use odeon_actor::ActorSystem;
 use tokio::sync::oneshot;
@@ -55,12 +57,20 @@ struct Arbiters {
 
 impl Workers for Arbiters {
     fn start(&mut self, system: &ActorSystem) {
+        let (report, started) = mpsc::sync_channel(self.count);
         for _ in 0..self.count {
             let arbiter = Arbiter::new();
-            let system = system.clone();
-            arbiter.spawn_fn(move || system.start_worker());
+            let (system, report) = (system.clone(), report.clone());
+            arbiter.spawn_fn(move || {
+                system.start_worker();
+                // Whoever waits for it is the thread that started this one.
+                let _ = report.send(());
+            });
             self.started.push(arbiter);
         }
+        drop(report);
+        // Nothing else lives on this thread yet: it may wait until actors can be spawned.
+        while started.recv().is_ok() {}
     }
 }
 

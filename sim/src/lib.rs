@@ -43,4 +43,4 @@ pub use runner::{Options, Scenario};
 pub use timeline::Timeline;
 pub use trace::{Digest, Event, Fate, HostId, TRACE_LINES_MAX, Trace, Turn, hash_bytes};
 pub use verdict::{Replay, Verdict};
-pub use world::{NodeDown, NotReached, World, WorldBuilder};
+pub use world::{NODE_PORT, NodeDown, NotReached, World, WorldBuilder};

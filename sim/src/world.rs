@@ -6,16 +6,21 @@
 //! [`SimEnv`] and does the rest itself. Read `world/stage.rs` next.
 
 mod builder;
+mod cluster;
 mod host;
 mod stage;
 
-use std::{fmt, future::Future, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, fmt, future::Future, net::IpAddr, rc::Rc, sync::Arc, time::Duration,
+};
 
+use odeon::Ca;
 use odeon_interpose::Stream;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
 pub use builder::WorldBuilder;
+pub use cluster::NODE_PORT;
 
 use crate::{
     env::{Ground, SimEnv},
@@ -24,6 +29,7 @@ use crate::{
     problem::{expect_panics, panics},
     trace::{Event, HostId, Trace, Turn},
 };
+use cluster::Slot;
 use host::{Body, Host};
 
 /// How often [`World::run_until`] looks: each tick of tokio's clock.
@@ -47,6 +53,8 @@ pub struct World {
     hosts: Vec<Host>,
     jitter: f64,
     pump: JoinHandle<()>,
+    ca: Option<Rc<Ca>>,
+    slots: BTreeMap<String, Slot>,
 }
 
 impl fmt::Debug for World {
@@ -64,7 +72,7 @@ impl World {
     fn new(ground: Ground, jitter: f64) -> Self {
         let net = ground.net.clone();
         let pump = tokio::task::spawn_local(async move { net.pump().await });
-        Self { ground, hosts: Vec::new(), jitter, pump }
+        Self { ground, hosts: Vec::new(), jitter, pump, ca: None, slots: BTreeMap::new() }
     }
 
     /// Adds a host with this name and starts its node.

@@ -4,7 +4,7 @@
 //! network under real QUIC, all of it decided by one seed; and a runner that gives every seed a program of its own,
 //! so that a seed that failed fails again. What it is NOT: a model. Nothing above the environment is replaced.
 //!
-//! ```ignore
+//! ```text
 //! #[odeon_sim::test(seeds = 0..20)]
 //! async fn a_word_arrives(world: &mut World) {
 //!     world.node("alice", |env| async move { serve(env).await });

@@ -32,7 +32,9 @@ pub struct Accepted {
 #[non_exhaustive]
 pub enum DeclareError {
     /// A listed message never leaves its node.
-    #[error("{actor} lists {message} in handles(…), which is declared local: give it an id, or take it off the list")]
+    #[error(
+        "{actor} lists {message} in handles(…), which is declared local: give it an id, or take it off the list"
+    )]
     LocalMessage {
         /// The actor's type.
         actor: &'static str,
@@ -40,7 +42,9 @@ pub enum DeclareError {
         message: &'static str,
     },
     /// Two names have one hash, or one name has two layouts.
-    #[error("messages {ours} and {theirs} have one id but differ in name or layout: rename one of them")]
+    #[error(
+        "messages {ours} and {theirs} have one id but differ in name or layout: rename one of them"
+    )]
     Message {
         /// The message being declared.
         ours: &'static str,
@@ -136,7 +140,8 @@ impl Declared {
                 return Err(DeclareError::Message { ours: accepted.name, theirs: known.name });
             }
         }
-        let mut table = accepts.entries.iter().map(|(a, make)| (a.message, *make)).collect::<Vec<_>>();
+        let mut table =
+            accepts.entries.iter().map(|(a, make)| (a.message, *make)).collect::<Vec<_>>();
         table.sort_by_key(|(id, _)| *id);
         let actor = DeclaredActor {
             rust_type: TypeId::of::<A>(),

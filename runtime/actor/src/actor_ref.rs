@@ -121,7 +121,7 @@ impl<A: Actor> ActorRef<A> {
     /// When the actor's type has no id or was not declared, the actor has ended, or the table is full.
     pub fn address(&self) -> Result<Address, ExportError> {
         match &self.place {
-            Place::Local(cell) => CellPtr::new(cell.clone()).address(),
+            Place::Local(cell) => CellPtr::borrow(cell).address(),
             Place::Remote(route, _) => Ok(route.address()),
             Place::Gone(address) => Ok(*address),
         }

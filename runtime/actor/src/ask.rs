@@ -212,7 +212,11 @@ impl<M: Message> Asking<M> {
         }
         if self.deadline.is_over(system, cx) {
             let certainty = route.give_up(ask);
-            return Poll::Ready(Err(Failure::new(FailureKind::Deadline, certainty, "")));
+            // It may have arrived just now.
+            let answer = slot.poll(cx).unwrap_or_else(|| {
+                Err(Failure::new(FailureKind::Deadline, certainty, "no answer in time"))
+            });
+            return Poll::Ready(answer.and_then(|payload| read::<M>(&payload, system)));
         }
         self.state = State::Remote(ask, slot);
         Poll::Pending
@@ -221,7 +225,7 @@ impl<M: Message> Asking<M> {
 
 /// Puts an ask into a mailbox, or its waiting room: then it has a ticket.
 fn enter<A: crate::Actor>(cell: &Arc<ActorCell<A>>, envelope: Envelope) -> Option<u64> {
-    match CellPtr::new(cell.clone()).enter(envelope, None) {
+    match CellPtr::borrow(cell).enter(envelope, None) {
         Entered::Queued => None,
         Entered::Waiting(ticket) => Some(ticket),
         Entered::Refused(envelope, kind) => {

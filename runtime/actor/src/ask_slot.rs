@@ -204,9 +204,11 @@ impl<M: Message> AskHandle<M> {
         // SAFETY: `DONE` was seen with acquire ordering, so the actor does not touch the body any more.
         match mem::replace(unsafe { &mut *self.node().body.get() }, Body::Empty) {
             Body::Result(result) => result,
-            Body::Message(_) | Body::Empty => {
-                Err(Failure::new(FailureKind::Cancelled, Certainty::MayHaveRun, "polled after its end"))
-            }
+            Body::Message(_) | Body::Empty => Err(Failure::new(
+                FailureKind::Cancelled,
+                Certainty::MayHaveRun,
+                "polled after its end",
+            )),
         }
     }
 
@@ -249,7 +251,8 @@ impl<M: Message> AskHandle<M> {
 impl<M: Message> Drop for AskHandle<M> {
     fn drop(&mut self) {
         let before = self.node().state.fetch_or(GIVEN_UP, AcqRel);
-        if before & (WAKER | DONE) == WAKER && self.node().state.fetch_and(!WAKER, AcqRel) & DONE == 0
+        if before & (WAKER | DONE) == WAKER
+            && self.node().state.fetch_and(!WAKER, AcqRel) & DONE == 0
         {
             // SAFETY: `WAKER` was taken back before the actor was done, so the waker is the asker's alone.
             unsafe { *self.node().waker.get() = None };

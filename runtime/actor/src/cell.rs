@@ -7,6 +7,7 @@
 
 use std::{
     any::TypeId,
+    marker::PhantomData,
     mem::ManuallyDrop,
     ops::Deref,
     ptr::{self, NonNull},
@@ -171,6 +172,13 @@ impl CellPtr {
         Self(NonNull::new(raw).expect("an Arc never points to null"))
     }
 
+    /// The untyped reference for the length of a call, without counting.
+    pub(crate) fn borrow<A: Actor>(cell: &Arc<ActorCell<A>>) -> BorrowedCell<'_> {
+        let raw = Arc::as_ptr(cell).cast_mut().cast::<CellHead>();
+        let ptr = Self(NonNull::new(raw).expect("an Arc never points to null"));
+        BorrowedCell { ptr: ManuallyDrop::new(ptr), cell: PhantomData }
+    }
+
     pub(crate) fn as_raw(&self) -> NonNull<CellHead> {
         self.0
     }
@@ -270,6 +278,20 @@ impl Deref for CellPtr {
     fn deref(&self) -> &CellHead {
         // SAFETY: `self` holds a count, so the cell is alive; only its head is referred to.
         unsafe { self.0.as_ref() }
+    }
+}
+
+/// A [`CellPtr`] that borrows its count from an `Arc`.
+pub(crate) struct BorrowedCell<'a> {
+    ptr: ManuallyDrop<CellPtr>,
+    cell: PhantomData<&'a CellHead>,
+}
+
+impl Deref for BorrowedCell<'_> {
+    type Target = CellPtr;
+
+    fn deref(&self) -> &CellPtr {
+        &self.ptr
     }
 }
 

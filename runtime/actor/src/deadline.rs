@@ -3,12 +3,7 @@
 //! The timer belongs to the node's runtime, so that asks can be awaited on any executor, one without timers among
 //! them. Data comes from `tell.rs` and `ask.rs`.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    task::Context,
-    time::Duration,
-};
+use std::{future::Future, pin::Pin, task::Context, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 

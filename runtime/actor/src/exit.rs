@@ -182,7 +182,9 @@ impl fmt::Display for StartError {
             Self::Panicked(text) => write!(f, "the actor panicked while it started: {text}"),
             Self::Stopped => f.write_str("the actor was stopped before it had started"),
             Self::Name(taken) => taken.fmt(f),
-            Self::NoWorker => f.write_str("the system has no worker: call start_worker on an arbiter first"),
+            Self::NoWorker => {
+                f.write_str("the system has no worker: call start_worker on an arbiter first")
+            }
             Self::Stopping => f.write_str("the system is stopping and takes no more actors"),
         }
     }

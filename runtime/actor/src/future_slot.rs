@@ -4,7 +4,10 @@
 //! actor's own state. A panic, in the poll or before it, leaves the slot busy, so that the worker can
 //! [abandon](FutureSlot::abandon) the future after it has caught the panic, outside the unwinding. What it is NOT: a
 //! task; it has no waker of its own. Read `life.rs` next.
-#![expect(unsafe_code, reason = "futures of any type live in one piece of memory, pinned by contract")]
+#![expect(
+    unsafe_code,
+    reason = "futures of any type live in one piece of memory, pinned by contract"
+)]
 
 use std::{
     alloc::Layout,

@@ -62,7 +62,8 @@ impl ActorFuture<Host> for Drain {
             return Poll::Pending;
         }
         let worker = &*self.worker;
-        let done = pin!(tokio::task::coop::unconstrained(std::future::poll_fn(|cx| worker.poll(cx))));
+        let done =
+            pin!(tokio::task::coop::unconstrained(std::future::poll_fn(|cx| worker.poll(cx))));
         if done.poll(task).is_ready() {
             ctx.stop();
             return Poll::Ready(());

@@ -117,6 +117,7 @@ impl<A: Actor> Core<A> {
     ///
     /// # Safety
     /// As [`actor`](Self::actor), for both.
+    #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
     unsafe fn borrow(&self) -> (&mut A, &mut Context<A>) {
         // SAFETY: the caller says so.
         let actor = unsafe { self.actor() };

@@ -207,3 +207,128 @@ impl Drop for Batch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, convert::Infallible};
+
+    use odeon_message::{Codec, Message};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Actor, Context, Handler, StartError};
+
+    struct Nobody;
+
+    struct Letter(u64);
+
+    impl Message for Letter {
+        type Reply = ();
+        type Error = Infallible;
+        type Output = ();
+        const NAME: &'static str = "Letter";
+        const CODEC: Option<Codec<Self>> = None;
+
+        fn answer((): ()) -> Result<(), Infallible> {
+            Ok(())
+        }
+    }
+
+    impl Actor for Nobody {
+        type Args = ();
+
+        async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
+            Ok(Self)
+        }
+    }
+
+    impl Handler<Letter> for Nobody {
+        async fn handle(&mut self, _: Letter, _: &mut Context<Self>) {}
+    }
+
+    fn open(envelope: Envelope) -> u64 {
+        // SAFETY: all envelopes of these tests are letters.
+        unsafe { envelope.reclaim::<Letter>() }.0
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Send,
+        Receive,
+        Release,
+        Sleep,
+        Close,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            8 => Just(Step::Send),
+            6 => Just(Step::Receive),
+            3 => Just(Step::Release),
+            3 => Just(Step::Sleep),
+            1 => Just(Step::Close),
+        ];
+        prop::collection::vec(step, 0..200)
+    }
+
+    proptest! {
+        /// Against a model: order, bound, the one wake after a sleep, and nothing after the close.
+        #[test]
+        fn it_is_a_bounded_queue(bound in 1_u32..20, steps in steps()) {
+            let mailbox = Mailbox::new(bound);
+            let batch = Batch::default();
+            let mut model = VecDeque::new();
+            let (mut taken, mut asleep, mut closed) = (0, false, false);
+            for (step, n) in steps.into_iter().zip(0..) {
+                match step {
+                    Step::Send => {
+                        let room = mailbox.reserve();
+                        prop_assert_eq!(room, model.len() + (taken as usize) < bound as usize);
+                        if !room {
+                            continue;
+                        }
+                        match mailbox.push(Envelope::tell::<Nobody, _>(Letter(n))) {
+                            Pushed::Closed(envelope) => {
+                                prop_assert!(closed);
+                                prop_assert_eq!(open(envelope), n);
+                                continue;
+                            }
+                            Pushed::Woke => prop_assert!(std::mem::take(&mut asleep)),
+                            Pushed::Queued => prop_assert!(!asleep && !closed),
+                        }
+                        model.push_back(n);
+                    }
+                    Step::Receive => {
+                        if batch.is_empty() {
+                            batch.refill(&mailbox.take());
+                        }
+                        let next = batch.pop().map(open);
+                        taken += u32::from(next.is_some());
+                        prop_assert_eq!(next, model.pop_front());
+                    }
+                    Step::Release => {
+                        prop_assert!(!mailbox.release(std::mem::take(&mut taken)));
+                    }
+                    Step::Sleep => {
+                        if batch.is_empty() {
+                            let slept = mailbox.sleep();
+                            prop_assert_eq!(slept, model.is_empty());
+                            asleep = slept && !closed;
+                        }
+                    }
+                    Step::Close => {
+                        let rest = mailbox.close();
+                        for batch in [&batch, &rest] {
+                            while let Some(envelope) = batch.pop() {
+                                prop_assert_eq!(Some(open(envelope)), model.pop_front());
+                                taken += 1;
+                            }
+                        }
+                        prop_assert!(model.is_empty());
+                        (closed, asleep) = (true, false);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -23,7 +23,9 @@ use odeon_message::Address;
 #[non_exhaustive]
 pub enum NameTaken {
     /// Another actor has it.
-    #[error("the name {name:?} belongs to another {kind} on this node: choose another, or stop that one")]
+    #[error(
+        "the name {name:?} belongs to another {kind} on this node: choose another, or stop that one"
+    )]
     Taken {
         /// The name.
         name: Box<str>,

@@ -106,7 +106,8 @@ pub trait Route: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`try_send`](Self::try_send); then `answer` is dropped uncalled.
-    fn ask(&self, parcel: &mut dyn Parcel, answer: Arc<dyn RemoteAnswer>) -> Result<AskId, Refused>;
+    fn ask(&self, parcel: &mut dyn Parcel, answer: Arc<dyn RemoteAnswer>)
+    -> Result<AskId, Refused>;
 
     /// The asker gave up: forget the answer, tell the other node. Says what is known about the message; `answer` is
     /// not called any more, or was called just now.

@@ -112,7 +112,10 @@ impl CellHead {
             let room = &mut bonds.room;
             let Some(at) = room.find(ticket) else { return Place::Delivered };
             if room.closed {
-                return room.entries.remove(at).map_or(Place::Delivered, |e| Place::Ended(e.envelope));
+                return room
+                    .entries
+                    .remove(at)
+                    .map_or(Place::Delivered, |e| Place::Ended(e.envelope));
             }
             room.entries[at].waker.get_or_insert_with(|| waker.clone()).clone_from(waker);
             Place::Waiting

@@ -155,12 +155,8 @@ impl CellPtr {
         let system = self.worker.system();
         let actor_type = ActorTypeId::of(self.actor_id().ok_or(ExportError::NoId)?);
         let slots = system.slots();
-        let address = |(incarnation, key)| Address {
-            node: system.node(),
-            incarnation,
-            key,
-            actor_type,
-        };
+        let address =
+            |(incarnation, key)| Address { node: system.node(), incarnation, key, actor_type };
         let present = slots.incarnation();
         let known = self.if_bonds(|bonds| bonds.key.filter(|(at, _)| *at == present)).flatten();
         if let Some(known) = known {

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "an actor that cannot be placed is ended outside a turn")]
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -15,19 +15,17 @@ use crate::{
 };
 
 /// Spawns an actor on `worker`, and is done when it has started.
-pub(crate) fn spawn<A: Actor>(
+pub(crate) async fn spawn<A: Actor>(
     worker: Arc<Worker>,
     args: A::Args,
     options: SpawnOptions,
     parent: Option<Parent>,
-) -> impl Future<Output = Result<ActorRef<A>, StartError>> + Send {
-    async move {
-        let (actor, started) = begin::<A>(worker, args, options, parent)?;
-        match started.await {
-            Ok(result) => result.map(|()| actor),
-            // Its worker ended before it had a turn.
-            Err(_) => Err(StartError::Stopped),
-        }
+) -> Result<ActorRef<A>, StartError> {
+    let (actor, started) = begin::<A>(worker, args, options, parent)?;
+    match started.await {
+        Ok(result) => result.map(|()| actor),
+        // Its worker ended before it had a turn.
+        Err(_) => Err(StartError::Stopped),
     }
 }
 
@@ -62,11 +60,7 @@ fn begin<A: Actor>(
 }
 
 /// Gives a new actor its name and its parent.
-fn introduce(
-    cell: &CellPtr,
-    name: Option<&str>,
-    parent: Option<Parent>,
-) -> Result<(), StartError> {
+fn introduce(cell: &CellPtr, name: Option<&str>, parent: Option<Parent>) -> Result<(), StartError> {
     if let Some(parent) = parent {
         let family = parent.cell.clone();
         cell.with_bonds(|bonds| bonds.parent = Some(parent));

@@ -187,7 +187,8 @@ impl Handler<ChildExited> for Supervisor {
         }
         if again {
             let (restarts, period) = (self.restarts_max, self.period);
-            let why = format!("child {id:?} ended ({reason}) after {restarts} restarts in {period:?}");
+            let why =
+                format!("child {id:?} ended ({reason}) after {restarts} restarts in {period:?}");
             tracing::error!(child = id, %reason, "too many restarts: the supervisor gives up");
             ctx.fail(&why);
         }

@@ -4,6 +4,8 @@
 //! is NOT: a node; it knows other nodes only through [`Remotes`], and what they send comes in through
 //! [`ActorSystem::deliver`]. Read `spawn.rs` and `worker.rs` next.
 
+mod network;
+
 use std::{
     fmt,
     future::Future,
@@ -15,7 +17,7 @@ use std::{
 };
 
 use odeon_env::Env;
-use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId};
+use odeon_message::{Incarnation, NodeId};
 use tokio::{
     runtime::Handle,
     sync::Notify,
@@ -23,16 +25,14 @@ use tokio::{
 };
 
 use crate::{
-    Accepted, Actor, ActorRef, AnyRef, DeclareError, ExitKind, ExitReason, Inbound, NameChanges,
-    NameTaken, NetworkWatcher, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
-    TerminatedSink, WatchId,
+    Accepted, Actor, ActorRef, AnyRef, DeclareError, NameChanges, NameTaken, Remotes, SpawnOptions,
+    StartError, SystemConfig, SystemStats,
     accepts::Declared,
     host,
     registry::Registry,
-    room::Entered,
     slots::SlotTable,
     spawn,
-    stats::{Counters, count},
+    stats::Counters,
     watch::RemoteWatches,
     worker::{Order, Worker},
 };
@@ -63,6 +63,8 @@ struct Inner {
     counters: Counters,
     stopping: AtomicBool,
     crashed: AtomicBool,
+    /// The last worker has left.
+    gone: AtomicBool,
     /// Told when the last actor or a worker is gone.
     fewer: Notify,
 }
@@ -100,6 +102,7 @@ impl ActorSystem {
             counters: Counters::default(),
             stopping: AtomicBool::new(false),
             crashed: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             fewer: Notify::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -245,105 +248,6 @@ impl ActorSystem {
         self.inner.registry.subscribe(name)
     }
 
-    /// Takes a message from the network. Never waits and never decodes; a full mailbox's waiting room takes it, which
-    /// credit bounds. Its credit is given back in every case.
-    ///
-    /// # Errors
-    /// When there is no such actor, or it does not take this message from outside: the caller answers the asker. Once
-    /// this is `Ok`, the ask is answered over its own [`ReplyPath`](crate::ReplyPath).
-    pub fn deliver(&self, inbound: Inbound) -> Result<(), Failure> {
-        let (to, message) = (inbound.to, inbound.message);
-        let mut inbound = Some(inbound);
-        let taken = self.inner.slots.with(to, |cell, accepts| {
-            let make = accepts.find(message)?;
-            let inbound = inbound.take()?;
-            let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
-            Some((cell.enter(make(inbound, deadline), None), cell.clone()))
-        });
-        match taken {
-            Some(Some((Entered::Refused(envelope, kind), cell))) => {
-                count(&self.inner.counters.undelivered);
-                envelope.refuse(&cell.refusal(kind));
-                Ok(())
-            }
-            Some(Some(_)) => Ok(()),
-            missing => {
-                count(&self.inner.counters.refused);
-                if let Some(inbound) = inbound {
-                    inbound.flow.consumed(inbound.payload.len());
-                }
-                Err(match missing {
-                    None => no_actor(to),
-                    _ => Failure::not_delivered(
-                        FailureKind::Incompatible,
-                        format!("actor {to} does not list message {message} in handles(…)"),
-                    ),
-                })
-            }
-        }
-    }
-
-    /// Takes a watch from another node: `sink` is told exactly once when the actor is gone, at once if there is none.
-    /// The same watch again replaces the sink.
-    ///
-    /// # Errors
-    /// When the actor has too many watchers; then `sink` is not told.
-    pub fn watch_from_network(
-        &self,
-        target: ActorKey,
-        watcher: NetworkWatcher,
-        sink: Arc<dyn TerminatedSink>,
-    ) -> Result<(), Failure> {
-        match self.inner.slots.with(target, |cell, _| cell.clone()) {
-            Some(cell) => cell.add_network_watcher(watcher, target, sink),
-            None => {
-                let reason = ExitReason::bare(ExitKind::NoActor);
-                sink.terminated(watcher.watch, target, &reason);
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes back a watch from another node.
-    pub fn unwatch_from_network(&self, target: ActorKey, watcher: NetworkWatcher) {
-        if let Some(cell) = self.inner.slots.with(target, |cell, _| cell.clone()) {
-            cell.remove_network_watchers(|other| *other == watcher);
-        }
-    }
-
-    /// Another node says, in that life of it, that an actor watched from here is gone. News of a watch that is over is
-    /// ignored.
-    pub fn terminated_from_network(
-        &self,
-        node: NodeId,
-        incarnation: Incarnation,
-        watch: WatchId,
-        reason: ExitReason,
-    ) {
-        self.inner.remote_watches.tell(node, incarnation, watch, &reason);
-    }
-
-    /// Watches held here on actors of that life of that node, to be sent again after a reconnect.
-    #[must_use]
-    pub fn remote_watches(&self, node: NodeId, incarnation: Incarnation) -> Vec<(WatchId, Address)> {
-        self.inner.remote_watches.list(node, incarnation)
-    }
-
-    pub(crate) fn remote_watches_table(&self) -> &RemoteWatches {
-        &self.inner.remote_watches
-    }
-
-    /// That life of that node is over: everybody here who watches an actor of it is told
-    /// [`NodeLost`](ExitKind::NodeLost), and its own watches here are dropped. The routes to it must refuse new watches
-    /// before this is called, so that none is missed.
-    pub fn node_lost(&self, node: NodeId, incarnation: Incarnation) {
-        let reason = ExitReason::bare(ExitKind::NodeLost);
-        self.inner.remote_watches.tell_all(node, incarnation, &reason);
-        for cell in self.inner.slots.cells() {
-            cell.remove_network_watchers(|w| w.node == node && w.incarnation == incarnation);
-        }
-    }
-
     /// Stops all actors, then the workers. Actors that have no parent stop at once and each stops its children; what
     /// is not done within `within` is ended where it stands. A handler that blocks its thread is waited for one second
     /// more, then left behind.
@@ -404,14 +308,17 @@ impl ActorSystem {
         self.inner.stopping.load(Ordering::Acquire)
     }
 
-    /// Whether the system is stopping and has no worker any more.
+    /// Whether the last worker has left: then the runtime may be gone too.
     pub(crate) fn is_gone(&self) -> bool {
-        self.is_stopping()
-            && self.inner.workers.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.inner.gone.load(Ordering::Acquire)
     }
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    pub(crate) fn remote_watches_table(&self) -> &RemoteWatches {
+        &self.inner.remote_watches
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -449,12 +356,13 @@ impl ActorSystem {
 
     /// A worker has left its thread.
     pub(crate) fn forget_worker(&self, gone: &Worker) {
-        self.workers_mut(|workers| workers.retain(|worker| !std::ptr::eq(&raw const **worker, gone)));
+        let last = self.workers_mut(|workers| {
+            workers.retain(|worker| !std::ptr::eq(&raw const **worker, gone));
+            workers.is_empty()
+        });
+        if last {
+            self.inner.gone.store(true, Ordering::Release);
+        }
         self.inner.fewer.notify_waiters();
     }
-}
-
-fn no_actor(to: ActorKey) -> Failure {
-    let detail = format!("no actor at {to} any more: look it up again");
-    Failure::not_delivered(FailureKind::Stopped, detail)
 }

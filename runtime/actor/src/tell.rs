@@ -34,28 +34,35 @@ fn reclaim<M: Message>(envelope: Envelope) -> M {
     unsafe { envelope.reclaim::<M>() }
 }
 
+/// Puts a message in the mailbox of an actor of this node if there is room: one allocation and no lock.
+fn post<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), (FailureKind, M)>
+where
+    A: Handler<M>,
+    M: Message,
+{
+    if !cell.head.mailbox.reserve() {
+        return Err((FailureKind::Full, message));
+    }
+    match cell.head.mailbox.push(Envelope::tell::<A, M>(message)) {
+        Pushed::Queued => Ok(()),
+        Pushed::Woke => {
+            CellPtr::borrow(cell).schedule();
+            Ok(())
+        }
+        Pushed::Closed(envelope) => Err((FailureKind::Stopped, reclaim(envelope))),
+    }
+}
+
 /// Sends to an actor of this node if there is room.
 pub(crate) fn try_local<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), TellError<M>>
 where
     A: Handler<M>,
     M: Message,
 {
-    if !cell.head.mailbox.reserve() {
-        let ended = cell.head.has_ended();
-        let kind = if ended { FailureKind::Stopped } else { FailureKind::Full };
-        return Err(TellError::returned(cell.head.refusal(kind), message));
-    }
-    match cell.head.mailbox.push(Envelope::tell::<A, M>(message)) {
-        Pushed::Queued => Ok(()),
-        Pushed::Woke => {
-            CellPtr::new(cell.clone()).schedule();
-            Ok(())
-        }
-        Pushed::Closed(envelope) => {
-            let failure = cell.head.refusal(FailureKind::Stopped);
-            Err(TellError::returned(failure, reclaim(envelope)))
-        }
-    }
+    post(cell, message).map_err(|(kind, message)| {
+        let kind = if cell.head.has_ended() { FailureKind::Stopped } else { kind };
+        TellError::returned(cell.head.refusal(kind), message)
+    })
 }
 
 /// Sends to an actor of another node if there is room.
@@ -76,7 +83,8 @@ impl<'a, M: Message> Bundle<'a, M> {
         match M::CODEC {
             Some(codec) => Ok(Self { message, codec, remaining }),
             None => {
-                let detail = format!("{} is declared local: give it an id to let it travel", M::NAME);
+                let detail =
+                    format!("{} is declared local: give it an id to let it travel", M::NAME);
                 Err(Failure::not_delivered(FailureKind::LocalOnly, detail))
             }
         }
@@ -149,18 +157,12 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
 
     fn poll_local(&mut self, cell: &Arc<ActorCell<A>>, cx: &mut Context<'_>) -> Poll<Told<M>> {
         if let Some(message) = self.message.take() {
-            match try_local(cell, message) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err(error) if error.failure.kind == FailureKind::Full => {
-                    let Some(message) = error.message else { return Poll::Ready(Ok(())) };
-                    if is_own_turn(&raw const cell.head) {
-                        return Poll::Ready(Err(TellError::returned(error.failure, message)));
-                    }
-                    if let Some(told) = self.enter(cell, message, cx) {
-                        return Poll::Ready(told);
-                    }
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+            let Err((kind, message)) = post(cell, message) else { return Poll::Ready(Ok(())) };
+            if kind != FailureKind::Full || is_own_turn(&raw const cell.head) {
+                return Poll::Ready(Err(TellError::returned(cell.head.refusal(kind), message)));
+            }
+            if let Some(told) = self.enter(cell, message, cx) {
+                return Poll::Ready(told);
             }
         }
         let Some(mut wait) = self.wait.take() else { return Poll::Ready(Ok(())) };
@@ -188,7 +190,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         cx: &mut Context<'_>,
     ) -> Option<Told<M>> {
         let envelope = Envelope::tell::<A, M>(message);
-        match CellPtr::new(cell.clone()).enter(envelope, Some(cx.waker())) {
+        match CellPtr::borrow(cell).enter(envelope, Some(cx.waker())) {
             Entered::Queued => Some(Ok(())),
             Entered::Refused(envelope, kind) => {
                 let failure = cell.head.refusal(kind);

@@ -10,23 +10,34 @@ use crate::worker::Worker;
 /// thousand busy actors all move within a millisecond.
 pub(crate) const ACTOR_MESSAGES_MAX: u32 = 256;
 
+/// Messages that share one clock read.
+const CLOCK_MESSAGES_MAX: u32 = 8;
+
 pub(crate) struct Turn<'a> {
     pub(crate) worker: &'a Worker,
     /// Wakes the actor whose turn it is.
     pub(crate) cx: task::Context<'a>,
     /// Handlers begun in this turn.
     pub(crate) handled: u32,
-    now: Option<Instant>,
+    /// The last clock read, and how many handlers had begun by then.
+    read: Option<(Instant, u32)>,
 }
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(worker: &'a Worker, cx: task::Context<'a>) -> Self {
-        Self { worker, cx, handled: 0, now: None }
+        Self { worker, cx, handled: 0, read: None }
     }
 
-    /// The time of this turn: one clock read a turn, at most.
+    /// The time: the clock is read once for a few messages.
     pub(crate) fn now(&mut self) -> Instant {
-        *self.now.get_or_insert_with(Instant::now)
+        match self.read {
+            Some((now, at)) if self.handled - at < CLOCK_MESSAGES_MAX => now,
+            _ => {
+                let now = Instant::now();
+                self.read = Some((now, self.handled));
+                now
+            }
+        }
     }
 
     /// Whether others should have their turn.

@@ -108,7 +108,8 @@ impl CellHead {
             let watchers = &mut bonds.watchers;
             watchers.retain(|w| !matches!(w, Watcher::Network { watcher: w, .. } if *w == watcher));
             if watchers.len() >= watches_max {
-                let detail = format!("actor {} is watched {watches_max} times already", self.number);
+                let detail =
+                    format!("actor {} is watched {watches_max} times already", self.number);
                 return Err(Failure::not_delivered(FailureKind::Full, detail));
             }
             watchers.push(Watcher::Network { watcher, sink: sink.clone() });

@@ -93,8 +93,7 @@ pub(super) unsafe fn leave<A: Actor>(
         async move { actor.stopped(&reason, context).await }
     };
     // SAFETY: the caller says so.
-    let done =
-        unsafe { core.slot.begin::<_, Quiet>(cell, ptr::null_mut(), make, &mut turn.cx) };
+    let done = unsafe { core.slot.begin::<_, Quiet>(cell, ptr::null_mut(), make, &mut turn.cx) };
     rest_unless(done)
 }
 
@@ -131,9 +130,14 @@ pub(super) unsafe fn settle<A: Actor>(cell: NonNull<CellHead>) -> Next {
     let (head, core) = unsafe { parts::<A>(cell) };
     let exit = core.exit.take().unwrap_or_else(killed);
     core.exit.set(Some(exit.clone()));
-    if !exit.last && report(head, exit.reason) {
+    if !exit.last && report(head, exit.reason.clone()) {
         core.phase.set(Phase::Waiting);
         return Next::Go;
+    }
+    if !exit.reason.is_normal() {
+        // SAFETY: the turn keeps the cell alive.
+        let kind = unsafe { CellPtr::share(cell) }.kind();
+        tracing::error!(actor = head.number, kind, reason = %exit.reason, "actor ended for good");
     }
     // SAFETY: the caller says so.
     unsafe { finish::<A>(cell) };

@@ -56,9 +56,8 @@ pub(super) unsafe fn start<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_
         A::start(args, context.as_mut().expect("a live cell has a context"))
     };
     // SAFETY: the caller says so.
-    let done = unsafe {
-        core.slot.begin::<_, Started<A>>(cell, ptr::null_mut(), make, &mut turn.cx)
-    };
+    let done =
+        unsafe { core.slot.begin::<_, Started<A>>(cell, ptr::null_mut(), make, &mut turn.cx) };
     rest_unless(done)
 }
 

@@ -21,8 +21,9 @@ pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
     match core.phase.get() {
-        // SAFETY: the caller says so, here and below.
+        // SAFETY: the caller says so.
         Phase::Fresh => unsafe { starting::arrive::<A>(cell, turn) },
+        // SAFETY: as above.
         Phase::Running => unsafe { attend::<A>(cell, turn) },
         // `start` answered with an error, or `stopped` is done.
         Phase::Starting | Phase::Stopping => {
@@ -33,6 +34,7 @@ pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>
         Phase::Reaping if head.has_children() => Next::Rest,
         // SAFETY: as above.
         Phase::Reaping => unsafe { ending::settle::<A>(cell) },
+        // SAFETY: as above.
         Phase::Waiting => unsafe { obey::<A>(cell, turn) },
         Phase::Ended => Next::Rest,
     }
@@ -77,9 +79,8 @@ unsafe fn attend<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next
                 actor.terminated(Terminated { who, reason }, context)
             };
             // SAFETY: the caller says so.
-            let done = unsafe {
-                core.slot.begin::<_, Quiet>(cell, ptr::null_mut(), make, &mut turn.cx)
-            };
+            let done =
+                unsafe { core.slot.begin::<_, Quiet>(cell, ptr::null_mut(), make, &mut turn.cx) };
             rest_unless(done)
         }
     }

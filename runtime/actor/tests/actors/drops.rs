@@ -111,7 +111,9 @@ fn every_way_out_drops_everything_once() {
                 let carrier = if supervised {
                     let spec = SupervisorSpec::one_for_one()
                         .intensity(1000, Duration::from_secs(1))
-                        .child(ChildSpec::new::<Carrier>("c", load.clone()).shutdown(Duration::ZERO));
+                        .child(
+                            ChildSpec::new::<Carrier>("c", load.clone()).shutdown(Duration::ZERO),
+                        );
                     let options = SpawnOptions::default();
                     let supervisor = system.spawn::<Supervisor>(spec, options).await.unwrap();
                     supervisor.child::<Carrier>("c").await.unwrap()
@@ -262,9 +264,9 @@ fn send_until_it_ends(carrier: &ActorRef<Carrier>, count: &Arc<AtomicI64>, salt:
                 let mut cx = Task::from_waker(Waker::noop());
                 matches!(ask.as_mut().poll(&mut cx), Poll::Ready(Err(_)))
             }
-            _ => carrier.try_tell(message).is_err_and(|error| {
-                error.failure.kind == odeon_message::FailureKind::Stopped
-            }),
+            _ => carrier
+                .try_tell(message)
+                .is_err_and(|error| error.failure.kind == odeon_message::FailureKind::Stopped),
         };
         if failed {
             return;
@@ -278,8 +280,7 @@ fn actors_that_nobody_refers_to_are_freed_when_they_end() {
         for _ in 0..1_000 {
             let tally = Tally::default();
             let options = SpawnOptions::default();
-            let worker =
-                system.spawn::<crate::fixture::Worker>(tally, options).await.unwrap();
+            let worker = system.spawn::<crate::fixture::Worker>(tally, options).await.unwrap();
             worker.stop();
         }
         while system.stats().cells > 0 {

@@ -10,9 +10,7 @@ use tokio::{
 
 use crate::{
     fixture::{Add, Boom, Hold, Leave, Tally, Worker, in_world, on_one_thread, read, system_of},
-    odeon::{
-        Actor, ActorSystem, Context, Handler, SpawnOptions, StartError, SystemConfig,
-    },
+    odeon::{Actor, ActorSystem, Context, Handler, SpawnOptions, StartError, SystemConfig},
 };
 
 #[test]
@@ -194,8 +192,7 @@ impl Handler<AskSelf> for Parent {
 fn children_stop_with_their_parent_and_before_it() {
     on_one_thread(2, |system| async move {
         let tally = Tally::default();
-        let parent =
-            system.spawn::<Parent>(tally.clone(), SpawnOptions::default()).await.unwrap();
+        let parent = system.spawn::<Parent>(tally.clone(), SpawnOptions::default()).await.unwrap();
         let child = parent.ask(SpawnChild).await.unwrap();
         assert_eq!(child.ask(Add(1)).await.unwrap(), 1);
         parent.stop();
@@ -262,12 +259,14 @@ fn dropping_the_local_set_ends_everything_without_running_handlers() {
     let tally = Tally::default();
     let mut kept: Option<ActorSystem> = None;
     in_world(|| {
-        let system = system_of("gone", std::sync::Arc::new(odeon_env::RealEnv), SystemConfig::default());
+        let system =
+            system_of("gone", std::sync::Arc::new(odeon_env::RealEnv), SystemConfig::default());
         kept = Some(system.clone());
         let tally = tally.clone();
         async move {
             system.start_worker();
-            let worker = system.spawn::<Worker>(tally.clone(), SpawnOptions::default()).await.unwrap();
+            let worker =
+                system.spawn::<Worker>(tally.clone(), SpawnOptions::default()).await.unwrap();
             let (_release, held) = oneshot::channel::<()>();
             worker.tell(Hold(held)).await.unwrap();
             for _ in 0..10 {

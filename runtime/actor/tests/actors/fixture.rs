@@ -68,8 +68,7 @@ pub(crate) fn spawn_thread(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> 
 
 impl Threads {
     pub(crate) fn new(workers: usize) -> Self {
-        let runtime =
-            Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let system = {
             let _entered = runtime.enter();
             system_of("threads", Arc::new(RealEnv), SystemConfig::default())
@@ -98,7 +97,7 @@ impl Threads {
 }
 
 fn worker_thread(system: ActorSystem) -> JoinHandle<()> {
-    let (ready, started) = std::sync::mpsc::channel();
+    let (ready, started) = std::sync::mpsc::sync_channel(1);
     let thread = spawn_thread(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let local = LocalSet::new();

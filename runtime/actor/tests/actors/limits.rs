@@ -15,10 +15,7 @@ use crate::{
 };
 
 /// An actor with a mailbox of `bound` messages that is held until the sender is dropped.
-async fn held(
-    system: &ActorSystem,
-    bound: u32,
-) -> (ActorRef<Worker>, Tally, oneshot::Sender<()>) {
+async fn held(system: &ActorSystem, bound: u32) -> (ActorRef<Worker>, Tally, oneshot::Sender<()>) {
     let tally = Tally::default();
     let options = SpawnOptions::default().mailbox(bound);
     let worker = system.spawn::<Worker>(tally.clone(), options).await.unwrap();
@@ -157,7 +154,8 @@ fn an_ask_whose_handler_takes_too_long_has_run() {
 fn an_ask_that_nobody_waits_for_any_more_does_not_run() {
     on_one_thread(1, |system| async move {
         let (worker, tally, release) = held(&system, 1024).await;
-        let given_up = tokio::time::timeout(Duration::from_millis(5), worker.ask(Add(9)).into_future());
+        let given_up =
+            tokio::time::timeout(Duration::from_millis(5), worker.ask(Add(9)).into_future());
         assert!(given_up.await.is_err());
         drop(release);
         assert_eq!(worker.ask(Add(0)).await.unwrap(), 0);

@@ -1,9 +1,12 @@
 //! The crate from outside: actors on one and on several threads, and two systems joined in memory.
 
+#![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
+
 mod drops;
 mod exits;
 mod fixture;
 mod limits;
+mod net;
 mod network;
 mod order;
 mod registry;

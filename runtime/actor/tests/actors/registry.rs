@@ -1,1 +1,71 @@
-//! Later.
+//! Names: who has them, who waits for them, when they are free.
+
+use tokio::task::yield_now;
+
+use crate::{
+    fixture::{Add, Tally, Worker, on_one_thread},
+    odeon::{ActorSystem, Identity, NameChange, NameChanges, NameTaken, SpawnOptions, Supervisor},
+};
+
+async fn named(system: &ActorSystem, name: &str) -> crate::odeon::ActorRef<Worker> {
+    let options = SpawnOptions::default().named(name);
+    system.spawn::<Worker>(Tally::default(), options).await.unwrap()
+}
+
+async fn next(changes: &mut NameChanges) -> Option<Identity> {
+    match changes.next().await.unwrap() {
+        NameChange::Registered(actor) => Some(actor.identity()),
+        NameChange::Free => None,
+    }
+}
+
+#[test]
+fn a_name_leads_to_one_actor_until_it_is_gone() {
+    on_one_thread(1, |system| async move {
+        let first = named(&system, "first").await;
+        assert_eq!(system.lookup::<Worker>("first"), Some(first.clone()));
+        assert!(system.lookup::<Supervisor>("first").is_none(), "another type");
+        assert!(system.lookup_any("second").is_none());
+        let options = SpawnOptions::default().named("first");
+        let error = system.spawn::<Worker>(Tally::default(), options).await.unwrap_err();
+        assert!(error.to_string().contains("\"first\""), "{error}");
+        system.register("alias", &first).unwrap();
+        system.register("alias", &first).unwrap();
+        first.stop();
+        while system.lookup_any("first").is_some() {
+            yield_now().await;
+        }
+        assert!(system.lookup_any("alias").is_none());
+        let gone = system.register("alias", &first).unwrap_err();
+        assert!(matches!(gone, NameTaken::NotHere { .. }));
+        assert!(system.lookup_any("alias").is_none());
+        let second = named(&system, "first").await;
+        assert_eq!(second.ask(Add(1)).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_subscription_sees_the_present_and_each_change() {
+    on_one_thread(1, |system| async move {
+        let mut changes = system.subscribe("it").unwrap();
+        assert_eq!(next(&mut changes).await, None);
+        let first = named(&system, "it").await;
+        assert_eq!(next(&mut changes).await, Some(first.identity()));
+        let mut late = system.subscribe("it").unwrap();
+        assert_eq!(next(&mut late).await, Some(first.identity()));
+        first.stop();
+        assert_eq!(next(&mut changes).await, None);
+        // A slow subscriber sees the latest only.
+        let second = named(&system, "it").await;
+        assert_eq!(next(&mut late).await, Some(second.identity()));
+        drop((changes, late));
+        let third = system.subscribe("it").unwrap();
+        drop(third);
+        second.stop();
+        while system.lookup_any("it").is_some() {
+            yield_now().await;
+        }
+        let mut fourth = system.subscribe("it").unwrap();
+        assert_eq!(next(&mut fourth).await, None);
+    });
+}

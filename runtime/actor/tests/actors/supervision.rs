@@ -149,7 +149,8 @@ impl Handler<Dally> for Diarist {
 fn children_start_left_to_right_and_stop_right_to_left() {
     on_one_thread(1, |system| async move {
         let diary = Arc::new(Mutex::new(String::new()));
-        let child = |name: char| ChildSpec::new::<Diarist>(&name.to_string(), (name, diary.clone(), false));
+        let child =
+            |name: char| ChildSpec::new::<Diarist>(&name.to_string(), (name, diary.clone(), false));
         let inner = lenient().child(child('b')).child(child('c'));
         let spec = lenient()
             .child(child('a'))
@@ -172,7 +173,8 @@ fn a_child_that_cannot_start_undoes_those_before_it() {
         let child = |name: char, bad| {
             ChildSpec::new::<Diarist>(&name.to_string(), (name, diary.clone(), bad))
         };
-        let spec = lenient().child(child('a', false)).child(child('b', false)).child(child('c', true));
+        let spec =
+            lenient().child(child('a', false)).child(child('b', false)).child(child('c', true));
         let error = system.spawn::<Supervisor>(spec, SpawnOptions::default()).await.unwrap_err();
         assert!(error.to_string().contains("cannot"), "{error}");
         while system.stats().live_actors > 0 {
@@ -190,7 +192,8 @@ fn a_child_that_does_not_stop_in_time_is_ended() {
     on_one_thread(1, |system| async move {
         let diary = Arc::new(Mutex::new(String::new()));
         let child = |name: char, shutdown| {
-            ChildSpec::new::<Diarist>(&name.to_string(), (name, diary.clone(), false)).shutdown(shutdown)
+            ChildSpec::new::<Diarist>(&name.to_string(), (name, diary.clone(), false))
+                .shutdown(shutdown)
         };
         let spec = lenient()
             .child(child('a', Duration::from_secs(2)))

@@ -1,0 +1,120 @@
+//! What the network asks of one node's actors: messages and watches that come in, nodes that are lost.
+//!
+//! Nothing here waits, decodes or sends; the runtime's inbound hall calls it on the network's thread.
+
+use std::sync::Arc;
+
+use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId};
+use tokio::time::Instant;
+
+use super::ActorSystem;
+use crate::{
+    ExitKind, ExitReason, Inbound, NetworkWatcher, TerminatedSink, WatchId, room::Entered,
+    stats::count,
+};
+
+impl ActorSystem {
+    /// Takes a message from the network. Never waits and never decodes; a full mailbox's waiting room takes it, which
+    /// credit bounds. Its credit is given back in every case.
+    ///
+    /// # Errors
+    /// When there is no such actor, or it does not take this message from outside: the caller answers the asker. Once
+    /// this is `Ok`, the ask is answered over its own [`ReplyPath`](crate::ReplyPath).
+    pub fn deliver(&self, inbound: Inbound) -> Result<(), Failure> {
+        let (to, message) = (inbound.to, inbound.message);
+        let mut inbound = Some(inbound);
+        let taken = self.inner.slots.with(to, |cell, accepts| {
+            let make = accepts.find(message)?;
+            let inbound = inbound.take()?;
+            let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
+            Some((cell.enter(make(inbound, deadline), None), cell.clone()))
+        });
+        match taken {
+            Some(Some((Entered::Refused(envelope, kind), cell))) => {
+                count(&self.inner.counters.undelivered);
+                envelope.refuse(&cell.refusal(kind));
+                Ok(())
+            }
+            Some(Some(_)) => Ok(()),
+            missing => {
+                count(&self.inner.counters.refused);
+                if let Some(inbound) = inbound {
+                    inbound.flow.consumed(inbound.payload.len());
+                }
+                Err(match missing {
+                    None => no_actor(to),
+                    _ => Failure::not_delivered(
+                        FailureKind::Incompatible,
+                        format!("actor {to} does not list message {message} in handles(…)"),
+                    ),
+                })
+            }
+        }
+    }
+
+    /// Takes a watch from another node: `sink` is told exactly once when the actor is gone, at once if there is none.
+    /// The same watch again replaces the sink.
+    ///
+    /// # Errors
+    /// When the actor has too many watchers; then `sink` is not told.
+    pub fn watch_from_network(
+        &self,
+        target: ActorKey,
+        watcher: NetworkWatcher,
+        sink: Arc<dyn TerminatedSink>,
+    ) -> Result<(), Failure> {
+        match self.inner.slots.with(target, |cell, _| cell.clone()) {
+            Some(cell) => cell.add_network_watcher(watcher, target, sink),
+            None => {
+                let reason = ExitReason::bare(ExitKind::NoActor);
+                sink.terminated(watcher.watch, target, &reason);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes back a watch from another node.
+    pub fn unwatch_from_network(&self, target: ActorKey, watcher: NetworkWatcher) {
+        if let Some(cell) = self.inner.slots.with(target, |cell, _| cell.clone()) {
+            cell.remove_network_watchers(|other| *other == watcher);
+        }
+    }
+
+    /// Another node says, in that life of it, that an actor watched from here is gone. News of a watch that is over is
+    /// ignored.
+    pub fn terminated_from_network(
+        &self,
+        node: NodeId,
+        incarnation: Incarnation,
+        watch: WatchId,
+        reason: ExitReason,
+    ) {
+        self.inner.remote_watches.tell(node, incarnation, watch, &reason);
+    }
+
+    /// Watches held here on actors of that life of that node, to be sent again after a reconnect.
+    #[must_use]
+    pub fn remote_watches(
+        &self,
+        node: NodeId,
+        incarnation: Incarnation,
+    ) -> Vec<(WatchId, Address)> {
+        self.inner.remote_watches.list(node, incarnation)
+    }
+
+    /// That life of that node is over: everybody here who watches an actor of it is told
+    /// [`NodeLost`](ExitKind::NodeLost), and its own watches here are dropped. The routes to it must refuse new watches
+    /// before this is called, so that none is missed.
+    pub fn node_lost(&self, node: NodeId, incarnation: Incarnation) {
+        let reason = ExitReason::bare(ExitKind::NodeLost);
+        self.inner.remote_watches.tell_all(node, incarnation, &reason);
+        for cell in self.inner.slots.cells() {
+            cell.remove_network_watchers(|w| w.node == node && w.incarnation == incarnation);
+        }
+    }
+}
+
+fn no_actor(to: ActorKey) -> Failure {
+    let detail = format!("no actor at {to} any more: look it up again");
+    Failure::not_delivered(FailureKind::Stopped, detail)
+}

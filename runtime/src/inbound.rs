@@ -20,7 +20,7 @@ use odeon_message::{ActorKey, AskId, EncodeError, Failure};
 use odeon_transport::{
     Association, LostReason, PeerId, RefusedReason, TransportEvents,
 };
-use odeon_wire::{Frame, FrameKind};
+use odeon_wire::{Frame, FrameKind, Refuse};
 
 use crate::{
     frames,
@@ -176,6 +176,9 @@ impl TransportEvents for Inbound {
     }
 
     fn refused(&self, addr: SocketAddr, reason: &RefusedReason) {
+        if let RefusedReason::ByPeer(Refuse { known: Some(known), .. }) = reason {
+            self.news.push(News::Outdated(*known));
+        }
         self.news.push(News::Refused { addr, reason: reason.to_string() });
     }
 }

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use odeon_actor::ActorSystem;
 use odeon_cluster::{Effect, Event, Membership};
 use odeon_env::{Observed, Observer};
+use odeon_message::Incarnation;
 use odeon_transport::{Association, PeerId, Transport};
 use tokio::{sync::Notify, time::Instant};
 
@@ -38,6 +39,8 @@ pub(crate) enum News {
     Unreachable(SocketAddr),
     /// The connection to that peer is gone.
     ConnectionLost(PeerId),
+    /// A peer knows a later life of this node, or holds this one for dead.
+    Outdated(Incarnation),
     /// A dial was refused or not answered.
     Refused { addr: SocketAddr, reason: String },
     /// Say goodbye.
@@ -124,6 +127,7 @@ impl MembershipHall {
                 News::ConnectionLost(PeerId { node, incarnation }) => {
                     self.step(Event::ConnectionLost { node, incarnation });
                 }
+                News::Outdated(known) => self.step(Event::Outdated { known }),
                 News::Leave => self.step(Event::Leave),
                 News::Refused { .. } => {}
             }

@@ -208,5 +208,5 @@ fn conclude(welcome: Welcome, around: &Surroundings<'_>) -> Result<Step, Handsha
 
 /// A refusal with its text.
 fn refuse(reason: RefuseReason, text: String) -> Refuse {
-    Refuse { reason, text: text.into() }
+    Refuse { reason, known: None, text: text.into() }
 }

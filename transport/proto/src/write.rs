@@ -110,6 +110,30 @@ pub fn write_empty(out: &mut Vec<u8>, header: Header) -> Result<usize, EncodeFra
     FrameWriter::begin(out, header, &Extensions::default())?.finish(HEADER_BYTES)
 }
 
+/// Makes an ask that still waits in a batch expire: its remaining time becomes zero, so that its receiver will not
+/// run it. `nth` counts the frames of the batch from 0.
+///
+/// False, and nothing changed, if there is no such frame or it says nothing of a remaining time.
+pub fn expire(batch: &mut [u8], nth: usize) -> bool {
+    let mut start = 0;
+    for _ in 0..nth {
+        match frame_bytes(&batch[start..]) {
+            Some(bytes) => start += bytes,
+            None => return false,
+        }
+    }
+    let Some(bytes) = frame_bytes(&batch[start..]) else { return false };
+    let Some(frame) = batch.get_mut(start..start + bytes) else { return false };
+    Extensions::expire(&mut frame[HEADER_BYTES..])
+}
+
+/// Length of the whole frame that a batch begins with.
+fn frame_bytes(batch: &[u8]) -> Option<usize> {
+    let header = batch.first_chunk::<HEADER_BYTES>()?;
+    let payload = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+    Some(HEADER_BYTES + usize::from(header[2]) * ALIGNMENT + padded(payload))
+}
+
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -183,28 +207,26 @@ mod tests {
             write_body(&mut out, tell(), &Announce { stream: 1, frame_bytes: 2 }, 48).unwrap();
         assert_eq!((bytes, out.len(), out[1]), (48, 48, FrameKind::Announce as u8));
     }
-}
 
-/// Makes an ask that still waits in a batch expire: its remaining time becomes zero, so that its receiver will not
-/// run it. `nth` counts the frames of the batch from 0.
-///
-/// False, and nothing changed, if there is no such frame or it says nothing of a remaining time.
-pub fn expire(batch: &mut [u8], nth: usize) -> bool {
-    let mut start = 0;
-    for _ in 0..nth {
-        match frame_bytes(&batch[start..]) {
-            Some(bytes) => start += bytes,
-            None => return false,
+    #[test]
+    fn a_waiting_ask_is_made_to_expire() {
+        let mut batch = Vec::new();
+        let header = Header::message(ActorKey { slot: 1, generation: 0 }, MessageId(2), AskId(3));
+        let second = std::time::Duration::from_secs(1);
+        for remaining in [None, Some(second), Some(second)] {
+            let extensions = Extensions::remaining(remaining);
+            let mut frame = FrameWriter::begin(&mut batch, header, &extensions).unwrap();
+            frame.payload().extend_from_slice(b"seven b");
+            frame.finish(1 << 20).unwrap();
         }
+        assert!(!expire(&mut batch, 0), "a tell has no remaining time");
+        assert!(expire(&mut batch, 1));
+        assert!(!expire(&mut batch, 3), "there is no such frame");
+        let limits = crate::FrameLimits::default();
+        let mut reader = crate::FrameReader::new(crate::Purpose::Lane, limits);
+        reader.push(&batch);
+        let mut read = || reader.next().unwrap().unwrap().extensions.remaining;
+        let zero = Some(std::time::Duration::ZERO);
+        assert_eq!([read(), read(), read()], [None, zero, Some(second)]);
     }
-    let Some(bytes) = frame_bytes(&batch[start..]) else { return false };
-    let Some(frame) = batch.get_mut(start..start + bytes) else { return false };
-    Extensions::expire(&mut frame[HEADER_BYTES..])
-}
-
-/// Length of the whole frame that a batch begins with.
-fn frame_bytes(batch: &[u8]) -> Option<usize> {
-    let header = batch.first_chunk::<HEADER_BYTES>()?;
-    let payload = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
-    Some(HEADER_BYTES + usize::from(header[2]) * ALIGNMENT + padded(payload))
 }

@@ -1,5 +1,7 @@
 //! Why not, and why no longer: refusals of the handshake and closes of a connection.
 
+use odeon_message::Incarnation;
+
 use crate::{
     Body, FrameKind, PayloadError,
     body::code,
@@ -64,6 +66,9 @@ code! {
 pub struct Refuse {
     /// Why.
     pub reason: RefuseReason,
+    /// Of a life that is stale or quarantined: the newest life of the dialer that is known, or the newest dead one. A
+    /// dialer that still lives comes back with a greater one.
+    pub known: Option<Incarnation>,
     /// For people: the values; cut at [`TEXT_BYTES_MAX`].
     pub text: Box<str>,
 }
@@ -73,6 +78,7 @@ impl Body for Refuse {
 
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.reason.code(), 0]);
+        out.extend_from_slice(&self.known.map_or(0, |known| known.0).to_le_bytes());
         put_text(out, &self.text, TEXT_BYTES_MAX);
     }
 
@@ -80,9 +86,11 @@ impl Body for Refuse {
         let mut read = ByteReader::new(bytes);
         let reason = RefuseReason::from_code(read.u8("refuse reason")?);
         read.zero("refuse reserved byte", 1)?;
+        let known = read.u64("refuse known incarnation")?;
+        let known = (known != 0).then_some(Incarnation(known));
         let text = read.text("refuse text", TEXT_BYTES_MAX)?.into();
         read.end()?;
-        Ok(Self { reason, text })
+        Ok(Self { reason, known, text })
     }
 }
 

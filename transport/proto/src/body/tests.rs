@@ -43,7 +43,7 @@ fn assert_exact<B: Body + std::fmt::Debug + PartialEq>(body: &B) {
 fn payloads_are_read_whole_or_not_at_all() {
     let failure = Failure::new(FailureKind::Decode, Certainty::MayHaveRun, "why");
     assert_exact(&failure);
-    assert_exact(&Refuse { reason: RefuseReason::Busy, text: "later".into() });
+    assert_exact(&Refuse { reason: RefuseReason::Busy, known: None, text: "later".into() });
     assert_exact(&Close { code: CloseCode::Other(999), text: "".into() });
     assert_exact(&terminated("boom"));
     assert_exact(&Watch { watch: 7, watcher: address().key, watched: address().key });
@@ -86,15 +86,15 @@ fn texts_are_cut_at_a_character() {
 fn texts_are_bounded_utf8() {
     let what = "refuse text";
     let long = PayloadError::TooMany { what, found: 257, bound: 256 };
-    assert_eq!(Refuse::decode(&[1, 0, 1, 1]), Err(long));
+    assert_eq!(Refuse::decode(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]), Err(long));
     let text = PayloadError::Text { what, at: 1 };
     assert_eq!(text.to_string(), "refuse text is not UTF-8 from byte 1");
-    assert_eq!(Refuse::decode(&[1, 0, 2, 0, b'a', 0xff]), Err(text));
+    assert_eq!(Refuse::decode(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, b'a', 0xff]), Err(text));
 }
 
 #[test]
 fn numbers_without_meaning_are_kept_or_refused() {
-    let refuse = Refuse::decode(&[77, 0, 0, 0]).unwrap();
+    let refuse = Refuse::decode(&[77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
     assert_eq!(refuse.reason, RefuseReason::Other(77));
     assert_eq!(refuse.reason.to_string(), "code 77, unknown to this node");
     let value = |what, found| PayloadError::Value { what, found };

@@ -127,13 +127,13 @@ pub(super) fn vet(
         && hello.incarnation < newest
     {
         let text = format!("incarnation {} came, {newest} is known", hello.incarnation);
-        return Err(refuse(RefuseReason::StaleIncarnation, text));
+        return Err(Refuse { known: Some(newest), ..refuse(RefuseReason::StaleIncarnation, text) });
     }
     if let Some(dead) = known.quarantined
         && hello.incarnation <= dead
     {
         let text = format!("incarnations up to {dead} are quarantined: restart the node");
-        return Err(refuse(RefuseReason::Quarantined, text));
+        return Err(Refuse { known: Some(dead), ..refuse(RefuseReason::Quarantined, text) });
     }
     Ok(revision)
 }

@@ -191,7 +191,7 @@ fn a_dialler_judges_too() {
 
 #[test]
 fn a_dialler_hears_a_refusal() {
-    let refuse = Refuse { reason: RefuseReason::Busy, text: "full".into() };
+    let refuse = Refuse { reason: RefuseReason::Busy, known: None, text: "full".into() };
     let (step, out) = Side::dialler().step(Handshake::AwaitsAnswer, &frame(&refuse));
     assert_eq!(step, Step::Refused(refuse));
     assert!(out.is_empty());

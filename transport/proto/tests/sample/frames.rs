@@ -88,7 +88,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
     let (watcher, watched) = (address(1), address(2));
     let failure = Failure::new(FailureKind::Full, Certainty::NotDelivered, "mailbox");
     let welcome = Welcome { revision: 1, hello: hello() };
-    let refuse = Refuse { reason: RefuseReason::Cluster, text: "no".into() };
+    let refuse = Refuse { reason: RefuseReason::Cluster, known: Some(Incarnation(7)), text: "no".into() };
     let total = CreditTotal { receiver: key, messages: 300, bytes: 2 << 20 };
     let terminated =
         Terminated { watch: 0x0a0b_0c0d, watched: watched.key, reason: TerminatedReason::Panicked, text: "boom".into() };

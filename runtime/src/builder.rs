@@ -77,7 +77,7 @@ pub enum NodeError {
 type Declaration = Box<dyn FnOnce(&ActorSystem) -> Result<(), DeclareError> + Send>;
 
 /// A node to be.
-#[must_use = "a builder does nothing until it is started"]
+#[must_use = "a node to be is nothing until it is started"]
 pub struct NodeBuilder {
     pub(crate) name: String,
     cluster: String,
@@ -217,7 +217,6 @@ impl NodeBuilder {
     }
 
     fn check(&self) -> Result<(), NodeError> {
-        odeon_cluster::NodeName::new(&self.name)?;
         match self.workers {
             Some(value) if !(1..=WORKERS_MAX).contains(&value) => Err(NodeError::Workers { value }),
             _ => Ok(()),

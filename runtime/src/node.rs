@@ -61,8 +61,7 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    /// A node to be, under this name: 1 to 63 letters, digits and `-`, unique in its cluster.
-    #[must_use]
+    /// A node to be, under this name: 1 to 63 lower-case letters, digits and `-`, unique in its cluster.
     pub fn builder(name: &str) -> NodeBuilder {
         NodeBuilder::new(name)
     }

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use odeon_wire::format::{FRAME_BYTES_MAX_LEAST, FRAME_BYTES_MAX_MOST};
+use odeon_wire::format::{FRAME_BYTES_MAX_LEAST, FRAME_BYTES_MAX_MOST, LANES_MAX};
 
 /// Bounds, buffers and times of one endpoint. `Default` gives the values named at each field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransportConfig {
-    /// Message lanes of an association, 1 to 64; default 4. Lanes isolate receivers from each other; more of them
+    /// Message lanes of an association, 1 to 16; default 4. Lanes isolate receivers from each other; more of them
     /// add no throughput.
     pub lanes: u8,
     /// Bytes that may wait in one lane, for a connection or for QUIC; default 4 MiB. A full lane refuses frames.
@@ -116,7 +116,7 @@ impl TransportConfig {
     /// Names the first field that is out of bounds, its value and what it must be.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let frame_bytes = self.frame_bytes_max as usize;
-        check((1..=64).contains(&self.lanes), "lanes", &self.lanes, "use 1 to 64")?;
+        check((1..=LANES_MAX).contains(&self.lanes), "lanes", &self.lanes, "use 1 to 16")?;
         check(
             (4 << 10..=1 << 20).contains(&self.batch_bytes_max),
             "batch_bytes_max",
@@ -214,7 +214,7 @@ mod tests {
     fn defaults_are_valid_and_a_bad_value_is_named() {
         TransportConfig::default().validate().unwrap();
         let config = TransportConfig { lanes: 0, ..Default::default() };
-        assert_eq!(config.validate().unwrap_err().to_string(), "transport.lanes is 0: use 1 to 64");
+        assert_eq!(config.validate().unwrap_err().to_string(), "transport.lanes is 0: use 1 to 16");
         let config = TransportConfig { keep_alive: Duration::from_secs(9), ..Default::default() };
         assert_eq!(config.validate().unwrap_err().field, "keep_alive");
     }

@@ -112,10 +112,7 @@ async fn a_crash_is_seen_within_half_a_second_and_asks_tell_the_truth(world: &mu
     world.all_joined(&["a", "b", "c"], 10 * SECOND).await.expect("b comes back");
 }
 
-/// It should heal, and today does not: both sides hold the other's incarnation for dead and quarantine it, each refuses
-/// the other's handshake, and a node that is refused for that reason does not take a new incarnation. When it does, this
-/// test fails, and its `fails` has to go.
-#[odeon_sim::test(seeds = 0..5, fails = "they find each other again")]
+#[odeon_sim::test(seeds = 0..10)]
 async fn a_partition_heals(world: &mut World) {
     cluster(world, &["a", "b", "c"]).await;
     world.partition(&["c"], &["a", "b"]);

@@ -1,0 +1,175 @@
+//! What callers and watchers are told when things go wrong on another node: panics, crashes, partitions.
+
+use std::time::Duration;
+
+use odeon::{
+    Actor, ActorRef, AskError, Certainty, Context, ExitKind, Handler, Node, NodeBuilder,
+    StartError, Terminated, actor, message,
+};
+use odeon_sim::{NODE_PORT, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Takes this long, or panics.
+#[message(id = "asks/Work", reply = u64)]
+struct Work {
+    millis: u64,
+    panics: bool,
+}
+
+#[message(id = "asks/Stop", reply = u64)]
+struct Stop;
+
+#[derive(Clone)]
+struct Worker;
+
+#[actor(id = "asks/Worker", handles(Work, Stop))]
+impl Actor for Worker {
+    type Args = Self;
+
+    async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(args)
+    }
+}
+
+impl Handler<Work> for Worker {
+    async fn handle(&mut self, work: Work, _: &mut Context<Self>) -> u64 {
+        tokio::time::sleep(Duration::from_millis(work.millis)).await;
+        assert!(!work.panics, "as it was told");
+        work.millis
+    }
+}
+
+impl Handler<Stop> for Worker {
+    async fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> u64 {
+        ctx.stop();
+        0
+    }
+}
+
+/// Watches one worker and keeps what it is told.
+struct Watcher {
+    ends: Vec<ExitKind>,
+}
+
+#[message(local, reply = Vec<ExitKind>)]
+struct Ends;
+
+impl Actor for Watcher {
+    type Args = ActorRef<Worker>;
+
+    async fn start(worker: ActorRef<Worker>, ctx: &mut Context<Self>) -> Result<Self, StartError> {
+        ctx.watch(&worker);
+        Ok(Self { ends: Vec::new() })
+    }
+
+    async fn terminated(&mut self, terminated: Terminated, _: &mut Context<Self>) {
+        self.ends.push(terminated.reason.kind());
+    }
+}
+
+impl Handler<Ends> for Watcher {
+    async fn handle(&mut self, _: Ends, _: &mut Context<Self>) -> Vec<ExitKind> {
+        self.ends.clone()
+    }
+}
+
+async fn work(node: Node) {
+    let worker = node.spawn(Worker).await.expect("it starts");
+    node.register("worker", &worker).expect("the name is free");
+}
+
+/// Two nodes, and a's reference to the worker on b.
+async fn two(world: &mut World) -> (Node, ActorRef<Worker>) {
+    world.start_node("a", NodeBuilder::alone, work);
+    let setup = |builder: NodeBuilder| builder.actor::<Worker>().seed(format!("a:{NODE_PORT}"));
+    world.start_node("b", setup, work);
+    world.all_joined(&["a", "b"], 10 * SECOND).await.expect("they find each other");
+    let a = world.runtime_node("a").expect("it is up");
+    let worker =
+        a.on("b").lookup::<Worker>("worker").await.expect("b answers").expect("it is registered");
+    (a, worker)
+}
+
+#[odeon_sim::test(seeds = 0..3, fails = "node b panicked at sim/tests/asks.rs")]
+async fn a_panic_in_a_handler_fails_the_seed(world: &mut World) {
+    let (_, worker) = two(world).await;
+    let _ = worker.ask(Work { millis: 0, panics: true }).await;
+}
+
+#[odeon_sim::test(seeds = 0..10)]
+async fn the_asker_of_a_handler_that_panics_is_told_at_once(world: &mut World) {
+    world.expect_panics();
+    let (_, worker) = two(world).await;
+    let asked = world.now();
+    let error = worker.ask(Work { millis: 0, panics: true }).await.expect_err("it panicked");
+    assert!(matches!(error, AskError::Panicked(_)), "{error}");
+    assert_eq!(error.certainty(), Certainty::Ran);
+    assert!(world.now() - asked < SECOND / 10);
+    assert_eq!(world.panics(), 1);
+}
+
+#[odeon_sim::test(seeds = 0..10)]
+async fn an_ask_in_flight_to_a_crashed_node_may_have_run(world: &mut World) {
+    let (_, worker) = two(world).await;
+    let ask =
+        tokio::task::spawn_local(
+            async move { worker.ask(Work { millis: 2000, panics: false }).await },
+        );
+    world.run_for(SECOND / 10).await;
+    world.crash("b");
+    let crashed = world.now();
+    let error = ask.await.expect("it does not panic").expect_err("b is gone");
+    assert_eq!(error.certainty(), Certainty::MayHaveRun, "{error}");
+    assert!(
+        world.now() - crashed <= SECOND / 2,
+        "as soon as the crash is seen: {:?}",
+        world.now() - crashed
+    );
+}
+
+#[odeon_sim::test(seeds = 0..10)]
+async fn an_ask_into_a_partition_ends_at_its_deadline_or_before(world: &mut World) {
+    let (_, worker) = two(world).await;
+    world.partition(&["a"], &["b"]);
+    let asked = world.now();
+    let error = worker
+        .ask(Work { millis: 0, panics: false })
+        .within(SECOND)
+        .await
+        .expect_err("b is cut off");
+    assert_eq!(error.certainty(), Certainty::MayHaveRun, "{error}");
+    assert!(world.now() - asked <= SECOND + SECOND / 100);
+}
+
+async fn ends(watcher: &ActorRef<Watcher>) -> Vec<ExitKind> {
+    watcher.ask(Ends).await.expect("it is on this node")
+}
+
+#[odeon_sim::test(seeds = 0..10)]
+async fn a_watcher_is_told_once_that_the_node_is_lost(world: &mut World) {
+    let (a, worker) = two(world).await;
+    let watcher = a.spawn_with::<Watcher>(worker).await.expect("it starts");
+    world.run_for(SECOND).await;
+    assert_eq!(ends(&watcher).await, []);
+    world.crash("b");
+    world.run_for(SECOND / 2).await;
+    assert_eq!(ends(&watcher).await, [ExitKind::NodeLost]);
+    world.restart("b");
+    world.all_joined(&["a", "b"], 10 * SECOND).await.expect("b comes back");
+    world.run_for(SECOND).await;
+    assert_eq!(ends(&watcher).await.len(), 1);
+}
+
+#[odeon_sim::test(seeds = 0..10)]
+async fn a_watcher_is_told_once_that_the_actor_stopped(world: &mut World) {
+    let (a, worker) = two(world).await;
+    let watcher = a.spawn_with::<Watcher>(worker.clone()).await.expect("it starts");
+    world.run_for(SECOND / 10).await;
+    worker.ask(Stop).await.expect("it is told to");
+    world.run_for(SECOND / 10).await;
+    assert_eq!(ends(&watcher).await, [ExitKind::Stopped]);
+    world.crash("b");
+    world.run_for(SECOND).await;
+    assert_eq!(ends(&watcher).await.len(), 1);
+}

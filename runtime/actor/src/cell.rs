@@ -329,3 +329,26 @@ pub(crate) fn turn_waker(cell: &CellPtr) -> ManuallyDrop<Waker> {
     // the waker seems to own is never given up, since it is not dropped.
     ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(data, &WAKER)) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StartError;
+
+    struct Idle;
+
+    impl Actor for Idle {
+        type Args = ();
+
+        async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
+            Ok(Self)
+        }
+    }
+
+    #[test]
+    fn an_idle_actor_is_one_small_allocation() {
+        // The counts of its `Arc` come on top. Programs with a million idle actors pay for every byte here.
+        let bytes = size_of::<ActorCell<Idle>>();
+        assert!(bytes <= 320, "{bytes} bytes");
+    }
+}

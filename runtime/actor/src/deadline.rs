@@ -7,18 +7,20 @@ use std::{future::Future, pin::Pin, task::Context, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::ActorSystem;
+use crate::{ActorSystem, worker::arm_later};
 
 /// When a send gives up. `None` is so far away that nobody waits for it.
 #[derive(Default)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
+    /// It has been polled without a timer.
+    deferred: bool,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
     pub(crate) fn after(within: Duration) -> Self {
-        Self { at: Instant::now().checked_add(within), timer: None }
+        Self { at: Instant::now().checked_add(within), deferred: false, timer: None }
     }
 
     pub(crate) fn at(&self) -> Option<Instant> {
@@ -35,6 +37,12 @@ impl Deadline {
         // Once the system is gone its runtime may be gone too, and a timer would panic.
         if system.is_gone() {
             return true;
+        }
+        if !self.deferred && self.timer.is_none() {
+            self.deferred = true;
+            if arm_later(cx.waker()) {
+                return false;
+            }
         }
         let timer = self.timer.get_or_insert_with(|| {
             let _entered = system.runtime().enter();

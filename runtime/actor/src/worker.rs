@@ -12,7 +12,7 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -50,6 +50,8 @@ struct Bound {
     ready: RefCell<VecDeque<CellPtr>>,
     live: RefCell<Vec<CellPtr>>,
     spare: RefCell<Vec<Scratch>>,
+    /// Who waits with a deadline but without a timer yet.
+    untimed: RefCell<Vec<Waker>>,
     /// The actor whose turn it is.
     running: Cell<*const CellHead>,
     spun: Cell<u32>,
@@ -59,6 +61,10 @@ pub(crate) struct Worker {
     inbox: Inbox,
     bound: Bound,
     waker: Mutex<Option<Waker>>,
+    /// The thread that polls it, by an address that is that thread's own.
+    thread: AtomicUsize,
+    /// The last work came from another thread: more may follow soon.
+    foreign: AtomicBool,
     orders: AtomicU8,
     stopping: AtomicBool,
     system: ActorSystem,
@@ -77,6 +83,11 @@ unsafe impl Send for Worker {}
 thread_local! {
     /// The worker that this thread is polling right now, null between polls.
     static POLLING: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// An address that no other living thread has. A hint only: nothing is looked up by it.
+fn this_thread() -> usize {
+    POLLING.with(|polling| ptr::from_ref(polling).addr())
 }
 
 /// Marks the thread as polling a worker, until it is dropped.
@@ -106,6 +117,31 @@ pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
     ptr::eq(unsafe { worker.bound() }.running.get(), cell)
 }
 
+/// Lets whoever waits with a deadline do without a timer until the worker's poll ends: most answers come before. `false`
+/// if the thread is polling no worker, so that the timer is needed now.
+pub(crate) fn arm_later(waker: &Waker) -> bool {
+    let worker = POLLING.get();
+    if worker.is_null() {
+        return false;
+    }
+    // SAFETY: the thread is polling this worker, which its host keeps alive.
+    let worker = unsafe { &*worker };
+    // SAFETY: the thread is polling it.
+    let mut untimed = unsafe { worker.bound() }.untimed.borrow_mut();
+    if !untimed.last().is_some_and(|last| last.will_wake(waker)) {
+        untimed.push(waker.clone());
+    }
+    true
+}
+
+/// Lets those arm their timers who still wait; `false` if there was nobody.
+fn wake_untimed(bound: &Bound) -> bool {
+    let untimed = bound.untimed.take();
+    let some = !untimed.is_empty();
+    untimed.into_iter().for_each(Waker::wake);
+    some
+}
+
 impl Worker {
     pub(crate) fn new(system: ActorSystem) -> Self {
         let env = system.env();
@@ -116,6 +152,8 @@ impl Worker {
             inbox: Inbox::new(),
             bound: Bound::default(),
             waker: Mutex::new(None),
+            thread: AtomicUsize::new(0),
+            foreign: AtomicBool::new(false),
             orders: AtomicU8::new(0),
             stopping: AtomicBool::new(false),
             system,
@@ -147,6 +185,8 @@ impl Worker {
             bound.ready.borrow_mut().push_back(cell);
             return true;
         }
+        let foreign = self.thread.load(Ordering::Relaxed) != this_thread();
+        self.foreign.store(foreign, Ordering::Relaxed);
         match self.inbox.push(cell) {
             Arrival::Queued => true,
             Arrival::Parked => {
@@ -217,6 +257,7 @@ impl Worker {
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.keep_waker(cx.waker());
         let _polling = Polling::begin(self);
+        self.thread.store(this_thread(), Ordering::Relaxed);
         // SAFETY: this thread is polling it.
         let bound = unsafe { self.bound() };
         let orders = self.orders.load(Ordering::Acquire);
@@ -226,6 +267,9 @@ impl Worker {
         let again = loop {
             self.inbox.take(&mut *bound.ready.borrow_mut());
             let Some(cell) = self.next(bound) else {
+                if wake_untimed(bound) {
+                    continue;
+                }
                 if orders & Order::QUIT != 0 && bound.live.borrow().is_empty() {
                     self.system.count_handled(handled);
                     return Poll::Ready(());
@@ -233,10 +277,12 @@ impl Worker {
                 if turns > 0 {
                     bound.spun.set(0);
                 }
-                if bound.spun.get() < self.spin {
+                // Neighbours on this thread would wait for the spinning, and it gains them nothing.
+                if bound.spun.get() < self.spin && self.foreign.load(Ordering::Relaxed) {
                     bound.spun.set(bound.spun.get() + 1);
                     break true;
                 }
+                self.foreign.store(false, Ordering::Relaxed);
                 if self.inbox.park() {
                     break false;
                 }
@@ -245,6 +291,7 @@ impl Worker {
             turns += 1;
             handled += self.turn(bound, &cell);
             if handled + turns >= POLL_MESSAGES_MAX {
+                wake_untimed(bound);
                 break true;
             }
         };
@@ -322,6 +369,7 @@ impl Worker {
         self.inbox.close(&mut *bound.ready.borrow_mut());
         self.end_all(bound);
         bound.spare.borrow_mut().clear();
+        bound.untimed.take();
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.system.forget_worker(self);
     }

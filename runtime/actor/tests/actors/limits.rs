@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use odeon_message::{AskError, Certainty, FailureKind};
+use odeon_message::{AskError, Certainty, FailureKind, message};
 use tokio::{
     sync::{Mutex, oneshot},
     task::{spawn_local, yield_now},
@@ -11,8 +11,50 @@ use tokio::{
 
 use crate::{
     fixture::{Add, Hold, Refuse, Tally, Worker, on_one_thread, read},
-    odeon::{ActorRef, ActorSystem, SpawnOptions},
+    odeon::{Actor, ActorRef, ActorSystem, Context, Handler, SpawnOptions, StartError},
 };
+
+/// Asks a worker on behalf of the test, from inside a turn.
+struct Asker;
+
+#[message(local, reply = Result<u64, AskError<std::convert::Infallible>>, crate = crate::odeon)]
+struct AskFor(ActorRef<Worker>, Duration);
+
+impl Actor for Asker {
+    type Args = ();
+
+    async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(Self)
+    }
+}
+
+impl Handler<AskFor> for Asker {
+    async fn handle(
+        &mut self,
+        message: AskFor,
+        _: &mut Context<Self>,
+    ) -> Result<u64, AskError<std::convert::Infallible>> {
+        message.0.ask(Add(1)).within(message.1).await
+    }
+}
+
+#[test]
+fn an_actors_own_asks_expire_too() {
+    for workers in [1, 2] {
+        on_one_thread(workers, |system| async move {
+            let (worker, tally, release) = held(&system, 8).await;
+            let asker = system.spawn::<Asker>((), SpawnOptions::default()).await.unwrap();
+            let begun = Instant::now();
+            let time = Duration::from_millis(70);
+            let error = asker.ask(AskFor(worker.clone(), time)).await.unwrap().unwrap_err();
+            assert_eq!(error.certainty(), Certainty::NotDelivered);
+            assert!(begun.elapsed() >= time && begun.elapsed() < time * 2);
+            drop(release);
+            assert_eq!(asker.ask(AskFor(worker.clone(), time)).await.unwrap(), Ok(1));
+            assert_eq!(read(&tally.runs), 2);
+        });
+    }
+}
 
 /// An actor with a mailbox of `bound` messages that is held until the sender is dropped.
 async fn held(system: &ActorSystem, bound: u32) -> (ActorRef<Worker>, Tally, oneshot::Sender<()>) {

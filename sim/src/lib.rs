@@ -4,11 +4,17 @@
 //! network under real QUIC, all of it decided by one seed; and a runner that gives every seed a program of its own,
 //! so that a seed that failed fails again. What it is NOT: a model. Nothing above the environment is replaced.
 //!
-//! ```text
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use odeon_sim::{LinkRule, NODE_PORT, World};
+//!
 //! #[odeon_sim::test(seeds = 0..20)]
-//! async fn a_word_arrives(world: &mut World) {
-//!     world.node("alice", |env| async move { serve(env).await });
-//!     world.run_for(Duration::from_secs(1)).await;
+//! async fn two_nodes_find_each_other(world: &mut World) {
+//!     world.set_default_link(LinkRule::rough());
+//!     world.start_node("a", |node| node.alone(), async |_| ());
+//!     world.start_node("b", |node| node.seed(format!("a:{NODE_PORT}")), async |_| ());
+//!     world.all_joined(&["a", "b"], Duration::from_secs(10)).await.expect("one cluster");
 //! }
 //! ```
 //!

@@ -5,6 +5,9 @@
 //! mailbox. What it is NOT: a network. Other nodes are reached through the traits of `remote.rs`, which the runtime
 //! implements, and what they send comes in through [`ActorSystem::deliver`]. Read `actor.rs` next, then `cell.rs`.
 
+#[cfg(panic = "abort")]
+compile_error!("odeon answers for actors that panic: build with panic = \"unwind\"");
+
 // The macros write paths through the crate's name, also in this crate's own tests.
 extern crate self as odeon_actor;
 

@@ -151,8 +151,9 @@ impl ActorSystem {
     /// Outside a `LocalSet`: call it on an arbiter or in a `LocalSet`.
     pub fn start_worker(&self) {
         let worker = Arc::new(Worker::new(self.clone()));
-        self.workers_mut(|workers| workers.push(worker.clone()));
-        host::start(worker);
+        host::start(worker.clone());
+        self.workers_mut(|workers| workers.push(worker));
+        self.inner.gone.store(false, Ordering::Release);
     }
 
     fn workers_mut<R>(&self, f: impl FnOnce(&mut Vec<Arc<Worker>>) -> R) -> R {

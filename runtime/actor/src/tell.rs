@@ -116,7 +116,8 @@ impl<M: Message> Parcel for Bundle<'_, M> {
 /// A tell that is under way; nothing happens before it is awaited.
 ///
 /// # Cancel safety
-/// Dropped while it waits for room, the message is not sent. Once it is done, it was.
+/// Dropped while it waits for room, the message is not sent, unless it found room in that very moment. Once it is done, it
+/// was sent.
 #[must_use = "a tell does nothing unless it is awaited"]
 pub struct Tell<'a, A: Handler<M>, M: Message> {
     actor: &'a ActorRef<A>,

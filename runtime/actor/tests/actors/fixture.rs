@@ -62,7 +62,9 @@ pub(crate) struct Threads {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tests play the runtime's part")]
-pub(crate) fn spawn_thread(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+pub(crate) fn spawn_thread<T: Send + 'static>(
+    f: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
     thread::spawn(f)
 }
 

@@ -1,6 +1,10 @@
 //! Full mailboxes and passed deadlines.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context as Task, Poll, Waker},
+    time::Duration,
+};
 
 use odeon_message::{AskError, Certainty, FailureKind, message};
 use tokio::{
@@ -10,7 +14,10 @@ use tokio::{
 };
 
 use crate::{
-    fixture::{Add, Hold, Refuse, Tally, Worker, on_one_thread, read},
+    fixture::{
+        Add, Hold, Refuse, Tally, Threads, Worker, block_on_plain, on_one_thread, read,
+        spawn_thread,
+    },
     odeon::{Actor, ActorRef, ActorSystem, Context, Handler, SpawnOptions, StartError},
 };
 
@@ -117,6 +124,55 @@ fn waiting_tells_are_served_in_order() {
         assert_eq!(worker.ask(Add(0)).await.unwrap(), 102);
         assert_eq!(read(&tally.runs), 104);
     });
+}
+
+#[test]
+fn no_tell_is_lost_or_doubled_in_a_tiny_mailbox() {
+    let threads = Threads::new(2);
+    for bound in [1, 2, 7] {
+        let tally = Tally::default();
+        let options = SpawnOptions::default().mailbox(bound);
+        let worker = threads.block_on(threads.system.spawn::<Worker>(tally.clone(), options));
+        let worker = worker.unwrap();
+        let senders = (0..4).map(|n| {
+            let worker = worker.clone();
+            spawn_thread(move || tell_in_a_hurry(&worker, n))
+        });
+        let senders = senders.collect::<Vec<_>>();
+        let (mut told, mut dropped) = (0, 0);
+        for sender in senders {
+            let (sure, unsure) = sender.join().unwrap();
+            (told, dropped) = (told + sure, dropped + unsure);
+        }
+        let sum = threads.block_on(worker.ask(Add(0)).into_future()).unwrap();
+        assert!((told..=told + dropped).contains(&sum), "{sum}, told {told} and {dropped}");
+        worker.stop();
+    }
+    threads.end();
+}
+
+/// Tells, sometimes with too little time, sometimes without waiting: how many were taken, and how many were dropped
+/// while they waited, which may have found room in that moment.
+fn tell_in_a_hurry(worker: &ActorRef<Worker>, salt: u64) -> (u64, u64) {
+    let (mut taken, mut dropped) = (0, 0);
+    for n in salt..salt + 4_000 {
+        let told = match n % 5 {
+            0 => worker.try_tell(Add(1)).is_ok(),
+            1 => {
+                let mut tell = Box::pin(worker.tell(Add(1)));
+                let polled = tell.as_mut().poll(&mut Task::from_waker(Waker::noop()));
+                dropped += u64::from(polled.is_pending());
+                matches!(polled, Poll::Ready(Ok(())))
+            }
+            2 => {
+                let tell = worker.tell(Add(1)).within(Duration::from_micros(n % 50));
+                block_on_plain(tell).is_ok()
+            }
+            _ => block_on_plain(worker.tell(Add(1))).is_ok(),
+        };
+        taken += u64::from(told);
+    }
+    (taken, dropped)
 }
 
 #[test]

@@ -13,7 +13,8 @@ pub struct TransportConfig {
     /// Message lanes of an association, 1 to 16; default 4. Lanes isolate receivers from each other; more of them
     /// add no throughput.
     pub lanes: u8,
-    /// Bytes that may wait in one lane, for a connection or for QUIC; default 4 MiB. A full lane refuses frames.
+    /// Bytes that may wait in one lane, for a connection or for QUIC; default 4 MiB. A full lane refuses messages;
+    /// replies and other frames that cost no credit have as much again.
     pub lane_bytes_max: usize,
     /// Most bytes that one write hands to QUIC, 4 KiB to 1 MiB; default 128 KiB. The send window divided by this
     /// is kept small, because quinn scans unacknowledged writes one by one.
@@ -70,7 +71,7 @@ impl Default for TransportConfig {
             lane_bytes_max: 4 << 20,
             batch_bytes_max: 128 << 10,
             frame_bytes_max: 1 << 20,
-            credit_messages: 256,
+            credit_messages: 4096,
             credit_bytes: 1 << 20,
             control_bytes_max: 1 << 20,
             peers_max: 1024,

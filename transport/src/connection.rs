@@ -8,7 +8,10 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use odeon_wire::{CloseCode, FrameLimits};
 use quinn::{Connection, ConnectionError, ReadError, WriteError};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 
 use crate::{
     Association, LostReason, TransportConfig,
@@ -57,6 +60,14 @@ impl From<ConnectionError> for End {
             _ => LostReason::Transport(cause.to_string().into()),
         };
         Self { why, close: None }
+    }
+}
+
+/// A task of the connection panicked, or whoever receives its events did.
+impl From<JoinError> for End {
+    fn from(failed: JoinError) -> Self {
+        tracing::error!("a task of a connection failed: {failed}");
+        Self::ours(LostReason::Transport(failed.to_string().into()), CloseCode::Done)
     }
 }
 
@@ -115,8 +126,9 @@ impl Live {
 
 /// Runs a connection until it is lost.
 pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Established) {
-    let Established { connection, control: (send, recv), reader, hello, first, dialled } =
-        established;
+    let Established {
+        connection, control: (send, recv), reader, hello, first, dialled, lives, ..
+    } = established;
     let association = Arc::clone(&driver.association);
     hub.outlived(association.peer().id).await;
     let live = Rc::new(Live {
@@ -127,7 +139,6 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
         peer_lanes: hello.lanes,
         windows: RefCell::default(),
     });
-    let lives = hub.shared.lives();
     association.open(Arc::clone(&live.control));
     driver.set_live(Some((live.connection.clone(), Arc::clone(&live.control))));
     hub.note("association up", &association.peer().id);
@@ -184,11 +195,7 @@ async fn wait(
             }
             Ok(Ok(Part::Reader)) => {}
             Ok(Err(end)) => return end,
-            Err(failed) => match failed.try_into_panic() {
-                // The panic of an event's receiver is not this crate's to swallow.
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => return End::ours(LostReason::Closed, CloseCode::Stopping),
-            },
+            Err(failed) => return End::from(failed),
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Driver {
     inbox: RefCell<Option<Established>>,
     /// The connection that runs, with its control queue.
     live: RefCell<Option<(quinn::Connection, Arc<ControlQueue>)>>,
+    /// `our_dial` of the newest connection.
+    our_dial: Cell<u64>,
     /// The newest datagram that waits for a connection.
     pending: RefCell<Option<Bytes>>,
     /// The endpoint closes: what is in the lanes goes out first.
@@ -53,6 +55,7 @@ impl Driver {
             association,
             inbox: RefCell::default(),
             live: RefCell::default(),
+            our_dial: Cell::new(0),
             pending: RefCell::default(),
             draining: Cell::new(false),
             hurry: Cell::new(false),
@@ -61,9 +64,14 @@ impl Driver {
 
     /// Hands a connection over; it replaces one that runs or waits.
     pub(crate) fn deliver(&self, established: Established) {
+        self.our_dial.set(established.our_dial);
         // One that was delivered before and not taken is closed by being dropped.
         drop(self.inbox.replace(Some(established)));
         self.association.nudge();
+    }
+
+    pub(crate) fn our_dial(&self) -> u64 {
+        self.our_dial.get()
     }
 
     pub(crate) fn has_delivery(&self) -> bool {
@@ -183,6 +191,14 @@ async fn next(hub: &Rc<Hub>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
             association.nudged().await;
             continue;
         }
+        tokio::select! {
+            biased;
+            () = driver.interrupted() => continue,
+            () = hub.no_seed_at(association.dial_addr()) => {}
+        }
+        if driver.has_delivery() {
+            continue;
+        }
         association.advance(LinkEvent::Dial);
         association.heard();
         driver.hurry.set(false);
@@ -197,9 +213,13 @@ async fn next(hub: &Rc<Hub>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
         }
         let refused = match result {
             Ok(Dialled::Established(established)) => {
-                // It may be another life of the peer; that has an association of its own.
-                hub.adopt(*established);
-                continue;
+                let adopted = hub.adopt(*established);
+                let is_ours = adopted.is_some_and(|adopted| Rc::ptr_eq(&adopted, driver));
+                if is_ours || association.closed().is_some() {
+                    continue;
+                }
+                // An earlier life of the peer answered, or one that contradicts itself.
+                Some(RefusedReason::Identity("another life of the node answered".into()))
             }
             Ok(Dialled::Superseded(_)) => None,
             Err(reason) => Some(reason),

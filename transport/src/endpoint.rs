@@ -21,7 +21,7 @@ use crate::{
     ConfigError, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers, TransportConfig,
     TransportEvents,
     exchange::answer,
-    hub::Hub,
+    hub::{Hub, canonical},
     name::cluster_dns,
     quic_config::QuicConfigs,
     quic_runtime::LocalRuntime,
@@ -185,12 +185,7 @@ impl Transport {
         hub.shared.begin_closing();
         hub.endpoint.set_server_config(None);
         hub.drivers().iter().for_each(|driver| driver.drain());
-        let drained = async {
-            while !hub.drivers().is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let _ = tokio::time::timeout_at(deadline, drained).await;
+        let _ = tokio::time::timeout_at(deadline, hub.all_dismissed()).await;
         let code = VarInt::from_u32(CloseCode::Stopping.code().into());
         hub.endpoint.close(code, b"");
         hub.abort();
@@ -202,10 +197,6 @@ impl Drop for Transport {
     fn drop(&mut self) {
         self.hub.abort();
     }
-}
-
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 fn hello_frame(

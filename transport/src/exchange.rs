@@ -74,6 +74,11 @@ pub(crate) struct Established {
     pub(crate) first: Vec<u8>,
     /// Whether this side dialled.
     pub(crate) dialled: bool,
+    /// The number of the last dial of ours that the peer was told with it: that of this dial, or the one in our
+    /// welcome. The peer lets later dials replace this connection, and so must we.
+    pub(crate) our_dial: u64,
+    /// Which incarnation of ours the peer was told, as `Shared::lives` counts them.
+    pub(crate) lives: u64,
 }
 
 impl Established {
@@ -122,13 +127,14 @@ async fn try_dial(
     addr: SocketAddr,
     expected: Option<PeerId>,
 ) -> Result<Dialled, RefusedReason> {
+    // Numbered when it begins: the peer tells by that which dials crossed an association and which came after it.
+    let (local, lives) = hub.shared.next_hello();
     let connecting = hub
         .endpoint
         .connect_with(hub.quic.client(addr), addr, &hub.server_name)
         .map_err(|cause| RefusedReason::NoAnswer(cause.to_string().into()))?;
     let lost = |cause: ConnectionError| refused_reason(&cause);
     let connection = Held::new(connecting.await.map_err(lost)?, CloseCode::Duplicate);
-    let local = hub.shared.next_hello();
     let certified = certified(connection.get(), &local.cluster)?;
     let (mut send, mut recv) = connection.get().open_bi().await.map_err(lost)?;
     let broken = |cause: &dyn std::fmt::Display| RefusedReason::Protocol(cause.to_string().into());
@@ -145,7 +151,7 @@ async fn try_dial(
         local: &local,
         certified: &certified,
         expected: expected.map(|peer| peer.node),
-        known: hub.shared.known(certified.id()),
+        known: hub.known_to_dial(certified.id(), local.dial),
     };
     match handshake.step(&frame, &around, &mut Vec::new()) {
         Step::Up { peer, .. } => Ok(Dialled::Established(Box::new(Established {
@@ -155,6 +161,8 @@ async fn try_dial(
             hello: *peer,
             first: Vec::new(),
             dialled: true,
+            our_dial: local.dial,
+            lives,
         }))),
         Step::Refused(refuse) | Step::Refuse(refuse) => {
             connection.close(CloseCode::Done, "");
@@ -195,7 +203,8 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
         incoming.accept_with(hub.quic.server(remote)).map_err(|cause| cause.to_string())?;
     let connection = connecting.await.map_err(|cause| cause.to_string())?;
     let connection = Held::new(connection, CloseCode::HandshakeTimeout);
-    let cluster = hub.shared.hello().cluster;
+    let (hello, _) = hub.shared.hello();
+    let cluster = hello.cluster;
     let certified = match certified(connection.get(), &cluster) {
         Ok(certified) => certified,
         Err(reason) => {
@@ -217,7 +226,7 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
     let hello = frame.body::<Hello>().ok();
     let incarnation = hello.as_ref().map(|hello| hello.incarnation);
     let addrs = [Some(remote), hello.map(|hello| hello.advertised)];
-    let local = hub.shared.hello();
+    let (local, lives) = hub.shared.hello();
     let around = Surroundings {
         local: &local,
         certified: &certified,
@@ -236,6 +245,8 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
                 hello: *peer,
                 first,
                 dialled: false,
+                our_dial: local.dial,
+                lives,
             });
             Ok(())
         }

@@ -46,6 +46,7 @@ pub(crate) struct Hub {
     seeds: RefCell<BTreeMap<SocketAddr, Option<Bytes>>>,
     tasks: RefCell<JoinSet<()>>,
     dismissed: Notify,
+    seed_ended: Notify,
     pub(crate) bad_peers: LogGate,
     pub(crate) failed_handshakes: LogGate,
     pings: Cell<u64>,
@@ -71,6 +72,7 @@ impl Hub {
             seeds: RefCell::default(),
             tasks: RefCell::default(),
             dismissed: Notify::new(),
+            seed_ended: Notify::new(),
             bad_peers: LogGate::default(),
             failed_handshakes: LogGate::default(),
             pings: Cell::new(0),
@@ -132,6 +134,17 @@ impl Hub {
         }
     }
 
+    /// Completes when no driver is left.
+    pub(crate) async fn all_dismissed(&self) {
+        loop {
+            let dismissed = self.dismissed.notified();
+            if self.drivers.borrow().is_empty() {
+                return;
+            }
+            dismissed.await;
+        }
+    }
+
     pub(crate) fn drivers(&self) -> Vec<Rc<Driver>> {
         self.drivers.borrow().values().cloned().collect()
     }
@@ -151,11 +164,25 @@ impl Hub {
             // Whoever is at the address of a seed is being dialled too.
             WireLink::None => {
                 let seeds = self.seeds.borrow();
-                if addrs.into_iter().flatten().any(|addr| seeds.contains_key(&addr)) {
+                if addrs.into_iter().flatten().any(|addr| seeds.contains_key(&canonical(addr))) {
                     known.link = WireLink::Dialling;
                 }
             }
             _ => {}
+        }
+        known
+    }
+
+    /// What matters to the end of a dial of ours with this number. The peer has let it replace an association that
+    /// was told of earlier dials only, so that one counts for nothing here.
+    pub(crate) fn known_to_dial(&self, node: NodeId, dial: u64) -> Known {
+        let mut known = self.shared.known(node);
+        let association = self.shared.of_node(node);
+        let told = association.and_then(|found| {
+            self.drivers.borrow().get(&found.peer().id).map(|found| found.our_dial())
+        });
+        if told.is_none_or(|told| told < dial) {
+            known.link = WireLink::None;
         }
         known
     }
@@ -187,6 +214,7 @@ impl Hub {
 
     /// Dials an address whose node is not known; `pending` goes out when it answers.
     pub(crate) fn dial_seed(self: &Rc<Self>, addr: SocketAddr, pending: Option<Bytes>) {
+        let addr = canonical(addr);
         let mut seeds = self.seeds.borrow_mut();
         if let Some(waiting) = seeds.get_mut(&addr) {
             if let Some(pending) = pending
@@ -215,6 +243,7 @@ impl Hub {
     async fn run_seed(self: &Rc<Self>, addr: SocketAddr) {
         let result = dial(self, addr, None).await;
         let pending = self.seeds.borrow_mut().remove(&addr).flatten();
+        self.seed_ended.notify_waiters();
         match result {
             Ok(Dialled::Established(established)) => {
                 let driver = self.adopt(*established);
@@ -233,6 +262,17 @@ impl Hub {
                 }
                 self.events.refused(addr, &reason);
             }
+        }
+    }
+
+    /// Completes when no dial to a seed at this address is under way: it may find who is to be dialled there.
+    pub(crate) async fn no_seed_at(&self, addr: SocketAddr) {
+        loop {
+            let ended = self.seed_ended.notified();
+            if !self.seeds.borrow().contains_key(&canonical(addr)) {
+                return;
+            }
+            ended.await;
         }
     }
 
@@ -284,7 +324,12 @@ impl Hub {
         self.drivers.borrow().values().any(|driver| {
             let link = driver.association.link();
             matches!(link, Link::Dialling | Link::Up { .. })
-                && driver.association.dial_addr() == addr
+                && canonical(driver.association.dial_addr()) == canonical(addr)
         })
     }
+}
+
+/// IPv4 addresses in one form, whatever the socket.
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

@@ -86,16 +86,17 @@ impl Shared {
         })
     }
 
-    /// What this node says in a welcome: the number of the last dial is in it.
-    pub(crate) fn hello(&self) -> Hello {
-        lock(&self.hello).clone()
+    /// What this node says in a welcome, with the number of its last dial; and which of its lives says so.
+    pub(crate) fn hello(&self) -> (Hello, u64) {
+        let hello = lock(&self.hello);
+        (hello.clone(), self.lives())
     }
 
-    /// What this node says in the hello of its next dial.
-    pub(crate) fn next_hello(&self) -> Hello {
+    /// What this node says in the hello of its next dial; and which of its lives says so.
+    pub(crate) fn next_hello(&self) -> (Hello, u64) {
         let mut hello = lock(&self.hello);
         hello.dial += 1;
-        hello.clone()
+        (hello.clone(), self.lives())
     }
 
     /// The association with this life of a node, new if need be. One that is closed if there cannot be any.
@@ -158,8 +159,11 @@ impl Shared {
     }
 
     pub(crate) fn reincarnate(&self, incarnation: Incarnation) {
-        lock(&self.hello).incarnation = incarnation;
+        let mut hello = lock(&self.hello);
+        hello.incarnation = incarnation;
+        // Under the lock, so that no hello of one life is taken for another's.
         self.lives.fetch_add(1, Ordering::AcqRel);
+        drop(hello);
         self.all().iter().for_each(|association| association.nudge());
     }
 

@@ -21,6 +21,8 @@ use crate::{
 
 /// Pieces taken from QUIC at once; each is one packet's share of the stream at most.
 const PIECES_MAX: usize = 32;
+/// Bytes given to a reader before its frames are taken out: with a partial frame they fit one slab of 64 KiB.
+const PUSH_BYTES_MAX: usize = 32 << 10;
 
 fn unexpected(frame: &Frame) -> End {
     let text = format!("a {} frame has no place here", frame.header.kind);
@@ -40,25 +42,46 @@ async fn read_frames(
 ) -> Result<(), End> {
     let counters = &live.association.counters;
     let mut pieces: [Bytes; PIECES_MAX] = Default::default();
-    loop {
-        while let Some(frame) = reader.next().map_err(|cause| malformed(&cause))? {
-            Counters::add(&counters.frames_received, 1);
-            if let Some(observer) = live.association.observer() {
-                let (kind, payload) = (frame.header.kind as u8, frame.payload.bytes());
-                observer.observe(Observed::Frame { inbound: true, kind, payload });
-            }
-            take(frame)?;
-        }
-        let Some(count) = stream.read_chunks(&mut pieces).await? else { break };
+    // The control stream's reader may have frames from behind the handshake.
+    drain(live, &mut reader, &mut take)?;
+    while let Some(count) = stream.read_chunks(&mut pieces).await? {
+        let mut pushed = 0;
+        let mut received = 0;
         for piece in &mut pieces[..count] {
             let piece = std::mem::take(piece);
-            Counters::add(&counters.bytes_received, piece.len() as u64);
+            received += piece.len();
+            pushed += piece.len();
             reader.push(&piece);
+            if pushed >= PUSH_BYTES_MAX {
+                pushed = 0;
+                drain(live, &mut reader, &mut take)?;
+            }
         }
+        Counters::add(&counters.bytes_received, received as u64);
+        drain(live, &mut reader, &mut take)?;
         // A peer that sends without a pause must not keep the thread from the others.
         tokio::task::coop::consume_budget().await;
     }
     reader.end().map_err(|cause| malformed(&cause))
+}
+
+/// Gives every whole frame to `take`.
+fn drain(
+    live: &Live,
+    reader: &mut FrameReader,
+    take: &mut impl FnMut(Frame) -> Result<(), End>,
+) -> Result<(), End> {
+    let mut count = 0;
+    while let Some(frame) = reader.next().map_err(|cause| malformed(&cause))? {
+        count += 1;
+        if let Some(observer) = live.association.observer() {
+            let (kind, payload) = (frame.header.kind as u8, frame.payload.bytes());
+            observer.observe(Observed::Frame { inbound: true, kind, payload });
+        }
+        take(frame)?;
+    }
+    Counters::add(&live.association.counters.frames_received, count);
+    Ok(())
 }
 
 /// Reads the control stream until the connection ends.
@@ -106,7 +129,7 @@ pub(crate) async fn read_lanes(live: Rc<Live>) -> Result<Part, End> {
         let stream = tokio::select! {
             biased;
             Some(ended) = lanes.join_next() => {
-                settle(ended)?;
+                ended.map_err(End::from)??;
                 continue;
             }
             stream = live.connection.accept_uni() => stream,
@@ -121,23 +144,13 @@ pub(crate) async fn read_lanes(live: Rc<Live>) -> Result<Part, End> {
     // The lanes still have what had arrived.
     while let Some(ended) = lanes.join_next().await {
         match ended {
-            Err(failed) => settle(Err(failed))?,
+            Err(failed) => return Err(failed.into()),
             // Each says that the connection is lost; a frame error says more than that.
             Ok(Err(end)) if end.close.is_some() => return Err(end),
             Ok(_) => {}
         }
     }
     Err(lost.into())
-}
-
-fn settle(ended: Result<Result<(), End>, tokio::task::JoinError>) -> Result<(), End> {
-    match ended {
-        Ok(result) => result,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Ok(()),
-        },
-    }
 }
 
 /// What a stream says it is: a lane that was announced and not opened before.

@@ -14,7 +14,9 @@ use bytes::Bytes;
 use odeon_message::{ActorKey, EncodeError};
 use odeon_wire::{
     CreditBook, CreditRefused, CreditTotal, Extensions, FrameWriter, GrantError, Header,
-    InitialCredit, LaneState, Position, expire, format::CREDIT_ENTRIES_MAX, write_empty,
+    InitialCredit, LaneState, Position, expire,
+    format::{CREDIT_ENTRIES_MAX, HEADER_BYTES},
+    write_empty,
 };
 
 use super::{
@@ -51,6 +53,8 @@ struct Inner {
     last_batch_bytes: usize,
     credit: CreditBook,
     window: InitialCredit,
+    /// Bytes up to which paid frames are taken; prepaid ones have as much again.
+    bytes_max: usize,
     /// Longest frame the peer reads.
     frame_bytes_max: usize,
     rooms: Rooms,
@@ -94,7 +98,8 @@ impl Lane {
         let window = InitialCredit::default();
         let inner = Inner {
             phase: Phase::Fresh,
-            books: LaneState::new(bytes_max),
+            books: LaneState::new(bytes_max.saturating_mul(2)),
+            bytes_max,
             batch: Vec::new(),
             last_batch_bytes: 0,
             credit: CreditBook::new(window, CREDIT_ENTRIES_MAX),
@@ -317,6 +322,14 @@ impl Lane {
 }
 
 impl Inner {
+    /// Whether a frame of this length has room. Replies must not be refused because messages fill the lane, so
+    /// there is as much room again for what is prepaid; what others prepaid is bounded by their ask tables.
+    fn fits(&self, frame_bytes: usize, paid: bool) -> bool {
+        let bytes = self.books.bytes();
+        let fits_paid = bytes == 0 || bytes.saturating_add(frame_bytes) <= self.bytes_max;
+        if paid { fits_paid } else { self.books.fits(frame_bytes) }
+    }
+
     /// Returns the frame's position and where its payload is.
     fn append(
         &mut self,
@@ -325,7 +338,7 @@ impl Inner {
     ) -> Result<(Position, Range<usize>), SendRefused> {
         let receiver = parcel.header.receiver;
         // Before anything is encoded: most refusals need no more than this.
-        if !self.books.fits(odeon_wire::format::HEADER_BYTES) {
+        if !self.fits(HEADER_BYTES, paid) {
             return Err(SendRefused::LaneFull);
         }
         if paid && !self.credit.has_room(receiver, 1) {
@@ -342,7 +355,7 @@ impl Inner {
         (parcel.encode)(writer.payload())?;
         let payload_end = writer.payload().len();
         let frame_bytes = writer.finish(self.frame_bytes_max)?;
-        let refused = if !self.books.fits(frame_bytes) {
+        let refused = if !self.fits(frame_bytes, paid) {
             self.batch.truncate(start);
             Some(SendRefused::LaneFull)
         } else if paid {

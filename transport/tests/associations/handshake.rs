@@ -7,7 +7,7 @@ use odeon_transport::{Ca, LostReason, RefusedReason, SendRefused, TransportConfi
 
 use crate::{
     net::{Net, now},
-    node::{Event, Plan, addr, downs, key, run, send, try_send, ups},
+    node::{Event, Plan, addr, config, downs, key, run, send, try_send, ups},
 };
 
 #[test]
@@ -145,6 +145,27 @@ fn seeds_that_dial_each_other_become_one_association() {
 }
 
 #[test]
+fn a_seed_that_is_dialled_twice_becomes_one_association() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        // Nobody knows yet that this is the same node.
+        a.transport.dial_seed(b.addr);
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        a.transport.dial_seed(b.addr);
+        a.until_up(1).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for node in [&a, &b] {
+            assert_eq!(ups(&node.events()), 1, "{:?}", node.events());
+            assert!(downs(&node.events()).is_empty(), "{:?}", node.events());
+        }
+        assert!(to_b.is_up());
+    });
+}
+
+#[test]
 fn a_node_that_restarted_is_a_new_association() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
@@ -239,8 +260,7 @@ fn an_incompatible_message_is_refused_before_it_is_sent() {
 fn a_silent_dialler_is_dropped_after_the_handshake_timeout() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
-        let config =
-            TransportConfig { handshake_timeout: Duration::from_secs(2), ..Default::default() };
+        let config = TransportConfig { handshake_timeout: Duration::from_secs(2), ..config() };
         let a = Plan { config, ..Plan::new(&net, &ca, "a", 1) }.start();
         a.transport.dial_seed(addr(99));
         a.until("refusal", |events| {

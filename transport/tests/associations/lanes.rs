@@ -7,7 +7,7 @@ use odeon_transport::{Ca, FrameKind, Header, SendRefused, TransportConfig};
 
 use crate::{
     net::Net,
-    node::{Event, Plan, key, run, send, try_send},
+    node::{Event, Plan, config, key, run, send, try_send},
 };
 
 #[test]
@@ -69,7 +69,7 @@ fn a_frame_longer_than_the_peer_reads_is_not_taken() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
         let a = Plan::new(&net, &ca, "a", 1).start();
-        let config = TransportConfig { frame_bytes_max: 128 << 10, ..Default::default() };
+        let config = TransportConfig { frame_bytes_max: 128 << 10, ..config() };
         let b = Plan { config, ..Plan::new(&net, &ca, "b", 2) }.start();
         let to_b = a.to(&b);
         to_b.keep(true);
@@ -114,6 +114,41 @@ fn replies_cost_no_credit_and_control_frames_pass_lanes() {
         };
         b.until("both", |events| has(events, FrameKind::Reply) && has(events, FrameKind::Cancel))
             .await;
+    });
+}
+
+#[test]
+fn replies_have_room_in_a_lane_that_is_full_of_messages() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig { lanes: 1, ..config() };
+        let a = Plan { config, ..Plan::new(&net, &ca, "a", 1) }.start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        a.until_up(1).await;
+        // Nothing is awaited, so nothing leaves.
+        let payload = vec![1; 100_000];
+        let mut slots = 0..;
+        let refused = loop {
+            if let Err(refused) = try_send(&to_b, key(slots.next().unwrap()), &payload) {
+                break refused;
+            }
+        };
+        assert!(matches!(refused, SendRefused::LaneFull), "{refused}");
+        let reply = Header::of_ask(FrameKind::Reply, AskId(1));
+        let send_reply = || {
+            to_b.send_prepaid(key(1), reply, &mut |out| {
+                out.extend_from_slice(&payload);
+                Ok(())
+            })
+        };
+        for _ in 0..40 {
+            send_reply().unwrap();
+        }
+        assert!(matches!((0..40).find_map(|_| send_reply().err()), Some(SendRefused::LaneFull)));
+        send(&to_b, key(1), b"after").await;
+        b.until("after", |_| b.payloads().contains(&b"after".to_vec())).await;
     });
 }
 

@@ -7,7 +7,7 @@ use odeon_transport::{Ca, LostReason, SendRefused, TransportConfig};
 
 use crate::{
     net::Net,
-    node::{Event, Plan, downs, key, run, send, try_send, ups},
+    node::{Event, Plan, config, downs, key, run, send, try_send, ups},
 };
 
 #[test]
@@ -17,7 +17,7 @@ fn a_lost_connection_is_made_again_and_labels_stay_true() {
         let config = TransportConfig {
             idle_timeout: Duration::from_secs(3),
             undeliverable_after: Duration::from_secs(60),
-            ..Default::default()
+            ..config()
         };
         let a = Plan { config: config.clone(), ..Plan::new(&net, &ca, "a", 1) }.start();
         let b = Plan { config, ..Plan::new(&net, &ca, "b", 2) }.start();
@@ -50,7 +50,7 @@ fn frames_that_find_no_connection_are_given_up_as_not_delivered() {
         let config = TransportConfig {
             idle_timeout: Duration::from_secs(3),
             undeliverable_after: Duration::from_secs(10),
-            ..Default::default()
+            ..config()
         };
         let a = Plan { config, ..Plan::new(&net, &ca, "a", 1) }.start();
         let b = Plan::new(&net, &ca, "b", 2).start();

@@ -41,6 +41,10 @@ struct Inner {
     cuts: BTreeSet<(SocketAddr, SocketAddr)>,
     sent: u64,
     lives: u64,
+    /// Packets lost of a hundred, and the latest that one arrives after the latency.
+    loss_percent: u64,
+    jitter: Duration,
+    random: u64,
 }
 
 #[derive(Clone, Default)]
@@ -52,7 +56,27 @@ impl std::fmt::Debug for Net {
     }
 }
 
+impl Inner {
+    fn random(&mut self) -> u64 {
+        split_mix(&mut self.random)
+    }
+}
+
+pub(crate) fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 impl Net {
+    /// From now on packets are lost and overtake each other.
+    pub(crate) fn disturb(&self, seed: u64, loss_percent: u64, jitter: Duration) {
+        let mut inner = self.0.lock().unwrap();
+        (inner.random, inner.loss_percent, inner.jitter) = (seed, loss_percent, jitter);
+    }
+
     pub(crate) fn bind(&self, addr: SocketAddr) -> Arc<Socket> {
         let mut inner = self.0.lock().unwrap();
         inner.lives += 1;
@@ -85,14 +109,17 @@ impl Net {
             return;
         }
         inner.sent += 1;
-        if inner.cuts.contains(&(packet.from, packet.to)) {
+        let lost = inner.random() % 100 < inner.loss_percent;
+        if lost || inner.cuts.contains(&(packet.from, packet.to)) {
             return;
         }
+        let jitter_us = u64::try_from(inner.jitter.as_micros()).unwrap();
+        let delay = LATENCY + Duration::from_micros(inner.random() % (jitter_us + 1));
         drop(inner);
         let net = self.clone();
         // Timers of one instant fire in the order they were made, so packets keep theirs.
         tokio::task::spawn_local(async move {
-            tokio::time::sleep(LATENCY).await;
+            tokio::time::sleep(delay).await;
             net.arrive(packet);
         });
     }
@@ -313,12 +340,7 @@ impl Env for TestEnv {
     fn entropy(&self, out: &mut [u8]) {
         let mut state = self.0.lock().unwrap();
         for byte in out {
-            // SplitMix64.
-            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = *state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            *byte = (z ^ (z >> 31)) as u8;
+            *byte = split_mix(&mut state) as u8;
         }
     }
 }

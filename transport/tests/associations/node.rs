@@ -101,6 +101,11 @@ pub(crate) struct Plan<'a> {
     pub(crate) config: TransportConfig,
 }
 
+/// A window small enough to be filled.
+pub(crate) fn config() -> TransportConfig {
+    TransportConfig { credit_messages: 256, ..Default::default() }
+}
+
 impl<'a> Plan<'a> {
     pub(crate) fn new(net: &'a Net, ca: &Ca, name: &'a str, port: u16) -> Self {
         let validity = Validity::from(now(), Duration::from_secs(86_400));
@@ -111,7 +116,7 @@ impl<'a> Plan<'a> {
             port,
             identity: ca.issue(name, validity).unwrap(),
             accepted: vec![(DEPOSIT, LAYOUT)],
-            config: TransportConfig::default(),
+            config: config(),
         }
     }
 

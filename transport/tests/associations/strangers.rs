@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject}
 
 use crate::{
     net::{Net, PausedRuntime, now},
-    node::{Node, Plan, addr, downs, key, run, send, ups},
+    node::{Node, Plan, addr, config, downs, key, run, send, ups},
 };
 
 struct Stranger {
@@ -346,7 +346,7 @@ fn something_else_than_a_handshake_is_malformed() {
 fn one_that_says_nothing_is_closed_in_time_and_only_so_many_are_listened_to() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
-        let config = TransportConfig { handshakes_max: 2, ..Default::default() };
+        let config = TransportConfig { handshakes_max: 2, ..config() };
         let node = Plan { config, ..Plan::new(&net, &ca, "node", 1) }.start();
         let started = tokio::time::Instant::now();
         let one = Stranger::connect(&net, &ca, "one", 66, &node).await;

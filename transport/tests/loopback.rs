@@ -1,0 +1,140 @@
+//! The same over this machine's own sockets: what the network in memory claims, real UDP must also show.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use odeon_env::{Env, RealEnv};
+use odeon_message::{ActorKey, AskId, Fingerprint, Incarnation, MessageId};
+use odeon_transport::{
+    Association, Ca, Flow, Frame, FrameKind, LocalHello, LostReason, MessageHeader, PeerId,
+    RefusedReason, RoomWaiter, Transport, TransportConfig, TransportEvents, Validity,
+};
+use tokio::{sync::Notify, task::LocalSet};
+
+#[derive(Default)]
+struct Log {
+    frames: Cell<usize>,
+    bytes: Cell<usize>,
+    up: Cell<usize>,
+    unreachable: RefCell<Vec<SocketAddr>>,
+    changed: Notify,
+}
+
+impl Log {
+    async fn until(&self, done: impl Fn(&Self) -> bool) {
+        let wait = async {
+            while !done(self) {
+                self.changed.notified().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("it happens in time");
+    }
+}
+
+impl TransportEvents for Log {
+    fn up(&self, _: &Arc<Association>) {
+        self.up.set(self.up.get() + 1);
+        self.changed.notify_one();
+    }
+
+    fn down(&self, _: &Arc<Association>, _: &LostReason) {}
+
+    fn frame(&self, _: &Arc<Association>, frame: Frame, _: Option<Flow>) {
+        if frame.header.kind == FrameKind::Message {
+            self.frames.set(self.frames.get() + 1);
+            self.bytes.set(self.bytes.get() + frame.payload.len());
+            self.changed.notify_one();
+        }
+    }
+
+    fn datagram(&self, _: PeerId, _: Bytes) {}
+
+    fn unreachable(&self, addr: SocketAddr) {
+        self.unreachable.borrow_mut().push(addr);
+        self.changed.notify_one();
+    }
+
+    fn refused(&self, addr: SocketAddr, reason: &RefusedReason) {
+        panic!("{addr}: {reason}");
+    }
+}
+
+fn start(ca: &Ca, name: &str) -> (Rc<Transport>, Rc<Log>, PeerId, SocketAddr) {
+    let env = RealEnv;
+    let socket = env.bind("127.0.0.1:0".parse().expect("an address")).expect("loopback is there");
+    let addr = socket.local_addr().expect("it is bound");
+    let validity = Validity::from(env.wall_clock(), Duration::from_secs(3600));
+    let identity = ca.issue(name, validity).expect("a good name");
+    let id = PeerId { node: identity.node_id(), incarnation: Incarnation(1) };
+    let accepted = vec![(MessageId::of("m"), Fingerprint(1))];
+    let hello = LocalHello { incarnation: id.incarnation, advertise: addr, accepted };
+    let log = Rc::new(Log::default());
+    let config = TransportConfig::default();
+    let transport =
+        Transport::start(Arc::new(env), socket, identity, hello, config, Rc::clone(&log) as _)
+            .expect("all is well");
+    (transport, log, id, addr)
+}
+
+async fn send(association: &Association, slot: u32, payload: &[u8]) {
+    let to = ActorKey { slot, generation: 0 };
+    let header = MessageHeader {
+        to,
+        message: MessageId::of("m"),
+        fingerprint: Some(Fingerprint(1)),
+        ask: AskId::NONE,
+        remaining: None,
+    };
+    let mut waiter = RoomWaiter::default();
+    loop {
+        let sent = association.try_send(header, &mut |out| {
+            out.extend_from_slice(payload);
+            Ok(())
+        });
+        match sent {
+            Ok(_) => break,
+            Err(refused) if refused.is_full() => {
+                std::future::poll_fn(|cx| association.poll_room(to, &mut waiter, cx)).await;
+            }
+            Err(refused) => panic!("{refused}"),
+        }
+    }
+    association.forget_room(to, &mut waiter);
+}
+
+#[tokio::test]
+async fn messages_pass_and_a_closed_endpoint_is_noticed() {
+    let test = async {
+        let ca = Ca::in_memory("demo").expect("a good name");
+        let (a, a_log, ..) = start(&ca, "a");
+        let (b, b_log, b_id, b_addr) = start(&ca, "b");
+        let to_b = a.peers().associate(b_id, b_addr);
+        to_b.keep(true);
+        for number in 0..20_000_u32 {
+            send(&to_b, number % 7, &number.to_le_bytes()).await;
+        }
+        let large = vec![3; 900_000];
+        for slot in 0..20 {
+            send(&to_b, slot, &large).await;
+        }
+        b_log.until(|log| log.frames.get() == 20_020).await;
+        assert_eq!(b_log.bytes.get(), 20_000 * 4 + 20 * 900_000);
+        assert_eq!((a_log.up.get(), b_log.up.get()), (1, 1));
+        b.close(Duration::from_secs(2)).await;
+        drop(b);
+        if cfg!(target_os = "linux") {
+            // quinn's tasks give the socket up when they are polled next.
+            tokio::task::yield_now().await;
+            a.probe(b_addr);
+            a_log.until(|log| log.unreachable.borrow().contains(&b_addr)).await;
+        }
+        a.close(Duration::from_secs(2)).await;
+    };
+    LocalSet::new().run_until(test).await;
+}

@@ -141,7 +141,6 @@ impl Association {
         // First, so that whoever appends after the lanes were emptied sees it and asks for a connection.
         self.up.store(false, Ordering::Release);
         *lock(&self.control) = None;
-        self.advance(LinkEvent::Lost);
         self.lanes.iter().map(Lane::lose).sum()
     }
 

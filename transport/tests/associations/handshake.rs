@@ -166,6 +166,31 @@ fn a_seed_that_is_dialled_twice_becomes_one_association() {
 }
 
 #[test]
+fn a_dial_that_was_not_needed_replaces_on_both_sides() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        for (dialler, other) in [(&a, &b), (&b, &a), (&a, &b)] {
+            dialler.transport.dial_seed(other.addr);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            // Gossip for a node of another name, at the address of one that is associated.
+            let stranger = odeon_message::NodeId::of("stranger");
+            dialler.transport.datagram((stranger, other.addr), "gossip".into());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            for node in [&a, &b] {
+                let events = node.events();
+                let lost = downs(&events).len();
+                assert_eq!(ups(&events), lost + 1, "{events:?}");
+            }
+        }
+        // The seeds were associated already, so only gossip dialled.
+        assert_eq!(ups(&a.events()), 4, "{:?}", a.events());
+        assert!(a.to(&b).is_up() && b.to(&a).is_up());
+    });
+}
+
+#[test]
 fn a_node_that_restarted_is_a_new_association() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());

@@ -8,19 +8,19 @@
 use std::{
     net::SocketAddr,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use odeon_actor::{
-    ActorSystem, ExitKind, ExitReason, Flow, Inbound as InboundMessage, NetworkWatcher, ReplyPath,
+    ActorSystem, ExitKind, ExitReason, Inbound as InboundMessage, NetworkWatcher, ReplyPath,
     ReplyTo, TerminatedSink, WatchId,
 };
-use odeon_message::{ActorKey, AskId, EncodeError, Failure};
+use odeon_message::{ActorKey, AskId, Credit, EncodeError, Failure};
 use odeon_transport::{
     Association, LostReason, PeerId, RefusedReason, TransportEvents,
 };
-use odeon_wire::{Frame, FrameKind, Refuse};
+use odeon_wire::{Frame, FrameKind, PayloadError, Refuse};
 
 use crate::{
     frames,
@@ -33,16 +33,6 @@ pub(crate) struct Inbound {
     pub(crate) system: ActorSystem,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) news: Rc<Newsfeed>,
-}
-
-/// The credit of one sender at one receiver, as the actor system knows it.
-struct InboundFlow(Mutex<Option<odeon_transport::Flow>>);
-
-impl Flow for InboundFlow {
-    fn consumed(&self, _: usize) {
-        // Dropping it gives the credit back.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
 }
 
 /// The way back to one peer: its association.
@@ -71,8 +61,10 @@ impl TerminatedSink for TellTerminated {
 }
 
 impl Inbound {
-    fn message(&self, peer: &Arc<Association>, frame: Frame, flow: Option<odeon_transport::Flow>) {
+    fn message(&self, peer: &Arc<Association>, frame: Frame, credit: Option<Credit>) {
         let header = frame.header;
+        // Every message frame comes with its credit.
+        let Some(credit) = credit else { return };
         let tell = header.ask == AskId::NONE;
         let reply = (!tell).then(|| ReplyTo {
             ask: header.ask,
@@ -85,7 +77,7 @@ impl Inbound {
             payload: frame.payload,
             remaining: frame.extensions.remaining,
             reply,
-            flow: Arc::new(InboundFlow(Mutex::new(flow))),
+            credit,
         });
         if let Err(failure) = delivered {
             tracing::debug!(
@@ -107,12 +99,13 @@ impl Inbound {
         });
     }
 
-    fn watch(&self, peer: &Arc<Association>, frame: &Frame) {
-        let Some(watch) = self.read(peer, frames::read_watch(frame)) else { return };
+    fn watch(&self, peer: &Arc<Association>, frame: &Frame) -> Result<(), PayloadError> {
+        let watch = frames::read_watch(frame)?;
         let PeerId { node, incarnation } = peer.peer().id;
         let watcher = NetworkWatcher { node, incarnation, watch: watch.id };
         if frame.header.kind == FrameKind::Unwatch {
-            return self.system.unwatch_from_network(watch.watched, watcher);
+            self.system.unwatch_from_network(watch.watched, watcher);
+            return Ok(());
         }
         let sink = Arc::new(TellTerminated { peer: Arc::clone(peer), watcher: watch.watcher });
         if let Err(failure) = self.system.watch_from_network(watch.watched, watcher, sink) {
@@ -120,29 +113,21 @@ impl Inbound {
             let reason = ExitReason::new(ExitKind::Killed, &failure.to_string());
             frames::terminated(peer, watch.watcher, watch.id, watch.watched, &reason);
         }
+        Ok(())
     }
 
-    fn terminated(&self, peer: &Arc<Association>, frame: &Frame) {
-        let Some((watch, reason)) = self.read(peer, frames::read_terminated(frame)) else { return };
+    fn terminated(&self, peer: &Arc<Association>, frame: &Frame) -> Result<(), PayloadError> {
+        let (watch, reason) = frames::read_terminated(frame)?;
         let PeerId { node, incarnation } = peer.peer().id;
         self.system.terminated_from_network(node, incarnation, watch, reason);
-    }
-
-    /// What a control frame says; one that cannot be read ends the connection, as every broken frame does.
-    fn read<T>(
-        &self,
-        peer: &Arc<Association>,
-        read: Result<T, odeon_wire::PayloadError>,
-    ) -> Option<T> {
-        read.inspect_err(|error| tracing::debug!(peer = %peer.peer().id, %error, "broken frame")).ok()
+        Ok(())
     }
 }
 
 impl TransportEvents for Inbound {
     fn up(&self, peer: &Arc<Association>) {
         let PeerId { node, incarnation } = peer.peer().id;
-        for (watch, address) in self.system.remote_watches(node, incarnation) {
-            let watcher = None;
+        for (watch, address, watcher) in self.system.remote_watches(node, incarnation) {
             // The connection is gone again: the next `up` sends them.
             let _ = frames::watch(peer, watch, address.key, watcher);
         }
@@ -155,16 +140,22 @@ impl TransportEvents for Inbound {
         self.news.push(News::ConnectionLost(peer.peer().id));
     }
 
-    fn frame(&self, peer: &Arc<Association>, frame: Frame, flow: Option<odeon_transport::Flow>) {
+    fn frame(
+        &self,
+        peer: &Arc<Association>,
+        frame: Frame,
+        credit: Option<Credit>,
+    ) -> Result<(), PayloadError> {
         match frame.header.kind {
-            FrameKind::Message => self.message(peer, frame, flow),
+            FrameKind::Message => self.message(peer, frame, credit),
             FrameKind::Reply | FrameKind::Error => self.answer(peer, frame),
-            FrameKind::Watch | FrameKind::Unwatch => self.watch(peer, &frame),
-            FrameKind::Terminated => self.terminated(peer, &frame),
+            FrameKind::Watch | FrameKind::Unwatch => return self.watch(peer, &frame),
+            FrameKind::Terminated => return self.terminated(peer, &frame),
             // The asker gave up. Its answer, if one still comes, is ignored there.
             FrameKind::Cancel => {}
             kind => tracing::debug!(peer = %peer.peer().id, %kind, "frame of a kind that has no use yet"),
         }
+        Ok(())
     }
 
     fn datagram(&self, from: PeerId, bytes: Bytes) {

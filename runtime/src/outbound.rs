@@ -7,7 +7,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -84,7 +87,12 @@ pub(crate) struct OutboundRemotes(pub(crate) Arc<Outbound>);
 
 impl Remotes for OutboundRemotes {
     fn route(&self, to: Address) -> Arc<dyn Route> {
-        Arc::new(RemoteRoute { outbound: Arc::clone(&self.0), to, association: OnceLock::new() })
+        Arc::new(RemoteRoute {
+            outbound: Arc::clone(&self.0),
+            to,
+            association: OnceLock::new(),
+            agreed: AtomicU64::new(0),
+        })
     }
 }
 
@@ -94,6 +102,8 @@ struct RemoteRoute {
     to: Address,
     /// Found at the first send. An association is one life of a node, as is a reference, so it never changes.
     association: OnceLock<Arc<Association>>,
+    /// The last message type whose layout the peer was found to share; a life of a node never changes its mind.
+    agreed: AtomicU64,
 }
 
 impl RemoteRoute {
@@ -111,17 +121,25 @@ impl RemoteRoute {
         parcel: &mut dyn Parcel,
         ask: AskId,
     ) -> Result<Position, Refused> {
+        let agreed = self.agreed.load(Ordering::Relaxed) == parcel.message().0;
         let header = MessageHeader {
             to: self.to.key,
             message: parcel.message(),
-            fingerprint: Some(self.outbound.layout(parcel)),
+            fingerprint: (!agreed).then(|| self.outbound.layout(parcel)),
             ask,
             remaining: parcel.remaining(),
         };
         let name = parcel.name();
-        association
-            .try_send(header, &mut |out| parcel.encode(out))
-            .map_err(|refused| Refused { failure: describe(name, &refused) })
+        let sent = association.try_send(header, &mut |out| parcel.encode(out));
+        match sent {
+            Ok(position) => {
+                if !agreed {
+                    self.agreed.store(header.message.0, Ordering::Relaxed);
+                }
+                Ok(position)
+            }
+            Err(refused) => Err(Refused { failure: describe(name, &refused) }),
+        }
     }
 }
 
@@ -189,8 +207,7 @@ impl Route for RemoteRoute {
         }
     }
 
-    fn watch(&self, watch: WatchId) -> Result<(), ExitReason> {
-        let watcher: Option<ActorKey> = None;
+    fn watch(&self, watch: WatchId, watcher: Option<ActorKey>) -> Result<(), ExitReason> {
         let lost = |refused: Refused| ExitReason::new(ExitKind::NodeLost, &refused.failure.detail);
         let association = self.association().map_err(lost)?;
         // Whoever watches must hear of the end, also when it sends nothing.

@@ -6,10 +6,10 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use odeon_message::{Incarnation, NodeId};
-use odeon_wire::{CloseCode, Refuse};
+use odeon_message::{Credit, Incarnation, NodeId};
+use odeon_wire::{CloseCode, PayloadError, Refuse};
 
-use crate::{Association, Flow, Frame};
+use crate::{Association, Frame};
 
 /// One life of one node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -41,8 +41,16 @@ pub trait TransportEvents {
     /// A frame from `peer`, of any kind but those that the transport keeps for itself (handshake, credit, ping,
     /// close). Frames of one lane come in order.
     ///
-    /// `flow` comes with message frames: dropping it, or saying that it was consumed, gives their credit back.
-    fn frame(&self, peer: &Arc<Association>, frame: Frame, flow: Option<Flow>);
+    /// `credit` comes with message frames: dropping it gives it back.
+    ///
+    /// # Errors
+    /// When the payload of a control frame is malformed: the connection is closed with that reason.
+    fn frame(
+        &self,
+        peer: &Arc<Association>,
+        frame: Frame,
+        credit: Option<Credit>,
+    ) -> Result<(), PayloadError>;
 
     /// A gossip datagram.
     fn datagram(&self, from: PeerId, bytes: Bytes);

@@ -30,7 +30,6 @@ mod tls;
 
 pub use association::{
     Association, AssociationStats, MessageHeader, PeerInfo, Position, RoomWaiter, SendRefused,
-    flow::Flow,
 };
 pub use ca::{Ca, CaError, PemPair, Validity};
 pub use config::{ConfigError, DATAGRAM_BYTES_MAX, TransportConfig};

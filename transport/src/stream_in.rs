@@ -116,7 +116,7 @@ fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
         FrameKind::Hello | FrameKind::Welcome | FrameKind::Refuse => {
             return Err(unexpected(&frame));
         }
-        _ => live.hub.events.frame(association, frame, None),
+        _ => tell(live, frame, None)?,
     }
     Ok(())
 }
@@ -193,16 +193,21 @@ fn take_from_lane(live: &Live, windows: &Arc<LaneWindows>, frame: Frame) -> Resu
     let overrun = |cause| End::protocol(CloseCode::CreditOverrun, &cause);
     match frame.header.kind {
         FrameKind::Message => {
-            let flow =
+            let credit =
                 windows.deliver(frame.header.receiver, frame.frame_bytes).map_err(overrun)?;
-            live.hub.events.frame(&live.association, frame, Some(flow));
+            tell(live, frame, Some(credit))?;
         }
         FrameKind::Credit => windows.forget(frame.header.receiver).map_err(overrun)?,
         // Streams of their own for large messages are not offered in this revision.
         FrameKind::Announce => return Err(unexpected(&frame)),
-        _ => live.hub.events.frame(&live.association, frame, None),
+        _ => tell(live, frame, None)?,
     }
     Ok(())
+}
+
+fn tell(live: &Live, frame: Frame, credit: Option<odeon_message::Credit>) -> Result<(), End> {
+    let taken = live.hub.events.frame(&live.association, frame, credit);
+    taken.map_err(|cause| malformed(&cause))
 }
 
 /// Reads datagrams until the connection ends.

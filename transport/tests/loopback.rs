@@ -10,9 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use odeon_env::{Env, RealEnv};
-use odeon_message::{ActorKey, AskId, Fingerprint, Incarnation, MessageId};
+use odeon_message::{ActorKey, AskId, Credit, Fingerprint, Incarnation, MessageId};
 use odeon_transport::{
-    Association, Ca, Flow, Frame, FrameKind, LocalHello, LostReason, MessageHeader, PeerId,
+    Association, Ca, Frame, FrameKind, LocalHello, LostReason, MessageHeader, PeerId,
     RefusedReason, RoomWaiter, Transport, TransportConfig, TransportEvents, Validity,
 };
 use tokio::{sync::Notify, task::LocalSet};
@@ -45,12 +45,13 @@ impl TransportEvents for Log {
 
     fn down(&self, _: &Arc<Association>, _: &LostReason) {}
 
-    fn frame(&self, _: &Arc<Association>, frame: Frame, _: Option<Flow>) {
+    fn frame(&self, _: &Arc<Association>, frame: Frame, _: Option<Credit>) -> Result<(), odeon_wire::PayloadError> {
         if frame.header.kind == FrameKind::Message {
             self.frames.set(self.frames.get() + 1);
             self.bytes.set(self.bytes.get() + frame.payload.len());
             self.changed.notify_one();
         }
+        Ok(())
     }
 
     fn datagram(&self, _: PeerId, _: Bytes) {}

@@ -108,8 +108,9 @@ impl<A: Actor> Context<A> {
             Place::Remote(route, _) => {
                 let watch = WatchId(token);
                 let to = route.address();
+                let key = me.exported();
                 system.remote_watches_table().insert(watch, me, to);
-                if let Err(reason) = route.watch(watch) {
+                if let Err(reason) = route.watch(watch, key) {
                     system.terminated_from_network(to.node, to.incarnation, watch, reason);
                 }
                 Target::Remote(route.clone())

@@ -7,14 +7,13 @@
 use std::{
     marker::PhantomData,
     ptr::{self, NonNull},
-    sync::Arc,
 };
 
-use odeon_message::{Codec, Failure, FailureKind, Message, Payload};
+use odeon_message::{Codec, Credit, Failure, FailureKind, Message, Payload};
 use tokio::time::Instant;
 
 use crate::{
-    Flow, Handler, Inbound, ReplyTo,
+    Handler, Inbound, ReplyTo,
     cell::{ActorCell, CellHead},
     envelope::{Envelope, EnvelopeCalls, Head},
     future_slot::Sink,
@@ -22,18 +21,6 @@ use crate::{
     stats::count,
     turn::Turn,
 };
-
-/// Gives credit back when it is dropped.
-struct Credit {
-    flow: Arc<dyn Flow>,
-    bytes: usize,
-}
-
-impl Drop for Credit {
-    fn drop(&mut self) {
-        self.flow.consumed(self.bytes);
-    }
-}
 
 #[repr(C)]
 struct InboundNode {
@@ -62,7 +49,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
         let InboundNode { payload, deadline, reply, credit, .. } = unsafe { open(node) };
         let asked = Asked::<M>::new(reply);
-        drop(credit);
+        turn.give_back(credit);
         let system = turn.worker.system().clone();
         let unwanted = match deadline {
             Some(deadline) if turn.now() >= deadline => Some(FailureKind::Deadline),
@@ -173,8 +160,7 @@ impl Envelope {
         inbound: Inbound,
         deadline: Option<Instant>,
     ) -> Self {
-        let Inbound { payload, reply, flow, .. } = inbound;
-        let credit = Credit { flow, bytes: payload.len() };
+        let Inbound { payload, reply, credit, .. } = inbound;
         let head = Head::new(FromNetwork::<A, M>::CALLS);
         let node = Box::new(InboundNode { head, payload, deadline, reply, credit });
         let node = NonNull::from(Box::leak(node)).cast();

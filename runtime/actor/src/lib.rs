@@ -56,7 +56,7 @@ pub use context::Context;
 pub use exit::{ExitKind, ExitReason, StartError};
 pub use registry::{AnyRef, NameChange, NameChanges, NameTaken};
 pub use remote::{
-    Flow, Inbound, Parcel, Refused, RemoteAnswer, Remotes, ReplyPath, ReplyTo, RoomWaiter, Route,
+    Inbound, Parcel, Refused, RemoteAnswer, Remotes, ReplyPath, ReplyTo, RoomWaiter, Route,
     TerminatedSink,
 };
 pub use reply::Reply;

@@ -1,7 +1,7 @@
 //! The seam to other nodes: what this crate asks of the network and what the network brings.
 //!
 //! Outward: [`Remotes`] finds a [`Route`] to an address, and a route takes [`Parcel`]s. Inward: an [`Inbound`]
-//! message with its [`ReplyPath`] and its [`Flow`]. What it is NOT: a network; the runtime implements the outward
+//! message with its [`ReplyPath`] and its [`Credit`]. What it is NOT: a network; the runtime implements the outward
 //! traits, the tests of this crate implement them in memory. Read `actor_ref.rs` for who sends and `inbound.rs` for
 //! how an inbound message becomes a handler's turn.
 
@@ -12,7 +12,7 @@ use std::{
 };
 
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, EncodeError, Failure, Fingerprint, MessageId, Payload,
+    ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, Fingerprint, MessageId, Payload,
 };
 
 use crate::{ExitReason, WatchId};
@@ -29,8 +29,8 @@ pub struct Inbound {
     pub remaining: Option<Duration>,
     /// For an ask: where the reply goes.
     pub reply: Option<ReplyTo>,
-    /// Whose credit it holds.
-    pub flow: Arc<dyn Flow>,
+    /// The credit it holds: given back when its handler begins or it is dropped.
+    pub credit: Credit,
 }
 
 /// Where the reply to an inbound ask goes.
@@ -56,13 +56,6 @@ pub trait ReplyPath: Send + Sync {
         let _ = ask;
         false
     }
-}
-
-/// Who is told that a message no longer takes up room.
-pub trait Flow: Send + Sync {
-    /// Called exactly once for each inbound message, when its handler begins or it is dropped, with the length of its
-    /// payload; from any thread; must not wait.
-    fn consumed(&self, bytes: usize);
 }
 
 /// Finds the way to other nodes.
@@ -120,7 +113,8 @@ pub trait Route: Send + Sync + 'static {
     ///
     /// # Errors
     /// When that incarnation is known to be lost: the watcher is told so at once.
-    fn watch(&self, watch: WatchId) -> Result<(), ExitReason>;
+    /// `watcher` is where messages reach the watcher, if they can: the news travels in their lane, behind the last.
+    fn watch(&self, watch: WatchId, watcher: Option<ActorKey>) -> Result<(), ExitReason>;
 
     /// The watch is over.
     fn unwatch(&self, watch: WatchId);

@@ -150,6 +150,13 @@ impl SlotTable {
 }
 
 impl CellPtr {
+    /// Where other nodes reach the actor, if one of them can know.
+    pub(crate) fn exported(&self) -> Option<ActorKey> {
+        let present = self.worker.system().slots().incarnation();
+        let key = self.if_bonds(|bonds| bonds.key).flatten();
+        key.filter(|(at, _)| *at == present).map(|(_, key)| key)
+    }
+
     /// The actor's address; takes a slot if it has none in this life of the node.
     pub(crate) fn address(&self) -> Result<Address, ExportError> {
         let system = self.worker.system();

@@ -2,6 +2,7 @@
 
 use std::task;
 
+use odeon_message::Credit;
 use tokio::time::Instant;
 
 use crate::worker::Worker;
@@ -19,13 +20,15 @@ pub(crate) struct Turn<'a> {
     pub(crate) cx: task::Context<'a>,
     /// Handlers begun in this turn.
     pub(crate) handled: u32,
+    /// Credit of inbound messages that were taken in this turn, given back together.
+    credit: Option<Credit>,
     /// The last clock read, and how many handlers had begun by then.
     read: Option<(Instant, u32)>,
 }
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(worker: &'a Worker, cx: task::Context<'a>) -> Self {
-        Self { worker, cx, handled: 0, read: None }
+        Self { worker, cx, handled: 0, credit: None, read: None }
     }
 
     /// The time: the clock is read once for a few messages.
@@ -37,6 +40,19 @@ impl<'a> Turn<'a> {
                 self.read = Some((now, self.handled));
                 now
             }
+        }
+    }
+
+    /// An inbound message was taken: its credit goes back to the sender when the turn ends, or another sender's
+    /// message comes.
+    pub(crate) fn give_back(&mut self, credit: Credit) {
+        match &mut self.credit {
+            Some(held) => {
+                if let Some(other) = held.absorb(credit) {
+                    *held = other;
+                }
+            }
+            none => *none = Some(credit),
         }
     }
 

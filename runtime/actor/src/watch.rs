@@ -200,10 +200,14 @@ impl RemoteWatches {
         }
     }
 
-    pub(crate) fn list(&self, node: NodeId, incarnation: Incarnation) -> Vec<(WatchId, Address)> {
+    pub(crate) fn list(
+        &self,
+        node: NodeId,
+        incarnation: Incarnation,
+    ) -> Vec<(WatchId, Address, CellPtr)> {
         let nodes = self.lock();
         let watches = nodes.get(&(node, incarnation)).into_iter().flatten();
-        watches.map(|(watch, remote)| (*watch, remote.target)).collect()
+        watches.map(|(watch, remote)| (*watch, remote.target, remote.watcher.clone())).collect()
     }
 }
 

@@ -9,6 +9,7 @@ extern crate self as odeon_message;
 
 mod check;
 mod codec;
+mod credit;
 mod failure;
 mod id;
 mod message;
@@ -18,6 +19,7 @@ mod scratch;
 
 pub use check::ARCHIVE_DEPTH_MAX;
 pub use codec::{Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire};
+pub use credit::{Credit, Creditor};
 pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, TellError};
 pub use id::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
 pub use message::Message;

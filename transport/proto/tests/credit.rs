@@ -88,7 +88,7 @@ impl Lane {
 
     fn consume(&mut self, receiver: usize) -> bool {
         let Some(bytes) = self.held[receiver].pop_front() else { return false };
-        self.grants.extend(self.table.consume(key(receiver), bytes));
+        self.grants.extend(self.table.consume(key(receiver), 1, bytes as u64));
         true
     }
 

@@ -1,15 +1,12 @@
 //! Credit given back: from the receiver's mailbox to the sender's book.
 //!
-//! The reader of an inbound lane counts each message as delivered and wraps it with a [`Flow`]. Where the message
-//! leaves its mailbox, on whatever thread, the flow counts it as consumed; when a grant is due it goes to the control
-//! queue. All of it belongs to one connection: a flow of an earlier one counts in its own books and nobody hears it.
+//! The reader of an inbound lane counts each message as delivered and wraps it with a [`Credit`]. Where the message
+//! leaves its mailbox, on whatever thread, the credit counts it as consumed; when a grant is due it goes to the control
+//! queue. All of it belongs to one connection: a credit of an earlier one counts in its own books and nobody hears it.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use odeon_message::ActorKey;
+use odeon_message::{ActorKey, Credit, Creditor};
 use odeon_wire::{InitialCredit, Overrun, WindowTable};
 
 use super::control::ControlQueue;
@@ -37,9 +34,10 @@ impl LaneWindows {
         self: &Arc<Self>,
         receiver: ActorKey,
         frame_bytes: usize,
-    ) -> Result<Flow, Overrun> {
+    ) -> Result<Credit, Overrun> {
         self.lock().deliver(receiver, frame_bytes)?;
-        Ok(Flow { windows: Arc::clone(self), receiver, frame_bytes })
+        let creditor: Arc<dyn Creditor> = self.clone();
+        Ok(Credit::new(creditor, receiver, frame_bytes as u64))
     }
 
     /// The sender forgot a receiver.
@@ -52,42 +50,13 @@ impl LaneWindows {
         let totals = self.lock().settle(SETTLE_MAX);
         totals.into_iter().for_each(|total| self.control.grant(total));
     }
+}
 
-    fn consume(&self, receiver: ActorKey, frame_bytes: usize) {
-        let grant = self.lock().consume(receiver, frame_bytes);
+impl Creditor for LaneWindows {
+    fn consumed(&self, receiver: ActorKey, messages: u64, bytes: u64) {
+        let grant = self.lock().consume(receiver, messages, bytes);
         if let Some(total) = grant {
             self.control.grant(total);
         }
-    }
-}
-
-/// The credit that one inbound message holds. Dropping it gives the credit back, from any thread.
-#[must_use = "dropping it says that the message was consumed"]
-pub struct Flow {
-    windows: Arc<LaneWindows>,
-    receiver: ActorKey,
-    frame_bytes: usize,
-}
-
-impl Flow {
-    /// The message left its mailbox, or was dropped: says so and gives the credit back.
-    pub fn consumed(self) {}
-
-    /// Length of the whole frame, which is what was charged.
-    #[must_use]
-    pub fn frame_bytes(&self) -> usize {
-        self.frame_bytes
-    }
-}
-
-impl Drop for Flow {
-    fn drop(&mut self) {
-        self.windows.consume(self.receiver, self.frame_bytes);
-    }
-}
-
-impl fmt::Debug for Flow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Flow({}, {} bytes)", self.receiver, self.frame_bytes)
     }
 }

@@ -28,7 +28,7 @@ use crate::LostReason;
 /// First capacity of a batch: one packet on an ordinary network.
 const BATCH_BYTES_LEAST: usize = 1 << 10;
 /// Largest capacity that a batch starts with.
-const BATCH_BYTES_START_MAX: usize = 64 << 10;
+const BATCH_BYTES_START_MAX: usize = 512 << 10;
 /// Receivers forgotten at once when the book is full, and in one sweep.
 const FORGET_MAX: usize = 1024;
 

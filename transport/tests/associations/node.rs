@@ -9,9 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, Incarnation, MessageId, NodeId};
+use odeon_message::{ActorKey, AskId, Credit, EncodeError, Fingerprint, Incarnation, MessageId, NodeId};
 use odeon_transport::{
-    Association, Ca, Flow, Frame, FrameKind, Header, Identity, LocalHello, LostReason,
+    Association, Ca, Frame, FrameKind, Header, Identity, LocalHello, LostReason,
     MessageHeader, PeerId, Position, RefusedReason, SendRefused, Transport, TransportConfig,
     TransportEvents, Validity,
 };
@@ -42,7 +42,7 @@ pub(crate) struct Log {
     changed: Notify,
     /// Credit is given back at once, unless the test holds it.
     pub(crate) hold: Cell<bool>,
-    pub(crate) held: RefCell<Vec<Flow>>,
+    pub(crate) held: RefCell<Vec<Credit>>,
     pub(crate) associations: RefCell<Vec<Arc<Association>>>,
 }
 
@@ -63,11 +63,17 @@ impl TransportEvents for Log {
         self.add(Event::Down(peer.peer().id, why.clone()));
     }
 
-    fn frame(&self, peer: &Arc<Association>, frame: Frame, flow: Option<Flow>) {
+    fn frame(
+        &self,
+        peer: &Arc<Association>,
+        frame: Frame,
+        flow: Option<Credit>,
+    ) -> Result<(), odeon_wire::PayloadError> {
         if self.hold.get() {
             self.held.borrow_mut().extend(flow);
         }
         self.add(Event::Frame(peer.peer().id, frame.header, frame.payload.bytes().to_vec()));
+        Ok(())
     }
 
     fn datagram(&self, from: PeerId, bytes: Bytes) {

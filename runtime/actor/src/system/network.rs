@@ -27,20 +27,20 @@ impl ActorSystem {
             let make = accepts.find(message)?;
             let inbound = inbound.take()?;
             let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
-            Some((cell.enter(make(inbound, deadline), None), cell.clone()))
+            Some(match cell.enter(make(inbound, deadline), None) {
+                Entered::Refused(envelope, kind) => Some((envelope, kind, cell.clone())),
+                _ => None,
+            })
         });
         match taken {
-            Some(Some((Entered::Refused(envelope, kind), cell))) => {
+            Some(Some(None)) => Ok(()),
+            Some(Some(Some((envelope, kind, cell)))) => {
                 count(&self.inner.counters.undelivered);
                 envelope.refuse(&cell.refusal(kind));
                 Ok(())
             }
-            Some(Some(_)) => Ok(()),
             missing => {
                 count(&self.inner.counters.refused);
-                if let Some(inbound) = inbound {
-                    inbound.flow.consumed(inbound.payload.len());
-                }
                 Err(match missing {
                     None => no_actor(to),
                     _ => Failure::not_delivered(
@@ -92,14 +92,16 @@ impl ActorSystem {
         self.inner.remote_watches.tell(node, incarnation, watch, &reason);
     }
 
-    /// Watches held here on actors of that life of that node, to be sent again after a reconnect.
+    /// Watches held here on actors of that life of that node, to be sent again after a reconnect: each with the watched
+    /// actor and where messages reach the watcher, if they can.
     #[must_use]
     pub fn remote_watches(
         &self,
         node: NodeId,
         incarnation: Incarnation,
-    ) -> Vec<(WatchId, Address)> {
-        self.inner.remote_watches.list(node, incarnation)
+    ) -> Vec<(WatchId, Address, Option<ActorKey>)> {
+        let watches = self.inner.remote_watches.list(node, incarnation).into_iter();
+        watches.map(|(watch, target, watcher)| (watch, target, watcher.exported())).collect()
     }
 
     /// That life of that node is over: everybody here who watches an actor of it is told

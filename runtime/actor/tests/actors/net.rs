@@ -8,14 +8,14 @@ use std::{
 
 use odeon_env::RealEnv;
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, EncodeError, Failure, FailureKind, Incarnation, NodeId,
+    ActorKey, Address, AskId, Certainty, Credit, Creditor, EncodeError, Failure, FailureKind, Incarnation, NodeId,
     Payload,
 };
 
 use crate::{
     fixture::system_of,
     odeon::{
-        ActorSystem, ExitKind, ExitReason, Flow, Inbound, NetworkWatcher, Parcel, Refused,
+        ActorSystem, ExitKind, ExitReason, Inbound, NetworkWatcher, Parcel, Refused,
         RemoteAnswer, Remotes, ReplyPath, ReplyTo, RoomWaiter, Route, SystemConfig, TerminatedSink,
         WatchId,
     },
@@ -113,7 +113,7 @@ impl Way {
             payload: Payload::copy_from(&bytes),
             remaining: parcel.remaining(),
             reply,
-            flow: self.net.clone(),
+            credit: Credit::new(self.net.clone(), self.to.key, bytes.len() as u64),
         };
         if let (Err(failure), Some(answer)) = (target.deliver(inbound), answer) {
             answer.path.fail(answer.ask, failure);
@@ -122,11 +122,12 @@ impl Way {
     }
 }
 
-impl Flow for Net {
-    fn consumed(&self, _: usize) {
+impl Creditor for Net {
+    fn consumed(&self, _: ActorKey, messages: u64, _: u64) {
         let mut state = self.state.lock().unwrap();
-        state.credit += 1;
-        state.given_back += 1;
+        let messages = usize::try_from(messages).unwrap();
+        state.credit += messages;
+        state.given_back += messages;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
@@ -183,7 +184,7 @@ impl Route for Way {
         Certainty::MayHaveRun
     }
 
-    fn watch(&self, watch: WatchId) -> Result<(), ExitReason> {
+    fn watch(&self, watch: WatchId, _: Option<ActorKey>) -> Result<(), ExitReason> {
         let lost = ExitReason::bare(ExitKind::NodeLost);
         let target = self.net.system(self.to.node).ok_or(lost)?;
         let incarnation = Incarnation(1);

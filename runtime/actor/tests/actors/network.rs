@@ -7,7 +7,7 @@ use std::{
 
 use odeon_env::RealEnv;
 use odeon_message::{
-    AskError, AskId, Certainty, Failure, FailureKind, Incarnation, MessageId, Payload, message,
+    AskError, AskId, Certainty, Credit, Failure, FailureKind, Incarnation, MessageId, Payload, message,
 };
 use tokio::{
     sync::oneshot,
@@ -253,7 +253,7 @@ fn broken_archives_harm_nobody_but_their_sender() {
                 payload: Payload::copy_from(&sound[..cut]),
                 remaining: None,
                 reply: Some(ReplyTo { ask, path: pair.net.clone() }),
-                flow: pair.net.clone(),
+                credit: Credit::new(pair.net.clone(), address.key, cut as u64),
             };
             pair.b.deliver(inbound).unwrap();
             let failure = failed.await.unwrap().unwrap_err();

@@ -26,7 +26,7 @@ const SWEEP_MAX: usize = 1024;
 ///     table.deliver(receiver, 64)?;
 /// }
 /// assert!(book.try_take(receiver, 64).is_err());
-/// let grant = table.consume(receiver, 64).expect("half the window was consumed");
+/// let grant = table.consume(receiver, 1, 64).expect("half the window was consumed");
 /// assert!(book.grant(grant)?, "there is room again");
 /// book.try_take(receiver, 64)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -36,6 +36,8 @@ pub struct CreditBook {
     window: InitialCredit,
     entries_max: usize,
     entries: IndexMap<ActorKey, Entry>,
+    /// Where the last receiver was found: messages go out in runs.
+    last: usize,
     /// Where the next sweep begins.
     hand: usize,
 }
@@ -87,13 +89,21 @@ impl CreditBook {
     #[must_use]
     pub fn new(window: InitialCredit, entries_max: usize) -> Self {
         let entries_max = entries_max.clamp(1, CREDIT_ENTRIES_MAX);
-        Self { window, entries_max, entries: IndexMap::new(), hand: 0 }
+        Self { window, entries_max, entries: IndexMap::new(), last: 0, hand: 0 }
     }
 
     /// Whether [`try_take`](Self::try_take) would succeed, apart from a full book.
     #[must_use]
-    pub fn has_room(&self, receiver: ActorKey, bytes: usize) -> bool {
-        self.entries.get(&receiver).is_none_or(|entry| entry.check(bytes, self.window).is_ok())
+    pub fn has_room(&mut self, receiver: ActorKey, bytes: usize) -> bool {
+        let window = self.window;
+        self.find(receiver).is_none_or(|entry| entry.check(bytes, window).is_ok())
+    }
+
+    fn find(&mut self, receiver: ActorKey) -> Option<&mut Entry> {
+        if self.entries.get_index(self.last).is_none_or(|(known, _)| *known != receiver) {
+            self.last = self.entries.get_index_of(&receiver)?;
+        }
+        self.entries.get_index_mut(self.last).map(|(_, entry)| entry)
     }
 
     /// Takes credit for one message whose whole frame has this many bytes.
@@ -102,11 +112,14 @@ impl CreditBook {
     /// When there is none left; nothing is taken then. On [`CreditRefused::BookFull`] call
     /// [`forget_idle`](Self::forget_idle) and try again, once.
     pub fn try_take(&mut self, receiver: ActorKey, bytes: usize) -> Result<(), CreditRefused> {
-        if self.entries.len() >= self.entries_max && !self.entries.contains_key(&receiver) {
-            return Err(CreditRefused::BookFull { entries_max: self.entries_max });
-        }
         let window = self.window;
-        let entry = self.entries.entry(receiver).or_insert_with(|| Entry::new(window));
+        if self.find(receiver).is_none() {
+            if self.entries.len() >= self.entries_max {
+                return Err(CreditRefused::BookFull { entries_max: self.entries_max });
+            }
+            self.last = self.entries.insert_full(receiver, Entry::new(window)).0;
+        }
+        let (_, entry) = self.entries.get_index_mut(self.last).expect("it was found or added above");
         entry.touched = true;
         entry.check(bytes, window)?;
         entry.used_messages += 1;

@@ -106,12 +106,12 @@ fn windows_grant_at_half() {
     for _ in 0..4 {
         window.deliver(A, 10).unwrap();
     }
-    assert_eq!(window.consume(10), None);
-    assert_eq!(window.consume(10), Some(Grant { messages: 6, bytes: 120 }));
+    assert_eq!(window.consume(1, 10), None);
+    assert_eq!(window.consume(1, 10), Some(Grant { messages: 6, bytes: 120 }));
     assert_eq!(window.held(), Grant { messages: 2, bytes: 20 });
     let mut window = Window::new(WINDOW);
     window.deliver(A, 50).unwrap();
-    assert_eq!(window.consume(50), Some(Grant { messages: 5, bytes: 150 }));
+    assert_eq!(window.consume(1, 50), Some(Grant { messages: 5, bytes: 150 }));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn windows_left_alone_grant_the_rest() {
     table.deliver(A, 10).unwrap();
     assert_eq!(table.settle(9), []);
     assert_eq!(table.settle(9), [], "it holds a message");
-    assert_eq!(table.consume(A, 10), None);
+    assert_eq!(table.consume(A, 1, 10), None);
     assert_eq!(
         table.forget(A),
         Err(Overrun::ForgotHeld { receiver: A, held: Grant { messages: 0, bytes: 0 } })
@@ -150,7 +150,7 @@ fn windows_left_alone_grant_the_rest() {
     assert_eq!(table.settle(9), []);
     assert_eq!(table.forget(A), Ok(()));
     assert_eq!(table.forget(A), Err(Overrun::ForgotUnknown { receiver: A }));
-    assert_eq!(table.consume(A, 10), None);
+    assert_eq!(table.consume(A, 1, 10), None);
     assert_eq!(table.entries(), 0);
 }
 
@@ -173,6 +173,6 @@ fn the_smallest_window_passes_everything_one_by_one() {
         book.try_take(A, bytes).unwrap();
         assert!(!book.has_room(A, 0));
         table.deliver(A, bytes).unwrap();
-        book.grant(table.consume(A, bytes).unwrap()).unwrap();
+        book.grant(table.consume(A, 1, bytes as u64).unwrap()).unwrap();
     }
 }

@@ -51,10 +51,10 @@ impl Window {
         Ok(())
     }
 
-    /// Counts a message that left the receiver's queue, by the same length; says when a grant is due.
-    pub fn consume(&mut self, bytes: usize) -> Option<Grant> {
-        self.consumed.messages += 1;
-        self.consumed.bytes += bytes as u64;
+    /// Counts messages that left the receiver's queue, by the same lengths together; says when a grant is due.
+    pub fn consume(&mut self, messages: u64, bytes: u64) -> Option<Grant> {
+        self.consumed.messages += messages;
+        self.consumed.bytes += bytes;
         debug_assert!(
             self.consumed.messages <= self.delivered.messages
                 && self.consumed.bytes <= self.delivered.bytes,
@@ -108,13 +108,15 @@ impl Window {
 pub struct WindowTable {
     window: InitialCredit,
     entries: IndexMap<ActorKey, Window>,
+    /// Where the last receiver was found: messages come in runs.
+    last: usize,
 }
 
 impl WindowTable {
     /// An empty table; `window` is what this node's hello announced.
     #[must_use]
     pub fn new(window: InitialCredit) -> Self {
-        Self { window, entries: IndexMap::new() }
+        Self { window, entries: IndexMap::new(), last: 0 }
     }
 
     /// Counts a message that has arrived, by the length of its whole frame; also one whose receiver is unknown, which
@@ -124,7 +126,10 @@ impl WindowTable {
     /// When the sender had no credit for it, or reaches more receivers than [`CREDIT_ENTRIES_MAX`]: close the
     /// connection.
     pub fn deliver(&mut self, receiver: ActorKey, bytes: usize) -> Result<(), Overrun> {
-        if self.entries.len() >= CREDIT_ENTRIES_MAX && !self.entries.contains_key(&receiver) {
+        if let Some(entry) = self.find(receiver) {
+            return entry.deliver(receiver, bytes);
+        }
+        if self.entries.len() >= CREDIT_ENTRIES_MAX {
             return Err(Overrun::Receivers);
         }
         let window = self.window;
@@ -132,9 +137,21 @@ impl WindowTable {
         entry.deliver(receiver, bytes)
     }
 
-    /// Counts a message that left the receiver's queue, by the same length; says when a grant is due.
-    pub fn consume(&mut self, receiver: ActorKey, bytes: usize) -> Option<CreditTotal> {
-        let grant = self.entries.get_mut(&receiver)?.consume(bytes)?;
+    fn find(&mut self, receiver: ActorKey) -> Option<&mut Window> {
+        if self.entries.get_index(self.last).is_none_or(|(known, _)| *known != receiver) {
+            self.last = self.entries.get_index_of(&receiver)?;
+        }
+        self.entries.get_index_mut(self.last).map(|(_, window)| window)
+    }
+
+    /// Counts messages that left the receiver's queue, by the same lengths together; says when a grant is due.
+    pub fn consume(
+        &mut self,
+        receiver: ActorKey,
+        messages: u64,
+        bytes: u64,
+    ) -> Option<CreditTotal> {
+        let grant = self.find(receiver)?.consume(messages, bytes)?;
         Some(total(receiver, grant))
     }
 

@@ -62,7 +62,8 @@ impl Asks {
     ) -> Result<AskId, Failure> {
         let mut table = self.table();
         if table.pending.len() >= REMOTE_ASKS_MAX {
-            let detail = format!("{REMOTE_ASKS_MAX} asks of this node wait for other nodes already");
+            let detail =
+                format!("{REMOTE_ASKS_MAX} asks of this node wait for other nodes already");
             return Err(Failure::not_delivered(FailureKind::Full, detail));
         }
         table.last += 1;
@@ -97,7 +98,8 @@ impl Asks {
     /// Returns what is known about it, and where it went; `None` if it was answered meanwhile.
     pub(crate) fn close(&self, ask: AskId) -> Option<(Certainty, Arc<Association>)> {
         let pending = self.table().pending.remove(&ask)?;
-        let not_delivered = pending.position.is_none_or(|position| pending.association.withdraw(position));
+        let not_delivered =
+            pending.position.is_none_or(|position| pending.association.withdraw(position));
         let certainty = if not_delivered { Certainty::NotDelivered } else { Certainty::MayHaveRun };
         Some((certainty, pending.association))
     }
@@ -121,8 +123,12 @@ impl Asks {
     }
 
     fn end(&self, kind: FailureKind, reason: &str, which: impl Fn(&Pending) -> bool) {
-        let ended: Vec<Pending> =
-            self.table().pending.extract_if(.., |_, pending| which(pending)).map(|(_, pending)| pending).collect();
+        let ended: Vec<Pending> = self
+            .table()
+            .pending
+            .extract_if(.., |_, pending| which(pending))
+            .map(|(_, pending)| pending)
+            .collect();
         for pending in &ended {
             fail(pending, kind, reason);
         }

@@ -30,7 +30,9 @@ pub enum NodeError {
     #[error(transparent)]
     Name(#[from] odeon_cluster::NameError),
     /// The certificate belongs to a node of another name.
-    #[error("the certificate is for node {certificate} and the node is called {name}: use one issued for {name}")]
+    #[error(
+        "the certificate is for node {certificate} and the node is called {name}: use one issued for {name}"
+    )]
     Identity {
         /// The node's name.
         name: String,
@@ -50,7 +52,9 @@ pub enum NodeError {
         value: usize,
     },
     /// The address to listen at cannot be used.
-    #[error("cannot listen at {listen}: {source}; use a free port of an address of this machine, or port 0")]
+    #[error(
+        "cannot listen at {listen}: {source}; use a free port of an address of this machine, or port 0"
+    )]
     Listen {
         /// The address.
         listen: SocketAddr,
@@ -58,7 +62,9 @@ pub enum NodeError {
         source: io::Error,
     },
     /// The node listens everywhere, and cannot know under which address others reach it.
-    #[error("listening at {listen}, which is no address others can dial: say with advertise where they reach it")]
+    #[error(
+        "listening at {listen}, which is no address others can dial: say with advertise where they reach it"
+    )]
     Advertise {
         /// Where it listens.
         listen: SocketAddr,
@@ -231,7 +237,10 @@ impl NodeBuilder {
         if given.node_name() == self.name {
             return Ok(given.clone());
         }
-        Err(NodeError::Identity { name: self.name.clone(), certificate: given.node_name().to_owned() })
+        Err(NodeError::Identity {
+            name: self.name.clone(),
+            certificate: given.node_name().to_owned(),
+        })
     }
 
     /// Opens the socket; the second address is the one to tell others.
@@ -240,7 +249,8 @@ impl NodeBuilder {
         let failed = |source| NodeError::Listen { listen, source };
         let socket = self.env.bind(listen).map_err(failed)?;
         let local = socket.local_addr().map_err(failed)?;
-        let addr = advertised(local, self.advertise).ok_or(NodeError::Advertise { listen: local })?;
+        let addr =
+            advertised(local, self.advertise).ok_or(NodeError::Advertise { listen: local })?;
         Ok((socket, addr))
     }
 }

@@ -107,7 +107,8 @@ impl Members {
         for member in self.known.values() {
             if now.get(&member.node) != Some(member) {
                 let reason = DownReason::Replaced;
-                let reason = if now.contains_key(&member.node) { reason } else { DownReason::Silent };
+                let reason =
+                    if now.contains_key(&member.node) { reason } else { DownReason::Silent };
                 self.ready.push_back(MemberEvent::Down { member: member.clone(), reason });
             }
         }
@@ -202,7 +203,11 @@ impl Directory {
 
     pub(crate) fn down(&self, member: Member, reason: DownReason) {
         let mut state = self.state();
-        if state.members.get(&member.node).is_some_and(|known| known.incarnation == member.incarnation) {
+        if state
+            .members
+            .get(&member.node)
+            .is_some_and(|known| known.incarnation == member.incarnation)
+        {
             state.members.remove(&member.node);
         }
         if let Some(changes) = &state.changes {

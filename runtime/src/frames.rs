@@ -6,7 +6,9 @@
 use odeon_actor::{ExitKind, ExitReason, WatchId};
 use odeon_message::{ActorKey, AskId, Certainty, EncodeError, Failure, FailureKind};
 use odeon_transport::{Association, SendRefused};
-use odeon_wire::{Body, Frame, FrameKind, Header, PayloadError, Terminated, TerminatedReason, Unwatch, Watch};
+use odeon_wire::{
+    Body, Frame, FrameKind, Header, PayloadError, Terminated, TerminatedReason, Unwatch, Watch,
+};
 
 /// A reply; where the output cannot be archived, the asker is told so, for the handler ran.
 pub(crate) fn reply(
@@ -61,7 +63,11 @@ pub(crate) fn watch(
 }
 
 /// No need to tell us any more.
-pub(crate) fn unwatch(peer: &Association, id: WatchId, watched: ActorKey) -> Result<(), SendRefused> {
+pub(crate) fn unwatch(
+    peer: &Association,
+    id: WatchId,
+    watched: ActorKey,
+) -> Result<(), SendRefused> {
     control(peer, &Unwatch { watch: id.0, watched })
 }
 

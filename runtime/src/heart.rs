@@ -50,7 +50,10 @@ pub(crate) struct Heart {
 
 impl Heart {
     /// Starts a node on the current `LocalSet`.
-    pub(crate) async fn start(mut builder: NodeBuilder, workers: &mut dyn Workers) -> Result<Self, NodeError> {
+    pub(crate) async fn start(
+        mut builder: NodeBuilder,
+        workers: &mut dyn Workers,
+    ) -> Result<Self, NodeError> {
         let env = Arc::clone(&builder.env);
         let identity = builder.make_identity()?;
         let (socket, addr) = builder.socket()?;
@@ -115,15 +118,22 @@ impl Heart {
         Ok(heart)
     }
 
-    fn start_membership(&mut self, builder: &NodeBuilder, incarnation: Incarnation) -> Result<(), NodeError> {
+    fn start_membership(
+        &mut self,
+        builder: &NodeBuilder,
+        incarnation: Incarnation,
+    ) -> Result<(), NodeError> {
         let system = self.node.system().clone();
         let env = system.env();
         let name = odeon_cluster::NodeName::new(self.node.name())?;
         let me = odeon_cluster::Member::new(name, incarnation, self.node.addr());
         let mut seed = [0; 8];
         env.entropy(&mut seed);
-        let machine =
-            odeon_cluster::Membership::new(me, builder.membership.clone(), u64::from_le_bytes(seed));
+        let machine = odeon_cluster::Membership::new(
+            me,
+            builder.membership.clone(),
+            u64::from_le_bytes(seed),
+        );
         let hall = MembershipHall {
             machine,
             news: Rc::clone(&self.news),
@@ -177,7 +187,11 @@ async fn place_registrar(system: &ActorSystem, tasks: &Tasks) -> Result<(), Node
         .await
         .map_err(NodeError::Registrar)?;
     let key = registrar.address().expect("its type is declared above, and the table is empty").key;
-    debug_assert_eq!(key, ActorKey { slot: 0, generation: 0 }, "nothing was exported before the registrar");
+    debug_assert_eq!(
+        key,
+        ActorKey { slot: 0, generation: 0 },
+        "nothing was exported before the registrar"
+    );
     Ok(())
 }
 

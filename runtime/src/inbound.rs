@@ -5,11 +5,7 @@
 //! NOT: the reading of frames (`odeon-wire`) or of archives (the worker, when the message's turn has come). Nothing
 //! here waits.
 
-use std::{
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use odeon_actor::{
@@ -17,9 +13,7 @@ use odeon_actor::{
     ReplyTo, TerminatedSink, WatchId,
 };
 use odeon_message::{ActorKey, AskId, Credit, EncodeError, Failure};
-use odeon_transport::{
-    Association, LostReason, PeerId, RefusedReason, TransportEvents,
-};
+use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
 use odeon_wire::{Frame, FrameKind, PayloadError, Refuse};
 
 use crate::{
@@ -66,10 +60,8 @@ impl Inbound {
         // Every message frame comes with its credit.
         let Some(credit) = credit else { return };
         let tell = header.ask == AskId::NONE;
-        let reply = (!tell).then(|| ReplyTo {
-            ask: header.ask,
-            path: Arc::new(Back(Arc::clone(peer))),
-        });
+        let reply =
+            (!tell).then(|| ReplyTo { ask: header.ask, path: Arc::new(Back(Arc::clone(peer))) });
         let bytes = frame.payload.len();
         let delivered = self.system.deliver(InboundMessage {
             to: header.receiver,
@@ -92,7 +84,9 @@ impl Inbound {
 
     fn answer(&self, peer: &Arc<Association>, frame: Frame) {
         // Nobody waits any more: the ask was given up, and the answer is late.
-        let Some(answer) = self.outbound.asks.answered(frame.header.ask, peer.peer().id) else { return };
+        let Some(answer) = self.outbound.asks.answered(frame.header.ask, peer.peer().id) else {
+            return;
+        };
         answer.answer(match frame.header.kind {
             FrameKind::Reply => Ok(frame.payload),
             _ => Err(frames::read_error(&frame)),
@@ -153,7 +147,9 @@ impl TransportEvents for Inbound {
             FrameKind::Terminated => return self.terminated(peer, &frame),
             // The asker gave up. Its answer, if one still comes, is ignored there.
             FrameKind::Cancel => {}
-            kind => tracing::debug!(peer = %peer.peer().id, %kind, "frame of a kind that has no use yet"),
+            kind => {
+                tracing::debug!(peer = %peer.peer().id, %kind, "frame of a kind that has no use yet")
+            }
         }
         Ok(())
     }

@@ -35,15 +35,18 @@ pub use phase::Phase;
 pub use remote_node::{LookupError, RemoteName, RemoteNode};
 
 pub use odeon_actor::{
-    Accepts, Actor, ActorRef, ActorSystem, Ask, ChildSpec, Context, DeclareError, ExitKind, ExitReason, ExportError,
-    Handler, Reply, Identity as ActorIdentity, NameChange, NameChanges, NameTaken, Restart, SpawnOptions, StartError,
-    Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tell, Terminated,
+    Accepts, Actor, ActorRef, ActorSystem, Ask, ChildSpec, Context, DeclareError, ExitKind,
+    ExitReason, ExportError, Handler, Identity as ActorIdentity, NameChange, NameChanges,
+    NameTaken, Reply, Restart, SpawnOptions, StartError, Supervisor, SupervisorSpec, SystemConfig,
+    SystemStats, Tell, Terminated,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;
 pub use odeon_macros::{actor, data, message};
 pub use odeon_message::{
-    ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, Failure, FailureKind, Fingerprint, Incarnation,
-    Message, MessageId, NodeId, Schema, SchemaWalk, TellError, rkyv,
+    ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, Failure, FailureKind,
+    Fingerprint, Incarnation, Message, MessageId, NodeId, Schema, SchemaWalk, TellError, rkyv,
 };
-pub use odeon_transport::{Ca, CaError, Identity, IdentityError, PemPair, TransportConfig, Validity};
+pub use odeon_transport::{
+    Ca, CaError, Identity, IdentityError, PemPair, TransportConfig, Validity,
+};

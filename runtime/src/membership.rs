@@ -187,7 +187,9 @@ impl MembershipHall {
         tracing::info!(member = member.name, ?reason, "member down");
         self.note("member down", &member.name);
         // First the association: whatever is told to watchers and asks below finds it closed.
-        self.transport.peers().quarantine(PeerId { node: member.node, incarnation: member.incarnation });
+        self.transport
+            .peers()
+            .quarantine(PeerId { node: member.node, incarnation: member.incarnation });
         self.directory.down(member.clone(), reason);
         self.system.node_lost(member.node, member.incarnation);
     }

@@ -56,7 +56,10 @@ pub struct Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("name", &self.shared.name).field("addr", &self.shared.addr).finish()
+        f.debug_struct("Node")
+            .field("name", &self.shared.name)
+            .field("addr", &self.shared.addr)
+            .finish()
     }
 }
 

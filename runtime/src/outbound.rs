@@ -17,7 +17,9 @@ use std::{
 use odeon_actor::{
     ExitKind, ExitReason, Parcel, Refused, RemoteAnswer, Remotes, RoomWaiter, Route, WatchId,
 };
-use odeon_message::{ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, MessageId};
+use odeon_message::{
+    ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, MessageId,
+};
 use odeon_transport::{
     Association, MessageHeader, PeerId, Peers, Position, RoomWaiter as LaneWaiter, SendRefused,
 };
@@ -61,7 +63,9 @@ impl Outbound {
             return Ok(association);
         }
         match self.directory.member(to.node) {
-            Some(member) if member.incarnation == to.incarnation => Ok(peers.associate(id, member.addr)),
+            Some(member) if member.incarnation == to.incarnation => {
+                Ok(peers.associate(id, member.addr))
+            }
             Some(_) => Err(unreachable(format!(
                 "node {} lives on under another incarnation: look the actor up again",
                 to.node
@@ -72,7 +76,8 @@ impl Outbound {
 
     fn layout(&self, parcel: &dyn Parcel) -> Fingerprint {
         let message = parcel.message();
-        let known = self.layouts.read().unwrap_or_else(PoisonError::into_inner).get(&message).copied();
+        let known =
+            self.layouts.read().unwrap_or_else(PoisonError::into_inner).get(&message).copied();
         known.unwrap_or_else(|| {
             let fingerprint = parcel.fingerprint();
             let mut layouts = self.layouts.write().unwrap_or_else(PoisonError::into_inner);
@@ -173,12 +178,17 @@ impl Route for RemoteRoute {
 
     fn forget_room(&self, waiter: &mut RoomWaiter) {
         if let Some(association) = self.association.get() {
-            association.forget_room(self.to.key, &mut LaneWaiter::from_number(self.to.key, waiter.slot));
+            association
+                .forget_room(self.to.key, &mut LaneWaiter::from_number(self.to.key, waiter.slot));
         }
         waiter.slot = 0;
     }
 
-    fn ask(&self, parcel: &mut dyn Parcel, answer: Arc<dyn RemoteAnswer>) -> Result<AskId, Refused> {
+    fn ask(
+        &self,
+        parcel: &mut dyn Parcel,
+        answer: Arc<dyn RemoteAnswer>,
+    ) -> Result<AskId, Refused> {
         let association = self.association()?;
         let asks = &self.outbound.asks;
         let ask = asks.open(association, &answer).map_err(|failure| Refused { failure })?;

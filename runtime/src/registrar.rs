@@ -68,7 +68,8 @@ impl Registrar {
         if follow.name.len() > NAME_BYTES_MAX {
             return Err(refused(format!("the name has more than {NAME_BYTES_MAX} bytes")));
         }
-        let changes = ctx.system().subscribe(&follow.name).map_err(|error| refused(error.to_string()))?;
+        let changes =
+            ctx.system().subscribe(&follow.name).map_err(|error| refused(error.to_string()))?;
         let task = self
             .tasks
             .spawn(tell_changes(changes, follow.follower.clone()))
@@ -101,7 +102,11 @@ impl Handler<Lookup> for Registrar {
 }
 
 impl Handler<Follow> for Registrar {
-    async fn handle(&mut self, follow: Follow, ctx: &mut Context<Self>) -> Result<(), FollowRefused> {
+    async fn handle(
+        &mut self,
+        follow: Follow,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), FollowRefused> {
         self.follow(follow, ctx)
     }
 }

@@ -29,7 +29,9 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 #[non_exhaustive]
 pub enum LookupError {
     /// The actor type has no id, so that no other node can know it.
-    #[error("actors of this type cannot be looked up on another node: give the type an id, #[actor(id = \"…\")]")]
+    #[error(
+        "actors of this type cannot be looked up on another node: give the type an id, #[actor(id = \"…\")]"
+    )]
     LocalType,
     /// The holder of the name is of another type.
     #[error("{name} on {node} is an actor of another type")]
@@ -173,7 +175,8 @@ impl<A: Actor> RemoteName<A> {
     /// Nothing is lost.
     pub async fn held(&mut self) -> Option<ActorRef<A>> {
         let actor_type = self.actor_type;
-        let of_type = |holder: &Option<Address>| holder.is_some_and(|holder| holder.actor_type == actor_type);
+        let of_type =
+            |holder: &Option<Address>| holder.is_some_and(|holder| holder.actor_type == actor_type);
         let holder = *self.holder.wait_for(of_type).await.ok()?;
         self.reference(holder)
     }

@@ -42,7 +42,10 @@ impl Tasks {
 
     /// Runs a future on the endpoint's thread until it is done, its handle is dropped, or the node ends; `None` if
     /// the node has ended or too many wait.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<TaskHandle> {
+    pub(crate) fn spawn(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> Option<TaskHandle> {
         let end = Arc::new(Notify::new());
         let handle = TaskHandle(Arc::clone(&end));
         let task = async move {

@@ -16,7 +16,10 @@ use crate::{
 };
 
 /// Starts a node on threads of its own and waits until it has started.
-#[expect(clippy::disallowed_methods, reason = "this is where threads are started; simulated nodes have none")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where threads are started; simulated nodes have none"
+)]
 pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
     let (report, started) = oneshot::channel();
     std::thread::Builder::new()

@@ -45,7 +45,12 @@ impl TransportEvents for Log {
 
     fn down(&self, _: &Arc<Association>, _: &LostReason) {}
 
-    fn frame(&self, _: &Arc<Association>, frame: Frame, _: Option<Credit>) -> Result<(), odeon_wire::PayloadError> {
+    fn frame(
+        &self,
+        _: &Arc<Association>,
+        frame: Frame,
+        _: Option<Credit>,
+    ) -> Result<(), odeon_wire::PayloadError> {
         if frame.header.kind == FrameKind::Message {
             self.frames.set(self.frames.get() + 1);
             self.bytes.set(self.bytes.get() + frame.payload.len());

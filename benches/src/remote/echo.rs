@@ -4,7 +4,8 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use hdrhistogram::Histogram;
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig,
+    ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime,
+    TransportConfig,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::{
@@ -85,7 +86,10 @@ fn transport() -> Arc<TransportConfig> {
     Arc::new(config)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the yardstick is bare quinn, without Odeon's environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the yardstick is bare quinn, without Odeon's environment"
+)]
 fn endpoint(server: Option<ServerConfig>) -> Outcome<Endpoint> {
     let socket = std::net::UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     Ok(Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime))?)
@@ -99,7 +103,9 @@ fn configs(papers: &Papers, node: &str) -> Outcome<(ServerConfig, ClientConfig)>
     roots.add(CertificateDer::from_pem_slice(ca.as_bytes())?)?;
     let roots = Arc::new(roots);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider)).build()?;
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+            .build()?;
     let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)

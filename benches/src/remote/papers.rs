@@ -22,7 +22,8 @@ impl Papers {
         let folder = std::env::temp_dir().join(format!("odeon-benches-{}", std::process::id()));
         fs::create_dir(&folder)?;
         let papers = Self { folder, mine: true };
-        let validity = Validity::from(odeon::env::RealEnv.wall_clock(), Duration::from_secs(24 * 3600));
+        let validity =
+            Validity::from(odeon::env::RealEnv.wall_clock(), Duration::from_secs(24 * 3600));
         let ca = Ca::new("bench", validity)?;
         fs::write(papers.folder.join("ca.pem"), &ca.to_pem().cert)?;
         for node in ["bench-a", "bench-b"] {

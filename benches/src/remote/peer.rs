@@ -26,8 +26,12 @@ pub(crate) struct Said {
 #[expect(clippy::print_stdout, reason = "this is what the other process reads")]
 pub(crate) async fn run(args: PeerArgs) -> Outcome<()> {
     let papers = Papers::open(&args.folder);
-    let node =
-        Node::builder("bench-b").identity(papers.identity("bench-b")?).alone().actor::<Sink>().start().await?;
+    let node = Node::builder("bench-b")
+        .identity(papers.identity("bench-b")?)
+        .alone()
+        .actor::<Sink>()
+        .start()
+        .await?;
     node.spawn_opts::<Sink>(Sink::default(), SpawnOptions::default().named("sink")).await?;
     let (echo, serve) = echo::serve(&papers)?;
     println!("{}", serde_json::to_string(&Said { node: node.addr(), echo })?);

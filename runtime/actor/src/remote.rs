@@ -12,7 +12,8 @@ use std::{
 };
 
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, Fingerprint, MessageId, Payload,
+    ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, Fingerprint, MessageId,
+    Payload,
 };
 
 use crate::{ExitReason, WatchId};

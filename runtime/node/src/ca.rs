@@ -47,12 +47,14 @@ pub(crate) enum CaCommand {
 /// Runs the command.
 pub(crate) fn run(command: CaCommand) -> Result<(), Failed> {
     let now = odeon::env::RealEnv.wall_clock();
-    let validity = |days: u32| Validity::from(now, Duration::from_secs(u64::from(days) * 24 * 3600));
+    let validity =
+        |days: u32| Validity::from(now, Duration::from_secs(u64::from(days) * 24 * 3600));
     match command {
         CaCommand::Init { cluster, dir, days } => {
             let ca = Ca::new(&cluster, validity(days)).map_err(Failed::input)?;
-            fs::create_dir_all(&dir)
-                .map_err(|error| Failed::input(format!("cannot make the folder {}: {error}", dir.display())))?;
+            fs::create_dir_all(&dir).map_err(|error| {
+                Failed::input(format!("cannot make the folder {}: {error}", dir.display()))
+            })?;
             write_pair(&dir, "ca", &ca.to_pem())
         }
         CaCommand::Issue { name, dir, days } => {
@@ -65,7 +67,10 @@ pub(crate) fn run(command: CaCommand) -> Result<(), Failed> {
 
 fn read(path: &Path) -> Result<String, Failed> {
     let why = |error: io::Error| {
-        format!("cannot read {}: {error}; `odeon ca init` makes an authority, --dir says where it is", path.display())
+        format!(
+            "cannot read {}: {error}; `odeon ca init` makes an authority, --dir says where it is",
+            path.display()
+        )
     };
     fs::read_to_string(path).map_err(|error| Failed::input(why(error)))
 }

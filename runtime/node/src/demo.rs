@@ -30,8 +30,8 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     demo::{
-        board::Board, child::Said, children::Children, counter::Counter, feeder::Feeder, journal::Journal,
-        papers::Papers, report::Report, verdict::Findings, words::Words,
+        board::Board, child::Said, children::Children, counter::Counter, feeder::Feeder,
+        journal::Journal, papers::Papers, report::Report, verdict::Findings, words::Words,
     },
     failure::Failed,
 };
@@ -98,7 +98,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<bool, Failed> {
     let papers = Papers::make(&with_driver, now, micros(now)).map_err(Failed::run)?;
     // Every batch is asked at most a handful of times: once, and once more for each lost counter.
     let entries = 4 * (words.total() / words::BATCH_WORDS_MAX + partitions) + 4096 * partitions;
-    let journal = Journal::create(&papers::journal(papers.folder()), entries).map_err(Failed::run)?;
+    let journal =
+        Journal::create(&papers::journal(papers.folder()), entries).map_err(Failed::run)?;
 
     let mut stage = Stage::open(&args, names, words, papers.folder()).await?;
     let outcome = stage.play(&args, &journal).await;
@@ -143,7 +144,10 @@ impl<'a> Stage<'a> {
             children.start(name, Some(seed)).await.map_err(Failed::run)?;
         }
         let identity = papers::identity(folder, "driver").map_err(Failed::run)?;
-        let node = Node::builder("driver").identity(identity).transport(transport()).seed(seed.to_string());
+        let node = Node::builder("driver")
+            .identity(identity)
+            .transport(transport())
+            .seed(seed.to_string());
         let node = node.start().await.map_err(Failed::run)?;
         let members = node.members();
         let shift = usize::try_from(args.seed % names.len() as u64).unwrap_or(0);
@@ -178,7 +182,9 @@ impl<'a> Stage<'a> {
         if in_time {
             return Ok(());
         }
-        Err(Failed::run(format!("not all nodes found each other within {MEMBERS_WITHIN:?}: {missing:?} are missing")))
+        Err(Failed::run(format!(
+            "not all nodes found each other within {MEMBERS_WITHIN:?}: {missing:?} are missing"
+        )))
     }
 
     /// Counts everything, with a kill in the middle unless told otherwise.
@@ -202,9 +208,9 @@ impl<'a> Stage<'a> {
             }
             Ok(())
         };
-        tokio::time::timeout(COUNT_WITHIN, all)
-            .await
-            .map_err(|_| Failed::run(format!("the words were not counted within {COUNT_WITHIN:?}")))??;
+        tokio::time::timeout(COUNT_WITHIN, all).await.map_err(|_| {
+            Failed::run(format!("the words were not counted within {COUNT_WITHIN:?}"))
+        })??;
         let took = self.began.elapsed();
         let kill = kill.map(|(kill, at)| self.recovered(kill, at));
         let findings = self.verdict(&counters).await;
@@ -268,9 +274,9 @@ impl<'a> Stage<'a> {
                 }
             }
         };
-        tokio::time::timeout(MEMBERS_WITHIN, all)
-            .await
-            .map_err(|_| Failed::run(format!("{victim} was killed and not missed within {MEMBERS_WITHIN:?}")))?;
+        tokio::time::timeout(MEMBERS_WITHIN, all).await.map_err(|_| {
+            Failed::run(format!("{victim} was killed and not missed within {MEMBERS_WITHIN:?}"))
+        })?;
         Ok(Duration::from_micros(last_us - killed_us))
     }
 

@@ -9,11 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use odeon_message::{ActorKey, AskId, Credit, EncodeError, Fingerprint, Incarnation, MessageId, NodeId};
+use odeon_message::{
+    ActorKey, AskId, Credit, EncodeError, Fingerprint, Incarnation, MessageId, NodeId,
+};
 use odeon_transport::{
-    Association, Ca, Frame, FrameKind, Header, Identity, LocalHello, LostReason,
-    MessageHeader, PeerId, Position, RefusedReason, SendRefused, Transport, TransportConfig,
-    TransportEvents, Validity,
+    Association, Ca, Frame, FrameKind, Header, Identity, LocalHello, LostReason, MessageHeader,
+    PeerId, Position, RefusedReason, SendRefused, Transport, TransportConfig, TransportEvents,
+    Validity,
 };
 use tokio::{sync::Notify, task::LocalSet};
 

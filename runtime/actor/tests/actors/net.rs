@@ -8,16 +8,15 @@ use std::{
 
 use odeon_env::RealEnv;
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, Credit, Creditor, EncodeError, Failure, FailureKind, Incarnation, NodeId,
-    Payload,
+    ActorKey, Address, AskId, Certainty, Credit, Creditor, EncodeError, Failure, FailureKind,
+    Incarnation, NodeId, Payload,
 };
 
 use crate::{
     fixture::system_of,
     odeon::{
-        ActorSystem, ExitKind, ExitReason, Inbound, NetworkWatcher, Parcel, Refused,
-        RemoteAnswer, Remotes, ReplyPath, ReplyTo, RoomWaiter, Route, SystemConfig, TerminatedSink,
-        WatchId,
+        ActorSystem, ExitKind, ExitReason, Inbound, NetworkWatcher, Parcel, Refused, RemoteAnswer,
+        Remotes, ReplyPath, ReplyTo, RoomWaiter, Route, SystemConfig, TerminatedSink, WatchId,
     },
 };
 

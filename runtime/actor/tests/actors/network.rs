@@ -7,7 +7,8 @@ use std::{
 
 use odeon_env::RealEnv;
 use odeon_message::{
-    AskError, AskId, Certainty, Credit, Failure, FailureKind, Incarnation, MessageId, Payload, message,
+    AskError, AskId, Certainty, Credit, Failure, FailureKind, Incarnation, MessageId, Payload,
+    message,
 };
 use tokio::{
     sync::oneshot,

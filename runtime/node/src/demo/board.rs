@@ -50,14 +50,20 @@ pub(crate) struct Board {
 
 impl Board {
     /// A board for `partitions` partitions over these nodes; `shift` turns the assignment.
-    pub(crate) fn new(nodes: Vec<String>, partitions: usize, shift: usize, bar: ProgressBar) -> Self {
+    pub(crate) fn new(
+        nodes: Vec<String>,
+        partitions: usize,
+        shift: usize,
+        bar: ProgressBar,
+    ) -> Self {
         Self {
             nodes: RefCell::new(nodes),
             gone: RefCell::default(),
             partitions: RefCell::new(vec![Partition::default(); partitions]),
             failed: RefCell::default(),
             latency_us: RefCell::new(
-                Histogram::new_with_max(60_000_000, 2).expect("a minute in microseconds fits two digits"),
+                Histogram::new_with_max(60_000_000, 2)
+                    .expect("a minute in microseconds fits two digits"),
             ),
             asks: Cell::new(0),
             replied: Cell::new(0),
@@ -108,7 +114,9 @@ impl Board {
             partition.back_at = Some(Instant::now());
         }
         self.replied.set(self.replied.get() + 1);
-        self.latency_us.borrow_mut().saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.latency_us
+            .borrow_mut()
+            .saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         self.bar.inc(words as u64);
         self.moved.notify_one();
     }

@@ -30,7 +30,9 @@ pub(crate) enum ChildError {
     #[error("cannot start the node {name}: {source}")]
     Start { name: String, source: io::Error },
     /// It ended or was silent before it listened.
-    #[error("the node {name} did not start within {START_WITHIN:?}; its last words are above, RUST_LOG=debug says more")]
+    #[error(
+        "the node {name} did not start within {START_WITHIN:?}; its last words are above, RUST_LOG=debug says more"
+    )]
     Silent { name: String },
     /// It could not be killed.
     #[error("cannot kill the node {name}: {source}")]
@@ -61,7 +63,11 @@ impl<'a> Children<'a> {
     }
 
     /// Starts a node and waits until it listens.
-    pub(crate) async fn start(&mut self, name: &str, seed: Option<SocketAddr>) -> Result<SocketAddr, ChildError> {
+    pub(crate) async fn start(
+        &mut self,
+        name: &str,
+        seed: Option<SocketAddr>,
+    ) -> Result<SocketAddr, ChildError> {
         let failed = |source| ChildError::Start { name: name.to_owned(), source };
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.arg("demo-node").arg("--folder").arg(self.folder).args(["--name", name]);

@@ -82,7 +82,10 @@ impl Handler<Totals> for Counter {
         let after = totals.after.map_or(Bound::Unbounded, Bound::Excluded);
         let counts = self.tally.counts().range((after, Bound::Unbounded));
         Page {
-            counts: counts.take(totals.at_most as usize).map(|(word, n)| (word.clone(), *n)).collect(),
+            counts: counts
+                .take(totals.at_most as usize)
+                .map(|(word, n)| (word.clone(), *n))
+                .collect(),
             words: self.tally.words(),
             digest: self.tally.digest(),
         }
@@ -104,8 +107,13 @@ impl Actor for Usher {
 }
 
 impl Handler<StartCounter> for Usher {
-    async fn handle(&mut self, _: StartCounter, ctx: &mut Context<Self>) -> Result<ActorRef<Counter>, NotStarted> {
-        let started = ctx.spawn::<Counter>(Arc::clone(&self.journal), SpawnOptions::default()).await;
+    async fn handle(
+        &mut self,
+        _: StartCounter,
+        ctx: &mut Context<Self>,
+    ) -> Result<ActorRef<Counter>, NotStarted> {
+        let started =
+            ctx.spawn::<Counter>(Arc::clone(&self.journal), SpawnOptions::default()).await;
         started.map_err(|error| NotStarted { why: error.to_string() })
     }
 }

@@ -70,7 +70,8 @@ impl Feeder {
     }
 
     async fn try_start(&self, home: &str) -> Result<ActorRef<Counter>, String> {
-        let usher = self.node.on(home).lookup::<Usher>(USHER).await.map_err(|error| error.to_string())?;
+        let usher =
+            self.node.on(home).lookup::<Usher>(USHER).await.map_err(|error| error.to_string())?;
         let usher = usher.ok_or("no usher")?;
         usher.ask(StartCounter).await.map_err(|error| error.to_string())
     }
@@ -96,7 +97,12 @@ impl Feeder {
         well
     }
 
-    async fn send(&self, counter: &ActorRef<Counter>, first: usize, in_flight: &mut VecDeque<InFlight>) -> bool {
+    async fn send(
+        &self,
+        counter: &ActorRef<Counter>,
+        first: usize,
+        in_flight: &mut VecDeque<InFlight>,
+    ) -> bool {
         let words = self.words.batch(self.partition, first);
         let (ask, count) = (self.board.next_ask(), words.len());
         let sent = Instant::now();

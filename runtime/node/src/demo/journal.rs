@@ -16,7 +16,9 @@ use memmap2::MmapMut;
 
 /// A journal that could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot map the journal {path}: {source}; the demo needs a writable temporary folder, set TMPDIR")]
+#[error(
+    "cannot map the journal {path}: {source}; the demo needs a writable temporary folder, set TMPDIR"
+)]
 pub(crate) struct JournalError {
     path: PathBuf,
     source: io::Error,
@@ -82,7 +84,8 @@ impl Journal {
         let complete = taken < words.len();
         let entries = &words[1..words.len().min(taken + 1)];
         // An entry whose writer was killed between taking it and filling it is 0: its handler did nothing yet.
-        let asks = entries.iter().map(|entry| entry.load(Ordering::Acquire)).filter(|ask| *ask != 0);
+        let asks =
+            entries.iter().map(|entry| entry.load(Ordering::Acquire)).filter(|ask| *ask != 0);
         (asks.collect(), complete)
     }
 }

@@ -4,8 +4,8 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -22,7 +22,9 @@ const CLUSTER: &str = "demo";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PapersError {
     /// A file could not be written.
-    #[error("cannot write {path}: {source}; the demo needs a writable temporary folder, set TMPDIR")]
+    #[error(
+        "cannot write {path}: {source}; the demo needs a writable temporary folder, set TMPDIR"
+    )]
     Write { path: PathBuf, source: io::Error },
     /// A certificate could not be made.
     #[error(transparent)]
@@ -40,7 +42,8 @@ pub(crate) struct Papers {
 impl Papers {
     /// Makes the folder, and a certificate in it for each of `nodes`.
     pub(crate) fn make(nodes: &[String], now: SystemTime, nonce: u64) -> Result<Self, PapersError> {
-        let folder = std::env::temp_dir().join(format!("odeon-demo-{}-{nonce:016x}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("odeon-demo-{}-{nonce:016x}", std::process::id()));
         let failed = |source| PapersError::Write { path: folder.clone(), source };
         fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
         let papers = Self { folder };

@@ -93,7 +93,11 @@ impl Report {
             println!("{line}");
             return;
         }
-        let verdict = if self.ok { "equal to a plain run, every failed ask honestly labelled" } else { "NOT equal" };
+        let verdict = if self.ok {
+            "equal to a plain run, every failed ask honestly labelled"
+        } else {
+            "NOT equal"
+        };
         println!(
             "{} words in {} messages of at most {BATCH_WORDS_MAX} words: {verdict}",
             self.words, self.messages

@@ -25,16 +25,25 @@ const PAGE_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) type Findings = Vec<String>;
 
 /// Compares one counter with the plain run.
-pub(crate) async fn compare(words: &Words, partition: usize, counter: &ActorRef<Counter>) -> Findings {
+pub(crate) async fn compare(
+    words: &Words,
+    partition: usize,
+    counter: &ActorRef<Counter>,
+) -> Findings {
     let mut plain = Tally::default();
     words.iter(partition).for_each(|word| plain.add(word));
     let mut counts = BTreeMap::new();
     let mut after = None;
     loop {
-        let page = counter.ask(Totals { after: after.take(), at_most: PAGE }).within(PAGE_WITHIN).await;
+        let page =
+            counter.ask(Totals { after: after.take(), at_most: PAGE }).within(PAGE_WITHIN).await;
         let page = match page {
             Ok(page) => page,
-            Err(error) => return vec![format!("partition {partition}: the counter does not answer: {error}")],
+            Err(error) => {
+                return vec![format!(
+                    "partition {partition}: the counter does not answer: {error}"
+                )];
+            }
         };
         let last = page.counts.last().map(|(word, _)| word.clone());
         let (counted, digest) = (page.words, page.digest);
@@ -56,13 +65,18 @@ fn differences(
 ) -> Findings {
     let mut findings = Findings::new();
     if counted != plain.words() {
-        findings.push(format!("partition {partition}: {counted} words counted instead of {}", plain.words()));
+        findings.push(format!(
+            "partition {partition}: {counted} words counted instead of {}",
+            plain.words()
+        ));
     }
     if counts != plain.counts() {
         findings.push(format!("partition {partition}: the counts differ from the plain run's"));
     }
     if digest != plain.digest() {
-        findings.push(format!("partition {partition}: the words were counted in another order, or not each once"));
+        findings.push(format!(
+            "partition {partition}: the words were counted in another order, or not each once"
+        ));
     }
     findings
 }
@@ -93,7 +107,9 @@ pub(crate) fn honesty(board: &Board, journal: &Journal, both: bool) -> (Labels, 
             (Certainty::NotDelivered, true) => {
                 findings.push(format!("ask {ask} was called not delivered, and ran"));
             }
-            (Certainty::Ran, false) => findings.push(format!("ask {ask} was said to have run, and did not")),
+            (Certainty::Ran, false) => {
+                findings.push(format!("ask {ask} was said to have run, and did not"))
+            }
             (Certainty::MayHaveRun, _) if !taken => {
                 findings.push(format!("ask {ask} may have run, it says, but no lane ever took it"));
             }

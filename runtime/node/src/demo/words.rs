@@ -117,7 +117,8 @@ impl Collector {
         let place = match self.places.get(word) {
             Some(place) => *place,
             None => {
-                let place = u32::try_from(self.vocabulary.len()).expect("memory ends before 2^32 words");
+                let place =
+                    u32::try_from(self.vocabulary.len()).expect("memory ends before 2^32 words");
                 self.vocabulary.push(word.into());
                 self.places.insert(word.into(), place);
                 place
@@ -135,9 +136,9 @@ impl Collector {
 
 /// Which partition counts a word: a hash of it (FNV-1a), so that every run agrees.
 fn partition_of(word: &str, partitions: usize) -> usize {
-    let hash = word
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     // The upper half: FNV's lower bits are weak for short words.
     (hash >> 32) as usize % partitions
 }

@@ -119,7 +119,8 @@ impl CreditBook {
             }
             self.last = self.entries.insert_full(receiver, Entry::new(window)).0;
         }
-        let (_, entry) = self.entries.get_index_mut(self.last).expect("it was found or added above");
+        let (_, entry) =
+            self.entries.get_index_mut(self.last).expect("it was found or added above");
         entry.touched = true;
         entry.check(bytes, window)?;
         entry.used_messages += 1;

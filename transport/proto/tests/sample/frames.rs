@@ -88,10 +88,15 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
     let (watcher, watched) = (address(1), address(2));
     let failure = Failure::new(FailureKind::Full, Certainty::NotDelivered, "mailbox");
     let welcome = Welcome { revision: 1, hello: hello() };
-    let refuse = Refuse { reason: RefuseReason::Cluster, known: Some(Incarnation(7)), text: "no".into() };
+    let refuse =
+        Refuse { reason: RefuseReason::Cluster, known: Some(Incarnation(7)), text: "no".into() };
     let total = CreditTotal { receiver: key, messages: 300, bytes: 2 << 20 };
-    let terminated =
-        Terminated { watch: 0x0a0b_0c0d, watched: watched.key, reason: TerminatedReason::Panicked, text: "boom".into() };
+    let terminated = Terminated {
+        watch: 0x0a0b_0c0d,
+        watched: watched.key,
+        reason: TerminatedReason::Panicked,
+        text: "boom".into(),
+    };
     let probe = Probe { initiator: address(1), waiting: address(2), asked: address(3) };
     let answer = ProbeAnswer { initiator: address(1), last: address(2) };
     let end = StreamEnd { failure: Some(failure.clone()) };
@@ -112,7 +117,11 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
         ("credit", Control, bodied(&Credit { totals: vec![total] })),
         ("forget", Lane, empty(Header::forget(key))),
         ("cancel", Control, empty(of_ask(FrameKind::Cancel))),
-        ("watch", Control, bodied(&Watch { watch: 0x0a0b_0c0d, watcher: watcher.key, watched: watched.key })),
+        (
+            "watch",
+            Control,
+            bodied(&Watch { watch: 0x0a0b_0c0d, watcher: watcher.key, watched: watched.key }),
+        ),
         ("unwatch", Control, bodied(&Unwatch { watch: 0x0a0b_0c0d, watched: watched.key })),
         ("terminated", Lane, bodied(&terminated)),
         ("probe", Control, body(of_ask(FrameKind::Probe), &probe)),

@@ -1,0 +1,225 @@
+//! The program from outside: papers, two nodes by hand, and what it says about values it cannot use.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests from outside use the machine's own threads and ports"
+)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, UdpSocket},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+/// Longest wait for a line of a node's log: a loaded machine starts programs slowly.
+const LINE_WITHIN: Duration = Duration::from_secs(30);
+
+fn odeon(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_odeon"));
+    command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    odeon(args).output().expect("the program runs")
+}
+
+/// Expects one line on standard error that contains all of `says`, status 2 and nothing on standard output.
+fn refuses(args: &[&str], says: &[&str]) {
+    let output = run(args);
+    let text = String::from_utf8(output.stderr).expect("it says text");
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(says.iter().all(|said| text.contains(said)), "{text:?} should say {says:?}");
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("odeon-cli-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).expect("the temporary folder is writable");
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("the temporary folder has a name in UTF-8").to_owned()
+    }
+
+    /// An authority and certificates for these nodes.
+    fn papers(self, cluster: &str, nodes: &[&str]) -> Self {
+        let dir = self.0.to_str().expect("the temporary folder has a name in UTF-8");
+        assert!(run(&["ca", "init", "--cluster", cluster, "--dir", dir]).status.success());
+        for node in nodes {
+            assert!(run(&["ca", "issue", "--name", node, "--dir", dir]).status.success());
+        }
+        self
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A node that runs, and the lines of its log. Killed if the test fails.
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(papers: &Folder, name: &str, more: &[&str]) -> Self {
+        let (cert, key) =
+            (papers.path(&format!("{name}.pem")), papers.path(&format!("{name}.key")));
+        let mut command = odeon(&["node", "--name", name, "--cert", &cert, "--key", &key]);
+        command.args(["--ca-cert", &papers.path("ca.pem")]).args(more);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let log = BufReader::new(child.stderr.take().expect("it is piped"));
+        let (sender, lines) = mpsc::sync_channel(10_000);
+        std::thread::Builder::new()
+            .spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)))
+            .expect("threads can be started");
+        Self { child, lines }
+    }
+
+    /// The next line that contains all of `says`.
+    fn line(&self, says: &[&str]) -> String {
+        loop {
+            let line = self.lines.recv_timeout(LINE_WITHIN);
+            let line = line.unwrap_or_else(|_| panic!("the node never said {says:?}"));
+            if says.iter().all(|said| line.contains(said)) {
+                return line;
+            }
+        }
+    }
+
+    fn addr(&self) -> SocketAddr {
+        let line = self.line(&["listening", "addr="]);
+        let addr = line.split("addr=").nth(1).expect("the line was chosen for it");
+        addr.split_whitespace().next().and_then(|addr| addr.parse().ok()).expect("an address")
+    }
+
+    /// Sends SIGTERM; the node must leave by itself, and have said nothing on standard output.
+    fn terminate(mut self) {
+        let told =
+            Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(told.success());
+        assert!(self.child.wait().expect("it was started").success());
+        let mut said = String::new();
+        let mut stdout = self.child.stdout.take().expect("it is piped");
+        stdout.read_to_string(&mut said).expect("it says text");
+        assert_eq!(said, "");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn two_nodes_by_hand_join_and_leave() {
+    let papers = Folder::new("join").papers("hand", &["a", "b"]);
+    let a = Running::start(&papers, "a", &["--dev"]);
+    let seed = a.addr().to_string();
+    let b = Running::start(&papers, "b", &["--join", &seed]);
+    a.line(&["up", "member=\"b\""]);
+    b.line(&["up", "member=\"a\""]);
+    b.terminate();
+    a.line(&["down", "member=\"b\"", "Left"]);
+    a.terminate();
+}
+
+#[test]
+fn a_first_node_that_waits_says_why() {
+    let papers = Folder::new("wait").papers("hand", &["a", "b"]);
+    let a = Running::start(&papers, "a", &[]);
+    a.line(&["waiting", "no seed"]);
+    // A port that was free a moment ago, so that nobody answers there.
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let b = Running::start(&papers, "b", &["--join", &nobody]);
+    b.line(&["waiting for a seed", &nobody]);
+    a.terminate();
+    b.terminate();
+}
+
+#[test]
+fn a_node_of_another_cluster_is_refused_and_says_so() {
+    let ours = Folder::new("ours").papers("ours", &["a"]);
+    let theirs = Folder::new("theirs").papers("theirs", &["b"]);
+    let a = Running::start(&ours, "a", &["--dev"]);
+    let seed = a.addr().to_string();
+    let b = Running::start(&theirs, "b", &["--join", &seed]);
+    b.line(&["waiting for a seed", &seed, "certificate"]);
+    a.terminate();
+    b.terminate();
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    refuses(&["node", "--name", "a", "--dev", "--listen", &addr], &[&addr, "free port"]);
+}
+
+#[test]
+fn papers_that_cannot_be_used_are_named() {
+    refuses(&["node", "--name", "a"], &["--cert", "odeon ca", "--dev"]);
+    let papers = Folder::new("papers").papers("hand", &["a", "b"]);
+    let (a, b, ca) = (papers.path("a.pem"), papers.path("b.key"), papers.path("ca.pem"));
+    let missing = papers.path("missing.key");
+    let node = ["node", "--name", "a", "--cert", &a, "--ca-cert", &ca, "--key"];
+    refuses(&[&node[..], &[&missing]].concat(), &[&missing]);
+    refuses(&[&node[..], &[&b]].concat(), &["key"]);
+    fs::write(&missing, "not a key").unwrap();
+    refuses(&[&node[..], &[&missing]].concat(), &[&missing]);
+    let a_key = papers.path("a.key");
+    let other = ["node", "--name", "c", "--cert", &a, "--ca-cert", &ca, "--key", &a_key];
+    refuses(&other, &["a", "c"]);
+}
+
+#[test]
+fn names_and_files_are_checked_before_anything_is_written() {
+    let papers = Folder::new("names").papers("hand", &["a"]);
+    let dir = papers.0.to_str().unwrap();
+    refuses(&["ca", "issue", "--name", "No_Such", "--dir", dir], &["No_Such"]);
+    refuses(&["ca", "issue", "--name", "a", "--dir", dir], &["a.key", "never overwritten"]);
+    refuses(&["ca", "init", "--cluster", "hand", "--dir", dir], &["ca.key", "never overwritten"]);
+    refuses(&["node", "--name", "No_Such", "--dev"], &["No_Such"]);
+    refuses(&["demo", "no/such/file"], &["no/such/file"]);
+    assert!(Path::new(&papers.path("ca.key")).exists());
+}
+
+#[test]
+fn an_input_too_small_to_lose_a_node_is_refused() {
+    let folder = Folder::new("small");
+    let file = folder.path("few.txt");
+    fs::write(&file, "three small words").unwrap();
+    refuses(&["demo", &file], &["3 words", "--no-kill"]);
+}
+
+#[test]
+fn flags_out_of_bounds_are_named() {
+    for args in
+        [&["demo", "--nodes", "1"][..], &["demo", "--nodes", "17"], &["demo", "--nodes", "x"]]
+    {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("--nodes"));
+    }
+}

@@ -23,8 +23,8 @@ pub(crate) fn reply(
             let detail = format!("the reply: {refused}");
             error(peer, ask, &Failure::new(FailureKind::Decode, Certainty::Ran, detail));
         }
-        // The connection is gone: the asker has been told that its message may have run.
-        Err(_) => {}
+        // Most often the connection is gone, and the asker has been told that its message may have run.
+        Err(refused) => tracing::debug!(peer = %peer.peer().id, %refused, "reply not sent"),
     }
 }
 

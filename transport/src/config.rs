@@ -22,7 +22,8 @@ pub struct TransportConfig {
     /// Longest frame that is read, header and padding included, 128 KiB to 256 MiB; default 1 MiB. What is sent is
     /// bounded by what the peer reads.
     pub frame_bytes_max: u32,
-    /// Messages a sender may have waiting at one receiver; default 256.
+    /// Messages a sender may have waiting at one receiver; default 4096, which keeps a million small messages a second
+    /// moving over a few milliseconds of scheduling. They wait in the receiver's room, not in its mailbox.
     pub credit_messages: u32,
     /// Bytes a sender may have waiting at one receiver; default 1 MiB. A larger message passes when half of it is free.
     pub credit_bytes: u32,

@@ -207,6 +207,7 @@ fn new_incarnation(env: &dyn Env) -> Incarnation {
 /// The address to listen at and the one to tell others.
 pub(crate) fn advertised(local: SocketAddr, advertise: Option<SocketAddr>) -> Option<SocketAddr> {
     match advertise {
+        Some(addr) if addr.ip().is_unspecified() => None,
         Some(addr) if addr.port() == 0 => Some(SocketAddr::new(addr.ip(), local.port())),
         Some(addr) => Some(addr),
         None if local.ip().is_unspecified() => None,

@@ -4,7 +4,11 @@
 //! the median. Every node asks every other ten times a second, over a network with latency, loss, duplication and
 //! reordering. What it is NOT: part of `odeon-benches`, whose clock reads the simulator's symbols would slow down.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use clap::Parser;
 use odeon::{Actor, Context, Handler, Node, NodeBuilder, StartError, actor, message};
@@ -26,6 +30,9 @@ struct Args {
     #[arg(long)]
     json: bool,
 }
+
+/// Replies of the present round, so that a cluster that never forms is no splendid figure.
+static REPLIES: AtomicU64 = AtomicU64::new(0);
 
 #[message(id = "bench/Greet", reply = u64)]
 struct Greet {
@@ -63,7 +70,9 @@ async fn greet_all(node: Node, others: Vec<String>) {
     for number in 0.. {
         for greeter in &greeters {
             // A failure is part of life on this network.
-            let _ = greeter.ask(Greet { number }).await;
+            if greeter.ask(Greet { number }).await.is_ok() {
+                REPLIES.fetch_add(1, Ordering::Relaxed);
+            }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -100,7 +109,18 @@ fn round(nodes: u8, time: Duration, seed: u64) -> Result<(Verdict, Duration), St
     let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(run);
     let ended = thread.map_err(|error| error.to_string())?.join();
     let (verdict, took) = ended.map_err(|_| "a round panicked".to_owned())?;
-    if verdict.passed() { Ok((verdict, took)) } else { Err(format!("a round failed: {verdict:?}")) }
+    let replies = REPLIES.swap(0, Ordering::Relaxed);
+    // Ten a second and pair, less what joining and the network cost.
+    let fewest = time.as_secs().saturating_sub(10) * u64::from(nodes) * u64::from(nodes - 1) * 2;
+    if !verdict.passed() {
+        return Err(format!("a round failed: {verdict:?}"));
+    }
+    if replies < fewest {
+        return Err(format!(
+            "{replies} replies in a round, fewer than {fewest}: the cluster did not work"
+        ));
+    }
+    Ok((verdict, took))
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are what was asked for")]

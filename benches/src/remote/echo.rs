@@ -4,8 +4,8 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use hdrhistogram::Histogram;
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, ServerConfig, TokioRuntime,
-    TransportConfig,
+    ClientConfig, Connection, Endpoint, EndpointConfig, MtuDiscoveryConfig, ServerConfig,
+    TokioRuntime, TransportConfig,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::{
@@ -18,6 +18,9 @@ use tokio::time::Instant;
 use crate::remote::{Outcome, papers::Papers};
 
 const BYTES: usize = 64;
+
+/// Packets as large as Odeon's on loopback.
+const MTU_MAX: u16 = 8972;
 
 /// The name in every certificate of the bench's cluster.
 const SERVER_NAME: &str = "bench.odeon";
@@ -82,7 +85,9 @@ impl Client {
 
 fn transport() -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
-    config.max_idle_timeout(None);
+    let mut mtu = MtuDiscoveryConfig::default();
+    mtu.upper_bound(MTU_MAX);
+    config.max_idle_timeout(None).mtu_discovery_config(Some(mtu));
     Arc::new(config)
 }
 
@@ -92,7 +97,9 @@ fn transport() -> Arc<TransportConfig> {
 )]
 fn endpoint(server: Option<ServerConfig>) -> Outcome<Endpoint> {
     let socket = std::net::UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-    Ok(Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime))?)
+    let mut config = EndpointConfig::default();
+    config.max_udp_payload_size(MTU_MAX)?;
+    Ok(Endpoint::new(config, server, socket, Arc::new(TokioRuntime))?)
 }
 
 fn configs(papers: &Papers, node: &str) -> Outcome<(ServerConfig, ClientConfig)> {

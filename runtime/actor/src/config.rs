@@ -10,7 +10,7 @@ pub struct SystemConfig {
     /// within milliseconds. At least 1.
     pub mailbox_messages_max: u32,
     /// Senders and inbound messages that may wait for room at one mailbox; further ones are refused as `Full`. Default
-    /// 65,536: far more than the tasks that one actor can serve.
+    /// 1,048,576: the credit of more than sixty peers, each with all that it may send.
     pub waiting_max: u32,
     /// Actors that other nodes can reach at one time. Default 1,048,576.
     pub exported_max: u32,
@@ -31,7 +31,7 @@ impl Default for SystemConfig {
     fn default() -> Self {
         Self {
             mailbox_messages_max: 1024,
-            waiting_max: 1 << 16,
+            waiting_max: 1 << 20,
             exported_max: 1 << 20,
             names_max: 1 << 16,
             network_watches_max: 1 << 16,

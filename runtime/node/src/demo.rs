@@ -18,6 +18,7 @@ mod verdict;
 mod words;
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::PathBuf,
     rc::Rc,
@@ -25,7 +26,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use odeon::{ActorRef, MemberEvent, Members, Node, TransportConfig};
+use odeon::{ActorRef, Members, Node, TransportConfig};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
@@ -101,12 +102,27 @@ pub(crate) async fn run(args: DemoArgs) -> Result<bool, Failed> {
     let journal =
         Journal::create(&papers::journal(papers.folder()), entries).map_err(Failed::run)?;
 
-    let mut stage = Stage::open(&args, names, words, papers.folder()).await?;
-    let outcome = stage.play(&args, &journal).await;
-    let left = stage.close().await;
-    let report = outcome?;
-    report.print(args.json, left);
-    Ok(report.ok() && left)
+    let run = async {
+        let mut stage = Stage::open(&args, names, words, papers.folder()).await?;
+        let outcome = stage.play(&args, &journal).await;
+        let left = stage.close().await;
+        outcome.map(|report| (report, left))
+    };
+    let outcome = tokio::select! {
+        outcome = run => outcome,
+        // The folder with its keys goes, and with it the children, whose handles are dropped.
+        _ = tokio::signal::ctrl_c() => Err(Failed::run("interrupted")),
+    };
+    let (mut report, left) = outcome.inspect_err(|failed| {
+        if args.json {
+            report::print_failure(&failed.to_string());
+        }
+    })?;
+    if !left {
+        report.find("a node did not leave by itself when it was asked to");
+    }
+    report.print(args.json);
+    Ok(report.ok())
 }
 
 /// The nodes, the driver and what they share.
@@ -118,16 +134,21 @@ struct Stage<'a> {
     words: Rc<Words>,
     seed: SocketAddr,
     names: Vec<String>,
+    bar: ProgressBar,
     began: Instant,
 }
 
 /// What happened to the node that was killed.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Kill {
     pub(crate) detect: Duration,
-    pub(crate) recover: Duration,
+    /// `None` if no counter of it ever counted again.
+    pub(crate) recover: Option<Duration>,
     pub(crate) rejoined: bool,
 }
+
+/// A member as one node sees it.
+type Seen = (String, u64);
 
 impl<'a> Stage<'a> {
     /// Starts the processes and waits until all know each other.
@@ -144,54 +165,73 @@ impl<'a> Stage<'a> {
             children.start(name, Some(seed)).await.map_err(Failed::run)?;
         }
         let identity = papers::identity(folder, "driver").map_err(Failed::run)?;
-        let node = Node::builder("driver")
-            .identity(identity)
-            .transport(transport())
-            .seed(seed.to_string());
-        let node = node.start().await.map_err(Failed::run)?;
+        let node = Node::builder("driver").identity(identity).transport(transport());
+        let node = node.seed(seed.to_string()).start().await.map_err(Failed::run)?;
         let members = node.members();
         let shift = usize::try_from(args.seed % names.len() as u64).unwrap_or(0);
-        let board = Board::new(names.clone(), names.len() * COUNTERS_PER_NODE, shift, bar.clone());
+        let sizes: Vec<usize> =
+            (0..names.len() * COUNTERS_PER_NODE).map(|partition| words.len(partition)).collect();
+        let board = Rc::new(Board::new(names.clone(), &sizes, shift, bar.clone()));
         let began = Instant::now();
-        let mut stage =
-            Self { node, members, children, board: Rc::new(board), words, seed, names, began };
-        stage.all_up(&bar).await?;
+        let mut stage = Self { node, members, children, board, words, seed, names, bar, began };
+        stage.all_up().await?;
+        stage.began = Instant::now();
         Ok(stage)
     }
 
-    /// Waits until the driver sees every node, and every node all others and the driver.
-    async fn all_up(&mut self, bar: &ProgressBar) -> Result<(), Failed> {
-        let mut missing: Vec<String> = self.names.clone();
-        // Each node hears of every other and of the driver.
-        let mut to_hear = self.names.len() * self.names.len();
-        let all = async {
-            while !missing.is_empty() || to_hear > 0 {
-                tokio::select! {
-                    event = self.members.next() => if let Some(MemberEvent::Up(member)) = event {
-                        bar.println(format!("{} is up at {}", member.name, member.addr));
-                        missing.retain(|name| *name != member.name);
-                    },
-                    heard = self.children.hear() => if matches!(heard.said, Said::Up { .. }) {
-                        to_hear = to_hear.saturating_sub(1);
-                    },
-                }
-            }
-        };
-        let in_time = tokio::time::timeout(MEMBERS_WITHIN, all).await.is_ok();
-        self.began = Instant::now();
-        if in_time {
-            return Ok(());
+    /// A line for people, above the progress bar.
+    fn tell(&self, text: &str) {
+        if self.bar.is_hidden() {
+            tracing::info!("{text}");
+        } else {
+            self.bar.println(text);
         }
-        Err(Failed::run(format!(
-            "not all nodes found each other within {MEMBERS_WITHIN:?}: {missing:?} are missing"
-        )))
+    }
+
+    /// What the driver or a child sees next: who says it, and what.
+    async fn see(&mut self) -> Result<(String, Said), Failed> {
+        let (from, said) = tokio::select! {
+            event = self.members.next() => {
+                let event = event.ok_or_else(|| Failed::run("the driver's node has ended"))?;
+                ("driver".to_owned(), child::describe(&self.node, event))
+            }
+            heard = self.children.hear() => (heard.from, heard.said),
+        };
+        if from == "driver" {
+            match &said {
+                Said::Up { member, .. } => self.tell(&format!("{member} is up")),
+                Said::Down { member, reason, .. } => {
+                    self.tell(&format!("{member} is down: {reason}"))
+                }
+                Said::Listening { .. } => {}
+            }
+        }
+        Ok((from, said))
+    }
+
+    /// Waits until the driver sees every node, and every node all others and the driver.
+    async fn all_up(&mut self) -> Result<(), Failed> {
+        let everybody = self.names.len() + 1;
+        let mut seen = BTreeSet::new();
+        let within = Instant::now() + MEMBERS_WITHIN;
+        while seen.len() < everybody * (everybody - 1) {
+            let next = tokio::time::timeout_at(within, self.see()).await;
+            let next = next.map_err(|_| {
+                Failed::run(format!(
+                    "not all nodes found each other within {MEMBERS_WITHIN:?}: {seen:?}"
+                ))
+            })?;
+            if let (from, Said::Up { member, .. }) = next? {
+                seen.insert((from, member));
+            }
+        }
+        Ok(())
     }
 
     /// Counts everything, with a kill in the middle unless told otherwise.
     async fn play(&mut self, args: &DemoArgs, journal: &Journal) -> Result<Report, Failed> {
         let mut feeders = JoinSet::new();
-        let partitions = self.names.len() * COUNTERS_PER_NODE;
-        for partition in 0..partitions {
+        for partition in 0..self.names.len() * COUNTERS_PER_NODE {
             let feeder = Feeder {
                 node: self.node.clone(),
                 words: Rc::clone(&self.words),
@@ -200,7 +240,15 @@ impl<'a> Stage<'a> {
             };
             feeders.spawn_local(async move { (partition, feeder.run().await) });
         }
-        let kill = if args.no_kill { None } else { Some(self.kill_one(args.seed).await?) };
+        let within = Instant::now() + COUNT_WITHIN;
+        let late = |_| Failed::run(format!("the words were not counted within {COUNT_WITHIN:?}"));
+        let mut kill = None;
+        if !args.no_kill {
+            kill = Some(
+                tokio::time::timeout_at(within, self.kill_one(args.seed)).await.map_err(late)??,
+            );
+        }
+        self.board.calm();
         let mut counters: Vec<(usize, ActorRef<Counter>)> = Vec::new();
         let all = async {
             while let Some(done) = feeders.join_next().await {
@@ -208,9 +256,7 @@ impl<'a> Stage<'a> {
             }
             Ok(())
         };
-        tokio::time::timeout(COUNT_WITHIN, all).await.map_err(|_| {
-            Failed::run(format!("the words were not counted within {COUNT_WITHIN:?}"))
-        })??;
+        tokio::time::timeout_at(within, all).await.map_err(late)??;
         let took = self.began.elapsed();
         let kill = kill.map(|(kill, at)| self.recovered(kill, at));
         let findings = self.verdict(&counters).await;
@@ -218,8 +264,8 @@ impl<'a> Stage<'a> {
     }
 
     fn recovered(&self, kill: Kill, at: Instant) -> Kill {
-        let recovered = self.board.recovered_at().map(|back| back.saturating_duration_since(at));
-        Kill { recover: recovered.unwrap_or_default(), ..kill }
+        let recover = self.board.recovered_at().map(|back| back.saturating_duration_since(at));
+        Kill { recover, ..kill }
     }
 
     async fn verdict(&self, counters: &[(usize, ActorRef<Counter>)]) -> Findings {
@@ -230,74 +276,88 @@ impl<'a> Stage<'a> {
         findings
     }
 
-    /// Kills the fullest node once enough is counted and asks are in flight to it, and starts it anew.
+    /// Kills a node that holds a fifth of all counts, once enough is counted and asks are in flight to it, and starts
+    /// it anew.
     async fn kill_one(&mut self, seed: u64) -> Result<(Kill, Instant), Failed> {
         // Between 30 and 50 percent of the way.
         let at_words = self.words.total() / 100 * (30 + usize::try_from(seed % 21).unwrap_or(0));
         let victim = loop {
             self.board.moved.notified().await;
-            let (node, words, in_flight) = self.board.fullest();
-            let counted = self.board.words();
-            if counted >= at_words && words * 5 >= counted && in_flight > 0 {
-                break node;
+            if self.board.words() >= at_words
+                && let Some(victim) = self.board.victim()
+            {
+                break victim;
+            }
+            if self.board.all_complete() {
+                return Err(Failed::run("everything was counted before a node could be killed"));
             }
         };
+        let before = self.node.members_now().into_iter().find(|member| member.name == victim);
+        let life = before.map_or(0, |member| member.incarnation.0);
         let (killed_us, killed) = (micros(self.node.env().wall_clock()), Instant::now());
         self.children.kill(&victim).await.map_err(Failed::run)?;
-        self.board.gone(&victim);
-        let detect = self.missed(&victim, killed_us).await?;
-        let rejoined = self.start_again(&victim).await?;
-        Ok((Kill { detect, recover: Duration::ZERO, rejoined }, killed))
+        self.tell(&format!("{victim} is killed"));
+        let detect = self.missed(&(victim.clone(), life), killed_us).await?;
+        let rejoined = self.start_again(&(victim, life)).await?;
+        Ok((Kill { detect, recover: None, rejoined }, killed))
     }
 
-    /// Waits until every survivor, the driver too, has seen the node go; the time of the last.
-    async fn missed(&mut self, victim: &str, killed_us: u64) -> Result<Duration, Failed> {
-        let mut waiting = self.names.len();
+    /// Waits until every survivor, the driver too, has seen that life of the node go; the time of the last.
+    async fn missed(&mut self, victim: &Seen, killed_us: u64) -> Result<Duration, Failed> {
+        let (name, life) = victim;
+        let mut waiting = self.survivors(name);
         let mut last_us = killed_us;
-        let all = async {
-            while waiting > 0 {
-                let at = tokio::select! {
-                    event = self.members.next() => match event {
-                        Some(MemberEvent::Down { member, .. }) if member.name == victim => {
-                            Some(micros(self.node.env().wall_clock()))
-                        }
-                        _ => None,
-                    },
-                    heard = self.children.hear() => match heard.said {
-                        Said::Down { member, at_us, .. } if member == victim && heard.from != victim => Some(at_us),
-                        _ => None,
-                    },
-                };
-                if let Some(at) = at {
-                    waiting -= 1;
-                    last_us = last_us.max(at);
+        let within = Instant::now() + MEMBERS_WITHIN;
+        while !waiting.is_empty() {
+            let next = tokio::time::timeout_at(within, self.see()).await.map_err(|_| {
+                Failed::run(format!(
+                    "{name} was killed and {waiting:?} did not miss it within {MEMBERS_WITHIN:?}"
+                ))
+            })?;
+            if let (from, Said::Down { member, incarnation, at_us, .. }) = next?
+                && member == *name
+                && incarnation == *life
+            {
+                if from == "driver" {
+                    // From now on its counters are started elsewhere.
+                    self.board.gone(name);
                 }
+                waiting.remove(&from);
+                last_us = last_us.max(at_us);
             }
-        };
-        tokio::time::timeout(MEMBERS_WITHIN, all).await.map_err(|_| {
-            Failed::run(format!("{victim} was killed and not missed within {MEMBERS_WITHIN:?}"))
-        })?;
+        }
         Ok(Duration::from_micros(last_us - killed_us))
     }
 
-    /// Starts the killed node again and waits until the cluster has it back.
-    async fn start_again(&mut self, victim: &str) -> Result<bool, Failed> {
+    fn survivors(&self, victim: &str) -> BTreeSet<String> {
+        let others = self.names.iter().filter(|name| *name != victim).cloned();
+        others.chain(["driver".to_owned()]).collect()
+    }
+
+    /// Starts the killed node again and waits until all survivors have it back, in a later life; false if not all do.
+    async fn start_again(&mut self, victim: &Seen) -> Result<bool, Failed> {
+        let (name, life) = victim;
         let survivor = self.node.members_now().first().map_or(self.seed, |member| member.addr);
-        self.children.start(victim, Some(survivor)).await.map_err(Failed::run)?;
-        let back = async {
-            loop {
-                match self.members.next().await {
-                    Some(MemberEvent::Up(member)) if member.name == victim => return true,
-                    Some(_) => {}
-                    None => return false,
-                }
+        self.children.start(name, Some(survivor)).await.map_err(Failed::run)?;
+        let mut waiting = self.survivors(name);
+        let within = Instant::now() + MEMBERS_WITHIN;
+        while !waiting.is_empty() {
+            let Ok(next) = tokio::time::timeout_at(within, self.see()).await else {
+                return Ok(false);
+            };
+            if let (from, Said::Up { member, incarnation, .. }) = next?
+                && member == *name
+                && incarnation > *life
+            {
+                waiting.remove(&from);
             }
-        };
-        Ok(tokio::time::timeout(MEMBERS_WITHIN, back).await.unwrap_or(false))
+        }
+        Ok(true)
     }
 
     /// Lets everyone leave; true if all ended well.
     async fn close(mut self) -> bool {
+        self.bar.finish_and_clear();
         let left = self.children.leave().await;
         self.node.stop(Duration::from_secs(2)).await;
         left

@@ -11,7 +11,7 @@ mod node;
 
 use std::{io::IsTerminal, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failed;
@@ -39,8 +39,20 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    log(matches!(args.command, Command::Node(_)));
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help and version go where they belong, with status 0; help that nobody asked for has status 2.
+        Err(error)
+            if !error.use_stderr()
+                || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
+            error.exit()
+        }
+        Err(error) => return end(&Failed::input(one_line(&error))),
+    };
+    if let Err(failed) = log(matches!(args.command, Command::Node(_))) {
+        return end(&failed);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -52,6 +64,16 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(failed) => end(&failed),
     }
+}
+
+/// What is wrong with a flag: the value and what it must be, without the usage.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let what = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
+    format!(
+        "{}; `odeon help` lists the flags",
+        what.split_whitespace().collect::<Vec<_>>().join(" ")
+    )
 }
 
 async fn run(command: Command) -> Result<bool, Failed> {
@@ -70,13 +92,20 @@ fn end(failed: &Failed) -> ExitCode {
 }
 
 /// Logs on standard error; `RUST_LOG` overrides what is shown.
-fn log(node: bool) {
-    let default = if node { "info" } else { "error" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+fn log(node: bool) -> Result<(), Failed> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
+            Failed::input(format!(
+                "RUST_LOG is {filter:?}: {error}; use something like info or odeon=debug"
+            ))
+        })?,
+        Err(_) => EnvFilter::new(if node { "info" } else { "error" }),
+    };
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
         .with_writer(std::io::stderr)
         .init();
+    Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) struct NodeArgs {
     #[arg(long, env = "ODEON_ADVERTISE")]
     advertise: Option<SocketAddr>,
     /// The `host:port` of a node that may be in the cluster; may be given several times.
-    #[arg(long, env = "ODEON_JOIN", value_delimiter = ',')]
+    #[arg(long, env = "ODEON_JOIN", value_delimiter = ',', value_parser = seed)]
     join: Vec<String>,
     /// Run as a lone node, which others may join; without papers it makes its own, and none can.
     #[arg(long)]
@@ -37,6 +37,16 @@ pub(crate) struct NodeArgs {
     /// The certificate of the cluster's authority, PEM.
     #[arg(long, env = "ODEON_CA_CERT", requires = "cert")]
     ca_cert: Option<PathBuf>,
+}
+
+/// A `host:port`.
+fn seed(text: &str) -> Result<String, String> {
+    let parts =
+        text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    match parts {
+        Some((host, port)) if !host.is_empty() && port > 0 => Ok(text.to_owned()),
+        _ => Err("use host:port, such as 127.0.0.1:7400".to_owned()),
+    }
 }
 
 /// Runs the node.

@@ -215,11 +215,20 @@ fn an_input_too_small_to_lose_a_node_is_refused() {
 
 #[test]
 fn flags_out_of_bounds_are_named() {
-    for args in
-        [&["demo", "--nodes", "1"][..], &["demo", "--nodes", "17"], &["demo", "--nodes", "x"]]
-    {
-        let output = run(args);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(String::from_utf8(output.stderr).unwrap().contains("--nodes"));
-    }
+    refuses(&["demo", "--nodes", "1"], &["--nodes", "1 is not in 2..=16"]);
+    refuses(&["demo", "--nodes", "x"], &["--nodes", "x"]);
+    refuses(&["node", "--name", "a", "--dev", "--join", "127.0.0.1"], &["127.0.0.1", "host:port"]);
+    refuses(&["node", "--name", "a", "--dev", "--listen", "here"], &["--listen", "here"]);
+    refuses(&["nod"], &["nod"]);
+    let anywhere = ["node", "--name", "a", "--dev", "--listen", "0.0.0.0:0"];
+    refuses(&anywhere, &["0.0.0.0", "advertise"]);
+    refuses(&[&anywhere[..], &["--advertise", "0.0.0.0:7400"]].concat(), &["0.0.0.0", "advertise"]);
+}
+
+#[test]
+fn a_filter_of_the_log_that_cannot_be_read_is_named() {
+    let output = odeon(&["node", "--name", "a", "--dev"]).env("RUST_LOG", "odeon=loud").output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("odeon=loud"));
 }

@@ -12,7 +12,13 @@ use std::{
 use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 use odeon::Certainty;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+/// With more nodes than this one of them is given more than its share, so that it holds a fifth of all words.
+const EVEN_NODES_MAX: usize = 5;
 
 /// One failed ask.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +34,7 @@ pub(crate) struct FailedAsk {
 struct Partition {
     home: String,
     words: usize,
+    complete: bool,
     in_flight: usize,
     lost_at: Option<Instant>,
     back_at: Option<Instant>,
@@ -41,34 +48,37 @@ pub(crate) struct Board {
     failed: RefCell<Vec<FailedAsk>>,
     latency_us: RefCell<Histogram<u32>>,
     asks: Cell<u64>,
-    replied: Cell<u64>,
-    shift: usize,
+    replied: RefCell<Vec<u64>>,
+    /// The node that each partition is given at first, by its place among the nodes.
+    plan: Vec<usize>,
     bar: ProgressBar,
+    /// Whether nobody will be killed any more.
+    calm: Cell<bool>,
+    /// Counts the changes that finished feeders wait for.
+    changes: watch::Sender<u64>,
     /// Something moved.
     pub(crate) moved: Notify,
 }
 
 impl Board {
-    /// A board for `partitions` partitions over these nodes; `shift` turns the assignment.
-    pub(crate) fn new(
-        nodes: Vec<String>,
-        partitions: usize,
-        shift: usize,
-        bar: ProgressBar,
-    ) -> Self {
+    /// A board for partitions of these many words over these nodes; `shift` turns the assignment.
+    pub(crate) fn new(nodes: Vec<String>, words: &[usize], shift: usize, bar: ProgressBar) -> Self {
+        let plan = plan(nodes.len(), words, shift);
         Self {
             nodes: RefCell::new(nodes),
             gone: RefCell::default(),
-            partitions: RefCell::new(vec![Partition::default(); partitions]),
+            partitions: RefCell::new(vec![Partition::default(); words.len()]),
             failed: RefCell::default(),
             latency_us: RefCell::new(
                 Histogram::new_with_max(60_000_000, 2)
                     .expect("a minute in microseconds fits two digits"),
             ),
             asks: Cell::new(0),
-            replied: Cell::new(0),
-            shift,
+            replied: RefCell::default(),
+            plan,
             bar,
+            calm: Cell::new(false),
+            changes: watch::Sender::new(0),
             moved: Notify::new(),
         }
     }
@@ -77,13 +87,52 @@ impl Board {
     pub(crate) fn home(&self, partition: usize) -> String {
         let gone = self.gone.borrow();
         let nodes = self.nodes.borrow();
+        let planned = &nodes[self.plan[partition]];
+        if !gone.contains(planned) {
+            return planned.clone();
+        }
         let there: Vec<&String> = nodes.iter().filter(|node| !gone.contains(*node)).collect();
-        there[(partition + self.shift) % there.len()].clone()
+        there[partition % there.len()].clone()
+    }
+
+    /// Nobody will be killed any more: feeders may end once all have counted everything.
+    pub(crate) fn calm(&self) {
+        self.calm.set(true);
+        self.change();
+    }
+
+    fn change(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+        self.moved.notify_one();
+    }
+
+    /// Whether every partition is counted.
+    pub(crate) fn all_complete(&self) -> bool {
+        self.partitions.borrow().iter().all(|partition| partition.complete)
+    }
+
+    /// A partition is counted to its end by a counter on `home`. Waits until the run is over: true; or until that
+    /// node is gone, and its counter with it: false.
+    pub(crate) async fn finished(&self, partition: usize, home: &str) -> bool {
+        self.partitions.borrow_mut()[partition].complete = true;
+        self.change();
+        let mut changes = self.changes.subscribe();
+        loop {
+            if self.gone.borrow().contains(home) {
+                return false;
+            }
+            if self.calm.get() && self.all_complete() {
+                return true;
+            }
+            // The sender lives in `self`.
+            let _ = changes.changed().await;
+        }
     }
 
     /// A node is not to be given counters any more.
     pub(crate) fn gone(&self, node: &str) {
         self.gone.borrow_mut().insert(node.to_owned());
+        self.change();
     }
 
     /// A fresh number for an ask, from 1.
@@ -106,14 +155,14 @@ impl Board {
         self.partitions.borrow_mut()[partition].in_flight -= 1;
     }
 
-    pub(crate) fn counted(&self, partition: usize, words: usize, took: Duration) {
+    pub(crate) fn counted(&self, partition: usize, ask: u64, words: usize, took: Duration) {
         let mut partitions = self.partitions.borrow_mut();
         let partition = &mut partitions[partition];
         partition.words += words;
         if partition.lost_at.is_some() && partition.back_at.is_none() {
             partition.back_at = Some(Instant::now());
         }
-        self.replied.set(self.replied.get() + 1);
+        self.replied.borrow_mut().push(ask);
         self.latency_us
             .borrow_mut()
             .saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
@@ -127,6 +176,7 @@ impl Board {
         let partition = &mut partitions[partition];
         self.bar.set_position(self.bar.position().saturating_sub(partition.words as u64));
         partition.words = 0;
+        partition.complete = false;
         partition.lost_at = Some(Instant::now());
         partition.back_at = None;
         self.moved.notify_one();
@@ -141,16 +191,20 @@ impl Board {
         self.partitions.borrow().iter().map(|partition| partition.words).sum()
     }
 
-    /// The node with the most counted words, those words, and the asks that are in flight to it.
-    pub(crate) fn fullest(&self) -> (String, usize, usize) {
+    /// A node that holds at least a fifth of all counted words and has asks in flight: the fullest such.
+    pub(crate) fn victim(&self) -> Option<String> {
         let partitions = self.partitions.borrow();
+        let counted = self.words();
         let of = |node: &String| {
             let here = partitions.iter().filter(|partition| partition.home == *node);
             here.fold((0, 0), |(words, flying), one| (words + one.words, flying + one.in_flight))
         };
         let nodes = self.nodes.borrow();
-        let all = nodes.iter().map(|node| (node.clone(), of(node).0, of(node).1));
-        all.max_by_key(|(_, words, _)| *words).expect("a demo has nodes")
+        let fit = nodes
+            .iter()
+            .map(|node| (node, of(node)))
+            .filter(|(_, (words, flying))| *flying > 0 && words * 5 >= counted);
+        fit.max_by_key(|(_, (words, _))| *words).map(|(node, _)| node.clone())
     }
 
     /// When the last lost partition had its first words counted again; `None` while one has not, or none was lost.
@@ -169,12 +223,56 @@ impl Board {
     }
 
     /// Asks that were answered.
-    pub(crate) fn replied(&self) -> u64 {
-        self.replied.get()
+    pub(crate) fn replied(&self) -> Vec<u64> {
+        self.replied.borrow().clone()
     }
 
     /// The latency below which this share of all answered asks lies, in microseconds.
     pub(crate) fn latency_us(&self, quantile: f64) -> u64 {
         self.latency_us.borrow().value_at_quantile(quantile)
+    }
+}
+
+/// Which node is given each partition: in turns, or, where a fair share would be less than a fifth, so that one node
+/// has a third of all words.
+fn plan(nodes: usize, words: &[usize], shift: usize) -> Vec<usize> {
+    let chosen = shift % nodes;
+    if nodes <= EVEN_NODES_MAX {
+        return (0..words.len()).map(|partition| (partition + shift) % nodes).collect();
+    }
+    let total: usize = words.iter().sum();
+    let mut given = 0;
+    let mut turn = 0;
+    let share = |words: &usize| {
+        if given * 3 < total {
+            given += words;
+            return chosen;
+        }
+        turn += 1;
+        (chosen + 1 + turn % (nodes - 1)) % nodes
+    };
+    words.iter().map(share).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_node_is_given_a_fifth_of_all_words_however_many_there_are() {
+        for nodes in 2..=16 {
+            let words: Vec<usize> = (0..nodes * 4).map(|n| 1000 + 37 * (n % 11)).collect();
+            let plan = plan(nodes, &words, 3);
+            let of = |node| {
+                plan.iter()
+                    .zip(&words)
+                    .filter(|(at, _)| **at == node)
+                    .map(|(_, n)| n)
+                    .sum::<usize>()
+            };
+            let total: usize = words.iter().sum();
+            assert!((0..nodes).any(|node| of(node) * 5 >= total), "{nodes} nodes");
+            assert!((0..nodes).all(|node| of(node) > 0), "{nodes} nodes");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! It says on standard output, a line of JSON each, where it listens and who comes and goes; it leaves when its
 //! standard input ends, so that no node outlives its driver.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use odeon::{MemberEvent, Node, SpawnOptions};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,8 @@ pub(crate) async fn run(args: ChildArgs) -> Result<(), Failed> {
     Ok(())
 }
 
-fn describe(node: &Node, event: MemberEvent) -> Said {
+/// What a node says about a change among its members.
+pub(crate) fn describe(node: &Node, event: MemberEvent) -> Said {
     let at_us = crate::demo::micros(node.env().wall_clock());
     match event {
         MemberEvent::Up(member) => {
@@ -97,7 +98,8 @@ fn describe(node: &Node, event: MemberEvent) -> Said {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is what the driver reads")]
 fn say(said: &Said) {
-    println!("{}", serde_json::to_string(said).expect("names and numbers have a JSON form"));
+    let line = serde_json::to_string(said).expect("names and numbers have a JSON form");
+    // A driver that has gone away ends this node through its standard input.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -43,12 +43,13 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// Feeds the partition until one counter has counted all of it; answers with that counter.
+    /// Feeds the partition until one counter has counted all of it and the run is over; answers with that counter.
     pub(crate) async fn run(self) -> ActorRef<Counter> {
         loop {
             let (home, counter) = self.start_counter().await;
             self.board.placed(self.partition, &home);
-            if self.feed(&counter).await {
+            // A counter that has counted everything may still be lost with its node, and all it knows.
+            if self.feed(&counter).await && self.board.finished(self.partition, &home).await {
                 return counter;
             }
             self.board.lost(self.partition);
@@ -122,7 +123,7 @@ impl Feeder {
         self.board.answered(self.partition);
         match answer {
             Ok(Counted { words: _ }) => {
-                self.board.counted(self.partition, words, sent.elapsed());
+                self.board.counted(self.partition, ask, words, sent.elapsed());
                 true
             }
             Err(error) => self.failed(ask, true, &error),

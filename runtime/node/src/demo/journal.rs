@@ -5,7 +5,6 @@
 //! machine. Handlers write it, `verdict.rs` reads it.
 
 use std::{
-    collections::BTreeSet,
     fs::OpenOptions,
     io,
     path::{Path, PathBuf},
@@ -77,8 +76,8 @@ impl Journal {
         true
     }
 
-    /// All asks that ran, and whether every entry had room.
-    pub(crate) fn asks(&self) -> (BTreeSet<u64>, bool) {
+    /// All asks that ran, as often as they ran, and whether every entry had room.
+    pub(crate) fn asks(&self) -> (Vec<u64>, bool) {
         let words = self.words();
         let taken = words[0].load(Ordering::Acquire) as usize;
         let complete = taken < words.len();
@@ -102,7 +101,7 @@ mod tests {
         let theirs = Journal::open(&path).unwrap();
         assert!(theirs.ran(7));
         assert!(ours.ran(9));
-        assert_eq!(ours.asks(), (BTreeSet::from([7, 9]), true));
+        assert_eq!(ours.asks(), (vec![7, 9], true));
         assert!(!theirs.ran(11));
         assert!(!ours.asks().1);
         assert!(Journal::create(&path, 2).is_err(), "an existing journal is never overwritten");

@@ -1,6 +1,6 @@
 //! What the demo says at the end: one line of JSON, or a few lines for people.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use serde::Serialize;
 
@@ -38,6 +38,7 @@ struct Asks {
     replied: u64,
     not_delivered: u64,
     may_have_run: u64,
+    ran: u64,
 }
 
 impl Report {
@@ -52,10 +53,15 @@ impl Report {
         let (labels, dishonest) = honesty(board, journal, kill.is_some());
         findings.extend(dishonest);
         if kill.is_some_and(|kill| !kill.rejoined) {
-            findings.push("the killed node was started anew and did not come back".to_owned());
+            findings.push(
+                "the killed node was started anew and not everybody saw it come back".to_owned(),
+            );
         }
-        let Labels { not_delivered, may_have_run } = labels;
-        let replied = board.replied();
+        if kill.is_some_and(|kill| kill.recover.is_none()) {
+            findings.push("no counter of the killed node counted again".to_owned());
+        }
+        let Labels { not_delivered, may_have_run, ran } = labels;
+        let replied = board.replied().len() as u64;
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             ok: findings.is_empty(),
@@ -66,9 +72,9 @@ impl Report {
             p99_us: board.latency_us(0.99),
             max_us: board.latency_us(1.0),
             detect_ms: kill.map(|kill| ms(kill.detect)),
-            recover_ms: kill.map(|kill| ms(kill.recover)),
+            recover_ms: kill.and_then(|kill| kill.recover).map(ms),
             rejoined: kill.map(|kill| kill.rejoined),
-            asks: Asks { replied, not_delivered, may_have_run },
+            asks: Asks { replied, not_delivered, may_have_run, ran },
             findings,
             took,
         }
@@ -79,31 +85,36 @@ impl Report {
         self.ok
     }
 
+    /// Adds something that went wrong after the counting.
+    pub(crate) fn find(&mut self, finding: &str) {
+        self.findings.push(finding.to_owned());
+        self.ok = false;
+    }
+
     /// Says it: what is wrong on standard error, the figures on standard output.
-    #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
-    pub(crate) fn print(&self, json: bool, left: bool) {
+    pub(crate) fn print(&self, json: bool) {
         for finding in &self.findings {
             tracing::error!("{finding}");
         }
-        if !left {
-            tracing::error!("a node did not leave by itself when it was asked to");
-        }
-        if json {
-            let line = serde_json::to_string(self).expect("numbers and names have a JSON form");
-            println!("{line}");
-            return;
-        }
+        let text = if json {
+            serde_json::to_string(self).expect("numbers and names have a JSON form")
+        } else {
+            self.text()
+        };
+        print(&text);
+    }
+
+    fn text(&self) -> String {
         let verdict = if self.ok {
             "equal to a plain run, every failed ask honestly labelled"
         } else {
             "NOT equal"
         };
-        println!(
-            "{} words in {} messages of at most {BATCH_WORDS_MAX} words: {verdict}",
-            self.words, self.messages
-        );
-        println!(
-            "{} messages a second over {:.1} s; an ask took {} us (median), {} us (99 %), {} us (longest)",
+        let mut text = format!(
+            "{} words in {} messages of at most {BATCH_WORDS_MAX} words: {verdict}\n\
+             {} messages a second over {:.1} s; an ask took {} us (median), {} us (99 %), {} us (longest)",
+            self.words,
+            self.messages,
             self.msgs_per_s,
             self.took.as_secs_f64(),
             self.p50_us,
@@ -111,11 +122,22 @@ impl Report {
             self.max_us
         );
         if let (Some(detect), Some(recover)) = (self.detect_ms, self.recover_ms) {
-            println!(
-                "a killed node was missed by all after {detect} ms, its counters counted again after {recover} ms; \
+            text += &format!(
+                "\na killed node was missed by all after {detect} ms, its counters counted again after {recover} ms; \
                  asks that failed: {} not delivered, {} may have run",
                 self.asks.not_delivered, self.asks.may_have_run
             );
         }
+        text
     }
+}
+
+/// A run that came to no verdict, as a line of JSON.
+pub(crate) fn print_failure(error: &str) {
+    print(&serde_json::json!({ "ok": false, "error": error }).to_string());
+}
+
+fn print(text: &str) {
+    // A reader that has gone away has seen enough.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

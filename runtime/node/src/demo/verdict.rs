@@ -86,29 +86,46 @@ fn differences(
 pub(crate) struct Labels {
     pub(crate) not_delivered: u64,
     pub(crate) may_have_run: u64,
+    pub(crate) ran: u64,
 }
 
-/// Holds every failed ask's label against the journal. `both` asks that both labels occur.
+/// Holds every ask against the journal. `both` asks that both labels occur among those that failed.
 pub(crate) fn honesty(board: &Board, journal: &Journal, both: bool) -> (Labels, Findings) {
     let (ran, complete) = journal.asks();
-    let mut labels = Labels::default();
-    let mut findings = Findings::new();
+    let (labels, mut findings) = judge(&board.failures(), &board.replied(), &ran);
     if !complete {
         findings.push("the journal was too short for all asks".to_owned());
     }
-    for FailedAsk { ask, taken, label } in board.failures() {
-        match label {
-            Certainty::NotDelivered => labels.not_delivered += 1,
-            Certainty::MayHaveRun => labels.may_have_run += 1,
-            Certainty::Ran => {}
-        }
-        let truth = ran.contains(&ask);
-        match (label, truth) {
+    if both && (labels.not_delivered == 0 || labels.may_have_run == 0) {
+        findings.push(format!("a killed node must leave asks of both labels: {labels:?}"));
+    }
+    (labels, findings)
+}
+
+fn judge(failed: &[FailedAsk], replied: &[u64], ran: &[u64]) -> (Labels, Findings) {
+    let mut labels = Labels::default();
+    let mut findings = Findings::new();
+    let mut times = BTreeMap::new();
+    for ask in ran {
+        *times.entry(*ask).or_insert(0) += 1;
+    }
+    let twice = times.iter().filter(|(_, times)| **times > 1);
+    findings.extend(twice.map(|(ask, times)| format!("ask {ask} ran {times} times")));
+    let untrue = replied.iter().filter(|ask| !times.contains_key(ask));
+    findings.extend(untrue.map(|ask| format!("ask {ask} was answered and never ran")));
+    for FailedAsk { ask, taken, label } in failed {
+        let count = match label {
+            Certainty::NotDelivered => &mut labels.not_delivered,
+            Certainty::MayHaveRun => &mut labels.may_have_run,
+            Certainty::Ran => &mut labels.ran,
+        };
+        *count += 1;
+        match (label, times.contains_key(ask)) {
             (Certainty::NotDelivered, true) => {
                 findings.push(format!("ask {ask} was called not delivered, and ran"));
             }
             (Certainty::Ran, false) => {
-                findings.push(format!("ask {ask} was said to have run, and did not"))
+                findings.push(format!("ask {ask} was said to have run, and did not"));
             }
             (Certainty::MayHaveRun, _) if !taken => {
                 findings.push(format!("ask {ask} may have run, it says, but no lane ever took it"));
@@ -116,8 +133,57 @@ pub(crate) fn honesty(board: &Board, journal: &Journal, both: bool) -> (Labels, 
             _ => {}
         }
     }
-    if both && (labels.not_delivered == 0 || labels.may_have_run == 0) {
-        findings.push(format!("a killed node must leave asks of both labels: {labels:?}"));
-    }
     (labels, findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(ask: u64, taken: bool, label: Certainty) -> FailedAsk {
+        FailedAsk { ask, taken, label }
+    }
+
+    #[test]
+    fn honest_labels_are_counted_and_found_nothing_against() {
+        let failed = [
+            failed(1, true, Certainty::NotDelivered),
+            failed(2, true, Certainty::MayHaveRun),
+            failed(3, true, Certainty::MayHaveRun),
+            failed(4, true, Certainty::Ran),
+        ];
+        let (labels, findings) = judge(&failed, &[5], &[3, 4, 5]);
+        assert_eq!(labels, Labels { not_delivered: 1, may_have_run: 2, ran: 1 });
+        assert_eq!(findings, Findings::new());
+    }
+
+    #[test]
+    fn every_lie_is_found() {
+        let found = |failed: &[FailedAsk], replied: &[u64], ran: &[u64], says: &str| {
+            let (_, findings) = judge(failed, replied, ran);
+            assert!(findings.len() == 1 && findings[0].contains(says), "{findings:?}");
+        };
+        found(&[failed(1, true, Certainty::NotDelivered)], &[], &[1], "not delivered, and ran");
+        found(&[failed(1, true, Certainty::Ran)], &[], &[], "did not");
+        found(&[failed(1, false, Certainty::MayHaveRun)], &[], &[], "no lane ever took it");
+        found(&[], &[1], &[], "never ran");
+        found(&[], &[1], &[1, 1], "2 times");
+    }
+
+    #[test]
+    fn a_lost_and_a_reordered_word_are_found() {
+        let count = |words: &[&str]| {
+            let mut tally = Tally::default();
+            words.iter().for_each(|word| tally.add(word));
+            tally
+        };
+        let plain = count(&["a", "b", "b"]);
+        let other = count(&["b", "a", "b"]);
+        let found = |tally: &Tally| {
+            differences(0, &plain, tally.counts(), tally.words(), tally.digest()).len()
+        };
+        assert_eq!(found(&plain), 0);
+        assert_eq!(found(&other), 1, "the order alone");
+        assert_eq!(found(&count(&["a", "b"])), 3, "number, counts and order");
+    }
 }

@@ -9,6 +9,8 @@ mod counters;
 mod driven;
 pub(crate) mod flow;
 pub(crate) mod lane;
+mod notice;
+mod pieces;
 mod refused;
 mod room;
 
@@ -31,6 +33,7 @@ use tokio::sync::Notify;
 use crate::{LostReason, PeerId, link::Link};
 use control::ControlQueue;
 use lane::{Lane, Parcel};
+use notice::is_notice;
 
 pub use counters::AssociationStats;
 pub(crate) use counters::Counters;
@@ -97,6 +100,10 @@ pub struct Association {
     keep: AtomicBool,
     /// Something was refused, or waits, for want of a connection.
     asked: AtomicBool,
+    /// A notice found no room in a lane of this connection.
+    overflown: AtomicBool,
+    /// Closing dropped frames, and `down` was not called since.
+    down_due: AtomicBool,
     control: Mutex<Option<Arc<ControlQueue>>>,
     wake: Notify,
     pub(crate) counters: Counters,
@@ -174,7 +181,8 @@ impl Association {
     }
 
     /// Sends a frame that costs no credit (reply, error, terminated), in the lane that messages to `lane_of` take,
-    /// behind them.
+    /// behind them. Errors and terminateds of up to 1 KiB have a reserve of 1 MiB beyond the room of other prepaid
+    /// frames; one that is refused as `LaneFull` resets the connection, so that asks fail and watches are said again.
     ///
     /// # Errors
     /// See [`SendRefused`]; never `NoCredit`.
@@ -195,7 +203,8 @@ impl Association {
         paid: bool,
     ) -> Result<Position, SendRefused> {
         let lane = self.lane_of(lane_of);
-        let kind = parcel.header.kind as u8;
+        let frame_kind = parcel.header.kind;
+        let kind = frame_kind as u8;
         let result = self.lanes[lane].push(parcel, paid, |appended| {
             if let Some(observer) = &self.observer {
                 let payload = appended.payload;
@@ -215,6 +224,11 @@ impl Association {
             Err(refused) => {
                 if matches!(refused, SendRefused::NoCredit | SendRefused::LaneFull) {
                     Counters::add(&self.counters.credit_stalls, 1);
+                }
+                // Without a connection nobody waits for a notice: asks have failed, watches are said again.
+                if matches!(refused, SendRefused::LaneFull) && is_notice(frame_kind) && self.is_up()
+                {
+                    self.overflow();
                 }
                 Err(refused)
             }

@@ -214,6 +214,10 @@ fn ordered_end(hub: &Hub, driver: &Driver, lives: u64) -> Option<End> {
         };
         return Some(End::ours(why, code));
     }
+    if driver.association.is_overflown() {
+        let text = "the peer does not read its lanes".into();
+        return Some(End::ours(LostReason::Protocol(text), CloseCode::Overloaded));
+    }
     let reborn = hub.shared.lives() != lives;
     reborn.then(|| End::ours(LostReason::Reincarnated, CloseCode::Done))
 }
@@ -242,6 +246,7 @@ async fn finish(
     let dropped = association.lost();
     driver.rest();
     Counters::add(&association.counters.frames_dropped, dropped);
+    association.take_down_due();
     hub.note("association down", &format_args!("{}: {}", association.peer().id, end.why));
     hub.events.down(association, &end.why);
 }

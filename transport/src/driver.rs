@@ -171,6 +171,12 @@ pub(crate) async fn drive(hub: Rc<Hub>, driver: Rc<Driver>) {
             driver.pause(Instant::now() + dials.backoff(&hub)).await;
         }
     }
+    let association = &driver.association;
+    if let Some(why) = association.closed()
+        && association.take_down_due()
+    {
+        hub.events.down(association, &why);
+    }
     hub.dismiss(&driver);
 }
 

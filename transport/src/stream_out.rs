@@ -1,7 +1,8 @@
 //! Outbound streams: batches from the queues into QUIC.
 //!
-//! A writer sleeps until its queue has something, takes all of it and writes it in pieces of bounded size. A lane's
-//! stream is opened with its first batch, so that an association without messages has none.
+//! A writer sleeps until its queue has something, takes about as much as one write carries and writes that. A lane's
+//! stream is opened when its first frame waits, so that an association without messages has none, and before any is
+//! taken: what is taken counts as handed, and opening may wait for the peer.
 
 use std::{future::poll_fn, rc::Rc};
 
@@ -19,25 +20,27 @@ use crate::{
 pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
     let association = &live.association;
     let lane = &association.lanes()[usize::from(index)];
-    let piece_bytes_max = live.config().batch_bytes_max;
-    let mut stream = None;
+    let write_bytes_max = live.config().batch_bytes_max;
+    poll_fn(|cx| lane.poll_frames(cx)).await;
+    if !lane.has_frames() {
+        return Ok(Part::LaneWriter);
+    }
+    let mut stream = open_lane(&live, index).await?;
     while let Batch::Bytes(mut batch) = poll_fn(|cx| lane.poll_batch(cx)).await {
-        let stream = match &mut stream {
-            Some(stream) => stream,
-            None => stream.insert(open_lane(&live, index).await?),
-        };
         Counters::add(&association.counters.batches, 1);
+        // Every frame of the batch begins in the first of these writes.
         while !batch.is_empty() {
-            let piece = batch.split_to(batch.len().min(piece_bytes_max));
+            let piece = batch.split_to(batch.len().min(write_bytes_max));
             let bytes = piece.len();
             stream.write_chunk(piece).await?;
             lane.taken(bytes);
             Counters::add(&association.counters.bytes_sent, bytes as u64);
         }
+        // What was written is sent while the next batch grows: without this turn for the others a busy sender would
+        // be answered with a write for every few frames.
+        tokio::task::yield_now().await;
     }
-    if let Some(stream) = stream {
-        end_stream(stream).await?;
-    }
+    end_stream(stream).await?;
     Ok(Part::LaneWriter)
 }
 

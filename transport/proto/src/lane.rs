@@ -65,12 +65,13 @@ impl LaneState {
         Position(self.written)
     }
 
-    /// Marks all that waits as handed and returns how many bytes that is: call it BEFORE the write is attempted.
-    pub fn hand(&mut self) -> usize {
-        let bytes = std::mem::take(&mut self.waiting_bytes);
+    /// Marks the first `frames` that wait, of this many bytes, as handed: call it BEFORE their write is attempted, and
+    /// not for frames whose write is not attempted yet.
+    pub fn hand(&mut self, frames: u64, bytes: usize) {
+        debug_assert!(frames <= self.written - self.handed && bytes <= self.waiting_bytes);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
         self.writing_bytes += bytes;
-        self.handed = self.written;
-        bytes
+        self.handed = self.written.min(self.handed + frames);
     }
 
     /// QUIC has taken this many of the handed bytes: there is room again.
@@ -136,11 +137,14 @@ mod tests {
         let mut lane = LaneState::new(100);
         let one = lane.write(40);
         assert!(!lane.handed(one));
-        assert_eq!(lane.hand(), 40);
-        let two = lane.write(40);
+        let two = lane.write(30);
+        lane.hand(1, 40);
         assert!(lane.handed(one) && !lane.handed(two));
         assert_eq!((lane.waiting(one), lane.waiting(two)), (None, Some(0)));
+        assert_eq!(lane.bytes(), 70);
         assert!(one < two);
+        assert_eq!(lane.lose(), 1);
+        assert!(lane.handed(one) && !lane.handed(two));
     }
 
     #[test]
@@ -149,7 +153,7 @@ mod tests {
         assert!(lane.fits(1000), "an empty lane takes any frame");
         lane.write(60);
         assert!(lane.fits(40) && !lane.fits(41));
-        lane.hand();
+        lane.hand(1, 60);
         assert_eq!(lane.bytes(), 60);
         assert!(!lane.fits(41));
         lane.taken(50);
@@ -163,14 +167,14 @@ mod tests {
     fn what_was_dropped_is_never_handed_later() {
         let mut lane = LaneState::new(100);
         let sent = lane.write(1);
-        lane.hand();
+        lane.hand(1, 1);
         let dropped = [lane.write(1), lane.write(1)];
         assert_eq!(lane.lose(), 2);
         assert!(lane.is_lost(sent) && lane.is_lost(dropped[1]));
         assert_eq!(lane.bytes(), 0);
         assert_eq!(lane.lose(), 0);
         let later = lane.write(1);
-        lane.hand();
+        lane.hand(1, 1);
         assert!(lane.handed(sent) && lane.handed(later));
         assert!(dropped.iter().all(|position| !lane.handed(*position)));
     }
@@ -181,7 +185,7 @@ mod tests {
         let dropped: Vec<Position> = (0..=DROPPED_MAX)
             .map(|_| {
                 lane.write(1);
-                lane.hand();
+                lane.hand(1, 1);
                 let dropped = lane.write(1);
                 lane.lose();
                 dropped

@@ -27,7 +27,8 @@ impl Association {
         config: &TransportConfig,
         observer: Option<Arc<dyn Observer>>,
     ) -> Arc<Self> {
-        let lanes = (0..config.lanes).map(|_| Lane::new(config.lane_bytes_max)).collect();
+        let lane = |_| Lane::new(config.lane_bytes_max, config.batch_bytes_max);
+        let lanes = (0..config.lanes).map(lane).collect();
         Arc::new(Self {
             peer: PeerInfo { id, addr, name: OnceLock::new() },
             dial_addr: Mutex::new(addr),
@@ -37,6 +38,8 @@ impl Association {
             up: AtomicBool::new(false),
             keep: AtomicBool::new(false),
             asked: AtomicBool::new(false),
+            overflown: AtomicBool::new(false),
+            down_due: AtomicBool::new(false),
             control: Mutex::new(None),
             wake: Notify::new(),
             counters: Counters::default(),
@@ -132,6 +135,7 @@ impl Association {
         }
         *lock(&self.control) = Some(control);
         self.heard();
+        self.overflown.store(false, Ordering::Release);
         self.up.store(true, Ordering::Release);
         Counters::add(&self.counters.connections, 1);
     }
@@ -154,13 +158,32 @@ impl Association {
         self.lanes.iter().for_each(|lane| lane.reopen(met));
     }
 
-    /// It is over for good.
+    /// It is over for good. Frames that waited are dropped, which [`down`](crate::TransportEvents::down) tells:
+    /// where there is no connection, the driver sees to it by [`take_down_due`](Self::take_down_due).
     pub(crate) fn close(&self, why: &LostReason) {
+        // The lanes first: whoever sees that it is closed sees as well whether that dropped frames.
+        let dropped: u64 = self.lanes.iter().map(|lane| lane.close(why.clone())).sum();
+        if dropped > 0 {
+            Counters::add(&self.counters.frames_dropped, dropped);
+            self.down_due.store(true, Ordering::Release);
+        }
         self.advance(LinkEvent::Close(why.clone()));
-        self.lanes.iter().for_each(|lane| {
-            lane.close(why.clone());
-        });
         self.wake.notify_one();
+    }
+
+    /// Whether closing dropped frames and nobody was told yet; now somebody is.
+    pub(crate) fn take_down_due(&self) -> bool {
+        self.down_due.swap(false, Ordering::AcqRel)
+    }
+
+    /// A notice found no room: the connection must end, for its peer would wait for ever.
+    pub(super) fn overflow(&self) {
+        self.overflown.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn is_overflown(&self) -> bool {
+        self.overflown.load(Ordering::Acquire)
     }
 
     /// It is over, but what waits still goes out.

@@ -1,8 +1,8 @@
 //! One outbound lane: frames on their way into a stream, the credit of their receivers, and who waits for either.
 //!
-//! Any thread appends under the lane's lock, straight into the batch; the lane's writer (`stream_out.rs`) takes the
-//! whole batch and hands it to QUIC in a few writes. Between connections the batch waits. What is NOT here: the
-//! rules of positions and credit, which are `odeon_wire`'s.
+//! Any thread appends under the lane's lock, straight into the [pieces](Pieces); the lane's writer (`stream_out.rs`)
+//! takes one at a time, right before it writes that to QUIC, and only then its frames count as handed. Between
+//! connections the pieces wait. What is NOT here: the rules of positions and credit, which are `odeon_wire`'s.
 
 use std::{
     ops::Range,
@@ -14,21 +14,19 @@ use bytes::Bytes;
 use odeon_message::{ActorKey, EncodeError};
 use odeon_wire::{
     CreditBook, CreditRefused, CreditTotal, Extensions, FrameWriter, GrantError, Header,
-    InitialCredit, LaneState, Position, expire,
+    InitialCredit, LaneState, Position,
     format::{CREDIT_ENTRIES_MAX, HEADER_BYTES},
     write_empty,
 };
 
 use super::{
     SendRefused,
+    notice::{NOTICE_BYTES_MAX, NOTICES_BYTES_MAX, is_notice},
+    pieces::{Piece, Pieces},
     room::{RoomWaiter, Rooms},
 };
 use crate::LostReason;
 
-/// First capacity of a batch: one packet on an ordinary network.
-const BATCH_BYTES_LEAST: usize = 1 << 10;
-/// Largest capacity that a batch starts with.
-const BATCH_BYTES_START_MAX: usize = 512 << 10;
 /// Receivers forgotten at once when the book is full, and in one sweep.
 const FORGET_MAX: usize = 1024;
 
@@ -49,18 +47,17 @@ enum Phase {
 struct Inner {
     phase: Phase,
     books: LaneState,
-    batch: Vec<u8>,
-    last_batch_bytes: usize,
+    pieces: Pieces,
     credit: CreditBook,
     window: InitialCredit,
-    /// Bytes up to which paid frames are taken; prepaid ones have as much again.
+    /// Bytes up to which paid frames are taken; prepaid ones have as much again, notices still more.
     bytes_max: usize,
     /// Longest frame the peer reads.
     frame_bytes_max: usize,
     rooms: Rooms,
     /// A frame was refused for want of room in the lane since the writer last made some.
     was_full: bool,
-    /// The writer shall finish its stream when the batch is empty.
+    /// The writer shall finish its stream when nothing waits.
     draining: bool,
     writer: Option<Waker>,
 }
@@ -94,14 +91,13 @@ pub(crate) struct Appended<'a> {
 }
 
 impl Lane {
-    pub(crate) fn new(bytes_max: usize) -> Self {
+    pub(crate) fn new(bytes_max: usize, write_bytes_max: usize) -> Self {
         let window = InitialCredit::default();
         let inner = Inner {
             phase: Phase::Fresh,
             books: LaneState::new(bytes_max.saturating_mul(2)),
             bytes_max,
-            batch: Vec::new(),
-            last_batch_bytes: 0,
+            pieces: Pieces::new(write_bytes_max),
             credit: CreditBook::new(window, CREDIT_ENTRIES_MAX),
             window,
             frame_bytes_max: odeon_wire::format::FRAME_BYTES_MAX_LEAST,
@@ -135,7 +131,7 @@ impl Lane {
             Phase::Unreachable(why) => return Err(SendRefused::Unreachable(why.clone())),
             Phase::Closed(why) => return Err(SendRefused::Closed(why.clone())),
         }
-        let was_empty = inner.batch.is_empty();
+        let was_empty = inner.pieces.is_empty();
         let result = inner.append(parcel, paid);
         let (position, payload) = match result {
             Ok(appended) => appended,
@@ -144,7 +140,7 @@ impl Lane {
                 return Err(refused);
             }
         };
-        let payload = &inner.batch[payload];
+        let payload = &inner.pieces.last()[payload];
         let result = seen(Appended { position, payload });
         let writer = if was_empty { inner.writer.take() } else { None };
         drop(guard);
@@ -188,7 +184,7 @@ impl Lane {
     fn end(&self, phase: Option<Phase>) -> u64 {
         let mut inner = self.lock();
         let dropped = inner.books.lose();
-        inner.batch = Vec::new();
+        inner.pieces.clear();
         inner.credit = CreditBook::new(inner.window, CREDIT_ENTRIES_MAX);
         inner.was_full = false;
         if let Some(phase) = phase
@@ -223,20 +219,28 @@ impl Lane {
         wakers.into_iter().chain(writer).for_each(Waker::wake);
     }
 
-    /// Takes all that waits and marks it as handed; one task polls.
-    pub(crate) fn poll_batch(&self, cx: &mut Context<'_>) -> Poll<Batch> {
+    /// Ready when frames wait, or when none will any more.
+    pub(crate) fn poll_frames(&self, cx: &Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if inner.batch.is_empty() {
+        if inner.draining || !inner.pieces.is_empty() {
+            return Poll::Ready(());
+        }
+        inner.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Takes what one write carries and marks it as handed: write it at once. The rest waits on. One task polls.
+    pub(crate) fn poll_batch(&self, cx: &Context<'_>) -> Poll<Batch> {
+        let mut inner = self.lock();
+        let Some(Piece { bytes, frames }) = inner.pieces.take() else {
             if inner.draining {
                 return Poll::Ready(Batch::Drained);
             }
             inner.writer = Some(cx.waker().clone());
             return Poll::Pending;
-        }
-        inner.last_batch_bytes = inner.batch.len();
-        inner.books.hand();
-        let batch = std::mem::take(&mut inner.batch);
-        Poll::Ready(Batch::Bytes(Bytes::from(batch)))
+        };
+        inner.books.hand(frames, bytes.len());
+        Poll::Ready(Batch::Bytes(Bytes::from(bytes)))
     }
 
     /// QUIC took this many bytes: there is room again.
@@ -268,9 +272,9 @@ impl Lane {
     /// Forgets the credit of receivers that nothing was sent to for a while, and tells the peer.
     pub(crate) fn sweep(&self) {
         let mut inner = self.lock();
-        let was_empty = inner.batch.is_empty();
+        let was_empty = inner.pieces.is_empty();
         inner.forget_idle();
-        let forgot = was_empty && !inner.batch.is_empty();
+        let forgot = was_empty && !inner.pieces.is_empty();
         let writer = if forgot { inner.writer.take() } else { None };
         // Whoever found the book full may find room in it now.
         let wakers = if inner.was_full { inner.rooms.wake_all() } else { Vec::new() };
@@ -302,7 +306,7 @@ impl Lane {
     pub(crate) fn withdraw(&self, position: Position) -> bool {
         let mut guard = self.lock();
         let inner = &mut *guard;
-        inner.books.waiting(position).is_some_and(|nth| expire(&mut inner.batch, nth))
+        inner.books.waiting(position).is_some_and(|nth| inner.pieces.expire(nth))
     }
 
     pub(crate) fn is_lost(&self, position: Position) -> bool {
@@ -312,22 +316,29 @@ impl Lane {
     /// Whether frames or callers wait.
     pub(crate) fn is_wanted(&self) -> bool {
         let inner = self.lock();
-        !inner.batch.is_empty() || !inner.rooms.is_empty()
+        !inner.pieces.is_empty() || !inner.rooms.is_empty()
     }
 
     /// Whether frames wait.
     pub(crate) fn has_frames(&self) -> bool {
-        !self.lock().batch.is_empty()
+        !self.lock().pieces.is_empty()
     }
 }
 
 impl Inner {
     /// Whether a frame of this length has room. Replies must not be refused because messages fill the lane, so
-    /// there is as much room again for what is prepaid; what others prepaid is bounded by their ask tables.
-    fn fits(&self, frame_bytes: usize, paid: bool) -> bool {
+    /// there is as much room again for what is prepaid, and some more for notices: whoever is not told that its ask
+    /// failed or its watched actor ended waits for ever.
+    fn fits(&self, frame_bytes: usize, paid: bool, is_notice: bool) -> bool {
+        let bytes_max = match (paid, is_notice) {
+            (true, _) => self.bytes_max,
+            (false, true) if frame_bytes <= NOTICE_BYTES_MAX => {
+                self.bytes_max.saturating_mul(2).saturating_add(NOTICES_BYTES_MAX)
+            }
+            (false, _) => self.bytes_max.saturating_mul(2),
+        };
         let bytes = self.books.bytes();
-        let fits_paid = bytes == 0 || bytes.saturating_add(frame_bytes) <= self.bytes_max;
-        if paid { fits_paid } else { self.books.fits(frame_bytes) }
+        bytes == 0 || bytes.saturating_add(frame_bytes) <= bytes_max
     }
 
     /// Returns the frame's position and where its payload is.
@@ -338,60 +349,52 @@ impl Inner {
     ) -> Result<(Position, Range<usize>), SendRefused> {
         let receiver = parcel.header.receiver;
         // Before anything is encoded: most refusals need no more than this.
-        if !self.fits(HEADER_BYTES, paid) {
+        let is_notice = is_notice(parcel.header.kind);
+        if !self.fits(HEADER_BYTES, paid, is_notice) {
             return Err(SendRefused::LaneFull);
         }
         if paid && !self.credit.has_room(receiver, 1) {
             return Err(SendRefused::NoCredit);
         }
-        if self.batch.capacity() == 0 {
-            let capacity = self.last_batch_bytes.clamp(BATCH_BYTES_LEAST, BATCH_BYTES_START_MAX);
-            self.batch.reserve(capacity);
-        }
-        let start = self.batch.len();
-        let mut writer = FrameWriter::begin(&mut self.batch, parcel.header, &parcel.extensions)
-            .expect("every frame in the batch is a multiple of 16 long");
+        let out = self.pieces.grow();
+        let start = out.len();
+        let mut writer = FrameWriter::begin(out, parcel.header, &parcel.extensions)
+            .expect("every frame of a piece is a multiple of 16 long");
         let payload_start = writer.payload().len();
         (parcel.encode)(writer.payload())?;
         let payload_end = writer.payload().len();
         let frame_bytes = writer.finish(self.frame_bytes_max)?;
-        let refused = if !self.fits(frame_bytes, paid) {
-            self.batch.truncate(start);
-            Some(SendRefused::LaneFull)
-        } else if paid {
-            self.take_credit(receiver, frame_bytes, start)
-        } else {
-            None
-        };
-        match refused {
-            Some(refused) => Err(refused),
-            None => Ok((self.books.write(frame_bytes), payload_start..payload_end)),
+        if !self.fits(frame_bytes, paid, is_notice) {
+            self.pieces.truncate(start);
+            return Err(SendRefused::LaneFull);
         }
+        if paid && let Err(refused) = self.credit.try_take(receiver, frame_bytes) {
+            self.pieces.truncate(start);
+            return Err(self.no_credit(&refused));
+        }
+        self.pieces.count();
+        Ok((self.books.write(frame_bytes), payload_start..payload_end))
     }
 
-    /// Takes the frame at `start` back if there is no credit for it.
-    fn take_credit(
-        &mut self,
-        receiver: ActorKey,
-        frame_bytes: usize,
-        start: usize,
-    ) -> Option<SendRefused> {
-        let refused = self.credit.try_take(receiver, frame_bytes).err()?;
-        self.batch.truncate(start);
+    /// What a frame is refused with that found no credit; makes room in the book if that is full.
+    fn no_credit(&mut self, refused: &CreditRefused) -> SendRefused {
         if !matches!(refused, CreditRefused::BookFull { .. }) {
-            return Some(SendRefused::NoCredit);
+            return SendRefused::NoCredit;
         }
         // The frames that say who is forgotten must stand before this one, so it goes with the next try.
-        self.forget_idle();
-        let forgot = self.batch.len() > start;
-        Some(if forgot { SendRefused::NoCredit } else { SendRefused::LaneFull })
+        if self.forget_idle() { SendRefused::NoCredit } else { SendRefused::LaneFull }
     }
 
-    fn forget_idle(&mut self) {
-        for receiver in self.credit.forget_idle(FORGET_MAX) {
-            let bytes = write_empty(&mut self.batch, Header::forget(receiver))
-                .expect("every frame in the batch is a multiple of 16 long");
+    /// Returns whether there were any.
+    fn forget_idle(&mut self) -> bool {
+        let receivers = self.credit.forget_idle(FORGET_MAX);
+        let forgot = !receivers.is_empty();
+        for receiver in receivers {
+            let bytes = write_empty(self.pieces.grow(), Header::forget(receiver))
+                .expect("every frame of a piece is a multiple of 16 long");
+            self.pieces.count();
             self.books.write(bytes);
         }
+        forgot
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use odeon_message::AskId;
-use odeon_transport::{Ca, FrameKind, Header, SendRefused, TransportConfig};
+use odeon_transport::{
+    Association, Ca, FrameKind, Header, LostReason, Position, SendRefused, TransportConfig,
+};
 
 use crate::{
     net::Net,
-    node::{Event, Plan, config, key, run, send, try_send},
+    node::{Event, Plan, config, downs, key, run, send, try_send},
 };
 
 #[test]
@@ -147,6 +149,77 @@ fn replies_have_room_in_a_lane_that_is_full_of_messages() {
             send_reply().unwrap();
         }
         assert!(matches!((0..40).find_map(|_| send_reply().err()), Some(SendRefused::LaneFull)));
+        send(&to_b, key(1), b"after").await;
+        b.until("after", |_| b.payloads().contains(&b"after".to_vec())).await;
+    });
+}
+
+fn prepaid(to: &Association, kind: FrameKind, bytes: usize) -> Result<Position, SendRefused> {
+    to.send_prepaid(key(1), Header::of_ask(kind, AskId(1)), &mut |out| {
+        out.resize(out.len() + bytes, 7);
+        Ok(())
+    })
+}
+
+/// A whole lane counted as handed when the first of its bytes were written, so that asks which never left were said
+/// to have run, perhaps.
+#[test]
+fn only_what_is_written_counts_as_handed() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig { lanes: 1, send_window: 256 << 10, ..config() };
+        let batch_bytes_max = config.batch_bytes_max;
+        let a = Plan { config, ..Plan::new(&net, &ca, "a", 1) }.start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        a.until_up(1).await;
+        net.cut(a.addr, b.addr);
+        let payload_bytes = 5000;
+        let sent: Vec<_> =
+            (0..700).map(|_| prepaid(&to_b, FrameKind::Reply, payload_bytes).unwrap()).collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let handed = || sent.iter().filter(|position| to_b.handed(**position)).count();
+        let while_up = handed();
+        let bytes_max = (256 << 10) + 2 * batch_bytes_max;
+        assert!((10..bytes_max / payload_bytes).contains(&while_up), "{while_up}");
+        assert!(to_b.handed(sent[while_up - 1]) && !to_b.handed(sent[while_up]));
+        assert!(to_b.withdraw(sent[while_up]), "it still waits");
+        a.until("down", |events| !downs(events).is_empty()).await;
+        assert_eq!(handed(), while_up);
+        assert_eq!(to_b.stats().frames_dropped, 700 - while_up as u64);
+    });
+}
+
+/// Errors and terminateds were refused in a full lane without a trace, and their peer waited for ever.
+#[test]
+fn notices_have_a_reserve_and_reset_the_connection_when_it_is_full() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig { lanes: 1, ..config() };
+        let a = Plan { config, ..Plan::new(&net, &ca, "a", 1) }.start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        a.until_up(1).await;
+        // The writer is in the midst of a write when the reserve is full.
+        net.cut(a.addr, b.addr);
+        for _ in 0..40 {
+            while prepaid(&to_b, FrameKind::Reply, 100_000).is_ok() {}
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        while prepaid(&to_b, FrameKind::Reply, 16).is_ok() {}
+        assert!(downs(&a.events()).is_empty());
+        let long = 1 << 10;
+        let mut notices = (0..4000).map(|_| prepaid(&to_b, FrameKind::Error, long - 100));
+        let refused = notices.by_ref().position(|result| result.is_err()).unwrap();
+        assert!((1000..1200).contains(&refused), "{refused}");
+        let started = tokio::time::Instant::now();
+        a.until("down", |events| !downs(events).is_empty()).await;
+        assert!(started.elapsed() < Duration::from_secs(1), "nothing waits for a timeout");
+        assert!(matches!(&downs(&a.events())[..], [LostReason::Protocol(_)]));
+        net.heal();
+        a.until_up(2).await;
         send(&to_b, key(1), b"after").await;
         b.until("after", |_| b.payloads().contains(&b"after".to_vec())).await;
     });

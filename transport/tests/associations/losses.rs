@@ -73,6 +73,38 @@ fn frames_that_find_no_connection_are_given_up_as_not_delivered() {
     });
 }
 
+/// A close between connections emptied the lanes and nobody was told, so the asks among their frames never failed.
+#[test]
+fn frames_that_wait_between_connections_are_told_down_when_the_peer_is_closed() {
+    for is_forgotten in [false, true] {
+        run(async {
+            let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+            let config = TransportConfig { idle_timeout: Duration::from_secs(3), ..config() };
+            let a = Plan { config, ..Plan::new(&net, &ca, "a", 1) }.start();
+            let b = Plan::new(&net, &ca, "b", 2).start();
+            let to_b = a.to(&b);
+            to_b.keep(true);
+            a.until_up(1).await;
+            net.cut(a.addr, b.addr);
+            a.until("down", |events| downs(events) == [LostReason::TimedOut]).await;
+            let waiting = try_send(&to_b, key(1), b"waits").unwrap();
+            let why = if is_forgotten {
+                a.transport.peers().forget(b.id);
+                LostReason::Forgotten
+            } else {
+                a.transport.peers().quarantine(b.id);
+                LostReason::Quarantined
+            };
+            a.until("second down", |events| downs(events).len() == 2).await;
+            assert_eq!(downs(&a.events()), [LostReason::TimedOut, why]);
+            assert!(to_b.is_lost(waiting) && !to_b.handed(waiting));
+            assert_eq!(to_b.stats().frames_dropped, 1);
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            assert_eq!(downs(&a.events()).len(), 2, "it is told once");
+        });
+    }
+}
+
 #[test]
 fn callers_that_wait_for_a_peer_that_never_comes_are_told() {
     run(async {

@@ -1,0 +1,151 @@
+//! The frames that wait in an outbound lane, as pieces of about one write each.
+//!
+//! Frames are encoded straight into the last piece; once that is long enough for a write, the next frame begins
+//! another. So the writer takes as many whole frames as it is about to write, without a copy or a walk, and the rest
+//! stays where it can be withdrawn. What is NOT here: positions and room, which are `odeon_wire`'s `LaneState`.
+
+use std::collections::VecDeque;
+
+use odeon_wire::expire;
+
+/// First capacity of a piece: one packet on an ordinary network.
+const PIECE_BYTES_LEAST: usize = 1 << 10;
+
+/// Whole frames.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    pub(super) bytes: Vec<u8>,
+    pub(super) frames: u64,
+}
+
+/// The waiting frames of a lane; bounded by the lane's bytes.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    /// Long enough for a write each, oldest first.
+    full: VecDeque<Piece>,
+    /// The one that grows.
+    open: Piece,
+    last_bytes: usize,
+    /// Most bytes of one write.
+    write_bytes_max: usize,
+}
+
+impl Pieces {
+    pub(super) fn new(write_bytes_max: usize) -> Self {
+        let (full, open) = (VecDeque::new(), Piece::default());
+        Self { full, open, last_bytes: 0, write_bytes_max }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.open.bytes.is_empty()
+    }
+
+    /// Where the next frame is to be appended. Call [`count`](Self::count) once it stands, or [`truncate`](Self::truncate).
+    ///
+    /// A piece is full at seven eighths of a write: with frames up to the last eighth it is one write, and with any
+    /// frames all of them begin in its first write.
+    pub(super) fn grow(&mut self) -> &mut Vec<u8> {
+        if self.open.bytes.len() >= self.write_bytes_max - self.write_bytes_max / 8 {
+            self.last_bytes = self.open.bytes.len();
+            self.full.push_back(std::mem::take(&mut self.open));
+        }
+        if self.open.bytes.capacity() == 0 {
+            let most = self.write_bytes_max.max(PIECE_BYTES_LEAST);
+            let capacity = self.last_bytes.next_power_of_two().clamp(PIECE_BYTES_LEAST, most);
+            self.open.bytes.reserve(capacity);
+        }
+        &mut self.open.bytes
+    }
+
+    /// A frame was appended.
+    pub(super) fn count(&mut self) {
+        self.open.frames += 1;
+    }
+
+    /// Takes the frame at `start` of the last piece back; it was not counted.
+    pub(super) fn truncate(&mut self, start: usize) {
+        self.open.bytes.truncate(start);
+    }
+
+    /// The piece that grew last, which has the last frame.
+    pub(super) fn last(&self) -> &[u8] {
+        &self.open.bytes
+    }
+
+    /// Takes the oldest piece.
+    pub(super) fn take(&mut self) -> Option<Piece> {
+        if let Some(piece) = self.full.pop_front() {
+            return Some(piece);
+        }
+        if self.open.bytes.is_empty() {
+            return None;
+        }
+        self.last_bytes = self.open.bytes.len();
+        Some(std::mem::take(&mut self.open))
+    }
+
+    /// Drops all.
+    pub(super) fn clear(&mut self) {
+        *self = Self { last_bytes: self.last_bytes, ..Self::new(self.write_bytes_max) };
+    }
+
+    /// Makes the ask expire that is the `nth` waiting frame, counted from 0; false if there is no such ask.
+    pub(super) fn expire(&mut self, mut nth: usize) -> bool {
+        for piece in self.full.iter_mut().chain([&mut self.open]) {
+            let frames = usize::try_from(piece.frames).unwrap_or(usize::MAX);
+            if nth < frames {
+                return expire(&mut piece.bytes, nth);
+            }
+            nth -= frames;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use odeon_message::{ActorKey, AskId, MessageId};
+    use odeon_wire::{Extensions, FrameWriter, Header};
+
+    use super::*;
+
+    fn append(pieces: &mut Pieces, payload_bytes: usize) {
+        let to = ActorKey { slot: 1, generation: 0 };
+        let header = Header::message(to, MessageId(3), AskId(1));
+        let extensions = Extensions::remaining(Some(Duration::from_secs(1)));
+        let out = pieces.grow();
+        let mut frame = FrameWriter::begin(out, header, &extensions).unwrap();
+        frame.payload().extend(std::iter::repeat_n(7, payload_bytes));
+        frame.finish(1 << 20).unwrap();
+        pieces.count();
+    }
+
+    #[test]
+    fn all_frames_of_a_piece_begin_in_its_first_write() {
+        let mut pieces = Pieces::new(4096);
+        for payload_bytes in [100, 200, 3000, 300, 9000, 50, 4000, 4000, 10] {
+            append(&mut pieces, payload_bytes);
+        }
+        let mut frames = Vec::new();
+        while let Some(piece) = pieces.take() {
+            assert_eq!(piece.bytes.len() % 16, 0);
+            frames.push(piece.frames);
+        }
+        assert_eq!(frames, [4, 1, 2, 1, 1]);
+        assert!(pieces.is_empty());
+    }
+
+    #[test]
+    fn a_waiting_ask_is_found_in_any_piece() {
+        let mut pieces = Pieces::new(4096);
+        (0..100).for_each(|_| append(&mut pieces, 500));
+        assert!((0..100).all(|nth| pieces.expire(nth)));
+        assert!(!pieces.expire(100));
+        let taken = pieces.take().unwrap().frames as usize;
+        assert!(taken > 1 && pieces.expire(99 - taken) && !pieces.expire(100 - taken));
+        pieces.clear();
+        assert!(pieces.is_empty() && !pieces.expire(0));
+    }
+}

@@ -10,7 +10,8 @@ use odeon_wire::{
     Body, Frame, FrameKind, Header, PayloadError, Terminated, TerminatedReason, Unwatch, Watch,
 };
 
-/// A reply; where the output cannot be archived, the asker is told so, for the handler ran.
+/// A reply; where the output cannot be archived, or the lane has no room for it, the asker is told so, for the
+/// handler ran.
 pub(crate) fn reply(
     peer: &Association,
     ask: AskId,
@@ -22,6 +23,10 @@ pub(crate) fn reply(
         Err(refused @ (SendRefused::Encode(_) | SendRefused::TooLong { .. })) => {
             let detail = format!("the reply: {refused}");
             error(peer, ask, &Failure::new(FailureKind::Decode, Certainty::Ran, detail));
+        }
+        Err(refused @ SendRefused::LaneFull) => {
+            let detail = format!("the reply: {refused}");
+            error(peer, ask, &Failure::new(FailureKind::Full, Certainty::Ran, detail));
         }
         // Most often the connection is gone, and the asker has been told that its message may have run.
         Err(refused) => tracing::debug!(peer = %peer.peer().id, %refused, "reply not sent"),

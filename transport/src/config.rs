@@ -14,18 +14,19 @@ pub struct TransportConfig {
     /// add no throughput.
     pub lanes: u8,
     /// Bytes that may wait in one lane, for a connection or for QUIC; default 4 MiB. A full lane refuses messages;
-    /// replies and other frames that cost no credit have as much again.
+    /// replies and other frames that cost no credit have as much again, errors and terminateds 1 MiB more.
     pub lane_bytes_max: usize,
     /// Most bytes that one write hands to QUIC, 4 KiB to 1 MiB; default 128 KiB. The send window divided by this
-    /// is kept small, because quinn scans unacknowledged writes one by one.
+    /// is kept small, because quinn scans unacknowledged writes one by one. Frames count as handed by the write.
     pub batch_bytes_max: usize,
     /// Longest frame that is read, header and padding included, 128 KiB to 256 MiB; default 1 MiB. What is sent is
     /// bounded by what the peer reads.
     pub frame_bytes_max: u32,
-    /// Messages a sender may have waiting at one receiver; default 4096, which keeps a million small messages a second
-    /// moving over a few milliseconds of scheduling. They wait in the receiver's room, not in its mailbox.
+    /// Messages a sender may have waiting at one receiver; default 16,384, which keeps a million small messages a
+    /// second moving over some 16 ms of scheduling. They wait in the receiver's room, not in its mailbox.
     pub credit_messages: u32,
-    /// Bytes a sender may have waiting at one receiver; default 1 MiB. A larger message passes when half of it is free.
+    /// Bytes a sender may have waiting at one receiver; default 2 MiB, as many as `credit_messages` of 128 bytes. A
+    /// larger message passes when half of it is free.
     pub credit_bytes: u32,
     /// Bytes that may wait on the control stream; default 1 MiB. Beyond it the connection is reset: the peer does
     /// not read what it must read.
@@ -72,8 +73,8 @@ impl Default for TransportConfig {
             lane_bytes_max: 4 << 20,
             batch_bytes_max: 128 << 10,
             frame_bytes_max: 1 << 20,
-            credit_messages: 4096,
-            credit_bytes: 1 << 20,
+            credit_messages: 16_384,
+            credit_bytes: 2 << 20,
             control_bytes_max: 1 << 20,
             peers_max: 1024,
             handshakes_max: 64,

@@ -134,7 +134,8 @@ fn transport_config(
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(mtu_max);
     let mut cubic = CubicConfig::default();
-    cubic.initial_window((64 << 10).max(10 * u64::from(mtu_max)));
+    // A cluster's network carries a window of this size at once; RFC 9002's ten packets are for the internet.
+    cubic.initial_window((1024 << 10).max(10 * u64::from(mtu_max)));
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(VarInt::from_u32(ACK_EVERY));
     let idle = IdleTimeout::try_from(config.idle_timeout).expect("validated to be at most an hour");

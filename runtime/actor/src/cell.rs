@@ -131,7 +131,9 @@ impl<A: Actor> ActorCell<A> {
             bonds: Mutex::new(None),
             live_at: AtomicU32::new(u32::MAX),
             signals: Signals::default(),
-            queued: AtomicBool::new(false),
+            // Nobody else may schedule it before whoever made it has put it in its worker's queue.
+            // Nobody else may schedule it before whoever made it has put it in its worker's queue.
+            queued: AtomicBool::new(true),
         };
         let cell = Arc::new(Self { head, core });
         // SAFETY: nobody else knows the cell yet.

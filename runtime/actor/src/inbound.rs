@@ -9,7 +9,7 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use odeon_message::{Codec, Credit, Failure, FailureKind, Message, Payload};
+use odeon_message::{Certainty, Codec, Credit, Failure, FailureKind, Message, Payload};
 use tokio::time::Instant;
 
 use crate::{
@@ -104,12 +104,14 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for FromNetwork<A, M> {
 /// Who waits for the answer: nobody, if it was a tell. Dropping it unanswered fails the ask.
 struct Asked<M> {
     reply: Option<Box<ReplyTo>>,
+    /// Whether the handler is done.
+    ran: bool,
     message: PhantomData<fn(M)>,
 }
 
 impl<M: Message> Asked<M> {
     fn new(reply: Option<ReplyTo>) -> Self {
-        Self { reply: reply.map(Box::new), message: PhantomData }
+        Self { reply: reply.map(Box::new), ran: false, message: PhantomData }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -118,9 +120,12 @@ impl<M: Message> Asked<M> {
 
     /// Sends what the handler returned; `false` if nobody waits.
     fn answer(mut self, output: &M::Output) -> bool {
-        let Some(to) = self.reply.take() else { return false };
+        // Taken out only afterwards: a panic while the output is archived must still be told.
+        let Some(to) = &self.reply else { return false };
+        self.ran = true;
         let codec: Codec<M> = M::CODEC.expect("only messages with a codec are accepted");
         to.path.reply(to.ask, &mut |out| codec.encode_output(output, out));
+        self.reply = None;
         true
     }
 
@@ -140,16 +145,19 @@ impl<M: Message> Asked<M> {
         let reply = NonNull::new(target.cast::<ReplyTo>());
         // SAFETY: the caller says so.
         let reply = reply.map(|reply| unsafe { Box::from_raw(reply.as_ptr()) });
-        Self { reply, message: PhantomData }
+        Self { reply, ran: false, message: PhantomData }
     }
 }
 
 impl<M> Drop for Asked<M> {
     fn drop(&mut self) {
         if let Some(to) = self.reply.take() {
-            // Only a panic while the archive was read leads here.
-            let detail = "reading the message panicked";
-            to.path.fail(to.ask, Failure::not_delivered(FailureKind::Decode, detail));
+            // Only a panic while an archive was read or written leads here.
+            let (certainty, detail) = match self.ran {
+                true => (Certainty::Ran, "writing the reply panicked"),
+                false => (Certainty::NotDelivered, "reading the message panicked"),
+            };
+            to.path.fail(to.ask, Failure::new(FailureKind::Decode, certainty, detail));
         }
     }
 }

@@ -214,6 +214,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             }
             continue;
         };
+        turn.taken += 1;
         core.taken.set(core.taken.get() + 1);
         if core.taken.get() >= head.mailbox.portion() {
             give_room_back(head, core);

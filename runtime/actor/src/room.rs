@@ -140,7 +140,8 @@ impl CellHead {
         let wakers = self.with_bonds(|bonds| {
             let room = &mut bonds.room;
             let mut wakers = Vec::new();
-            while !room.entries.is_empty() && self.mailbox.reserve_waiting() {
+            // Those who wait at a closed room take their messages back themselves.
+            while !room.closed && !room.entries.is_empty() && self.mailbox.reserve_waiting() {
                 let Some(Entry { envelope, waker, .. }) = room.entries.pop_front() else { break };
                 wakers.extend(waker);
                 let pushed = self.mailbox.push(envelope);

@@ -47,12 +47,12 @@ fn begin<A: Actor>(
     let cell = ActorCell::new(worker, system.next_number(), bound, core);
     let ptr = CellPtr::new(cell.clone());
     if let Err(error) = introduce(&ptr, options.name.as_deref(), parent) {
-        // SAFETY: it was never scheduled, so no worker knows it.
+        // SAFETY: it counts as queued from the start, so nobody schedules it and no worker knows it.
         unsafe { ptr.end() };
         return Err(error);
     }
-    if !ptr.schedule() {
-        // SAFETY: its worker refused it, and nobody schedules it again: it counts as queued.
+    if !ptr.worker.enqueue(ptr.clone()) {
+        // SAFETY: its worker refused it, and nobody else schedules it: it counts as queued.
         unsafe { ptr.end() };
         return Err(StartError::Stopping);
     }

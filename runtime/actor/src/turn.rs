@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::worker::Worker;
 
-/// Messages that one actor handles before the next has its turn: enough to amortise the switch, few enough that a
+/// Messages that one actor takes before the next has its turn: enough to amortise the switch, few enough that a
 /// thousand busy actors all move within a millisecond.
 pub(crate) const ACTOR_MESSAGES_MAX: u32 = 256;
 
@@ -20,6 +20,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) cx: task::Context<'a>,
     /// Handlers begun in this turn.
     pub(crate) handled: u32,
+    /// Messages taken in this turn: those that were skipped or could not be read, too.
+    pub(crate) taken: u32,
     /// Credit of inbound messages that were taken in this turn, given back together.
     credit: Option<Credit>,
     /// The last clock read, and how many handlers had begun by then.
@@ -28,7 +30,7 @@ pub(crate) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(worker: &'a Worker, cx: task::Context<'a>) -> Self {
-        Self { worker, cx, handled: 0, credit: None, read: None }
+        Self { worker, cx, handled: 0, taken: 0, credit: None, read: None }
     }
 
     /// The time: the clock is read once for a few messages.
@@ -58,6 +60,6 @@ impl<'a> Turn<'a> {
 
     /// Whether others should have their turn.
     pub(crate) fn is_spent(&self) -> bool {
-        self.handled >= ACTOR_MESSAGES_MAX
+        self.taken >= ACTOR_MESSAGES_MAX
     }
 }

@@ -263,6 +263,7 @@ impl Worker {
         let orders = self.orders.load(Ordering::Acquire);
         self.follow(bound, orders);
         let mut handled = 0;
+        let mut taken = 0;
         let mut turns = 0;
         let again = loop {
             self.inbox.take(&mut *bound.ready.borrow_mut());
@@ -289,8 +290,10 @@ impl Worker {
                 continue;
             };
             turns += 1;
-            handled += self.turn(bound, &cell);
-            if handled + turns >= POLL_MESSAGES_MAX {
+            let (began, seen) = self.turn(bound, &cell);
+            handled += began;
+            taken += seen;
+            if taken + turns >= POLL_MESSAGES_MAX {
                 wake_untimed(bound);
                 break true;
             }
@@ -302,8 +305,8 @@ impl Worker {
         Poll::Pending
     }
 
-    /// One actor's turn; how many handlers began in it.
-    fn turn(&self, bound: &Bound, cell: &CellPtr) -> u32 {
+    /// One actor's turn; how many handlers began in it, and how many messages were taken.
+    fn turn(&self, bound: &Bound, cell: &CellPtr) -> (u32, u32) {
         cell.queued.swap(false, Ordering::AcqRel);
         let waker = turn_waker(cell);
         let mut turn = Turn::new(self, Context::from_waker(&waker));
@@ -314,7 +317,7 @@ impl Worker {
         if again && !cell.queued.swap(true, Ordering::AcqRel) {
             bound.ready.borrow_mut().push_back(cell.clone());
         }
-        turn.handled
+        (turn.handled, turn.taken)
     }
 
     fn next(&self, bound: &Bound) -> Option<CellPtr> {

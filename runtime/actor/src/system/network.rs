@@ -2,7 +2,7 @@
 //!
 //! Nothing here waits, decodes or sends; the runtime's inbound hall calls it on the network's thread.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId};
 use tokio::time::Instant;
@@ -22,6 +22,11 @@ impl ActorSystem {
     /// this is `Ok`, the ask is answered over its own [`ReplyPath`](crate::ReplyPath).
     pub fn deliver(&self, inbound: Inbound) -> Result<(), Failure> {
         let (to, message) = (inbound.to, inbound.message);
+        if inbound.remaining == Some(Duration::ZERO) {
+            // Its sender has withdrawn it and been told that it will not run: no clock decides about that.
+            count(&self.inner.counters.skipped);
+            return Err(Failure::not_delivered(FailureKind::Deadline, "its time was up"));
+        }
         let mut inbound = Some(inbound);
         let taken = self.inner.slots.with(to, |cell, accepts| {
             let make = accepts.find(message)?;

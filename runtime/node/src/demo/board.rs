@@ -114,7 +114,12 @@ impl Board {
     /// A partition is counted to its end by a counter on `home`. Waits until the run is over: true; or until that
     /// node is gone, and its counter with it: false.
     pub(crate) async fn finished(&self, partition: usize, home: &str) -> bool {
-        self.partitions.borrow_mut()[partition].complete = true;
+        {
+            let at = &mut self.partitions.borrow_mut()[partition];
+            at.complete = true;
+            // A partition without words is counted again as soon as it has a counter.
+            at.back_at = at.back_at.or(at.lost_at.map(|_| Instant::now()));
+        }
         self.change();
         let mut changes = self.changes.subscribe();
         loop {

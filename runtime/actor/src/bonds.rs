@@ -44,9 +44,19 @@ pub(crate) struct Bonds {
     pub(crate) names: Vec<Box<str>>,
     /// Its place in the slot table, in the life of the node in which it was taken.
     pub(crate) key: Option<(Incarnation, ActorKey)>,
+    /// Whether that place is its own in all lives of the node.
+    pub(crate) pinned: bool,
     /// Bounded by what other actors' ends and children can produce: one item a watch, one a child.
     pub(crate) lane: VecDeque<LaneItem>,
     pub(crate) room: Room,
+}
+
+impl Bonds {
+    /// Its place in the slot table in this life of the node.
+    pub(crate) fn key_in(&self, present: Incarnation) -> Option<ActorKey> {
+        let (taken, key) = self.key?;
+        (self.pinned || taken == present).then_some(key)
+    }
 }
 
 impl CellHead {

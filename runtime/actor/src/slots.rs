@@ -2,7 +2,7 @@
 //!
 //! An actor takes a slot when its address is first needed and gives it back when it ends; the next user of the slot has
 //! another generation, so that a late message never reaches a stranger. A new incarnation of the node empties the
-//! table. Data comes from the network through [`ActorSystem::deliver`](crate::ActorSystem::deliver) and goes to a
+//! table but for the actors that are pinned to their slots. Data comes from the network through [`ActorSystem::deliver`](crate::ActorSystem::deliver) and goes to a
 //! mailbox, or into its waiting room when it is full: the network never waits here, and its credit bounds the room.
 
 use std::{
@@ -34,6 +34,8 @@ pub enum ExportError {
 
 struct Slot {
     generation: u32,
+    /// Whether its actor stays through all lives of the node.
+    pinned: bool,
     entry: Option<(CellPtr, Arc<AcceptTable>)>,
 }
 
@@ -66,13 +68,13 @@ impl SlotTable {
         self.read().incarnation
     }
 
-    /// Begins another life of the node: all addresses die.
+    /// Begins another life of the node: all addresses die. A pinned actor has the same slot and generation in it.
     pub(crate) fn renew(&self, incarnation: Incarnation) {
         let mut table = self.write();
         table.incarnation = incarnation;
         let mut gone = Vec::new();
         let Slots { slots, free, .. } = &mut *table;
-        for (slot, at) in slots.iter_mut().zip(0..) {
+        for (slot, at) in slots.iter_mut().zip(0..).filter(|(slot, _)| !slot.pinned) {
             if let Some(entry) = slot.entry.take() {
                 slot.generation = slot.generation.wrapping_add(1);
                 gone.push(entry);
@@ -103,7 +105,7 @@ impl SlotTable {
                 if at >= self.slots_max {
                     return Err(ExportError::Full(self.slots_max));
                 }
-                table.slots.push(Slot { generation: 0, entry: None });
+                table.slots.push(Slot { generation: 0, pinned: false, entry: None });
                 at
             }
         };
@@ -113,14 +115,28 @@ impl SlotTable {
         Ok((table.incarnation, key))
     }
 
-    /// Frees a slot; one of an earlier life is free already.
-    pub(crate) fn free(&self, incarnation: Incarnation, key: ActorKey) {
+    /// Keeps the actor at `key` there through all lives of the node; `false` if that life is over.
+    fn pin(&self, incarnation: Incarnation, key: ActorKey) -> bool {
         let mut table = self.write();
         if table.incarnation != incarnation {
-            return;
+            return false;
         }
         let slot = table.slots.get_mut(key.slot as usize);
-        let Some(slot) = slot.filter(|slot| slot.generation == key.generation) else { return };
+        if let Some(slot) = slot.filter(|slot| slot.generation == key.generation) {
+            // An empty slot is one whose actor has just ended.
+            slot.pinned = slot.entry.is_some();
+        }
+        true
+    }
+
+    /// Frees a slot; one of an earlier life is free already, unless it is pinned.
+    pub(crate) fn free(&self, incarnation: Incarnation, key: ActorKey) {
+        let mut table = self.write();
+        let same_life = table.incarnation == incarnation;
+        let ours = |slot: &&mut Slot| slot.generation == key.generation;
+        let slot = table.slots.get_mut(key.slot as usize).filter(ours);
+        let Some(slot) = slot.filter(|slot| same_life || slot.pinned) else { return };
+        slot.pinned = false;
         let entry = slot.entry.take();
         slot.generation = slot.generation.wrapping_add(1);
         if entry.is_some() {
@@ -153,8 +169,7 @@ impl CellPtr {
     /// Where other nodes reach the actor, if one of them can know.
     pub(crate) fn exported(&self) -> Option<ActorKey> {
         let present = self.worker.system().slots().incarnation();
-        let key = self.if_bonds(|bonds| bonds.key).flatten();
-        key.filter(|(at, _)| *at == present).map(|(_, key)| key)
+        self.if_bonds(|bonds| bonds.key_in(present)).flatten()
     }
 
     /// The actor's address; takes a slot if it has none in this life of the node.
@@ -163,25 +178,39 @@ impl CellPtr {
         let actor_type = ActorTypeId::of(self.actor_id().ok_or(ExportError::NoId)?);
         let slots = system.slots();
         let address =
-            |(incarnation, key)| Address { node: system.node(), incarnation, key, actor_type };
+            |incarnation, key| Address { node: system.node(), incarnation, key, actor_type };
         let present = slots.incarnation();
-        let known = self.if_bonds(|bonds| bonds.key.filter(|(at, _)| *at == present)).flatten();
-        if let Some(known) = known {
-            return Ok(address(known));
+        if let Some(known) = self.if_bonds(|bonds| bonds.key_in(present)).flatten() {
+            return Ok(address(present, known));
         }
         let accepts = system.declared().table(actor_type).ok_or(ExportError::Undeclared)?;
-        let taken = slots.take(self, accepts)?;
+        let (present, key) = slots.take(self, accepts)?;
         let held = self.with_bonds(|bonds| {
             if bonds.ended.is_some() {
                 return Err(ExportError::Ended);
             }
             // Another thread may have been faster, in this life of the node.
-            let first = bonds.key.filter(|(at, _)| *at == taken.0);
-            Ok(*bonds.key.insert(first.unwrap_or(taken)))
+            if let Some(first) = bonds.key_in(present) {
+                return Ok(first);
+            }
+            bonds.key = Some((present, key));
+            Ok(key)
         });
-        if held != Ok(taken) {
-            slots.free(taken.0, taken.1);
+        if held != Ok(key) {
+            slots.free(present, key);
         }
-        held.map(address)
+        held.map(|held| address(present, held))
+    }
+
+    /// As [`address`](Self::address), and the slot stays the actor's through all lives of the node.
+    pub(crate) fn pin(&self) -> Result<Address, ExportError> {
+        loop {
+            let address = self.address()?;
+            if self.worker.system().slots().pin(address.incarnation, address.key) {
+                self.with_bonds(|bonds| bonds.pinned = true);
+                return Ok(address);
+            }
+            // Another life of the node has begun meanwhile, which is rare: the actor takes a slot of it.
+        }
     }
 }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use odeon_env::Env;
-use odeon_message::{Incarnation, NodeId};
+use odeon_message::{Address, Incarnation, NodeId};
 use tokio::{
     runtime::Handle,
     sync::Notify,
@@ -25,8 +25,8 @@ use tokio::{
 };
 
 use crate::{
-    Accepted, Actor, ActorRef, AnyRef, DeclareError, NameChanges, NameTaken, Remotes, SpawnOptions,
-    StartError, SystemConfig, SystemStats,
+    Accepted, Actor, ActorRef, AnyRef, DeclareError, ExportError, NameChanges, NameTaken, Remotes,
+    SpawnOptions, StartError, SystemConfig, SystemStats,
     accepts::Declared,
     host,
     registry::Registry,
@@ -139,9 +139,18 @@ impl ActorSystem {
     }
 
     /// Begins another life of the node, after it was declared dead and joins anew: all addresses given out die, the
-    /// actors live on and get new ones when needed.
+    /// actors live on and get new ones when needed. Those that are [pinned](Self::pin) keep their places.
     pub fn set_incarnation(&self, incarnation: Incarnation) {
         self.inner.slots.renew(incarnation);
+    }
+
+    /// Gives an actor of this node its address and keeps its slot and generation the same through all lives of the
+    /// node, until the actor is gone: for what other nodes find by its place. Again is no error.
+    ///
+    /// # Errors
+    /// As [`ActorRef::address`]; [`ExportError::Ended`] also for an actor of another node.
+    pub fn pin<A: Actor>(&self, actor: &ActorRef<A>) -> Result<Address, ExportError> {
+        actor.cell().ok_or(ExportError::Ended)?.pin()
     }
 
     /// Starts a worker on the present thread: an actix actor that runs actors given to it. It ends with

@@ -7,8 +7,8 @@ use std::{
 
 use odeon_env::RealEnv;
 use odeon_message::{
-    AskError, AskId, Certainty, Credit, Failure, FailureKind, Incarnation, MessageId, Payload,
-    message,
+    Address, AskError, AskId, Certainty, Credit, Failure, FailureKind, Incarnation, MessageId,
+    Payload, message,
 };
 use tokio::{
     sync::oneshot,
@@ -275,6 +275,36 @@ impl RemoteAnswer for Keep {
         let sender = self.0.lock().unwrap().take().expect("answered once");
         sender.send(result).unwrap();
     }
+}
+
+#[test]
+fn a_pinned_actor_keeps_its_place_through_all_lives_of_the_node() {
+    in_world(|| async {
+        let pair = pair(16).await;
+        let first = pair.b.pin(&pair.till).unwrap();
+        assert_eq!(pair.till.address().unwrap(), first);
+        for life in 2..5 {
+            let incarnation = Incarnation(life);
+            pair.b.set_incarnation(incarnation);
+            let address = Address { incarnation, ..first };
+            let far = ActorRef::<Till>::from_address(&pair.a, address);
+            far.ask(Pay { cents: 1 }).await.unwrap();
+            assert_eq!(pair.till.address().unwrap(), address);
+            assert_eq!(pair.b.stats().exported, 1);
+        }
+        pair.till.stop();
+        while pair.b.stats().exported > 0 {
+            yield_now().await;
+        }
+        let next = pair.b.spawn::<Till>((), SpawnOptions::default()).await.unwrap();
+        let second = next.address().unwrap();
+        assert_eq!(second.key.slot, first.key.slot, "the slot is free again");
+        assert_ne!(second.key.generation, first.key.generation);
+        pair.b.set_incarnation(Incarnation(9));
+        assert_ne!(next.address().unwrap().key, second.key, "only the first was pinned");
+        drop(next);
+        pair.end().await;
+    });
 }
 
 #[test]

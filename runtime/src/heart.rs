@@ -46,6 +46,21 @@ pub(crate) struct Heart {
     phases: Arc<Phases>,
     tasks: JoinSet<()>,
     stop: mpsc::Receiver<Stop>,
+    /// The last field: dropped when all else is.
+    _ended: Ended,
+}
+
+/// Says that the node has ended, however it came to it: whoever waits for that must not wait for ever.
+struct Ended {
+    directory: Arc<Directory>,
+    phases: Arc<Phases>,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.directory.close();
+        self.phases.down();
+    }
 }
 
 impl Heart {
@@ -83,6 +98,7 @@ impl Heart {
             system: system.clone(),
             outbound: Arc::clone(&outbound),
             news: Rc::clone(&news),
+            cancels: Arc::default(),
         };
         let accepted = system.accepted().iter().map(|one| (one.message, one.fingerprint)).collect();
         let hello = LocalHello { incarnation, advertise: addr, accepted };
@@ -111,8 +127,10 @@ impl Heart {
             stop: stop_sender,
         };
         let node = Node::new(shared);
+        let ended = Ended { directory: Arc::clone(&directory), phases: Arc::clone(&phases) };
+        let tasks = JoinSet::new();
         let mut heart =
-            Self { node, transport, news, directory, phases, tasks: JoinSet::new(), stop };
+            Self { node, transport, news, directory, phases, tasks, stop, _ended: ended };
         heart.tasks.spawn_local(task_owner.run());
         heart.start_membership(&builder, incarnation)?;
         Ok(heart)
@@ -159,12 +177,19 @@ impl Heart {
         Ok(())
     }
 
-    /// Runs the node until it is told to stop, or a later life of it appears; then ends it in order.
+    /// Runs the node until it is told to stop, a later life of it appears, or one of its tasks fails; then ends it in
+    /// order.
     pub(crate) async fn run(mut self) {
         let within = tokio::select! {
             biased;
             stop = self.stop.recv() => stop.map_or(Duration::ZERO, |stop| stop.within),
             () = self.phases.was_superseded() => Duration::ZERO,
+            // They run for ever: without one of them the node would live on deaf, or unseen.
+            Some(task) = self.tasks.join_next() => {
+                let error = task.err().map(|error| error.to_string());
+                tracing::error!(node = self.node.name(), error, "a task of the node has ended: the node stops");
+                Duration::ZERO
+            }
         };
         self.phases.leaving();
         self.node.system().stop(within).await;
@@ -174,19 +199,19 @@ impl Heart {
             let _ = tokio::time::timeout(within, self.phases.has_left()).await;
         }
         self.transport.close(within).await;
-        self.directory.close();
         self.tasks.shutdown().await;
-        self.phases.down();
     }
 }
 
-/// The registrar must be the first actor that other nodes can reach: they know it by its place.
+/// The registrar must be the first actor that other nodes can reach: they know it by its place, which it keeps
+/// when the node joins anew under another incarnation.
 async fn place_registrar(system: &ActorSystem, tasks: &Tasks) -> Result<(), NodeError> {
     let registrar = system
         .spawn::<Registrar>(tasks.clone(), SpawnOptions::default())
         .await
         .map_err(NodeError::Registrar)?;
-    let key = registrar.address().expect("its type is declared above, and the table is empty").key;
+    let address = system.pin(&registrar);
+    let key = address.expect("its type is declared above, and the table is empty").key;
     debug_assert_eq!(
         key,
         ActorKey { slot: 0, generation: 0 },

@@ -15,8 +15,10 @@ use odeon_actor::{
 use odeon_message::{ActorKey, AskId, Credit, EncodeError, Failure};
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
 use odeon_wire::{Frame, FrameKind, PayloadError, Refuse};
+use tokio::time::Instant;
 
 use crate::{
+    cancels::Cancels,
     frames,
     membership::{News, Newsfeed},
     outbound::Outbound,
@@ -27,18 +29,26 @@ pub(crate) struct Inbound {
     pub(crate) system: ActorSystem,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) news: Rc<Newsfeed>,
+    pub(crate) cancels: Arc<Cancels>,
 }
 
 /// The way back to one peer: its association.
-struct Back(Arc<Association>);
+struct Back {
+    peer: Arc<Association>,
+    cancels: Arc<Cancels>,
+}
 
 impl ReplyPath for Back {
     fn reply(&self, ask: AskId, encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>) {
-        frames::reply(&self.0, ask, encode);
+        frames::reply(&self.peer, ask, encode);
     }
 
     fn fail(&self, ask: AskId, failure: Failure) {
-        frames::error(&self.0, ask, &failure);
+        frames::error(&self.peer, ask, &failure);
+    }
+
+    fn is_cancelled(&self, ask: AskId) -> bool {
+        self.cancels.take(self.peer.peer().id, ask)
     }
 }
 
@@ -60,8 +70,8 @@ impl Inbound {
         // Every message frame comes with its credit.
         let Some(credit) = credit else { return };
         let tell = header.ask == AskId::NONE;
-        let reply =
-            (!tell).then(|| ReplyTo { ask: header.ask, path: Arc::new(Back(Arc::clone(peer))) });
+        let back = || Back { peer: Arc::clone(peer), cancels: Arc::clone(&self.cancels) };
+        let reply = (!tell).then(|| ReplyTo { ask: header.ask, path: Arc::new(back()) });
         let bytes = frame.payload.len();
         let delivered = self.system.deliver(InboundMessage {
             to: header.receiver,
@@ -131,6 +141,7 @@ impl TransportEvents for Inbound {
     fn down(&self, peer: &Arc<Association>, why: &LostReason) {
         tracing::debug!(peer = %peer.peer().id, %why, "connection lost");
         self.outbound.asks.lost(peer, &why.to_string());
+        self.cancels.lost(peer.peer().id);
         self.news.push(News::ConnectionLost(peer.peer().id));
     }
 
@@ -145,8 +156,11 @@ impl TransportEvents for Inbound {
             FrameKind::Reply | FrameKind::Error => self.answer(peer, frame),
             FrameKind::Watch | FrameKind::Unwatch => return self.watch(peer, &frame),
             FrameKind::Terminated => return self.terminated(peer, &frame),
-            // The asker gave up. Its answer, if one still comes, is ignored there.
-            FrameKind::Cancel => {}
+            // Its message may wait in a mailbox, or still come: this frame has overtaken it then. If it runs already
+            // its answer is ignored there.
+            FrameKind::Cancel => {
+                self.cancels.note(peer.peer().id, frame.header.ask, Instant::now());
+            }
             kind => {
                 tracing::debug!(peer = %peer.peer().id, %kind, "frame of a kind that has no use yet")
             }

@@ -13,6 +13,7 @@ extern crate self as odeon;
 
 mod asks;
 mod builder;
+mod cancels;
 mod directory;
 mod follower;
 mod frames;

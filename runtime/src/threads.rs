@@ -45,7 +45,6 @@ fn run(builder: NodeBuilder, report: oneshot::Sender<Result<Node, NodeError>>) {
             Err(error) => drop(report.send(Err(error))),
         }
     });
-    workers.end();
 }
 
 /// One thread fewer than the machine runs at a time, at least one: the endpoint has its own.
@@ -78,9 +77,10 @@ impl Workers for Arbiters {
     }
 }
 
-impl Arbiters {
-    fn end(self) {
-        for arbiter in self.started {
+impl Drop for Arbiters {
+    /// Also when the endpoint's thread panics.
+    fn drop(&mut self) {
+        for arbiter in self.started.drain(..) {
             arbiter.stop();
             // A worker that panicked has said so already.
             let _ = arbiter.join();

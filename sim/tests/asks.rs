@@ -20,10 +20,16 @@ struct Work {
 #[message(id = "asks/Stop", reply = u64)]
 struct Stop;
 
-#[derive(Clone)]
-struct Worker;
+#[message(id = "asks/Begun", reply = u64)]
+struct Begun;
 
-#[actor(id = "asks/Worker", handles(Work, Stop))]
+#[derive(Clone, Default)]
+struct Worker {
+    /// How often it began to work.
+    begun: u64,
+}
+
+#[actor(id = "asks/Worker", handles(Work, Stop, Begun))]
 impl Actor for Worker {
     type Args = Self;
 
@@ -34,9 +40,16 @@ impl Actor for Worker {
 
 impl Handler<Work> for Worker {
     async fn handle(&mut self, work: Work, _: &mut Context<Self>) -> u64 {
+        self.begun += 1;
         tokio::time::sleep(Duration::from_millis(work.millis)).await;
         assert!(!work.panics, "as it was told");
         work.millis
+    }
+}
+
+impl Handler<Begun> for Worker {
+    async fn handle(&mut self, _: Begun, _: &mut Context<Self>) -> u64 {
+        self.begun
     }
 }
 
@@ -75,7 +88,7 @@ impl Handler<Ends> for Watcher {
 }
 
 async fn work(node: Node) {
-    let worker = node.spawn(Worker).await.expect("it starts");
+    let worker = node.spawn(Worker::default()).await.expect("it starts");
     node.register("worker", &worker).expect("the name is free");
 }
 
@@ -140,6 +153,32 @@ async fn an_ask_into_a_partition_ends_at_its_deadline_or_before(world: &mut Worl
         .expect_err("b is cut off");
     assert_eq!(error.certainty(), Certainty::MayHaveRun, "{error}");
     assert!(world.now() - asked <= SECOND + SECOND / 100);
+}
+
+#[odeon_sim::test(seeds = 0..10)]
+async fn a_queued_ask_whose_asker_gave_up_does_not_run(world: &mut World) {
+    let (_, worker) = two(world).await;
+    let slow = worker.clone();
+    let slow =
+        tokio::task::spawn_local(
+            async move { slow.ask(Work { millis: 1000, panics: false }).await },
+        );
+    world.run_for(SECOND / 10).await;
+    let mut queued = (0..3)
+        .map(|_| Box::pin(worker.ask(Work { millis: 1, panics: false }).into_future()))
+        .collect::<Vec<_>>();
+    for ask in &mut queued {
+        let answer = tokio::time::timeout(SECOND / 10, ask).await;
+        assert!(answer.is_err(), "the slow one is before it");
+    }
+    // The one in the middle is still wanted.
+    let wanted = queued.remove(1);
+    drop(queued);
+    assert_eq!(wanted.await.expect("its turn comes"), 1);
+    assert_eq!(slow.await.expect("it does not panic").expect("it was before all others"), 1000);
+    assert_eq!(worker.ask(Begun).await.expect("it is idle"), 2);
+    let skipped = world.runtime_node("b").expect("it is up").stats().skipped;
+    assert_eq!(skipped, 2);
 }
 
 async fn ends(watcher: &ActorRef<Watcher>) -> Vec<ExitKind> {

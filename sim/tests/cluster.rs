@@ -121,6 +121,14 @@ async fn a_partition_heals(world: &mut World) {
     world.run_until(|| alone(world), 60 * SECOND).await.expect("c sees nobody");
     world.heal();
     world.all_joined(&["a", "b", "c"], 120 * SECOND).await.expect("they find each other again");
+    // They may still hold earlier lives of each other for present.
+    world.run_for(5 * SECOND).await;
+    // Whoever was held for dead has another incarnation now, and its registrar must be where it was.
+    for (from, on) in [("a", "c"), ("c", "a"), ("b", "c"), ("c", "b")] {
+        let number = world.now().as_nanos() as u64;
+        let asked = counter(world, from, on).await.ask(Add { number }).await;
+        asked.unwrap_or_else(|error| panic!("{from} asks {on}: {error}"));
+    }
 }
 
 /// Five nodes that ask each other for a minute, with a crash and a partition in it.

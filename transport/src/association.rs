@@ -297,7 +297,7 @@ impl Association {
     #[must_use]
     pub fn withdraw(&self, position: Position) -> bool {
         let lane = self.lanes.get(usize::from(position.lane));
-        lane.is_some_and(|lane| lane.withdraw(position.number) || !lane.handed(position.number))
+        lane.is_some_and(|lane| lane.withdraw(position.number))
     }
 
     /// Whether the connection that the frame was taken for is lost; true of all earlier frames from the moment

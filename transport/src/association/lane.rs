@@ -136,7 +136,14 @@ impl Lane {
         let (position, payload) = match result {
             Ok(appended) => appended,
             Err(refused) => {
-                inner.was_full |= matches!(refused, SendRefused::LaneFull);
+                // Making room in the credit book appends to the batch, and room in it helps whoever waits.
+                let forgot = was_empty && !inner.pieces.is_empty();
+                inner.was_full |= forgot || matches!(refused, SendRefused::LaneFull);
+                let writer = if forgot { inner.writer.take() } else { None };
+                drop(guard);
+                if let Some(writer) = writer {
+                    writer.wake();
+                }
                 return Err(refused);
             }
         };
@@ -302,11 +309,15 @@ impl Lane {
         self.lock().books.handed(position)
     }
 
-    /// Sees to it that an ask will not run; true if it still waited.
+    /// Sees to it that an ask will not run; true if it never left and never will in a form that runs.
     pub(crate) fn withdraw(&self, position: Position) -> bool {
         let mut guard = self.lock();
         let inner = &mut *guard;
-        inner.books.waiting(position).is_some_and(|nth| inner.pieces.expire(nth))
+        match inner.books.waiting(position) {
+            // One without a remaining time cannot be made to expire: it will go out.
+            Some(nth) => inner.pieces.expire(nth),
+            None => !inner.books.handed(position),
+        }
     }
 
     pub(crate) fn is_lost(&self, position: Position) -> bool {

@@ -213,6 +213,9 @@ impl NodeBuilder {
     ///
     /// # Panics
     /// Outside of a `LocalSet`.
+    ///
+    /// # Cancel safety
+    /// Workers without work stay in the `LocalSet` until it is dropped.
     pub async fn start_here(self) -> Result<Node, NodeError> {
         self.check()?;
         let count = self.workers.unwrap_or(1);

@@ -49,7 +49,8 @@ pub(crate) struct FollowRefused {
 /// Answers for the names of its node.
 pub(crate) struct Registrar {
     tasks: Tasks,
-    following: BTreeMap<Identity, Vec<TaskHandle>>,
+    /// One name a follower: whoever asks again, because an answer was lost, is told by a new task.
+    following: BTreeMap<Identity, TaskHandle>,
 }
 
 impl Registrar {
@@ -61,8 +62,8 @@ impl Registrar {
 
     fn follow(&mut self, follow: Follow, ctx: &mut Context<Self>) -> Result<(), FollowRefused> {
         let refused = |why: String| FollowRefused { why };
-        let followed: usize = self.following.values().map(Vec::len).sum();
-        if followed >= FOLLOWED_MAX {
+        let known = self.following.contains_key(&follow.follower.identity());
+        if !known && self.following.len() >= FOLLOWED_MAX {
             return Err(refused(format!("{FOLLOWED_MAX} names of this node are followed already")));
         }
         if follow.name.len() > NAME_BYTES_MAX {
@@ -75,7 +76,7 @@ impl Registrar {
             .spawn(tell_changes(changes, follow.follower.clone()))
             .ok_or_else(|| refused("the node is stopping".to_owned()))?;
         ctx.watch(&follow.follower);
-        self.following.entry(follow.follower.identity()).or_default().push(task);
+        self.following.insert(follow.follower.identity(), task);
         Ok(())
     }
 }
@@ -89,7 +90,7 @@ impl Actor for Registrar {
     }
 
     async fn terminated(&mut self, terminated: Terminated, _: &mut Context<Self>) {
-        // Dropping their handles ends the tasks.
+        // Dropping its handle ends the task.
         self.following.remove(&terminated.who);
     }
 }

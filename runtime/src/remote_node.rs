@@ -6,7 +6,7 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-use odeon_actor::{Actor, ActorRef, ActorSystem, SpawnOptions};
+use odeon_actor::{Actor, ActorRef, ActorSystem, NameChange, NameChanges, SpawnOptions};
 use odeon_message::{ActorTypeId, Address, AskError, Certainty};
 use tokio::sync::watch;
 
@@ -106,6 +106,9 @@ impl RemoteNode {
     ///
     /// # Errors
     /// When the type has no id, or this node has stopped.
+    ///
+    /// # Cancel safety
+    /// Nothing is followed.
     pub async fn follow<A: Actor>(&self, name: &str) -> Result<RemoteName<A>, LookupError> {
         let actor_type = type_of::<A>()?;
         let system = self.node.system().clone();
@@ -114,20 +117,39 @@ impl RemoteNode {
             .spawn::<Follower>(sender.clone(), SpawnOptions::default())
             .await
             .map_err(|_| LookupError::Stopped)?;
-        let following = Following {
-            system: system.clone(),
-            members: self.node.members(),
-            node: self.name.clone(),
-            name: name.to_owned(),
-            holder: sender,
-            follower: follower.clone(),
+        let task = if self.name == self.node.name() {
+            let changes = system.subscribe(name).map_err(|_| LookupError::Stopped);
+            changes.map(|changes| self.node.tasks().spawn(follow_here(changes, sender)))
+        } else {
+            let following = Following {
+                system: system.clone(),
+                members: self.node.members(),
+                node: self.name.clone(),
+                name: name.to_owned(),
+                holder: sender,
+                follower: follower.clone(),
+            };
+            Ok(self.node.tasks().spawn(following.run()))
         };
-        let task = self.node.tasks().spawn(following.run()).ok_or(LookupError::Stopped)?;
+        let Ok(Some(task)) = task else {
+            follower.stop();
+            return Err(LookupError::Stopped);
+        };
         Ok(RemoteName { system, holder, actor_type, follower, _task: task, actor: PhantomData })
     }
 
     fn no_answer(&self, error: &AskError<std::convert::Infallible>) -> LookupError {
         LookupError::NoAnswer { node: self.name.clone(), failure: error.to_string() }
+    }
+}
+
+/// Follows a name of this node itself.
+async fn follow_here(mut changes: NameChanges, holder: watch::Sender<Option<Address>>) {
+    while let Some(change) = changes.next().await {
+        match change {
+            NameChange::Registered(actor) => set(&holder, actor.address().ok()),
+            NameChange::Free => set(&holder, None),
+        }
     }
 }
 

@@ -75,6 +75,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
         Walled(&[
             "odeon",
             "odeon-actor",
+            "odeon-bench-sim",
             "odeon-benches",
             "odeon-env",
             "odeon-examples",

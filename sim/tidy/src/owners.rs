@@ -66,7 +66,6 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
         "serde_json",
         Only(&["odeon-bench-sim", "odeon-benches", "odeon-node", "odeon-ops", "odeon-sim"]),
     ),
-    ("smallvec", Anyone),
     ("socket2", Only(&["odeon-env"])),
     ("syn", Only(&["odeon-macros", "odeon-sim-macros"])),
     ("thiserror", Anyone),

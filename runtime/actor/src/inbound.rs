@@ -18,7 +18,7 @@ use crate::{
     envelope::{Envelope, EnvelopeCalls, Head},
     future_slot::Sink,
     life,
-    stats::count,
+    stats::{count, count_aloud},
     turn::Turn,
 };
 
@@ -65,7 +65,9 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         let message = match codec.decode(&payload, &system) {
             Ok(message) => message,
             Err(error) => {
-                count(&system.counters().decode_failures);
+                if let Some(count) = count_aloud(&system.counters().decode_failures) {
+                    tracing::warn!(message = M::NAME, %error, count, "a message from another node cannot be read");
+                }
                 let detail = format!("{}: {error}", M::NAME);
                 asked.fail(&Failure::not_delivered(FailureKind::Decode, detail));
                 return true;

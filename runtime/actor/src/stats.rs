@@ -70,6 +70,13 @@ impl Counters {
     }
 }
 
+/// Adds one, and says the new value when it is worth a line in the log: the first, the second, the fourth, the eighth
+/// time and so on, so that a peer that sends nonsense fills no disk.
+pub(crate) fn count_aloud(counter: &AtomicU64) -> Option<u64> {
+    let count = counter.fetch_add(1, Relaxed).wrapping_add(1);
+    count.is_power_of_two().then_some(count)
+}
+
 /// Adds one; a counter orders nothing.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::ActorSystem;
 use crate::{
-    ExitKind, ExitReason, Inbound, NetworkWatcher, TerminatedSink, WatchId, room::Entered,
-    stats::count,
+    ExitKind, ExitReason, Inbound, NetworkWatcher, TerminatedSink, WatchId,
+    room::Entered,
+    stats::{count, count_aloud},
 };
 
 impl ActorSystem {
@@ -45,14 +46,17 @@ impl ActorSystem {
                 Ok(())
             }
             missing => {
-                count(&self.inner.counters.refused);
-                Err(match missing {
+                let failure = match missing {
                     None => no_actor(to),
                     _ => Failure::not_delivered(
                         FailureKind::Incompatible,
                         format!("actor {to} does not list message {message} in handles(…)"),
                     ),
-                })
+                };
+                if let Some(count) = count_aloud(&self.inner.counters.refused) {
+                    tracing::warn!(%to, %message, %failure, count, "a message from another node was refused");
+                }
+                Err(failure)
             }
         }
     }

@@ -38,7 +38,7 @@ pub enum DownReason {
     /// Its machine answers that nobody listens at its address any more: the process has ended.
     Unreachable,
     /// It did not answer for longer than the suspicion time.
-    Silent,
+    Suspected,
     /// A later life of the same node has taken its place.
     Replaced,
 }
@@ -108,7 +108,7 @@ impl Members {
             if now.get(&member.node) != Some(member) {
                 let reason = DownReason::Replaced;
                 let reason =
-                    if now.contains_key(&member.node) { reason } else { DownReason::Silent };
+                    if now.contains_key(&member.node) { reason } else { DownReason::Suspected };
                 self.ready.push_back(MemberEvent::Down { member: member.clone(), reason });
             }
         }

@@ -4,7 +4,7 @@
 //! NOT: the threads (`threads.rs`) or the choices (`builder.rs`). It is called inside a `LocalSet`, real or simulated;
 //! what it makes is [`Node`](crate::Node).
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use odeon_actor::{ActorSystem, SpawnOptions};
 use odeon_env::Env;
@@ -171,6 +171,7 @@ impl Heart {
             directory: Arc::clone(&self.directory),
             news: Rc::clone(&self.news),
             phases: Arc::clone(&self.phases),
+            unresolved: Cell::new(0),
         };
         self.tasks.spawn_local(hall.run());
         self.tasks.spawn_local(join.run());

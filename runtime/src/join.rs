@@ -4,7 +4,7 @@
 //! why the node is still alone. What it is NOT: the membership protocol, which takes over once a seed has answered
 //! (`membership.rs`).
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use odeon_env::Env;
 use odeon_transport::Transport;
@@ -36,6 +36,8 @@ pub(crate) struct Join {
     pub(crate) directory: Arc<Directory>,
     pub(crate) news: Rc<Newsfeed>,
     pub(crate) phases: Arc<Phases>,
+    /// How often a seed's name could not be resolved.
+    pub(crate) unresolved: Cell<u64>,
 }
 
 impl Join {
@@ -76,8 +78,17 @@ impl Join {
                         .filter(|addr| *addr != self.own && !self.directory.has_addr(*addr));
                     strangers.for_each(|addr| self.transport.dial_seed(addr));
                 }
-                Err(error) => tracing::warn!(seed, %error, "the seed's name cannot be resolved"),
+                Err(error) => self.unresolved(seed, &error),
             }
+        }
+    }
+
+    /// Says so the first, second, fourth, eighth time and so on.
+    fn unresolved(&self, seed: &str, error: &std::io::Error) {
+        let count = self.unresolved.get() + 1;
+        self.unresolved.set(count);
+        if count.is_power_of_two() {
+            tracing::warn!(seed, %error, count, "the seed's name cannot be resolved");
         }
     }
 

@@ -220,7 +220,7 @@ impl From<odeon_cluster::DownReason> for DownReason {
             odeon_cluster::DownReason::Left => Self::Left,
             odeon_cluster::DownReason::Unreachable => Self::Unreachable,
             odeon_cluster::DownReason::Replaced => Self::Replaced,
-            _ => Self::Silent,
+            _ => Self::Suspected,
         }
     }
 }

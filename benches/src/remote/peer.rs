@@ -32,7 +32,9 @@ pub(crate) async fn run(args: PeerArgs) -> Outcome<()> {
         .actor::<Sink>()
         .start()
         .await?;
-    node.spawn_opts::<Sink>(Sink::default(), SpawnOptions::default().named("sink")).await?;
+    // As large as the credit of one sender, so that a burst finds room in it.
+    let options = SpawnOptions::default().named("sink").mailbox(1 << 14);
+    node.spawn_opts::<Sink>(Sink::default(), options).await?;
     let (echo, serve) = echo::serve(&papers)?;
     println!("{}", serde_json::to_string(&Said { node: node.addr(), echo })?);
     let mut stdin = tokio::io::stdin();

@@ -69,6 +69,12 @@ impl Mailbox {
         self.bound
     }
 
+    /// Whether a message that came now would have to wait. Only a hint: others come and go.
+    pub(crate) fn is_full(&self) -> bool {
+        // The waiting mark makes the count larger than any bound.
+        self.count.load(Relaxed) >= self.bound as usize
+    }
+
     /// Reserves room for one message; `false` if there is none or others wait for it.
     pub(crate) fn reserve(&self) -> bool {
         let mut count = self.count.load(Relaxed);

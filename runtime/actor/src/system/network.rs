@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId};
+use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId, Payload};
 use tokio::time::Instant;
 
 use super::ActorSystem;
@@ -31,7 +31,11 @@ impl ActorSystem {
         let mut inbound = Some(inbound);
         let taken = self.inner.slots.with(to, |cell, accepts| {
             let make = accepts.find(message)?;
-            let inbound = inbound.take()?;
+            let mut inbound = inbound.take()?;
+            if cell.mailbox.is_full() {
+                // What waits holds its own bytes, not the slab that it came in, which its sender was not charged for.
+                inbound.payload = Payload::copy_from(inbound.payload.bytes());
+            }
             let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
             Some(match cell.enter(make(inbound, deadline), None) {
                 Entered::Refused(envelope, kind) => Some((envelope, kind, cell.clone())),

@@ -10,8 +10,7 @@ use crate::{Tree, Violation, manifest::Manifest};
 const RULE: &str = "versions stand in the root manifest alone";
 
 /// What every package takes from the workspace.
-const INHERITED: [&str; 6] =
-    ["version", "edition", "rust-version", "license", "repository", "publish"];
+const INHERITED: [&str; 5] = ["version", "edition", "rust-version", "license", "publish"];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();

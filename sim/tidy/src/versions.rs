@@ -48,7 +48,7 @@ mod tests {
         );
         let found = check(&Tree::sample(&[("a/Cargo.toml", &text)]));
         let lines = found.iter().map(|it| it.line).collect::<Vec<_>>();
-        assert_eq!(lines, [10, 11]);
+        assert_eq!(lines, [9, 10]);
         let bare =
             Tree::sample(&[("a/Cargo.toml", "[package]\nname = \"a\"\nversion = \"1.0.0\"\n")]);
         assert_eq!(check(&bare).len(), INHERITED.len());

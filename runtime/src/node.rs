@@ -125,7 +125,7 @@ impl Node {
     /// What `start` answered, or that the node is stopping.
     ///
     /// # Cancel safety
-    /// The actor starts all the same, and runs unless it is stopped.
+    /// An actor that nobody waits for any more is stopped once it has started.
     pub async fn spawn<A: Actor<Args = A>>(&self, actor: A) -> Result<ActorRef<A>, StartError> {
         self.shared.system.spawn::<A>(actor, SpawnOptions::default()).await
     }

@@ -111,7 +111,9 @@ async fn two_nodes() {
     b.spawn_with::<Watcher>((far.clone(), sender)).await.expect("a watcher starts");
     a.stop(LONG).await;
     let kind = ended.recv().await.expect("the watcher lives");
-    assert!(matches!(kind, ExitKind::Stopped | ExitKind::NodeLost), "{kind}");
+    // The watch travels while the node already stops: its actor may be gone when it arrives, or the node with it.
+    let ended = matches!(kind, ExitKind::Stopped | ExitKind::NodeLost | ExitKind::NoActor);
+    assert!(ended, "{kind}");
     assert!(far.ask(Ping { number: 1 }).await.is_err());
     b.stop(LONG).await;
     assert!(b.spawn(Echo::default()).await.is_err(), "a stopped node takes no actors");

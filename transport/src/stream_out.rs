@@ -7,6 +7,7 @@
 use std::{future::poll_fn, rc::Rc};
 
 use bytes::Bytes;
+use odeon_env::Observed;
 use odeon_wire::{Close, CloseCode, FrameKind, Header, Preamble};
 use quinn::SendStream;
 
@@ -28,6 +29,9 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
     let mut stream = open_lane(&live, index).await?;
     while let Batch::Bytes(mut batch) = poll_fn(|cx| lane.poll_batch(cx)).await {
         Counters::add(&association.counters.batches, 1);
+        if let Some(observer) = association.observer() {
+            observer.observe(Observed::Written { bytes: &batch });
+        }
         // Every frame of the batch begins in the first of these writes.
         while !batch.is_empty() {
             let piece = batch.split_to(batch.len().min(write_bytes_max));

@@ -41,6 +41,11 @@ pub enum Observed<'a> {
         /// The payload.
         payload: &'a [u8],
     },
+    /// Frames are about to be written to a QUIC stream, in one or more writes: from now on the peer may have them.
+    Written {
+        /// Whole frames.
+        bytes: &'a [u8],
+    },
     /// Anything else worth a line.
     Note {
         /// Name of the event.

@@ -15,6 +15,7 @@ mod papers;
 mod report;
 mod tally;
 mod verdict;
+mod witness;
 mod words;
 
 use std::{
@@ -22,6 +23,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     rc::Rc,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -31,8 +33,17 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     demo::{
-        board::Board, child::Said, children::Children, counter::Counter, feeder::Feeder,
-        journal::Journal, papers::Papers, report::Report, verdict::Findings, words::Words,
+        board::Board,
+        child::Said,
+        children::Children,
+        counter::Counter,
+        feeder::Feeder,
+        journal::Journal,
+        papers::Papers,
+        report::Report,
+        verdict::Findings,
+        witness::{Watched, Witness},
+        words::Words,
     },
     failure::Failed,
 };
@@ -128,6 +139,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<bool, Failed> {
 /// The nodes, the driver and what they share.
 struct Stage<'a> {
     node: Node,
+    witness: Witness,
     members: Members,
     children: Children<'a>,
     board: Rc<Board>,
@@ -165,15 +177,18 @@ impl<'a> Stage<'a> {
             children.start(name, Some(seed)).await.map_err(Failed::run)?;
         }
         let identity = papers::identity(folder, "driver").map_err(Failed::run)?;
+        let witness = Witness::default();
         let node = Node::builder("driver").identity(identity).transport(transport());
-        let node = node.seed(seed.to_string()).start().await.map_err(Failed::run)?;
+        let node = node.env(Arc::new(Watched(witness.clone()))).seed(seed.to_string());
+        let node = node.start().await.map_err(Failed::run)?;
         let members = node.members();
         let shift = usize::try_from(args.seed % names.len() as u64).unwrap_or(0);
         let sizes: Vec<usize> =
             (0..names.len() * COUNTERS_PER_NODE).map(|partition| words.len(partition)).collect();
         let board = Rc::new(Board::new(names.clone(), &sizes, shift, bar.clone()));
         let began = Instant::now();
-        let mut stage = Self { node, members, children, board, words, seed, names, bar, began };
+        let mut stage =
+            Self { node, witness, members, children, board, words, seed, names, bar, began };
         stage.all_up().await?;
         stage.began = Instant::now();
         Ok(stage)
@@ -259,8 +274,11 @@ impl<'a> Stage<'a> {
         tokio::time::timeout_at(within, all).await.map_err(late)??;
         let took = self.began.elapsed();
         let kill = kill.map(|(kill, at)| self.recovered(kill, at));
-        let findings = self.verdict(&counters).await;
-        Ok(Report::new(&self.board, journal, &self.words, took, kill, findings))
+        let mut findings = self.verdict(&counters).await;
+        let (labels, dishonest) =
+            verdict::honesty(&self.board, journal, &self.witness, kill.is_some());
+        findings.extend(dishonest);
+        Ok(Report::new(&self.board, &self.words, took, kill, (labels, findings)))
     }
 
     fn recovered(&self, kill: Kill, at: Instant) -> Kill {

@@ -142,6 +142,8 @@ fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
             Content::Frame(name, kind, payload.len(), hash_bytes(payload))
         }
         Observed::Note { name, detail } => words(digest, 25, name, detail, 0),
+        // The frames themselves are in the trace already.
+        Observed::Written { bytes } => words(digest, 27, "written", "", bytes.len() as u64),
         // The enum grows; what is not known here still counts.
         other => words(digest, 26, "observed", &format!("{other:?}"), 0),
     }

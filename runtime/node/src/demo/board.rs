@@ -17,6 +17,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::demo::witness::marked;
+
 /// With more nodes than this one of them is given more than its share, so that it holds a fifth of all words.
 const EVEN_NODES_MAX: usize = 5;
 
@@ -24,8 +26,6 @@ const EVEN_NODES_MAX: usize = 5;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FailedAsk {
     pub(crate) ask: u64,
-    /// Whether a lane had taken it.
-    pub(crate) taken: bool,
     pub(crate) label: Certainty,
 }
 
@@ -140,10 +140,10 @@ impl Board {
         self.change();
     }
 
-    /// A fresh number for an ask, from 1.
+    /// A fresh id for an ask, by which the [witness](crate::demo::witness) knows it.
     pub(crate) fn next_ask(&self) -> u64 {
         self.asks.set(self.asks.get() + 1);
-        self.asks.get()
+        marked(self.asks.get())
     }
 
     pub(crate) fn placed(&self, partition: usize, home: &str) {
@@ -187,8 +187,8 @@ impl Board {
         self.moved.notify_one();
     }
 
-    pub(crate) fn failed(&self, ask: u64, taken: bool, label: Certainty) {
-        self.failed.borrow_mut().push(FailedAsk { ask, taken, label });
+    pub(crate) fn failed(&self, ask: u64, label: Certainty) {
+        self.failed.borrow_mut().push(FailedAsk { ask, label });
     }
 
     /// Words counted so far, by all counters that are alive.

@@ -113,7 +113,7 @@ impl Feeder {
                 in_flight.push_back(InFlight { ask, words: count, sent, reply });
                 true
             }
-            Err(error) => self.failed(ask, false, &error),
+            Err(error) => self.failed(ask, &error),
         }
     }
 
@@ -126,15 +126,15 @@ impl Feeder {
                 self.board.counted(self.partition, ask, words, sent.elapsed());
                 true
             }
-            Err(error) => self.failed(ask, true, &error),
+            Err(error) => self.failed(ask, &error),
         }
     }
 
     /// Writes a failed ask's label down.
-    fn failed<E>(&self, ask: u64, taken: bool, error: &AskError<E>) -> bool {
+    fn failed<E>(&self, ask: u64, error: &AskError<E>) -> bool {
         let label: Certainty = error.certainty();
-        tracing::debug!(ask, taken, %label, "an ask failed");
-        self.board.failed(ask, taken, label);
+        tracing::debug!(ask, %label, "an ask failed");
+        self.board.failed(ask, label);
         false
     }
 }

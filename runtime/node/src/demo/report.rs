@@ -7,8 +7,7 @@ use serde::Serialize;
 use crate::demo::{
     Kill,
     board::Board,
-    journal::Journal,
-    verdict::{Findings, Labels, honesty},
+    verdict::{Findings, Labels},
     words::{BATCH_WORDS_MAX, Words},
 };
 
@@ -44,14 +43,11 @@ struct Asks {
 impl Report {
     pub(crate) fn new(
         board: &Board,
-        journal: &Journal,
         words: &Words,
         took: Duration,
         kill: Option<Kill>,
-        mut findings: Findings,
+        (labels, mut findings): (Labels, Findings),
     ) -> Self {
-        let (labels, dishonest) = honesty(board, journal, kill.is_some());
-        findings.extend(dishonest);
         if kill.is_some_and(|kill| !kill.rejoined) {
             findings.push(
                 "the killed node was started anew and not everybody saw it come back".to_owned(),

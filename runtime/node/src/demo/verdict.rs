@@ -1,9 +1,12 @@
 //! The verdict: is everything equal to a plain run, and was every failed ask honestly labelled?
 //!
-//! The counts and digests come from the counters, the truth about asks from the journal; the plain run counts the
-//! same words on one thread, with nothing in between.
+//! The counts and digests come from the counters, the truth about asks from the journal and from the witness, who
+//! saw what was handed to QUIC; the plain run counts the same words on one thread, with nothing in between.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use odeon::{ActorRef, Certainty};
 
@@ -12,6 +15,7 @@ use crate::demo::{
     counter::{Counter, Totals},
     journal::Journal,
     tally::Tally,
+    witness::Witness,
     words::Words,
 };
 
@@ -89,10 +93,16 @@ pub(crate) struct Labels {
     pub(crate) ran: u64,
 }
 
-/// Holds every ask against the journal. `both` asks that both labels occur among those that failed.
-pub(crate) fn honesty(board: &Board, journal: &Journal, both: bool) -> (Labels, Findings) {
+/// Holds every ask against the journal and the witness. `both` asks that both labels occur among those that failed.
+pub(crate) fn honesty(
+    board: &Board,
+    journal: &Journal,
+    witness: &Witness,
+    both: bool,
+) -> (Labels, Findings) {
     let (ran, complete) = journal.asks();
-    let (labels, mut findings) = judge(&board.failures(), &board.replied(), &ran);
+    let written = witness.asks();
+    let (labels, mut findings) = judge(&board.failures(), &board.replied(), &ran, &written);
     if !complete {
         findings.push("the journal was too short for all asks".to_owned());
     }
@@ -102,7 +112,12 @@ pub(crate) fn honesty(board: &Board, journal: &Journal, both: bool) -> (Labels, 
     (labels, findings)
 }
 
-fn judge(failed: &[FailedAsk], replied: &[u64], ran: &[u64]) -> (Labels, Findings) {
+fn judge(
+    failed: &[FailedAsk],
+    replied: &[u64],
+    ran: &[u64],
+    written: &BTreeSet<u64>,
+) -> (Labels, Findings) {
     let mut labels = Labels::default();
     let mut findings = Findings::new();
     let mut times = BTreeMap::new();
@@ -113,7 +128,10 @@ fn judge(failed: &[FailedAsk], replied: &[u64], ran: &[u64]) -> (Labels, Finding
     findings.extend(twice.map(|(ask, times)| format!("ask {ask} ran {times} times")));
     let untrue = replied.iter().filter(|ask| !times.contains_key(ask));
     findings.extend(untrue.map(|ask| format!("ask {ask} was answered and never ran")));
-    for FailedAsk { ask, taken, label } in failed {
+    // A witness that misses what truly went out would prove nothing.
+    let unseen = times.keys().filter(|ask| !written.contains(ask));
+    findings.extend(unseen.map(|ask| format!("ask {ask} ran, and nobody saw it handed to QUIC")));
+    for FailedAsk { ask, label } in failed {
         let count = match label {
             Certainty::NotDelivered => &mut labels.not_delivered,
             Certainty::MayHaveRun => &mut labels.may_have_run,
@@ -127,8 +145,8 @@ fn judge(failed: &[FailedAsk], replied: &[u64], ran: &[u64]) -> (Labels, Finding
             (Certainty::Ran, false) => {
                 findings.push(format!("ask {ask} was said to have run, and did not"));
             }
-            (Certainty::MayHaveRun, _) if !taken => {
-                findings.push(format!("ask {ask} may have run, it says, but no lane ever took it"));
+            (Certainty::MayHaveRun, _) if !written.contains(ask) => {
+                findings.push(format!("ask {ask} may have run, it says, but QUIC never had it"));
             }
             _ => {}
         }
@@ -140,34 +158,39 @@ fn judge(failed: &[FailedAsk], replied: &[u64], ran: &[u64]) -> (Labels, Finding
 mod tests {
     use super::*;
 
-    fn failed(ask: u64, taken: bool, label: Certainty) -> FailedAsk {
-        FailedAsk { ask, taken, label }
+    fn failed(ask: u64, label: Certainty) -> FailedAsk {
+        FailedAsk { ask, label }
     }
 
     #[test]
     fn honest_labels_are_counted_and_found_nothing_against() {
         let failed = [
-            failed(1, true, Certainty::NotDelivered),
-            failed(2, true, Certainty::MayHaveRun),
-            failed(3, true, Certainty::MayHaveRun),
-            failed(4, true, Certainty::Ran),
+            failed(1, Certainty::NotDelivered),
+            failed(2, Certainty::MayHaveRun),
+            failed(3, Certainty::MayHaveRun),
+            failed(4, Certainty::Ran),
+            failed(6, Certainty::NotDelivered),
         ];
-        let (labels, findings) = judge(&failed, &[5], &[3, 4, 5]);
-        assert_eq!(labels, Labels { not_delivered: 1, may_have_run: 2, ran: 1 });
+        // The last was handed to QUIC and withdrawn in time, which is no lie.
+        let (labels, findings) = judge(&failed, &[5], &[3, 4, 5], &BTreeSet::from([2, 3, 4, 5, 6]));
+        assert_eq!(labels, Labels { not_delivered: 2, may_have_run: 2, ran: 1 });
         assert_eq!(findings, Findings::new());
     }
 
     #[test]
     fn every_lie_is_found() {
         let found = |failed: &[FailedAsk], replied: &[u64], ran: &[u64], says: &str| {
-            let (_, findings) = judge(failed, replied, ran);
+            let written = ran.iter().copied().collect();
+            let (_, findings) = judge(failed, replied, ran, &written);
             assert!(findings.len() == 1 && findings[0].contains(says), "{findings:?}");
         };
-        found(&[failed(1, true, Certainty::NotDelivered)], &[], &[1], "not delivered, and ran");
-        found(&[failed(1, true, Certainty::Ran)], &[], &[], "did not");
-        found(&[failed(1, false, Certainty::MayHaveRun)], &[], &[], "no lane ever took it");
+        found(&[failed(1, Certainty::NotDelivered)], &[], &[1], "not delivered, and ran");
+        found(&[failed(1, Certainty::Ran)], &[], &[], "did not");
+        found(&[failed(1, Certainty::MayHaveRun)], &[], &[], "QUIC never had it");
         found(&[], &[1], &[], "never ran");
         found(&[], &[1], &[1, 1], "2 times");
+        let (_, blind) = judge(&[], &[1], &[1], &BTreeSet::new());
+        assert!(blind.len() == 1 && blind[0].contains("nobody saw it"), "{blind:?}");
     }
 
     #[test]

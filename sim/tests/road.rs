@@ -50,6 +50,7 @@ fn steps(world: &World) -> Vec<String> {
                 Some(format!("{host}: datagram in"))
             }
             "frame out" | "frame in" => Some(format!("{host}: {what} of kind {}", words.nth(1)?)),
+            written if written.starts_with("written ") => Some(format!("{host}: written to QUIC")),
             "handler started" => Some(format!("{host}: handler of {}", words.nth(1)?)),
             _ => Some(format!("{host}: {what}")),
         }
@@ -75,11 +76,13 @@ async fn an_ask_walks_the_whole_road(world: &mut World) {
     let expected = [
         "world: question asked",
         "a: frame out of kind 4",
+        "a: written to QUIC",
         "a: datagram out",
         "b: datagram in",
         "b: frame in of kind 4",
         "b: handler of road/Hello",
         "b: frame out of kind 5",
+        "b: written to QUIC",
         "b: datagram out",
         "a: datagram in",
         "a: frame in of kind 5",

@@ -236,10 +236,11 @@ impl Association {
     }
 
     /// Sends a frame on the control stream: cancel, watch, unwatch, probe. Only while the association is up; `encode`
-    /// appends the payload.
+    /// appends the payload. A peer that does not read what waits there has its connection reset.
     ///
     /// # Errors
-    /// `NotUp` while there is no connection: say it again after [`up`](crate::TransportEvents::up). `TooLong`.
+    /// `NotUp` while there is no connection, or none any more because the peer does not read: say it again after
+    /// [`up`](crate::TransportEvents::up). `TooLong`.
     pub fn control(
         &self,
         header: Header,
@@ -252,18 +253,16 @@ impl Association {
                 None => SendRefused::NotUp,
             });
         };
-        queue
-            .push(|out| {
-                let mut frame = FrameWriter::begin(out, header, &Extensions::default())?;
-                let start = frame.payload().len();
-                encode(frame.payload());
-                if let Some(observer) = &self.observer {
-                    let (kind, payload) = (header.kind as u8, &frame.payload()[start..]);
-                    observer.observe(Observed::Frame { inbound: false, kind, payload });
-                }
-                frame.finish(CONTROL_FRAME_BYTES_MAX)
-            })
-            .map_err(SendRefused::from)?;
+        self.append_control(&queue, |out| {
+            let mut frame = FrameWriter::begin(out, header, &Extensions::default())?;
+            let start = frame.payload().len();
+            encode(frame.payload());
+            if let Some(observer) = &self.observer {
+                let (kind, payload) = (header.kind as u8, &frame.payload()[start..]);
+                observer.observe(Observed::Frame { inbound: false, kind, payload });
+            }
+            frame.finish(CONTROL_FRAME_BYTES_MAX)
+        })?;
         Counters::add(&self.counters.frames_sent, 1);
         Ok(())
     }

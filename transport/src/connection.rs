@@ -174,7 +174,7 @@ async fn wait(
 ) -> End {
     let mut lanes_open = hub.shared.config.lanes;
     loop {
-        if let Some(end) = ordered_end(hub, driver, lives) {
+        if let Some(end) = ordered_end(hub, driver, live, lives) {
             return end;
         }
         let done = tokio::select! {
@@ -201,7 +201,7 @@ async fn wait(
 }
 
 /// Whether something outside of the connection ends it.
-fn ordered_end(hub: &Hub, driver: &Driver, lives: u64) -> Option<End> {
+fn ordered_end(hub: &Hub, driver: &Driver, live: &Live, lives: u64) -> Option<End> {
     if driver.has_delivery() {
         return Some(End::ours(LostReason::Replaced, CloseCode::Replaced));
     }
@@ -214,9 +214,12 @@ fn ordered_end(hub: &Hub, driver: &Driver, lives: u64) -> Option<End> {
         };
         return Some(End::ours(why, code));
     }
-    if driver.association.is_overflown() {
-        let text = "the peer does not read its lanes".into();
-        return Some(End::ours(LostReason::Protocol(text), CloseCode::Overloaded));
+    let unread = [
+        (driver.association.is_overflown(), "the peer does not read its lanes"),
+        (live.control.is_overflown(), "the peer does not read its control stream"),
+    ];
+    if let Some((_, text)) = unread.into_iter().find(|(is_unread, _)| *is_unread) {
+        return Some(End::ours(LostReason::Protocol(text.into()), CloseCode::Overloaded));
     }
     let reborn = hub.shared.lives() != lives;
     reborn.then(|| End::ours(LostReason::Reincarnated, CloseCode::Done))

@@ -104,9 +104,8 @@ impl Driver {
     /// Makes QUIC send a fresh packet: a ping to a live peer, else a dial.
     pub(crate) fn probe(&self, token: u64) {
         if let Some((_, control)) = &*self.live.borrow() {
-            control
-                .push_body(Header::bare(FrameKind::Ping), &Ping { token })
-                .expect("a ping has 48 bytes and the batch consists of whole frames");
+            let header = Header::bare(FrameKind::Ping);
+            self.association.control_body(control, header, &Ping { token });
             return;
         }
         self.hurry.set(true);

@@ -107,9 +107,8 @@ fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
         }
         FrameKind::Ping => {
             let Ping { token } = frame.body().map_err(|cause| malformed(&cause))?;
-            live.control
-                .push_body(Header::bare(FrameKind::Pong), &Pong { token })
-                .expect("a pong has 48 bytes and the batch consists of whole frames");
+            let header = Header::bare(FrameKind::Pong);
+            association.control_body(&live.control, header, &Pong { token });
         }
         // That QUIC acknowledged the ping is all that was wanted; the close of QUIC follows that of the stream.
         FrameKind::Pong | FrameKind::Close => {}

@@ -12,7 +12,6 @@ use odeon_wire::{Close, CloseCode, FrameKind, Header, Preamble};
 use quinn::SendStream;
 
 use crate::{
-    LostReason,
     association::{Counters, control::Control, lane::Batch},
     connection::{End, Live, Part},
 };
@@ -65,18 +64,9 @@ async fn end_stream(mut stream: SendStream) -> Result<(), End> {
 
 /// Writes the control stream until the connection ends, or until it is drained.
 pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Result<Part, End> {
-    loop {
-        match poll_fn(|cx| live.control.poll_take(cx)).await {
-            Control::Batch(batch) => {
-                Counters::add(&live.association.counters.bytes_sent, batch.len() as u64);
-                stream.write_chunk(Bytes::from(batch)).await?;
-            }
-            Control::Overflow => {
-                let text = "the peer does not read its control stream".into();
-                return Err(End::ours(LostReason::Protocol(text), CloseCode::Overloaded));
-            }
-            Control::Drained => break,
-        }
+    while let Control::Batch(batch) = poll_fn(|cx| live.control.poll_take(cx)).await {
+        Counters::add(&live.association.counters.bytes_sent, batch.len() as u64);
+        stream.write_chunk(Bytes::from(batch)).await?;
     }
     let mut last = Vec::new();
     let close = Close { code: CloseCode::Stopping, text: "".into() };

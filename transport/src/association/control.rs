@@ -2,7 +2,8 @@
 //!
 //! Any thread appends frames and grants credit; the control writer (`stream_out.rs`) takes all as one batch. Grants
 //! are kept apart until then, so that many for one receiver become one. Nothing survives the connection: what the
-//! peer must hear when it is up again is said again by whoever knows it.
+//! peer must hear when it is up again is said again by whoever knows it. So a frame without room ends the connection
+//! at once: the writer may wait for a peer that does not read, and would never notice.
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +18,8 @@ use odeon_wire::{
     write_body,
 };
 
+use super::SendRefused;
+
 /// The queue of one control stream.
 #[derive(Debug)]
 pub(crate) struct ControlQueue {
@@ -29,6 +32,7 @@ struct Inner {
     batch: Vec<u8>,
     /// The newest totals of receivers that grant; bounded by the receivers there are credit windows for.
     grants: BTreeMap<ActorKey, CreditTotal>,
+    /// A frame found no room: the connection ends.
     overflown: bool,
     draining: bool,
     writer: Option<Waker>,
@@ -39,8 +43,6 @@ struct Inner {
 pub(crate) enum Control {
     /// Bytes to write.
     Batch(Vec<u8>),
-    /// The queue went over its bound: the peer does not read.
-    Overflow,
     /// Nothing waits and nothing more will come.
     Drained,
 }
@@ -65,29 +67,28 @@ impl ControlQueue {
         }
     }
 
-    /// Appends the frames that `write` appends. Over the bound nothing is appended and the writer is told.
-    pub(crate) fn push(
+    /// Appends the frames that `write` appends. Over the bound nothing is appended, now or later.
+    ///
+    /// Called through [`Association::append_control`](super::Association::append_control), which resets the connection.
+    pub(super) fn push(
         &self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<usize, EncodeFrameError>,
-    ) -> Result<(), EncodeFrameError> {
+    ) -> Result<(), SendRefused> {
         let mut result = Ok(());
         self.change(|inner| {
-            if inner.batch.len() >= self.bytes_max {
-                inner.overflown = true;
+            inner.overflown |= inner.batch.len() >= self.bytes_max;
+            result = if inner.overflown {
+                Err(SendRefused::NotUp)
             } else {
-                result = write(&mut inner.batch).map(drop);
-            }
+                write(&mut inner.batch).map(drop).map_err(SendRefused::from)
+            };
         });
         result
     }
 
-    /// Appends one frame with a payload of the protocol.
-    pub(crate) fn push_body<B: Body>(
-        &self,
-        header: Header,
-        body: &B,
-    ) -> Result<(), EncodeFrameError> {
-        self.push(|out| write_body(out, header, body, CONTROL_FRAME_BYTES_MAX))
+    /// Whether a frame found no room: the peer does not read.
+    pub(crate) fn is_overflown(&self) -> bool {
+        self.lock().overflown
     }
 
     /// Grants credit with the next batch.
@@ -105,9 +106,6 @@ impl ControlQueue {
     /// Takes what waits; one task polls.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Control> {
         let mut inner = self.lock();
-        if inner.overflown {
-            return Poll::Ready(Control::Overflow);
-        }
         if inner.batch.is_empty() && inner.grants.is_empty() {
             if inner.draining {
                 return Poll::Ready(Control::Drained);
@@ -139,7 +137,12 @@ mod tests {
     }
 
     fn ping(queue: &ControlQueue, token: u64) {
-        queue.push_body(Header::bare(FrameKind::Ping), &Ping { token }).unwrap();
+        assert!(try_ping(queue, token).is_ok());
+    }
+
+    fn try_ping(queue: &ControlQueue, token: u64) -> Result<(), SendRefused> {
+        let header = Header::bare(FrameKind::Ping);
+        queue.push(|out| write_body(out, header, &Ping { token }, CONTROL_FRAME_BYTES_MAX))
     }
 
     #[test]
@@ -163,11 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_over_its_bound_tells_its_writer() {
+    fn a_queue_that_went_over_its_bound_takes_nothing_any_more() {
         let queue = ControlQueue::new(Vec::new(), 64);
-        for token in 0..3 {
-            ping(&queue, token);
-        }
-        assert_eq!(take(&queue), Poll::Ready(Control::Overflow));
+        (0..2).for_each(|token| ping(&queue, token));
+        assert!(!queue.is_overflown());
+        assert!(matches!(try_ping(&queue, 2), Err(SendRefused::NotUp)));
+        assert!(queue.is_overflown() && take(&queue).is_ready());
+        assert!(matches!(try_ping(&queue, 3), Err(SendRefused::NotUp)), "one is missing already");
     }
 }

@@ -11,10 +11,15 @@ use std::{
 };
 
 use odeon_env::Observer;
-use odeon_wire::{CreditTotal, GrantError, Hello};
+use odeon_wire::{
+    Body, CreditTotal, EncodeFrameError, GrantError, Header, Hello,
+    format::CONTROL_FRAME_BYTES_MAX, write_body,
+};
 use tokio::sync::Notify;
 
-use super::{Association, Counters, Met, PeerInfo, control::ControlQueue, lane::Lane, lock};
+use super::{
+    Association, Counters, Met, PeerInfo, SendRefused, control::ControlQueue, lane::Lane, lock,
+};
 use crate::{
     LostReason, PeerId, TransportConfig,
     link::{Link, LinkEvent},
@@ -180,6 +185,28 @@ impl Association {
     pub(super) fn overflow(&self) {
         self.overflown.store(true, Ordering::Release);
         self.wake.notify_one();
+    }
+
+    /// Appends frames to the control queue of a connection of this association. One that finds no room ends that
+    /// connection: what would be lost without a trace fails with it, or is said again with the next.
+    pub(crate) fn append_control(
+        &self,
+        queue: &ControlQueue,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<usize, EncodeFrameError>,
+    ) -> Result<(), SendRefused> {
+        let result = queue.push(write);
+        if queue.is_overflown() {
+            self.wake.notify_one();
+        }
+        result
+    }
+
+    /// Appends a control frame of the protocol; one that finds no room needs no answer, for the connection ends.
+    pub(crate) fn control_body<B: Body>(&self, queue: &ControlQueue, header: Header, body: &B) {
+        let write = |out: &mut Vec<u8>| write_body(out, header, body, CONTROL_FRAME_BYTES_MAX);
+        if let Err(refused) = self.append_control(queue, write) {
+            tracing::debug!(peer = %self.peer.id, %refused, "control frame not sent");
+        }
     }
 
     pub(crate) fn is_overflown(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use odeon_message::{ActorKey, AskId, Fingerprint, Incarnation, MessageId};
-use odeon_transport::{Ca, FrameKind, Header, LostReason, TransportConfig, Validity};
+use odeon_transport::{Ca, FrameKind, Header, LostReason, SendRefused, TransportConfig, Validity};
 use odeon_wire::{
     AcceptedTable, Close, CloseCode, ClusterName, Credit, CreditTotal, Extensions, FrameLimits,
     FrameReader, FrameWriter, Hello, InitialCredit, NodeName, Preamble, Purpose, Refuse,
@@ -360,5 +360,39 @@ fn one_that_says_nothing_is_closed_in_time_and_only_so_many_are_listened_to() {
         // There is room again.
         friend.transport.dial_seed(node.addr);
         friend.until_up(1).await;
+    });
+}
+
+/// The peer acknowledges packets and reads nothing: the control writer waits for QUIC and takes nothing from its queue,
+/// so whoever finds the queue full must end the connection.
+#[test]
+fn a_peer_that_does_not_read_its_control_stream_is_cut_off() {
+    run(async {
+        let node = beside_a_stranger(async |net, ca, node| {
+            let stranger = Stranger::associated(net, ca, node).await;
+            let to_stranger = Arc::clone(node.log.associations.borrow().last().unwrap());
+            assert_eq!(to_stranger.peer().name(), "stranger");
+            let watch = || {
+                to_stranger.control(Header::bare(FrameKind::Watch), &mut |out| {
+                    out.extend_from_slice(&[0; 1 << 16]);
+                })
+            };
+            // QUIC takes 1.25 MB that nobody reads, and the queue 1 MiB; a frame has 64 KiB.
+            let mut taken = 0;
+            let refused = loop {
+                match watch() {
+                    Ok(()) => taken += 1,
+                    Err(refused) => break refused,
+                }
+                assert!(taken < 100, "frames are lost without a word");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            };
+            assert!(taken > 32, "the bound is for what QUIC does not take: {taken}");
+            assert!(matches!(refused, SendRefused::NotUp), "{refused}");
+            node.until("loss", |events| !downs(events).is_empty()).await;
+            (stranger, CloseCode::Overloaded)
+        })
+        .await;
+        protocol_loss(&node, "does not read its control stream");
     });
 }

@@ -3,20 +3,21 @@
 //! What it is: ask id -> who is waiting, which life of which peer must answer, and where in its lane the frame lies.
 //! What it is NOT: the way out (`outbound.rs`) or the way in (`inbound.rs`); both lead here. An entry leaves exactly
 //! once: by a reply, an error frame, the caller giving up, or the loss of the association, and whoever takes it
-//! out tells the caller.
+//! out tells the caller. Who finds the table full waits in its line (`asks/line.rs`).
+
+mod line;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
 };
 
 use odeon_actor::RemoteAnswer;
 use odeon_message::{AskId, Certainty, Failure, FailureKind};
 use odeon_transport::{Association, PeerId, Position};
 
-/// Most asks of one node that may wait for other nodes at a time. At about 100 bytes each the table stays below
-/// 10 MB; an ask beyond it fails with `Full`, not delivered.
-pub(crate) const REMOTE_ASKS_MAX: usize = 65_536;
+use line::Line;
 
 /// One ask on its way.
 struct Pending {
@@ -37,33 +38,79 @@ impl Pending {
 }
 
 /// The asks of one node that wait for other nodes.
-#[derive(Default)]
 pub(crate) struct Asks {
     table: Mutex<Table>,
+    asks_max: usize,
 }
 
 #[derive(Default)]
 struct Table {
     last: u64,
     pending: BTreeMap<AskId, Pending>,
+    /// Who waits for a place.
+    line: Line,
+}
+
+impl Table {
+    /// Takes an entry out; its place goes to the next in line, to be woken without the lock.
+    fn remove(&mut self, ask: AskId) -> Option<(Pending, Option<Waker>)> {
+        let pending = self.pending.remove(&ask)?;
+        Some((pending, self.line.wake()))
+    }
+}
+
+/// A place in the table for an ask whose frame is being written. Dropped before it is [`placed`](Self::placed),
+/// because the frame was refused or writing it panicked, it gives the place back.
+pub(crate) struct Opened<'a> {
+    asks: &'a Asks,
+    ask: AskId,
+    is_placed: bool,
+}
+
+impl Opened<'_> {
+    /// The number of the ask.
+    pub(crate) fn ask(&self) -> AskId {
+        self.ask
+    }
+
+    /// Notes where the frame lies. If the association was lost meanwhile the ask ends here.
+    pub(crate) fn placed(mut self, position: Position) -> AskId {
+        self.is_placed = true;
+        self.asks.placed(self.ask, position);
+        self.ask
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            self.asks.close(self.ask);
+        }
+    }
 }
 
 impl Asks {
+    pub(crate) fn new(asks_max: u32) -> Self {
+        Self { table: Mutex::default(), asks_max: asks_max.max(1) as usize }
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         // The table is consistent between any two statements: a panic elsewhere does not spoil it.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place in the table before the frame is written.
+    ///
+    /// When the table is full, the caller waits with [`poll_place`](Self::poll_place).
     pub(crate) fn open(
         &self,
         association: &Arc<Association>,
         answer: &Arc<dyn RemoteAnswer>,
-    ) -> Result<AskId, Failure> {
+    ) -> Result<Opened<'_>, Failure> {
         let mut table = self.table();
-        if table.pending.len() >= REMOTE_ASKS_MAX {
+        if table.pending.len() >= self.asks_max {
             let detail =
-                format!("{REMOTE_ASKS_MAX} asks of this node wait for other nodes already");
+                format!("{} asks of this node wait for other nodes already", self.asks_max);
             return Err(Failure::not_delivered(FailureKind::Full, detail));
         }
         table.last += 1;
@@ -74,22 +121,40 @@ impl Asks {
             answer: Arc::clone(answer),
         };
         table.pending.insert(ask, pending);
-        Ok(ask)
+        Ok(Opened { asks: self, ask, is_placed: false })
     }
 
-    /// Notes where the frame of `ask` lies. If the association was lost meanwhile the ask ends here.
-    pub(crate) fn placed(&self, ask: AskId, position: Position) {
+    /// Ready when [`open`](Self::open) is worth a try: at the first call, then when a place came free and it is the
+    /// caller's turn. `place` is 0 at first; [`forget_place`](Self::forget_place) it when done.
+    pub(crate) fn poll_place(&self, place: &mut u64, cx: &Context<'_>) -> Poll<()> {
+        self.table().line.poll(place, cx.waker())
+    }
+
+    /// Leaves the line; if it was the caller's turn, it is the next one's.
+    pub(crate) fn forget_place(&self, place: &mut u64) {
+        let next = self.table().line.forget(place);
+        next.into_iter().for_each(Waker::wake);
+    }
+
+    fn placed(&self, ask: AskId, position: Position) {
         let mut table = self.table();
         let Some(pending) = table.pending.get_mut(&ask) else { return };
         pending.position = Some(position);
         if !pending.association.is_lost(position) {
             return;
         }
-        let pending = table.pending.remove(&ask);
+        let removed = table.remove(ask);
         drop(table);
-        if let Some(pending) = pending {
+        if let Some((pending, next)) = removed {
+            next.into_iter().for_each(Waker::wake);
             fail(&pending, FailureKind::Unreachable, "the connection was lost");
         }
+    }
+
+    fn remove(&self, ask: AskId) -> Option<Pending> {
+        let (pending, next) = self.table().remove(ask)?;
+        next.into_iter().for_each(Waker::wake);
+        Some(pending)
     }
 
     /// Takes the ask out without telling its caller, who gave up or was refused. An ask whose frame still waits in
@@ -97,7 +162,7 @@ impl Asks {
     ///
     /// Returns what is known about it, and where it went; `None` if it was answered meanwhile.
     pub(crate) fn close(&self, ask: AskId) -> Option<(Certainty, Arc<Association>)> {
-        let pending = self.table().pending.remove(&ask)?;
+        let pending = self.remove(ask)?;
         let not_delivered =
             pending.position.is_none_or(|position| pending.association.withdraw(position));
         let certainty = if not_delivered { Certainty::NotDelivered } else { Certainty::MayHaveRun };
@@ -111,7 +176,10 @@ impl Asks {
         if !from_whom_asked {
             return None;
         }
-        table.pending.remove(&ask).map(|pending| pending.answer)
+        let (pending, next) = table.remove(ask)?;
+        drop(table);
+        next.into_iter().for_each(Waker::wake);
+        Some(pending.answer)
     }
 
     /// Ends every ask whose frame went with a connection that is no more.
@@ -123,12 +191,12 @@ impl Asks {
     }
 
     fn end(&self, kind: FailureKind, reason: &str, which: impl Fn(&Pending) -> bool) {
-        let ended: Vec<Pending> = self
-            .table()
-            .pending
-            .extract_if(.., |_, pending| which(pending))
-            .map(|(_, pending)| pending)
-            .collect();
+        let mut table = self.table();
+        let ended = table.pending.extract_if(.., |_, pending| which(pending));
+        let ended: Vec<Pending> = ended.map(|(_, pending)| pending).collect();
+        let next: Vec<Waker> = ended.iter().filter_map(|_| table.line.wake()).collect();
+        drop(table);
+        next.into_iter().for_each(Waker::wake);
         for pending in &ended {
             fail(pending, kind, reason);
         }

@@ -88,7 +88,8 @@ impl Heart {
         workers.start(&system);
 
         let directory = Arc::new(Directory::new());
-        let outbound = Arc::new(Outbound::new(Arc::clone(&directory)));
+        let outbound =
+            Arc::new(Outbound::new(Arc::clone(&directory), builder.system.remote_asks_max));
         system.set_remotes(Arc::new(OutboundRemotes(Arc::clone(&outbound))));
         let (tasks, task_owner) = Tasks::new();
         place_registrar(&system, &tasks).await?;

@@ -37,9 +37,9 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    pub(crate) fn new(directory: Arc<Directory>) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, asks_max: u32) -> Self {
         Self {
-            asks: Asks::default(),
+            asks: Asks::new(asks_max),
             directory,
             peers: OnceLock::new(),
             layouts: RwLock::new(BTreeMap::new()),
@@ -101,6 +101,11 @@ impl Remotes for OutboundRemotes {
     }
 }
 
+/// Where a message waits for room in its lane, or for its receiver's credit.
+const LANE_LINE: u8 = 0;
+/// Where an ask waits for a place in the table of asks.
+const ASKS_LINE: u8 = 1;
+
 /// The way to one actor of another node.
 struct RemoteRoute {
     outbound: Arc<Outbound>,
@@ -118,6 +123,15 @@ impl RemoteRoute {
         }
         let found = self.outbound.association(self.to).map_err(|failure| Refused { failure })?;
         Ok(self.association.get_or_init(|| found))
+    }
+
+    /// Makes a waiter stand in that line and in no other: a place that it was woken for and cannot use is the next
+    /// one's.
+    fn turn_to(&self, line: u8, waiter: &mut RoomWaiter) {
+        if waiter.line != line && waiter.slot != 0 {
+            self.forget_room(waiter);
+        }
+        waiter.line = line;
     }
 
     fn send(
@@ -169,6 +183,9 @@ impl Route for RemoteRoute {
     }
 
     fn poll_room(&self, waiter: &mut RoomWaiter, cx: &mut Context<'_>) -> Poll<()> {
+        if waiter.line == ASKS_LINE {
+            return self.outbound.asks.poll_place(&mut waiter.slot, cx);
+        }
         let Some(association) = self.association.get() else { return Poll::Ready(()) };
         let mut place = LaneWaiter::from_number(self.to.key, waiter.slot);
         let ready = association.poll_room(self.to.key, &mut place, cx);
@@ -177,6 +194,10 @@ impl Route for RemoteRoute {
     }
 
     fn forget_room(&self, waiter: &mut RoomWaiter) {
+        if waiter.line == ASKS_LINE {
+            self.outbound.asks.forget_place(&mut waiter.slot);
+            return;
+        }
         if let Some(association) = self.association.get() {
             association
                 .forget_room(self.to.key, &mut LaneWaiter::from_number(self.to.key, waiter.slot));
@@ -188,17 +209,21 @@ impl Route for RemoteRoute {
         &self,
         parcel: &mut dyn Parcel,
         answer: Arc<dyn RemoteAnswer>,
+        waiter: &mut RoomWaiter,
     ) -> Result<AskId, Refused> {
         let association = self.association()?;
-        let asks = &self.outbound.asks;
-        let ask = asks.open(association, &answer).map_err(|failure| Refused { failure })?;
-        match self.send(association, parcel, ask) {
-            Ok(position) => {
-                asks.placed(ask, position);
-                Ok(ask)
+        let opened = match self.outbound.asks.open(association, &answer) {
+            Ok(opened) => opened,
+            Err(failure) => {
+                self.turn_to(ASKS_LINE, waiter);
+                return Err(Refused { failure });
             }
+        };
+        match self.send(association, parcel, opened.ask()) {
+            Ok(position) => Ok(opened.placed(position)),
             Err(refused) => {
-                asks.close(ask);
+                drop(opened);
+                self.turn_to(LANE_LINE, waiter);
                 Err(refused)
             }
         }

@@ -16,7 +16,7 @@ use std::{
 use odeon_message::{AskError, AskId, Certainty, Failure, FailureKind, Message, Payload};
 
 use crate::{
-    ActorRef, ActorSystem, Handler, RemoteAnswer, RoomWaiter, Route,
+    ActorRef, ActorSystem, Handler, Refused, RemoteAnswer, RoomWaiter, Route,
     actor_ref::{Place, gone},
     ask_slot::AskHandle,
     cell::{ActorCell, CellPtr},
@@ -143,60 +143,32 @@ impl<M: Message> Asking<M> {
         system: &ActorSystem,
         cx: &mut Context<'_>,
     ) -> Poll<Answer<M>> {
-        match mem::replace(&mut self.state, State::Done) {
-            State::New(message) => {
-                self.begin(system);
-                self.hand_over(message, None, route, system, cx)
-            }
-            State::Line(message, line) => self.hand_over(message, Some(line), route, system, cx),
-            State::Remote(ask, slot) => self.poll_answer(ask, slot, route, system, cx),
-            State::Local(..) | State::Done => Poll::Ready(polled_again()),
-        }
-    }
-
-    /// Gives the message to the route, or waits in line for it.
-    fn hand_over(
-        &mut self,
-        message: M,
-        mut line: Option<RoomWaiter>,
-        route: &dyn Route,
-        system: &ActorSystem,
-        cx: &mut Context<'_>,
-    ) -> Poll<Answer<M>> {
-        let handed = loop {
-            let slot = Arc::new(AnswerSlot::default());
-            let failure = match self.try_ask(&message, route, slot.clone()) {
-                Ok(ask) => break Ok((ask, slot)),
-                Err(failure) => failure,
+        if let State::New(_) = self.state {
+            let State::New(message) = mem::replace(&mut self.state, State::Done) else {
+                return Poll::Ready(polled_again());
             };
-            if failure.kind != FailureKind::Full {
-                break Err(failure);
-            }
-            if self.deadline.is_over(system, cx) {
-                break Err(late("there was no room in time"));
-            }
-            if route.poll_room(line.get_or_insert_default(), cx).is_pending() {
-                self.state = State::Line(message, line.unwrap_or_default());
+            self.begin(system);
+            self.state = State::Line(message, RoomWaiter::default());
+        }
+        if let State::Line(message, line) = &mut self.state {
+            let Poll::Ready(handed) =
+                hand_over(message, line, &mut self.deadline, (route, system), cx)
+            else {
                 return Poll::Pending;
+            };
+            if line.slot != 0 {
+                route.forget_room(line);
             }
-        };
-        if let Some(mut line) = line {
-            route.forget_room(&mut line);
+            self.state = State::Done;
+            match handed {
+                Ok((ask, slot)) => self.state = State::Remote(ask, slot),
+                Err(failure) => return Poll::Ready(Err(failure)),
+            }
         }
-        match handed {
-            Ok((ask, slot)) => self.poll_answer(ask, slot, route, system, cx),
-            Err(failure) => Poll::Ready(Err(failure)),
+        match mem::replace(&mut self.state, State::Done) {
+            State::Remote(ask, slot) => self.poll_answer(ask, slot, route, system, cx),
+            _ => Poll::Ready(polled_again()),
         }
-    }
-
-    fn try_ask(
-        &self,
-        message: &M,
-        route: &dyn Route,
-        slot: Arc<AnswerSlot>,
-    ) -> Result<AskId, Failure> {
-        let mut parcel = Bundle::new(message, self.deadline.remaining())?;
-        route.ask(&mut parcel, slot).map_err(|refused| refused.failure)
     }
 
     fn poll_answer(
@@ -220,6 +192,35 @@ impl<M: Message> Asking<M> {
         }
         self.state = State::Remote(ask, slot);
         Poll::Pending
+    }
+}
+
+/// Gives a message to the route, or waits in line for it. The message stays where it is until it is taken, so that a
+/// panic while it is archived leaves its place in line to be given up.
+fn hand_over<M: Message>(
+    message: &M,
+    line: &mut RoomWaiter,
+    deadline: &mut Deadline,
+    (route, system): (&dyn Route, &ActorSystem),
+    cx: &mut Context<'_>,
+) -> Poll<Result<(AskId, Arc<AnswerSlot>), Failure>> {
+    loop {
+        let slot = Arc::new(AnswerSlot::default());
+        let mut parcel = match Bundle::new(message, deadline.remaining()) {
+            Ok(parcel) => parcel,
+            Err(failure) => return Poll::Ready(Err(failure)),
+        };
+        match route.ask(&mut parcel, slot.clone(), line) {
+            Ok(ask) => return Poll::Ready(Ok((ask, slot))),
+            Err(Refused { failure }) if failure.kind == FailureKind::Full => {}
+            Err(Refused { failure }) => return Poll::Ready(Err(failure)),
+        }
+        if deadline.is_over(system, cx) {
+            return Poll::Ready(Err(late("there was no room in time")));
+        }
+        if route.poll_room(line, cx).is_pending() {
+            return Poll::Pending;
+        }
     }
 }
 
@@ -271,7 +272,9 @@ impl<A: Handler<M>, M: Message> Drop for AskFuture<A, M> {
     fn drop(&mut self) {
         match (self.actor.place(), &mut self.asking.state) {
             (Place::Local(cell), State::Local(_, Some(ticket))) => drop(cell.head.leave(*ticket)),
-            (Place::Remote(route, _), State::Line(_, line)) => route.forget_room(line),
+            (Place::Remote(route, _), State::Line(_, line)) if line.slot != 0 => {
+                route.forget_room(line);
+            }
             (Place::Remote(route, _), State::Remote(ask, _)) => drop(route.give_up(*ask)),
             _ => {}
         }

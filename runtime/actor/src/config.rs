@@ -18,6 +18,9 @@ pub struct SystemConfig {
     pub names_max: u32,
     /// Watches by other nodes on one actor. Default 65,536.
     pub network_watches_max: u32,
+    /// Asks of this node that may wait for answers from other nodes at one time; further ones wait in line, in order,
+    /// until their deadline. Default 65,536: at about 100 bytes each the table stays below 10 MB. At least 1.
+    pub remote_asks_max: u32,
     /// How long an ask waits that sets no time of its own. Default 5 s.
     pub ask_within: Duration,
     /// How long a tell waits for room that sets no time of its own. Default 5 s.
@@ -35,6 +38,7 @@ impl Default for SystemConfig {
             exported_max: 1 << 20,
             names_max: 1 << 16,
             network_watches_max: 1 << 16,
+            remote_asks_max: 1 << 16,
             ask_within: Duration::from_secs(5),
             tell_within: Duration::from_secs(5),
             spin: 100,

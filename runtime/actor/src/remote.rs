@@ -72,11 +72,13 @@ pub struct Refused {
     pub failure: Failure,
 }
 
-/// A place in the line for room on a route; opaque to this crate.
+/// A place in a line for room on a route.
 #[derive(Debug, Default)]
 pub struct RoomWaiter {
     /// The route's own mark; 0 means "not in line".
     pub slot: u64,
+    /// Which of the route's lines, as the route numbers them.
+    pub line: u8,
 }
 
 /// The way to one actor of another node. No method waits.
@@ -93,15 +95,20 @@ pub trait Route: Send + Sync + 'static {
     /// Ready when a retry is worth it; else the waker is kept, in order of arrival.
     fn poll_room(&self, waiter: &mut RoomWaiter, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// The waiter left the line: dropped, or done waiting. Called once for each waiter that ever polled.
+    /// The waiter left the line: dropped, or done waiting. Called once for each waiter that is in line.
     fn forget_room(&self, waiter: &mut RoomWaiter);
 
     /// Hands an ask over; `answer` is called exactly once unless [`give_up`](Self::give_up) comes first.
     ///
     /// # Errors
-    /// As [`try_send`](Self::try_send); then `answer` is dropped uncalled.
-    fn ask(&self, parcel: &mut dyn Parcel, answer: Arc<dyn RemoteAnswer>)
-    -> Result<AskId, Refused>;
+    /// As [`try_send`](Self::try_send); then `answer` is dropped uncalled, and on `Full` the route has turned `waiter`
+    /// to the line where a retry is waited for.
+    fn ask(
+        &self,
+        parcel: &mut dyn Parcel,
+        answer: Arc<dyn RemoteAnswer>,
+        waiter: &mut RoomWaiter,
+    ) -> Result<AskId, Refused>;
 
     /// The asker gave up: forget the answer, tell the other node. Says what is known about the message; `answer` is
     /// not called any more, or was called just now.

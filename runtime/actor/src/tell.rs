@@ -210,29 +210,33 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         system: &ActorSystem,
         cx: &mut Context<'_>,
     ) -> Poll<Told<M>> {
-        let Some(message) = self.message.take() else { return Poll::Ready(Ok(())) };
-        let mut wait = self.wait.take();
+        // Message and place in line stay where they are: a panic while the message is archived gives both up.
         let told = loop {
-            let failure = match try_remote(route, &message) {
+            let Some(message) = &self.message else { return Poll::Ready(Ok(())) };
+            let failure = match try_remote(route, message) {
                 Ok(()) => break Ok(()),
                 Err(failure) => failure,
             };
             if failure.kind != FailureKind::Full {
                 break Err(failure);
             }
-            let waiting = wait.get_or_insert_with(|| self.wait(system, 0));
-            if waiting.deadline.is_over(system, cx) {
+            let mut wait = self.wait.take().unwrap_or_else(|| self.wait(system, 0));
+            let is_late = wait.deadline.is_over(system, cx);
+            let is_pending = !is_late && route.poll_room(&mut wait.line, cx).is_pending();
+            self.wait = Some(wait);
+            if is_late {
                 break Err(late());
             }
-            if route.poll_room(&mut waiting.line, cx).is_pending() {
-                self.message = Some(message);
-                self.wait = wait;
+            if is_pending {
                 return Poll::Pending;
             }
         };
-        if let Some(mut wait) = wait {
+        if let Some(mut wait) = self.wait.take()
+            && wait.line.slot != 0
+        {
             route.forget_room(&mut wait.line);
         }
+        let Some(message) = self.message.take() else { return Poll::Ready(Ok(())) };
         Poll::Ready(told.map_err(|failure| TellError::returned(failure, message)))
     }
 }
@@ -263,7 +267,8 @@ impl<A: Handler<M>, M: Message> Drop for Tell<'_, A, M> {
         match self.actor.place() {
             // The message is dropped with its envelope.
             Where::Local(cell) => drop(cell.head.leave(wait.ticket)),
-            Where::Remote(route, _) => route.forget_room(&mut wait.line),
+            Where::Remote(route, _) if wait.line.slot != 0 => route.forget_room(&mut wait.line),
+            Where::Remote(..) => {}
             Where::Gone(_) => {}
         }
     }

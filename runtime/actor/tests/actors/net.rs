@@ -160,6 +160,7 @@ impl Route for Way {
         &self,
         parcel: &mut dyn Parcel,
         answer: Arc<dyn RemoteAnswer>,
+        _: &mut RoomWaiter,
     ) -> Result<AskId, Refused> {
         let ask = {
             let mut state = self.net.state.lock().unwrap();

@@ -113,8 +113,8 @@ impl Inbound {
         }
         let sink = Arc::new(TellTerminated { peer: Arc::clone(peer), watcher: watch.watcher });
         if let Err(failure) = self.system.watch_from_network(watch.watched, watcher, sink) {
-            // The bound on watches: the watcher is told that it will not be told.
-            let reason = ExitReason::new(ExitKind::Killed, &failure.to_string());
+            // A bound on watches: the watcher is told that it will not be told.
+            let reason = ExitReason::new(ExitKind::WatchRefused, &failure.detail);
             frames::terminated(peer, watch.watcher, watch.id, watch.watched, &reason);
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use odeon::{
     Actor, ActorRef, AskError, Certainty, Context, ExitKind, Handler, Node, NodeBuilder,
-    StartError, Terminated, actor, message,
+    StartError, SystemConfig, Terminated, actor, message,
 };
 use odeon_sim::{NODE_PORT, World};
 
@@ -94,8 +94,15 @@ async fn work(node: Node) {
 
 /// Two nodes, and a's reference to the worker on b.
 async fn two(world: &mut World) -> (Node, ActorRef<Worker>) {
+    two_with(world, SystemConfig::default()).await
+}
+
+/// The same, with b's bounds.
+async fn two_with(world: &mut World, config: SystemConfig) -> (Node, ActorRef<Worker>) {
     world.start_node("a", NodeBuilder::alone, work);
-    let setup = |builder: NodeBuilder| builder.actor::<Worker>().seed(format!("a:{NODE_PORT}"));
+    let setup = move |builder: NodeBuilder| {
+        builder.actor::<Worker>().system(config.clone()).seed(format!("a:{NODE_PORT}"))
+    };
     world.start_node("b", setup, work);
     world.all_joined(&["a", "b"], 10 * SECOND).await.expect("they find each other");
     let a = world.runtime_node("a").expect("it is up");
@@ -211,4 +218,27 @@ async fn a_watcher_is_told_once_that_the_actor_stopped(world: &mut World) {
     world.crash("b");
     world.run_for(SECOND).await;
     assert_eq!(ends(&watcher).await.len(), 1);
+}
+
+/// It was told that the actor had been killed, which lived on.
+#[odeon_sim::test(seeds = 0..10)]
+async fn a_watcher_beyond_the_bound_is_told_that_its_watch_was_refused(world: &mut World) {
+    let mut config = SystemConfig::default();
+    config.peer_watches_max = 1;
+    let (a, worker) = two_with(world, config).await;
+    let watch = async || a.spawn_with::<Watcher>(worker.clone()).await.expect("it starts");
+    let first = watch().await;
+    world.run_for(SECOND / 10).await;
+    let second = watch().await;
+    world.run_for(SECOND / 10).await;
+    assert_eq!(ends(&second).await, [ExitKind::WatchRefused]);
+    first.stop();
+    world.run_for(SECOND / 10).await;
+    let third = watch().await;
+    world.run_for(SECOND / 10).await;
+    assert_eq!(ends(&third).await, [], "there was room again");
+    worker.ask(Stop).await.expect("it lives");
+    world.run_for(SECOND / 10).await;
+    assert_eq!(ends(&third).await, [ExitKind::Stopped]);
+    assert_eq!(ends(&second).await, [ExitKind::WatchRefused]);
 }

@@ -1,7 +1,7 @@
 //! What ties an actor to others, and is needed rarely: parent, children, watchers, names, system lane, waiting room.
 //!
 //! It sits behind one lock and is allocated on first need; nothing on the way of a message that finds room touches it.
-//! No lock is held while another cell's lock is taken or foreign code runs. Read `room.rs` and `watch.rs` next.
+//! No lock is held while another cell's lock is taken or foreign code runs. Read `room.rs` and `watchers.rs` next.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,7 +15,7 @@ use crate::{
     cell::{CellHead, CellPtr, Signals},
     envelope::Envelope,
     room::Room,
-    watch::Watcher,
+    watchers::Watchers,
 };
 
 /// Who decides what becomes of an actor when it ends.
@@ -40,7 +40,7 @@ pub(crate) struct Bonds {
     pub(crate) parent: Option<Parent>,
     /// By number, so in order of spawning.
     pub(crate) children: BTreeMap<u64, CellPtr>,
-    pub(crate) watchers: Vec<Watcher>,
+    pub(crate) watchers: Watchers,
     pub(crate) names: Vec<Box<str>>,
     /// Its place in the slot table, in the life of the node in which it was taken.
     pub(crate) key: Option<(Incarnation, ActorKey)>,

@@ -16,8 +16,11 @@ pub struct SystemConfig {
     pub exported_max: u32,
     /// Names in the local registry, and names with subscribers. Default 65,536.
     pub names_max: u32,
-    /// Watches by other nodes on one actor. Default 65,536.
+    /// Watches by other nodes on one actor; a further watcher is told `WatchRefused`. Default 65,536.
     pub network_watches_max: u32,
+    /// Watches of one other node, in one life of it, on all actors of this one; a further watcher is told
+    /// `WatchRefused`. Default 262,144: at about 200 bytes each a peer takes 50 MB at most.
+    pub peer_watches_max: u32,
     /// Asks of this node that may wait for answers from other nodes at one time; further ones wait in line, in order,
     /// until their deadline. Default 65,536: at about 100 bytes each the table stays below 10 MB. At least 1.
     pub remote_asks_max: u32,
@@ -38,6 +41,7 @@ impl Default for SystemConfig {
             exported_max: 1 << 20,
             names_max: 1 << 16,
             network_watches_max: 1 << 16,
+            peer_watches_max: 1 << 18,
             remote_asks_max: 1 << 16,
             ask_within: Duration::from_secs(5),
             tell_within: Duration::from_secs(5),

@@ -13,7 +13,7 @@ use crate::{
     bonds::Parent,
     cell::{ActorCell, CellPtr, Signals},
     spawn,
-    watch::Watcher,
+    watchers::Watcher,
 };
 
 /// The surroundings of a running actor.
@@ -101,7 +101,7 @@ impl<A: Actor> Context<A> {
             Place::Local(cell) => match cell.head.add_watcher(watcher) {
                 Ok(()) => Target::Local(CellPtr::new(cell.clone())),
                 Err((watcher, reason)) => {
-                    watcher.tell(who, None, &reason);
+                    watcher.tell(who, &reason);
                     Target::Ended
                 }
             },
@@ -116,7 +116,7 @@ impl<A: Actor> Context<A> {
                 Target::Remote(route.clone())
             }
             Place::Gone(_) => {
-                watcher.tell(who, None, &ExitReason::bare(ExitKind::NoActor));
+                watcher.tell(who, &ExitReason::bare(ExitKind::NoActor));
                 Target::Ended
             }
         };

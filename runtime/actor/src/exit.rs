@@ -25,6 +25,9 @@ pub enum ExitKind {
     NodeLost = 6,
     /// There was no such actor: it had ended before it was watched.
     NoActor = 7,
+    /// Nothing is known of an end: its node refused the watch, because a bound on watches was reached, and will not
+    /// tell of one. Watch it again later.
+    WatchRefused = 8,
 }
 
 impl ExitKind {
@@ -39,6 +42,7 @@ impl ExitKind {
             5 => Self::Killed,
             6 => Self::NodeLost,
             7 => Self::NoActor,
+            8 => Self::WatchRefused,
             _ => return None,
         })
     }
@@ -54,6 +58,7 @@ impl fmt::Display for ExitKind {
             Self::Killed => "killed",
             Self::NodeLost => "node lost",
             Self::NoActor => "no such actor",
+            Self::WatchRefused => "watch refused",
         })
     }
 }

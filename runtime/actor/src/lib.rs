@@ -44,6 +44,7 @@ mod system;
 mod tell;
 mod turn;
 mod watch;
+mod watchers;
 mod worker;
 
 pub use accepts::{Accepted, Accepts, DeclareError};
@@ -65,6 +66,7 @@ pub use stats::SystemStats;
 pub use supervisor::{Supervisor, SupervisorSpec};
 pub use system::ActorSystem;
 pub use tell::Tell;
-pub use watch::{Identity, NetworkWatcher, Terminated, WatchId};
+pub use watch::{Identity, Terminated, WatchId};
+pub use watchers::NetworkWatcher;
 
 pub use odeon_macros::actor;

@@ -18,7 +18,7 @@ use crate::{
     Actor, ActorRef, AnyRef, ChildSpec, Context, ExitReason, Handler, Restart, StartError,
     cell::{CellPtr, Signals},
     envelope::Envelope,
-    watch::Watcher,
+    watchers::Watcher,
 };
 
 /// How a supervisor is declared: its children from left to right, and how many restarts it puts up with.

@@ -34,6 +34,7 @@ use crate::{
     spawn,
     stats::Counters,
     watch::RemoteWatches,
+    watchers::PeerWatches,
     worker::{Order, Worker},
 };
 
@@ -60,6 +61,7 @@ struct Inner {
     slots: SlotTable,
     declared: Declared,
     remote_watches: RemoteWatches,
+    peer_watches: Arc<PeerWatches>,
     counters: Counters,
     stopping: AtomicBool,
     crashed: AtomicBool,
@@ -99,6 +101,7 @@ impl ActorSystem {
             tokens: AtomicU64::new(0),
             declared: Declared::default(),
             remote_watches: RemoteWatches::default(),
+            peer_watches: Arc::default(),
             counters: Counters::default(),
             stopping: AtomicBool::new(false),
             crashed: AtomicBool::new(false),
@@ -329,6 +332,10 @@ impl ActorSystem {
 
     pub(crate) fn remote_watches_table(&self) -> &RemoteWatches {
         &self.inner.remote_watches
+    }
+
+    pub(crate) fn peer_watches(&self) -> &Arc<PeerWatches> {
+        &self.inner.peer_watches
     }
 
     pub(crate) fn registry(&self) -> &Registry {

@@ -246,9 +246,7 @@ fn part(this: &CellPtr, bonds: Bonds, reason: &ExitReason, killed: bool) {
     for item in lane {
         quietly(this, || drop(item));
     }
-    for watcher in watchers {
-        watcher.tell(Identity::Local(this.number), key.map(|(_, key)| key), reason);
-    }
+    watchers.tell(Identity::Local(this.number), key.map(|(_, key)| key), reason);
     if let Some(parent) = parent {
         parent.cell.if_bonds(|bonds| bonds.children.remove(&this.number));
         parent.cell.schedule();

@@ -69,7 +69,8 @@ impl ActorSystem {
     /// The same watch again replaces the sink.
     ///
     /// # Errors
-    /// When the actor has too many watchers; then `sink` is not told.
+    /// When other nodes watch the actor too often, or this node watches too many actors here; then `sink` is not told,
+    /// and the caller says [`WatchRefused`](ExitKind::WatchRefused).
     pub fn watch_from_network(
         &self,
         target: ActorKey,
@@ -89,7 +90,7 @@ impl ActorSystem {
     /// Takes back a watch from another node.
     pub fn unwatch_from_network(&self, target: ActorKey, watcher: NetworkWatcher) {
         if let Some(cell) = self.inner.slots.with(target, |cell, _| cell.clone()) {
-            cell.remove_network_watchers(|other| *other == watcher);
+            cell.remove_network_watcher(&watcher);
         }
     }
 
@@ -124,7 +125,7 @@ impl ActorSystem {
         let reason = ExitReason::bare(ExitKind::NodeLost);
         self.inner.remote_watches.tell_all(node, incarnation, &reason);
         for cell in self.inner.slots.cells() {
-            cell.remove_network_watchers(|w| w.node == node && w.incarnation == incarnation);
+            cell.forget_network_watchers(node, incarnation);
         }
     }
 }

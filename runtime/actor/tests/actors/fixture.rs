@@ -32,8 +32,17 @@ pub(crate) fn on_one_thread<F: Future<Output = ()>>(
     workers: usize,
     test: impl FnOnce(ActorSystem) -> F,
 ) {
+    on_one_thread_with(SystemConfig::default(), workers, test);
+}
+
+/// The same, with these bounds.
+pub(crate) fn on_one_thread_with<F: Future<Output = ()>>(
+    config: SystemConfig,
+    workers: usize,
+    test: impl FnOnce(ActorSystem) -> F,
+) {
     in_world(|| {
-        let system = system_of("test", Arc::new(RealEnv), SystemConfig::default());
+        let system = system_of("test", Arc::new(RealEnv), config);
         (0..workers).for_each(|_| system.start_worker());
         let ended = system.clone();
         let run = test(system);

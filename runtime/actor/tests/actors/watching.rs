@@ -2,18 +2,19 @@
 
 use std::sync::{Arc, Mutex};
 
-use odeon_message::{Incarnation, message};
+use odeon_message::{ActorKey, Incarnation, NodeId, message};
 use tokio::task::yield_now;
 
 use crate::{
     fixture::{
-        Add, Boom, Leave, Tally, Threads, Worker, block_on_plain, in_world, on_one_thread, read,
-        spawn_thread,
+        Add, Boom, Leave, Tally, Threads, Worker, block_on_plain, in_world, on_one_thread,
+        on_one_thread_with, read, spawn_thread,
     },
     network::{Pay, Till, pair},
     odeon::{
-        Actor, ActorRef, ActorSystem, ChildSpec, Context, ExitKind, Handler, Identity,
-        SpawnOptions, StartError, Supervisor, SupervisorSpec, Terminated,
+        Actor, ActorRef, ActorSystem, ChildSpec, Context, ExitKind, ExitReason, Handler, Identity,
+        NetworkWatcher, SpawnOptions, StartError, Supervisor, SupervisorSpec, SystemConfig,
+        Terminated, TerminatedSink, WatchId,
     },
 };
 
@@ -197,6 +198,52 @@ fn ends_on_another_node_are_told_once() {
         assert_eq!(kinds(&news)[1], (who, ExitKind::NoActor));
         drop(guard);
         pair.end().await;
+    });
+}
+
+/// Counts what it is told of one watch.
+#[derive(Default)]
+struct Heard(Mutex<Vec<WatchId>>);
+
+impl TerminatedSink for Heard {
+    fn terminated(&self, watch: WatchId, _: ActorKey, _: &ExitReason) {
+        self.0.lock().unwrap().push(watch);
+    }
+}
+
+#[test]
+fn watches_of_other_nodes_are_bounded_for_each_actor_and_each_node() {
+    let mut config = SystemConfig::default();
+    (config.network_watches_max, config.peer_watches_max) = (3, 4);
+    on_one_thread_with(config, 1, |system| async move {
+        system.declare::<Till>().unwrap();
+        let till = async || system.spawn::<Till>((), SpawnOptions::default()).await.unwrap();
+        let [one, other] = [till().await, till().await];
+        let heard = Arc::new(Heard::default());
+        let watch = |actor: &ActorRef<Till>, node, watch| {
+            let incarnation = Incarnation(1);
+            let watcher = NetworkWatcher { node: NodeId(node), incarnation, watch: WatchId(watch) };
+            system.watch_from_network(actor.address().unwrap().key, watcher, heard.clone())
+        };
+        for number in 1..=3 {
+            watch(&one, 1, number).unwrap();
+        }
+        watch(&one, 1, 2).expect("it has this one already");
+        let refused = watch(&one, 2, 1).unwrap_err();
+        assert!(refused.detail.contains("3 times"), "{refused}");
+        watch(&other, 1, 4).unwrap();
+        let refused = watch(&other, 1, 5).unwrap_err();
+        assert!(refused.detail.contains("4 watches"), "{refused}");
+        watch(&other, 1, 4).expect("it has this one already");
+        watch(&other, 2, 1).expect("another node has its own bound");
+        one.stop();
+        settle().await;
+        assert_eq!(*heard.0.lock().unwrap(), [1, 2, 3].map(WatchId), "once each, in order");
+        watch(&other, 1, 5).expect("the end of one actor made room at another");
+        system.node_lost(NodeId(1), Incarnation(1));
+        other.stop();
+        settle().await;
+        assert_eq!(heard.0.lock().unwrap()[3..], [WatchId(1)], "node 1 is lost, node 2 is told");
     });
 }
 

@@ -24,6 +24,8 @@ code! {
         Killed = 5 "killed",
         /// It was gone before the watch came.
         Gone = 7 "gone before it was watched",
+        /// It may live: the watch was refused, and nothing will be told.
+        WatchRefused = 8 "watch refused",
     }
 }
 

@@ -97,6 +97,11 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
         reason: TerminatedReason::Panicked,
         text: "boom".into(),
     };
+    let watch_refused = Terminated {
+        reason: TerminatedReason::WatchRefused,
+        text: "full".into(),
+        ..terminated.clone()
+    };
     let probe = Probe { initiator: address(1), waiting: address(2), asked: address(3) };
     let answer = ProbeAnswer { initiator: address(1), last: address(2) };
     let end = StreamEnd { failure: Some(failure.clone()) };
@@ -124,6 +129,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
         ),
         ("unwatch", Control, bodied(&Unwatch { watch: 0x0a0b_0c0d, watched: watched.key })),
         ("terminated", Lane, bodied(&terminated)),
+        ("watch refused", Lane, bodied(&watch_refused)),
         ("probe", Control, body(of_ask(FrameKind::Probe), &probe)),
         ("probe answer", Control, body(of_ask(FrameKind::ProbeAnswer), &answer)),
         (

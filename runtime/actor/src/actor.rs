@@ -20,6 +20,10 @@ pub trait Actor: Sized + Send + 'static {
     /// The id that other nodes know the type by; written by `#[actor(id = "…")]`. `None`: local only.
     const ID: Option<&'static str> = None;
 
+    /// Whether it is a supervisor, whose children bound the time that it takes to stop.
+    #[doc(hidden)]
+    const SUPERVISES: bool = false;
+
     /// Makes the value; messages wait until it is done.
     ///
     /// # Errors

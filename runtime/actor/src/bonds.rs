@@ -11,7 +11,7 @@ use std::{
 use odeon_message::{ActorKey, Incarnation};
 
 use crate::{
-    ExitReason, Identity,
+    ExitReason, Identity, Shutdown,
     cell::{CellHead, CellPtr, Signals},
     envelope::Envelope,
     room::Room,
@@ -23,6 +23,13 @@ pub(crate) struct Parent {
     pub(crate) cell: CellPtr,
     /// Makes the message by which a supervisor learns of an end; `None` for a parent that is no supervisor.
     pub(crate) report: Option<fn(child: u64, reason: ExitReason) -> Envelope>,
+}
+
+/// An actor that this one has spawned.
+pub(crate) struct Offspring {
+    pub(crate) cell: CellPtr,
+    /// How it is stopped when its parent has ended.
+    pub(crate) shutdown: Shutdown,
 }
 
 /// What waits in the system lane.
@@ -37,9 +44,11 @@ pub(crate) enum LaneItem {
 pub(crate) struct Bonds {
     /// Set when the actor is gone for good.
     pub(crate) ended: Option<ExitReason>,
+    /// Set while a life is ending and until the next begins: nobody is adopted meanwhile.
+    pub(crate) closing: bool,
     pub(crate) parent: Option<Parent>,
     /// By number, so in order of spawning.
-    pub(crate) children: BTreeMap<u64, CellPtr>,
+    pub(crate) children: BTreeMap<u64, Offspring>,
     pub(crate) watchers: Watchers,
     pub(crate) names: Vec<Box<str>>,
     /// Its place in the slot table, in the life of the node in which it was taken.
@@ -92,12 +101,31 @@ impl CellHead {
         self.if_bonds(|bonds| !bonds.children.is_empty()).unwrap_or(false)
     }
 
-    /// Signals all children, the last first.
+    /// A life ends, or with `false` another begins: no child is adopted in between.
+    pub(crate) fn close_family(&self, closing: bool) {
+        self.if_bonds(|bonds| bonds.closing = closing);
+    }
+
+    /// Signals all children, the last first: those to be ended at once are, the others get `bits`.
     pub(crate) fn signal_children(&self, bits: u8) {
-        let children = self.if_bonds(|bonds| bonds.children.values().cloned().collect::<Vec<_>>());
-        for child in children.unwrap_or_default().iter().rev() {
-            child.signal(bits);
+        let children = self.if_bonds(|bonds| {
+            let children = bonds.children.values();
+            children.map(|child| (child.cell.clone(), child.shutdown)).collect::<Vec<_>>()
+        });
+        for (child, shutdown) in children.unwrap_or_default().iter().rev() {
+            child.signal(if *shutdown == Shutdown::Brutal { Signals::KILL } else { bits });
         }
+    }
+
+    /// Takes a new actor in as a child, unless the life of the parent is ending.
+    pub(crate) fn adopt(&self, child: &CellPtr, shutdown: Shutdown) -> bool {
+        self.with_bonds(|bonds| {
+            let open = bonds.ended.is_none() && !bonds.closing;
+            if open {
+                bonds.children.insert(child.number, Offspring { cell: child.clone(), shutdown });
+            }
+            open
+        })
     }
 
     /// The next item of the system lane; clears the signal when there is none.

@@ -132,7 +132,6 @@ impl<A: Actor> ActorCell<A> {
             live_at: AtomicU32::new(u32::MAX),
             signals: Signals::default(),
             // Nobody else may schedule it before whoever made it has put it in its worker's queue.
-            // Nobody else may schedule it before whoever made it has put it in its worker's queue.
             queued: AtomicBool::new(true),
         };
         let cell = Arc::new(Self { head, core });

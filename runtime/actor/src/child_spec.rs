@@ -88,7 +88,7 @@ impl ChildSpec {
     }
 
     pub(crate) fn spawn(&self, ctx: &Context<Supervisor>) -> Spawning {
-        (self.spawn)(ctx, self.options.clone())
+        (self.spawn)(ctx, self.options.clone().shutdown(self.shutdown))
     }
 }
 

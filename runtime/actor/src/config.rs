@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Shutdown;
+
 /// Bounds and defaults of an [`ActorSystem`](crate::ActorSystem).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -55,6 +57,7 @@ impl Default for SystemConfig {
 pub struct SpawnOptions {
     pub(crate) name: Option<String>,
     pub(crate) mailbox: Option<u32>,
+    pub(crate) shutdown: Option<Shutdown>,
 }
 
 impl SpawnOptions {
@@ -70,6 +73,16 @@ impl SpawnOptions {
     #[must_use]
     pub fn mailbox(mut self, messages_max: u32) -> Self {
         self.mailbox = Some(messages_max);
+        self
+    }
+
+    /// How its parent stops it: how long it may take before it is ended where it stands, zero for at once. Default 5 s,
+    /// as in OTP; a supervisor is waited for, since its children bound the time it takes. An actor without a parent
+    /// has the time that [`ActorSystem::stop`](crate::ActorSystem::stop) is given. What a supervisor starts has the
+    /// time of its [`ChildSpec`](crate::ChildSpec::shutdown).
+    #[must_use]
+    pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
+        self.shutdown = Some(shutdown.into());
         self
     }
 }

@@ -36,6 +36,7 @@ mod reply;
 mod room;
 mod run_queue;
 mod scratch;
+mod shutdown;
 mod slots;
 mod spawn;
 mod stats;
@@ -61,6 +62,7 @@ pub use remote::{
     TerminatedSink,
 };
 pub use reply::Reply;
+pub use shutdown::Shutdown;
 pub use slots::ExportError;
 pub use stats::SystemStats;
 pub use supervisor::{Supervisor, SupervisorSpec};

@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "handlers borrow the actor from its cell while the worker goes on")]
 
 mod ending;
+mod reaping;
 mod starting;
 mod steps;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::{
-    Actor, ActorRef, SpawnOptions, StartError,
+    Actor, ActorRef, Shutdown, SpawnOptions, StartError,
     bonds::Parent,
     cell::{ActorCell, CellPtr},
     life::Core,
@@ -43,10 +43,11 @@ fn begin<A: Actor>(
     }
     let (starter, started) = oneshot::channel();
     let bound = options.mailbox.unwrap_or(system.config().mailbox_messages_max);
+    let shutdown = options.shutdown.unwrap_or(Shutdown::of::<A>());
     let core = Core::new(args, starter);
     let cell = ActorCell::new(worker, system.next_number(), bound, core);
     let ptr = CellPtr::new(cell.clone());
-    if let Err(error) = introduce(&ptr, options.name.as_deref(), parent) {
+    if let Err(error) = introduce(&ptr, options.name.as_deref(), parent, shutdown) {
         // SAFETY: it counts as queued from the start, so nobody schedules it and no worker knows it.
         unsafe { ptr.end() };
         return Err(error);
@@ -60,18 +61,16 @@ fn begin<A: Actor>(
 }
 
 /// Gives a new actor its name and its parent.
-fn introduce(cell: &CellPtr, name: Option<&str>, parent: Option<Parent>) -> Result<(), StartError> {
+fn introduce(
+    cell: &CellPtr,
+    name: Option<&str>,
+    parent: Option<Parent>,
+    shutdown: Shutdown,
+) -> Result<(), StartError> {
     if let Some(parent) = parent {
         let family = parent.cell.clone();
         cell.with_bonds(|bonds| bonds.parent = Some(parent));
-        let adopted = family.with_bonds(|bonds| {
-            let alive = bonds.ended.is_none();
-            if alive {
-                bonds.children.insert(cell.number, cell.clone());
-            }
-            alive
-        });
-        if !adopted {
+        if !family.adopt(cell, shutdown) {
             return Err(StartError::Stopped);
         }
     }

@@ -78,11 +78,12 @@ pub(super) unsafe fn leave<A: Actor>(
     turn: &mut Turn<'_>,
 ) -> Next {
     // SAFETY: the caller says so.
-    let (_, core) = unsafe { parts::<A>(cell) };
+    let (head, core) = unsafe { parts::<A>(cell) };
     let reason = exit.reason.clone();
     let last = exit.last;
     core.exit.set(Some(exit));
     core.phase.set(Phase::Stopping);
+    head.close_family(true);
     if last {
         // SAFETY: the caller says so.
         unsafe { refuse_queued::<A>(cell, &reason) };
@@ -105,6 +106,7 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>) {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
     core.phase.set(Phase::Reaping);
+    head.close_family(true);
     // SAFETY: the slot is idle, so nothing borrows the actor.
     let actor = unsafe { core.actor() }.take();
     quietly(head, || drop(actor));
@@ -241,7 +243,7 @@ fn part(this: &CellPtr, bonds: Bonds, reason: &ExitReason, killed: bool) {
         system.slots().free(incarnation, key);
     }
     for child in children.values().rev() {
-        child.signal(if killed { Signals::KILL } else { Signals::STOP });
+        child.cell.signal(if killed { Signals::KILL } else { Signals::STOP });
     }
     for item in lane {
         quietly(this, || drop(item));

@@ -5,11 +5,11 @@
 
 use std::ptr::{self, NonNull};
 
-use super::{Exit, Next, Phase, Quiet, ending, parts, starting};
+use super::{Exit, Next, Phase, Quiet, ending, parts, reaping, starting};
 use crate::{
     Actor, ExitKind, ExitReason, Terminated,
     bonds::LaneItem,
-    cell::{CellHead, Signals},
+    cell::{CellHead, CellPtr, Signals},
     turn::Turn,
 };
 
@@ -31,7 +31,15 @@ pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>
             unsafe { ending::reap::<A>(cell) };
             Next::Go
         }
-        Phase::Reaping if head.has_children() => Next::Rest,
+        Phase::Reaping if head.has_children() => {
+            // SAFETY: the turn keeps the cell alive.
+            let parent = unsafe { CellPtr::share(cell) };
+            let make = || reaping::childless(parent);
+            // SAFETY: the caller says so.
+            rest_unless(unsafe {
+                core.slot.begin::<_, Quiet>(cell, ptr::null_mut(), make, &mut turn.cx)
+            })
+        }
         // SAFETY: as above.
         Phase::Reaping => unsafe { ending::settle::<A>(cell) },
         // SAFETY: as above.

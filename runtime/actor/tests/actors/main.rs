@@ -9,6 +9,7 @@ mod limits;
 mod net;
 mod network;
 mod order;
+mod reaping;
 mod registry;
 mod seeded;
 mod supervision;

@@ -15,6 +15,8 @@ mod asks;
 mod builder;
 mod cancels;
 mod directory;
+#[doc(hidden)]
+pub mod entry;
 mod follower;
 mod frames;
 mod heart;
@@ -43,7 +45,7 @@ pub use odeon_actor::{
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;
-pub use odeon_macros::{actor, data, message};
+pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{
     ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, Failure, FailureKind,
     Fingerprint, Incarnation, Message, MessageId, NodeId, Schema, SchemaWalk, TellError, rkyv,

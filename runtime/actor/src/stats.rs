@@ -23,6 +23,8 @@ pub struct SystemStats {
     pub handled: u64,
     /// Handlers, starts and stops that panicked.
     pub panics: u64,
+    /// Lives of actors that ended otherwise than by a stop: by a panic, a failure, a kill.
+    pub failures: u64,
     /// Messages that no handler saw, because the actor had ended.
     pub undelivered: u64,
     /// Asks that were skipped because their time was up or their caller had given up.
@@ -44,6 +46,7 @@ pub(crate) struct Counters {
     pub(crate) restarts: AtomicU64,
     pub(crate) handled: AtomicU64,
     pub(crate) panics: AtomicU64,
+    pub(crate) failures: AtomicU64,
     pub(crate) undelivered: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) tell_errors: AtomicU64,
@@ -61,6 +64,7 @@ impl Counters {
             restarts: self.restarts.load(Relaxed),
             handled: self.handled.load(Relaxed),
             panics: self.panics.load(Relaxed),
+            failures: self.failures.load(Relaxed),
             undelivered: self.undelivered.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
             tell_errors: self.tell_errors.load(Relaxed),

@@ -4,6 +4,7 @@
 //! is NOT: a node; it knows other nodes only through [`Remotes`], and what they send comes in through
 //! [`ActorSystem::deliver`]. Read `spawn.rs` and `worker.rs` next.
 
+mod failures;
 mod network;
 
 use std::{
@@ -23,6 +24,8 @@ use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
+
+use failures::Failures;
 
 use crate::{
     Accepted, Actor, ActorRef, AnyRef, DeclareError, ExportError, NameChanges, NameTaken, Remotes,
@@ -63,6 +66,7 @@ struct Inner {
     remote_watches: RemoteWatches,
     peer_watches: Arc<PeerWatches>,
     counters: Counters,
+    failures: Failures,
     stopping: AtomicBool,
     crashed: AtomicBool,
     /// The last worker has left.
@@ -103,6 +107,7 @@ impl ActorSystem {
             remote_watches: RemoteWatches::default(),
             peer_watches: Arc::default(),
             counters: Counters::default(),
+            failures: Failures::default(),
             stopping: AtomicBool::new(false),
             crashed: AtomicBool::new(false),
             gone: AtomicBool::new(false),

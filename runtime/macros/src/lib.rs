@@ -1,4 +1,5 @@
-//! The attributes that describe messages and actors: [`macro@message`], [`macro@data`], [`macro@actor`].
+//! The attributes that describe messages and actors: [`macro@message`], [`macro@data`], [`macro@actor`]; and those that
+//! begin a program or a test: [`macro@main`], [`macro@test`].
 //!
 //! What it is: code that writes trait impls beside the item it stands on, and refuses misuse with an error that says
 //! what to do. What it is NOT: it knows no types, so it cannot tell whether a field can be archived; the compiler
@@ -9,6 +10,7 @@ use proc_macro::TokenStream;
 
 mod actor;
 mod data;
+mod entry;
 mod message;
 mod options;
 mod schema;
@@ -75,4 +77,41 @@ pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn actor(options: TokenStream, item: TokenStream) -> TokenStream {
     options::expand(options, item, actor::expand)
+}
+
+/// Makes an async function the beginning of a program.
+///
+/// ```text
+/// #[odeon::main]
+/// async fn main() -> Result<(), NodeError> { … }
+///
+/// #[odeon::main(name = "a")]
+/// async fn main(node: Node) { … }
+/// ```
+///
+/// The body runs on a current-thread tokio runtime; actors run on the threads of their node. With an argument there is
+/// a node, a cluster of its own that no other node can join, called `main` or as `name = "…"` says; it is stopped when
+/// the body is done. `crate = path` names another root than `::odeon`.
+#[proc_macro_attribute]
+pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
+    options::expand(options, item, entry::main)
+}
+
+/// Makes an async function a test with a node of its own, which fails if an actor ends unexpectedly.
+///
+/// ```text
+/// #[odeon::test]
+/// async fn deposits_add_up(node: Node) { … }
+///
+/// #[odeon::test(exits = 1)]
+/// async fn a_panic_is_survived(node: Node) { … }
+/// ```
+///
+/// After the body the node is stopped. An actor that panicked, failed or had to be killed fails the test, also where a
+/// supervisor started it again, unless as many were expected with `exits = …`. An actor whose first start fails does
+/// not count: whoever spawned it was told. Time is real: use the simulator for tests of what happens after a while.
+/// `crate = path` names another root than `::odeon`.
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    options::expand(options, item, entry::test)
 }

@@ -116,6 +116,13 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>) {
     }
     head.signal_children(Signals::STOP);
     let exit = core.exit.take().unwrap_or_else(killed);
+    // Whoever spawned it was told that it could not start.
+    let told = exit.last && exit.reason.kind() == ExitKind::StartFailed;
+    if !exit.reason.is_normal() && !told {
+        // SAFETY: the turn keeps the cell alive.
+        let kind = unsafe { CellPtr::share(cell) }.kind();
+        head.worker.system().note_failure(kind, head.number, &exit.reason);
+    }
     if exit.last {
         // SAFETY: the caller says so.
         unsafe { refuse_queued::<A>(cell, &exit.reason) };

@@ -1,0 +1,4 @@
+#[odeon_macros::main(name = "a")]
+async fn begin() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+use odeon_macros::main;
+
+#[main]
+fn main() {}

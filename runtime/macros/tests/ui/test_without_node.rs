@@ -1,0 +1,4 @@
+#[odeon_macros::test]
+async fn counts() {}
+
+fn main() {}

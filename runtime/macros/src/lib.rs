@@ -29,6 +29,8 @@ mod schema;
 /// * `id = "…"`: what nodes know the message by; 1 to 128 bytes of `A-Z a-z 0-9 _ . / -`. Never derived from the path
 ///   of the type, so that moving the type keeps the id. Mandatory unless the message is `local`.
 /// * `local`: the message stays on its node: no id, no archive, any `Send + 'static` fields.
+/// * `idempotent`: running the message twice does no more than running it once, so that a retried ask may send it again
+///   after it may have run.
 /// * `reply = Type`: what a caller receives; `()` if left out.
 /// * `error = Type`: what a handler may answer instead; without it, a handler returns the bare reply.
 /// * `crate = path`: the root to name things through; `::odeon` if left out.

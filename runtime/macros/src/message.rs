@@ -9,6 +9,7 @@ use crate::{data, options};
 struct Options {
     id: Option<LitStr>,
     local: Option<Span>,
+    idempotent: bool,
     reply: Type,
     error: Option<Type>,
     root: Path,
@@ -18,24 +19,31 @@ fn read(tokens: TokenStream) -> Result<Options> {
     let mut options = Options {
         id: None,
         local: None,
+        idempotent: false,
         reply: parse_quote!(()),
         error: None,
         root: options::default_root(),
     };
-    options::read(tokens, &["id", "local", "reply", "error", "crate"], |name, input| {
-        if name == "local" {
-            options.local = Some(name.span());
-        } else if name == "id" {
-            options.id = Some(options::id(input)?);
-        } else if name == "crate" {
-            options.root = options::root(input)?;
-        } else {
-            input.parse::<Token![=]>()?;
-            let ty: Type = input.parse()?;
-            if name == "reply" { options.reply = ty } else { options.error = Some(ty) }
-        }
-        Ok(())
-    })?;
+    options::read(
+        tokens,
+        &["id", "local", "idempotent", "reply", "error", "crate"],
+        |name, input| {
+            if name == "local" {
+                options.local = Some(name.span());
+            } else if name == "idempotent" {
+                options.idempotent = true;
+            } else if name == "id" {
+                options.id = Some(options::id(input)?);
+            } else if name == "crate" {
+                options.root = options::root(input)?;
+            } else {
+                input.parse::<Token![=]>()?;
+                let ty: Type = input.parse()?;
+                if name == "reply" { options.reply = ty } else { options.error = Some(ty) }
+            }
+            Ok(())
+        },
+    )?;
     match (&options.id, options.local) {
         (None, None) => Err(Error::new(
             Span::call_site(),
@@ -69,7 +77,7 @@ pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStre
 }
 
 fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
-    let Options { id, reply, root, .. } = options;
+    let Options { id, idempotent, reply, root, .. } = options;
     let ident = &item.ident;
     let (error, output, answer) = match &options.error {
         Some(error) => (
@@ -98,6 +106,7 @@ fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
             type Output = #output;
             const NAME: &'static str = #name;
             const CODEC: ::core::option::Option<#root::Codec<Self>> = #codec;
+            const IDEMPOTENT: bool = #idempotent;
 
             #[inline]
             fn answer(output: Self::Output) -> ::core::result::Result<Self::Reply, Self::Error> {

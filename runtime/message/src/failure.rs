@@ -187,6 +187,25 @@ impl<E> AskError<E> {
         self.cause().map_or(Certainty::Ran, |cause| cause.certainty)
     }
 
+    /// The same error where more is known from elsewhere, such as an attempt before: the message ran if either says so.
+    #[must_use]
+    pub fn at_least(mut self, certainty: Certainty) -> Self {
+        match &mut self {
+            Self::Handler(_) => {}
+            Self::LocalOnly(cause)
+            | Self::Cancelled(cause)
+            | Self::Deadline(cause)
+            | Self::Deadlock(cause)
+            | Self::Full(cause)
+            | Self::Stopped(cause)
+            | Self::Panicked(cause)
+            | Self::Incompatible(cause)
+            | Self::Decode(cause)
+            | Self::Unreachable(cause) => cause.certainty = cause.certainty.max(certainty),
+        }
+        self
+    }
+
     fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Handler(_) => None,
@@ -203,7 +222,9 @@ impl<E> AskError<E> {
         }
     }
 
-    fn kind(&self) -> Option<FailureKind> {
+    /// What happened, without the handler's own error, which has no kind.
+    #[must_use]
+    pub fn kind(&self) -> Option<FailureKind> {
         Some(match self {
             Self::Handler(_) => return None,
             Self::LocalOnly(_) => FailureKind::LocalOnly,

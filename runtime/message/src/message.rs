@@ -23,6 +23,10 @@ pub trait Message: Send + Sized + 'static {
     /// How the message and its output are archived; `None` for a message that stays on its node.
     const CODEC: Option<Codec<Self>>;
 
+    /// Whether running it twice does no more than running it once; declared by `#[message(idempotent, …)]`. A retried
+    /// ask sends such a message again even when it may have run.
+    const IDEMPOTENT: bool = false;
+
     /// Splits what a handler returned into the two things a caller can receive.
     ///
     /// # Errors

@@ -160,6 +160,13 @@ fn a_message_has_its_declared_id_and_answers() {
 }
 
 #[test]
+fn only_what_is_declared_idempotent_is() {
+    #[message(local, idempotent, crate = odeon_message)]
+    struct Again;
+    const { assert!(Again::IDEMPOTENT && !Deposit::IDEMPOTENT && !Stay::IDEMPOTENT) }
+}
+
+#[test]
 fn a_local_message_has_no_codec_and_takes_any_field() {
     assert!(Stay::CODEC.is_none());
     assert_eq!(Stay::NAME, "Stay");

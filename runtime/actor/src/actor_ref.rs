@@ -13,7 +13,7 @@ use std::{
 use odeon_message::{ActorTypeId, Address, Failure, FailureKind, Message, TellError};
 
 use crate::{
-    Actor, ActorSystem, Ask, ExportError, Handler, Identity, Route, Tell,
+    Actor, ActorSystem, Aim, Ask, ExportError, Handler, Identity, Route, Tell,
     cell::{ActorCell, CellPtr, Signals},
     tell,
 };
@@ -38,6 +38,23 @@ impl<A: Actor> ActorRef<A> {
 
     pub(crate) fn place(&self) -> &Place<A> {
         &self.place
+    }
+
+    /// The system it was made by; `None` if it leads nowhere.
+    pub(crate) fn system(&self) -> Option<&ActorSystem> {
+        match &self.place {
+            Place::Local(cell) => Some(cell.head.worker.system()),
+            Place::Remote(_, system) => Some(system),
+            Place::Gone(_) => None,
+        }
+    }
+
+    /// How much an actor of this node has to do; one that cannot be seen from here has nothing.
+    pub(crate) fn load(&self) -> usize {
+        match &self.place {
+            Place::Local(cell) => cell.head.mailbox.load(),
+            Place::Remote(..) | Place::Gone(_) => 0,
+        }
     }
 
     /// The cell, if the actor is of this node.
@@ -112,7 +129,7 @@ impl<A: Actor> ActorRef<A> {
     where
         A: Handler<M>,
     {
-        Ask::new(self.clone(), message)
+        Ask::aimed(Aim::at(self.clone()), message)
     }
 
     /// The actor's address; one of this node takes a slot in the node's table on first use.

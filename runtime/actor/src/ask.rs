@@ -16,7 +16,8 @@ use std::{
 use odeon_message::{AskError, AskId, Certainty, Failure, FailureKind, Message, Payload};
 
 use crate::{
-    ActorRef, ActorSystem, Handler, Refused, RemoteAnswer, RoomWaiter, Route,
+    ActorRef, ActorSystem, Aim, Handler, Outcome, Pick, Refused, RemoteAnswer, RoomWaiter, Route,
+    Witness,
     actor_ref::{Place, gone},
     ask_slot::AskHandle,
     cell::{ActorCell, CellPtr},
@@ -30,14 +31,14 @@ use crate::{
 /// An ask that was not sent yet: await it.
 #[must_use = "an ask does nothing unless it is awaited"]
 pub struct Ask<A: Handler<M>, M: Message> {
-    actor: ActorRef<A>,
-    message: M,
-    within: Option<Duration>,
+    pub(crate) aim: Aim<A>,
+    pub(crate) message: M,
+    pub(crate) within: Option<Duration>,
 }
 
 impl<A: Handler<M>, M: Message> Ask<A, M> {
-    pub(crate) fn new(actor: ActorRef<A>, message: M) -> Self {
-        Self { actor, message, within: None }
+    pub(crate) fn aimed(aim: Aim<A>, message: M) -> Self {
+        Self { aim, message, within: None }
     }
 
     /// Waits at most this long, from the first poll to the answer; the time that is left travels with the message.
@@ -52,9 +53,15 @@ impl<A: Handler<M>, M: Message> IntoFuture for Ask<A, M> {
     type IntoFuture = AskFuture<A, M>;
 
     fn into_future(self) -> AskFuture<A, M> {
-        let Self { actor, message, within } = self;
-        let deadline = Deadline::default();
-        AskFuture { actor, asking: Asking { within, deadline, state: State::New(message) } }
+        let Self { aim, message, within } = self;
+        match aim.into_pick() {
+            Ok(pick) => AskFuture::picked(pick, message, within),
+            Err(failure) => {
+                let state = State::Nobody(failure);
+                let asking = Asking { within, deadline: Deadline::default(), state };
+                AskFuture { actor: None, asking, witness: None }
+            }
+        }
     }
 }
 
@@ -65,8 +72,11 @@ impl<A: Handler<M>, M: Message> IntoFuture for Ask<A, M> {
 /// dropped.
 #[must_use = "an ask does nothing unless it is awaited"]
 pub struct AskFuture<A: Handler<M>, M: Message> {
-    actor: ActorRef<A>,
+    /// `None` if nobody was picked.
+    actor: Option<ActorRef<A>>,
     asking: Asking<M>,
+    /// Of a pick: told once how it went.
+    witness: Option<Box<dyn Witness>>,
 }
 
 struct Asking<M: Message> {
@@ -77,6 +87,8 @@ struct Asking<M: Message> {
 
 enum State<M: Message> {
     New(M),
+    /// There is nobody to ask.
+    Nobody(Failure),
     /// With an actor of this node; the ticket is its place in the waiting room.
     Local(AskHandle<M>, Option<u64>),
     /// Waits for room on the way to another node.
@@ -90,6 +102,13 @@ enum State<M: Message> {
 impl<A: Handler<M>, M: Message> Unpin for AskFuture<A, M> {}
 
 impl<A: Handler<M>, M: Message> AskFuture<A, M> {
+    pub(crate) fn picked(pick: Pick<A>, message: M, within: Option<Duration>) -> Self {
+        let Pick { actor, witness } = pick;
+        let state = State::New(message);
+        let asking = Asking { within, deadline: Deadline::default(), state };
+        Self { actor: Some(actor), asking, witness }
+    }
+
     /// Whether the message is with its receiver, or on the way.
     pub(crate) fn is_taken(&self) -> bool {
         matches!(self.asking.state, State::Local(..) | State::Remote(..))
@@ -99,6 +118,13 @@ impl<A: Handler<M>, M: Message> AskFuture<A, M> {
 type Answer<M> = Result<<M as Message>::Output, Failure>;
 
 impl<M: Message> Asking<M> {
+    fn nobody(&mut self) -> Answer<M> {
+        match mem::replace(&mut self.state, State::Done) {
+            State::Nobody(failure) => Err(failure),
+            _ => polled_again(),
+        }
+    }
+
     fn begin(&mut self, system: &ActorSystem) {
         self.deadline = Deadline::after(self.within.unwrap_or(system.config().ask_within));
     }
@@ -255,22 +281,36 @@ impl<A: Handler<M>, M: Message> Future for AskFuture<A, M> {
     type Output = Result<M::Reply, AskError<M::Error>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { actor, asking } = self.get_mut();
-        let answer = match actor.place() {
-            Place::Local(cell) => asking.poll_local(cell, cx),
-            Place::Remote(route, system) => asking.poll_remote(&**route, system, cx),
-            Place::Gone(address) => Poll::Ready(Err(gone(address))),
+        let Self { actor, asking, witness } = self.get_mut();
+        let answer = match actor.as_ref().map(ActorRef::place) {
+            Some(Place::Local(cell)) => asking.poll_local(cell, cx),
+            Some(Place::Remote(route, system)) => asking.poll_remote(&**route, system, cx),
+            Some(Place::Gone(address)) => Poll::Ready(Err(gone(address))),
+            None => Poll::Ready(asking.nobody()),
         };
-        answer.map(|answer| match answer {
-            Ok(output) => M::answer(output).map_err(AskError::Handler),
-            Err(failure) => Err(failure.into()),
+        answer.map(|answer| {
+            let (outcome, answer) = match answer {
+                Ok(output) => match M::answer(output) {
+                    Ok(reply) => (Outcome::Done, Ok(reply)),
+                    Err(error) => (Outcome::Refused, Err(AskError::Handler(error))),
+                },
+                Err(failure) => (Outcome::Failed(failure.kind), Err(failure.into())),
+            };
+            if let Some(witness) = witness.take() {
+                witness.learn(outcome);
+            }
+            answer
         })
     }
 }
 
 impl<A: Handler<M>, M: Message> Drop for AskFuture<A, M> {
     fn drop(&mut self) {
-        match (self.actor.place(), &mut self.asking.state) {
+        if let Some(witness) = self.witness.take() {
+            witness.learn(Outcome::Abandoned);
+        }
+        let Some(actor) = &self.actor else { return };
+        match (actor.place(), &mut self.asking.state) {
             (Place::Local(cell), State::Local(_, Some(ticket))) => drop(cell.head.leave(*ticket)),
             (Place::Remote(route, _), State::Line(_, line)) if line.slot != 0 => {
                 route.forget_room(line);

@@ -16,6 +16,7 @@ use crate::{
     envelope::Envelope,
     room::Room,
     watchers::Watchers,
+    weak_ref::Anchor,
 };
 
 /// Who decides what becomes of an actor when it ends.
@@ -51,6 +52,8 @@ pub(crate) struct Bonds {
     pub(crate) children: BTreeMap<u64, Offspring>,
     pub(crate) watchers: Watchers,
     pub(crate) names: Vec<Box<str>>,
+    /// Cuts the weak references when the actor is gone.
+    pub(crate) anchor: Option<Anchor>,
     /// Its place in the slot table, in the life of the node in which it was taken.
     pub(crate) key: Option<(Incarnation, ActorKey)>,
     /// Whether that place is its own in all lives of the node.

@@ -30,6 +30,16 @@ pub struct SystemConfig {
     pub ask_within: Duration,
     /// How long a tell waits for room that sets no time of its own. Default 5 s.
     pub tell_within: Duration,
+    /// Named groups of a node; those that nobody holds and that have no member make room. Default 4,096.
+    pub groups_max: u32,
+    /// Members of a named group. Default 4,096: some strategies look at every member.
+    pub group_members_max: u32,
+    /// How many retries of [asks](crate::Ask::retry) a hundred first attempts with a policy pay for. Default 20: an
+    /// overload grows by a fifth at most.
+    pub retry_percent: u32,
+    /// Retries that can be saved up, and that a new system has. Default 100: a node that asks little may still bridge
+    /// the restart of another.
+    pub retries_saved_max: u32,
     /// Empty turns of a worker before it parks; waking a parked thread costs about 5 us. Default 100, a few tens of
     /// microseconds; 0 parks at once, and a simulated environment always does.
     pub spin: u32,
@@ -47,6 +57,10 @@ impl Default for SystemConfig {
             remote_asks_max: 1 << 16,
             ask_within: Duration::from_secs(5),
             tell_within: Duration::from_secs(5),
+            groups_max: 4096,
+            group_members_max: 4096,
+            retry_percent: 20,
+            retries_saved_max: 100,
             spin: 100,
         }
     }

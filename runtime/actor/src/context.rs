@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use crate::{
     Actor, ActorRef, ActorSystem, ExitKind, ExitReason, Identity, Route, SpawnOptions, StartError,
-    WatchId,
-    actor_ref::Place,
+    WatchId, Watchable,
     bonds::Parent,
     cell::{ActorCell, CellPtr, Signals},
     spawn,
+    watchable::{LocalSpot, Spot},
     watchers::Watcher,
 };
 
@@ -88,8 +88,8 @@ impl<A: Actor> Context<A> {
 
     /// Asks to be told when an actor is gone, on this node or another: [`Actor::terminated`] is called exactly once,
     /// at once if it is gone already. Watching it again before that changes nothing. A restart is no end.
-    pub fn watch<B: Actor>(&mut self, actor: &ActorRef<B>) {
-        let who = actor.identity();
+    pub fn watch(&mut self, actor: &impl Watchable) {
+        let who = actor.who();
         if self.watches.contains_key(&who) {
             return;
         }
@@ -98,14 +98,14 @@ impl<A: Actor> Context<A> {
         let me = self.own_cell();
         let watcher = Watcher::Actor { cell: me.clone(), token };
         let target = match actor.place() {
-            Place::Local(cell) => match cell.head.add_watcher(watcher) {
-                Ok(()) => Target::Local(CellPtr::new(cell.clone())),
+            Spot::Local(LocalSpot(cell)) => match cell.add_watcher(watcher) {
+                Ok(()) => Target::Local(cell),
                 Err((watcher, reason)) => {
                     watcher.tell(who, &reason);
                     Target::Ended
                 }
             },
-            Place::Remote(route, _) => {
+            Spot::Remote(route) => {
                 let watch = WatchId(token);
                 let to = route.address();
                 let key = me.exported();
@@ -115,7 +115,7 @@ impl<A: Actor> Context<A> {
                 }
                 Target::Remote(route.clone())
             }
-            Place::Gone(_) => {
+            Spot::Gone => {
                 watcher.tell(who, &ExitReason::bare(ExitKind::NoActor));
                 Target::Ended
             }
@@ -124,8 +124,8 @@ impl<A: Actor> Context<A> {
     }
 
     /// Takes a watch back: [`Actor::terminated`] is not called for it any more.
-    pub fn unwatch<B: Actor>(&mut self, actor: &ActorRef<B>) {
-        if let Some(watching) = self.watches.remove(&actor.identity()) {
+    pub fn unwatch(&mut self, actor: &impl Watchable) {
+        if let Some(watching) = self.watches.remove(&actor.who()) {
             self.end_watch(watching);
         }
     }

@@ -75,6 +75,12 @@ impl Mailbox {
         self.count.load(Relaxed) >= self.bound as usize
     }
 
+    /// How much the receiver has to do: messages in the mailbox, and one more unless it sleeps. Only a hint.
+    pub(crate) fn load(&self) -> usize {
+        let queued = self.count.load(Relaxed) & !WAITING;
+        queued + usize::from(self.top.load(Relaxed).addr() != ASLEEP)
+    }
+
     /// Reserves room for one message; `false` if there is none or others wait for it.
     pub(crate) fn reserve(&self) -> bool {
         let mut count = self.count.load(Relaxed);

@@ -35,6 +35,10 @@ pub struct SystemStats {
     pub decode_failures: u64,
     /// Messages from the network that were refused before a mailbox: no such actor, or not accepted.
     pub refused: u64,
+    /// Asks that were sent again, under a [`RetryPolicy`](crate::RetryPolicy).
+    pub retries: u64,
+    /// Asks that were not sent again because the budget of retries was spent.
+    pub retries_refused: u64,
 }
 
 /// The counters behind [`SystemStats`].
@@ -52,6 +56,8 @@ pub(crate) struct Counters {
     pub(crate) tell_errors: AtomicU64,
     pub(crate) decode_failures: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) retries: AtomicU64,
+    pub(crate) retries_refused: AtomicU64,
 }
 
 impl Counters {
@@ -70,6 +76,8 @@ impl Counters {
             tell_errors: self.tell_errors.load(Relaxed),
             decode_failures: self.decode_failures.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            retries_refused: self.retries_refused.load(Relaxed),
         }
     }
 }

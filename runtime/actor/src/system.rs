@@ -28,11 +28,13 @@ use tokio::{
 use failures::Failures;
 
 use crate::{
-    Accepted, Actor, ActorRef, AnyRef, DeclareError, ExportError, NameChanges, NameTaken, Remotes,
-    SpawnOptions, StartError, SystemConfig, SystemStats,
+    Accepted, Actor, ActorRef, AnyRef, DeclareError, ExportError, Group, GroupError, NameChanges,
+    NameTaken, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
     accepts::Declared,
+    group::Groups,
     host,
     registry::Registry,
+    retry::RetryBudget,
     slots::SlotTable,
     spawn,
     stats::Counters,
@@ -67,6 +69,8 @@ struct Inner {
     peer_watches: Arc<PeerWatches>,
     counters: Counters,
     failures: Failures,
+    retry_budget: RetryBudget,
+    groups: Groups,
     stopping: AtomicBool,
     crashed: AtomicBool,
     /// The last worker has left.
@@ -93,6 +97,8 @@ impl ActorSystem {
     ) -> Self {
         let inner = Inner {
             registry: Registry::new(config.names_max),
+            groups: Groups::new(config.groups_max, config.group_members_max),
+            retry_budget: RetryBudget::new(config.retry_percent, config.retries_saved_max),
             slots: SlotTable::new(incarnation, config.exported_max),
             config,
             env,
@@ -258,6 +264,15 @@ impl ActorSystem {
         self.inner.registry.lookup(name).map(AnyRef)
     }
 
+    /// The group with this name on this node; it is made on first use, and lives while somebody holds it or it has a
+    /// member.
+    ///
+    /// # Errors
+    /// When the group of this name has members of another type, or there are too many groups.
+    pub fn group<A: Actor>(&self, name: &str) -> Result<Group<A>, GroupError> {
+        self.inner.groups.named(name)
+    }
+
     /// Follows a name on this node: who has it now, then each change.
     ///
     /// # Errors
@@ -333,6 +348,10 @@ impl ActorSystem {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    pub(crate) fn retry_budget(&self) -> &RetryBudget {
+        &self.inner.retry_budget
     }
 
     pub(crate) fn remote_watches_table(&self) -> &RemoteWatches {

@@ -18,7 +18,8 @@ use odeon_message::{
 };
 
 use crate::{
-    ActorRef, ActorSystem, Handler, Parcel, Refused, RoomWaiter, Route,
+    ActorRef, ActorSystem, Aim, Handler, Outcome, Parcel, Pick, Refused, RoomWaiter, Route,
+    Witness,
     actor_ref::{Place as Where, gone},
     cell::{ActorCell, CellPtr},
     deadline::Deadline,
@@ -120,10 +121,24 @@ impl<M: Message> Parcel for Bundle<'_, M> {
 /// was sent.
 #[must_use = "a tell does nothing unless it is awaited"]
 pub struct Tell<'a, A: Handler<M>, M: Message> {
-    actor: &'a ActorRef<A>,
+    whom: Whom<'a, A>,
     message: Option<M>,
     within: Option<Duration>,
     wait: Option<Box<Wait>>,
+}
+
+/// Who takes a tell.
+enum Whom<'a, A: crate::Actor> {
+    One(&'a ActorRef<A>),
+    /// Picked at the first poll.
+    Aimed(Aim<A>),
+    Picked(Box<Picked<A>>),
+}
+
+/// Somebody who was picked and had no room at once.
+struct Picked<A: crate::Actor> {
+    actor: ActorRef<A>,
+    witness: Option<Box<dyn Witness>>,
 }
 
 /// What a tell needs only when it finds no room.
@@ -142,13 +157,55 @@ type Told<M> = Result<(), TellError<M>>;
 
 impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
     pub(crate) fn new(actor: &'a ActorRef<A>, message: M) -> Self {
-        Self { actor, message: Some(message), within: None, wait: None }
+        Self { whom: Whom::One(actor), message: Some(message), within: None, wait: None }
+    }
+
+    pub(crate) fn aimed(aim: Aim<A>, message: M) -> Self {
+        Self { whom: Whom::Aimed(aim), message: Some(message), within: None, wait: None }
+    }
+
+    /// Picks who takes it; `Some` if that one took it at once, or nobody does.
+    #[cold]
+    fn pick(&mut self, aim: &Aim<A>) -> Option<Told<M>> {
+        let message = self.message.take()?;
+        let Pick { actor, witness } = match aim.pick() {
+            Ok(pick) => pick,
+            Err(failure) => return Some(Err(TellError::returned(failure, message))),
+        };
+        let told = actor.try_tell(message);
+        if let Err(TellError { failure, message: Some(message) }) = told {
+            if failure.kind == FailureKind::Full {
+                self.message = Some(message);
+                self.whom = Whom::Picked(Box::new(Picked { actor, witness }));
+                return None;
+            }
+            return Some(learn(witness, Err(TellError::returned(failure, message))));
+        }
+        Some(learn(witness, told))
     }
 
     /// Waits at most this long for room.
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
         self
+    }
+
+    fn take_witness(&mut self) -> Option<Box<dyn Witness>> {
+        match &mut self.whom {
+            Whom::Picked(picked) => picked.witness.take(),
+            Whom::One(_) | Whom::Aimed(_) => None,
+        }
+    }
+
+    fn poll_at(&mut self, actor: &ActorRef<A>, cx: &mut Context<'_>) -> Poll<Told<M>> {
+        match actor.place() {
+            Where::Local(cell) => self.poll_local(cell, cx),
+            Where::Remote(route, system) => self.poll_remote(&**route, system, cx),
+            Where::Gone(address) => {
+                let Some(message) = self.message.take() else { return Poll::Ready(Ok(())) };
+                Poll::Ready(Err(TellError::returned(gone(address), message)))
+            }
+        }
     }
 
     fn wait(&self, system: &ActorSystem, ticket: u64) -> Box<Wait> {
@@ -250,21 +307,44 @@ impl<A: Handler<M>, M: Message> Future for Tell<'_, A, M> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match this.actor.place() {
-            Where::Local(cell) => this.poll_local(cell, cx),
-            Where::Remote(route, system) => this.poll_remote(&**route, system, cx),
-            Where::Gone(address) => {
-                let Some(message) = this.message.take() else { return Poll::Ready(Ok(())) };
-                Poll::Ready(Err(TellError::returned(gone(address), message)))
+        if let Whom::Aimed(aim) = &this.whom {
+            let aim = aim.clone();
+            if let Some(told) = this.pick(&aim) {
+                return Poll::Ready(told);
             }
+        }
+        match &this.whom {
+            Whom::One(actor) => this.poll_at(actor, cx),
+            Whom::Picked(picked) => {
+                let actor = picked.actor.clone();
+                let told = this.poll_at(&actor, cx);
+                told.map(|told| learn(this.take_witness(), told))
+            }
+            // It was told at its first poll.
+            Whom::Aimed(_) => Poll::Ready(Ok(())),
         }
     }
 }
 
+fn learn<M>(witness: Option<Box<dyn Witness>>, told: Told<M>) -> Told<M> {
+    if let Some(witness) = witness {
+        witness.learn(Outcome::of_tell(&told));
+    }
+    told
+}
+
 impl<A: Handler<M>, M: Message> Drop for Tell<'_, A, M> {
     fn drop(&mut self) {
+        if let Some(witness) = self.take_witness() {
+            witness.learn(Outcome::Abandoned);
+        }
         let Some(mut wait) = self.wait.take() else { return };
-        match self.actor.place() {
+        let actor = match &self.whom {
+            Whom::One(actor) => actor,
+            Whom::Picked(picked) => &picked.actor,
+            Whom::Aimed(_) => return,
+        };
+        match actor.place() {
             // The message is dropped with its envelope.
             Where::Local(cell) => drop(cell.head.leave(wait.ticket)),
             Where::Remote(route, _) if wait.line.slot != 0 => route.forget_room(&mut wait.line),

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use odeon_message::{ActorKey, Failure, FailureKind, Incarnation, NodeId};
@@ -30,12 +30,19 @@ pub struct NetworkWatcher {
     pub watch: WatchId,
 }
 
+/// Takes a member that has ended off its list. Called from any thread; must not wait.
+pub(crate) trait EndHook: Send + Sync {
+    fn ended(&self, who: Identity);
+}
+
 /// Who is told, of this node.
 pub(crate) enum Watcher {
     /// An actor; the token is its number for the watch.
     Actor { cell: CellPtr, token: u64 },
     /// Whoever holds the other end.
     Once(oneshot::Sender<ExitReason>),
+    /// Whatever lists actors that are alive.
+    Hook { token: u64, hook: Weak<dyn EndHook> },
 }
 
 impl Watcher {
@@ -46,6 +53,7 @@ impl Watcher {
             }
             // Whoever gave up waiting misses nothing.
             Self::Once(sender) => drop(sender.send(reason.clone())),
+            Self::Hook { hook, .. } => hook.upgrade().into_iter().for_each(|hook| hook.ended(who)),
         }
     }
 }
@@ -59,6 +67,8 @@ pub(crate) struct Watchers {
     network: BTreeMap<NetworkWatcher, Held>,
     /// One a supervisor that stops.
     once: Vec<oneshot::Sender<ExitReason>>,
+    /// By token; one a list that the actor is on.
+    hooks: BTreeMap<u64, Weak<dyn EndHook>>,
 }
 
 /// A watch of another node.
@@ -81,6 +91,9 @@ impl Watchers {
         for sender in self.once {
             Watcher::Once(sender).tell(who, reason);
         }
+        for (token, hook) in self.hooks {
+            Watcher::Hook { token, hook }.tell(who, reason);
+        }
     }
 }
 
@@ -96,6 +109,9 @@ impl CellHead {
                     bonds.watchers.actors.insert(token, cell);
                 }
                 Watcher::Once(sender) => bonds.watchers.once.push(sender),
+                Watcher::Hook { token, hook } => {
+                    bonds.watchers.hooks.insert(token, hook);
+                }
             }
             Ok(())
         })
@@ -146,7 +162,9 @@ impl CellHead {
     /// Takes a watch of an actor of this node back.
     pub(crate) fn remove_watcher(&self, token: u64) {
         // Dropped outside the lock: it may be the last reference to another cell.
-        drop(self.if_bonds(|bonds| bonds.watchers.actors.remove(&token)));
+        drop(self.if_bonds(|bonds| {
+            (bonds.watchers.actors.remove(&token), bonds.watchers.hooks.remove(&token))
+        }));
     }
 
     /// Takes a watch of another node back.

@@ -2,17 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
 
+mod breakers;
 mod drops;
 mod exits;
 mod fixture;
+mod groups;
 mod limits;
 mod net;
 mod network;
 mod order;
+mod probes;
 mod reaping;
 mod registry;
+mod retries;
 mod seeded;
 mod supervision;
+mod targets;
 mod watching;
 
 /// The root that the macros name things through.

@@ -17,6 +17,8 @@ mod packet;
 
 pub use config::MembershipConfig;
 pub use event::{DownReason, Effect, Event};
-pub use member::{Member, NAME_BYTES_MAX, NameError, NodeName};
+pub use member::Member;
 pub use membership::{MEMBERS_MAX, Membership, Phase, Stats};
 pub use packet::PACKET_BYTES_MAX;
+
+pub use odeon_message::{NameError, NodeName};

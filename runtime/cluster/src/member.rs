@@ -1,74 +1,13 @@
 //! Who can be part of a cluster: a named node in one of its lives.
+//!
+//! What is NOT here: the rule for names, which is `odeon_message`'s and everybody's.
 
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
 };
 
-use odeon_message::{Incarnation, NodeId};
-
-/// Longest name of a node, in bytes: so that a packet of membership holds at least seven members.
-pub const NAME_BYTES_MAX: usize = 64;
-
-/// The name of a node: 1 to [`NAME_BYTES_MAX`] ASCII letters, digits, `-`, `_` or `.`. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeName(Arc<str>);
-
-/// Why a string is no name of a node.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NameError {
-    /// It is empty.
-    #[error(
-        "a node's name is empty: give it 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' or '.'"
-    )]
-    Empty,
-    /// It is too long.
-    #[error("a node's name has {0} bytes: shorten it to at most {NAME_BYTES_MAX}")]
-    TooLong(usize),
-    /// It has a character that names must not have.
-    #[error("a node's name contains {0:?}: use ASCII letters, digits, '-', '_' and '.' only")]
-    Character(char),
-}
-
-impl NodeName {
-    /// Checks and takes a name.
-    ///
-    /// # Errors
-    /// When it is empty, too long or has a character other than ASCII letters, digits, `-`, `_` and `.`.
-    pub fn new(name: &str) -> Result<Self, NameError> {
-        if name.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if name.len() > NAME_BYTES_MAX {
-            return Err(NameError::TooLong(name.len()));
-        }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        match name.chars().find(|c| !allowed(*c)) {
-            Some(c) => Err(NameError::Character(c)),
-            None => Ok(Self(name.into())),
-        }
-    }
-
-    /// The name itself.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for NodeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Display for NodeName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use odeon_message::{Incarnation, NodeId, NodeName};
 
 /// One node in one of its lives. Cheap to clone.
 ///
@@ -129,14 +68,6 @@ pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_checked() {
-        assert_eq!(NodeName::new(""), Err(NameError::Empty));
-        assert_eq!(NodeName::new(&"a".repeat(65)), Err(NameError::TooLong(65)));
-        assert_eq!(NodeName::new("a b"), Err(NameError::Character(' ')));
-        assert_eq!(NodeName::new("rack-1_a.b").unwrap().as_str(), "rack-1_a.b");
-    }
 
     #[test]
     fn addresses_have_one_form() {

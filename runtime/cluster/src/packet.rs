@@ -274,7 +274,7 @@ fn write_identity(out: &mut Vec<u8>, member: &Member) {
     }
     out.put_u16_le(member.addr.port());
     let name = member.name.as_str();
-    out.push(u8::try_from(name.len()).expect("a name has at most 64 bytes"));
+    out.push(u8::try_from(name.len()).expect("a name has at most 63 bytes"));
     out.extend(name.bytes());
 }
 

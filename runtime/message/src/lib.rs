@@ -1,6 +1,6 @@
 //! The vocabulary of both sides of the wire.
 //!
-//! What it is: identities, the [`Message`] trait, its codec on rkyv archives, layout fingerprints, received
+//! What it is: identities and names, the [`Message`] trait, its codec on rkyv archives, layout fingerprints, received
 //! payloads, and the truth about a failed send. What it is NOT: it sends nothing, knows no clock, no task and no
 //! socket. Everything above imports it; it imports only the macros. Read `message.rs` next, then `codec.rs`.
 
@@ -13,6 +13,7 @@ mod credit;
 mod failure;
 mod id;
 mod message;
+mod name;
 mod payload;
 mod schema;
 mod scratch;
@@ -23,6 +24,7 @@ pub use credit::{Credit, Creditor};
 pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, TellError};
 pub use id::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
 pub use message::Message;
+pub use name::{ClusterName, NAME_BYTES_MAX, NameError, NodeName};
 pub use payload::{Payload, Slab};
 pub use rkyv;
 pub use schema::{Fingerprint, Schema, SchemaWalk};

@@ -27,8 +27,6 @@ pub const SLAB_BYTES_DEFAULT: usize = 64 << 10;
 pub const EXTENSION_BYTES_MAX: usize = 255 * ALIGNMENT;
 /// Most addresses in an ask chain: deeper chains are cut at the oldest end.
 pub const CHAIN_ADDRESSES_MAX: usize = 16;
-/// Longest cluster or node name: a DNS label (RFC 1035, section 2.3.4), because certificates carry it as one.
-pub const NAME_BYTES_MAX: usize = 63;
 /// Most messages in an accepted table.
 pub const ACCEPTED_MAX: usize = 4096;
 /// Most message lanes in one direction: lanes isolate receivers from each other, more add no throughput.

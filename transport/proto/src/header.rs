@@ -8,15 +8,12 @@ mod tests;
 
 use std::fmt;
 
-use odeon_message::{ActorKey, AskId, Failure, MessageId};
+use odeon_message::{ActorKey, AskId, Failure, MessageId, NAME_BYTES_MAX};
 
 use crate::{
     Field, FrameError, Purpose,
     bytes::ADDRESS_BYTES,
-    format::{
-        ACCEPTED_MAX, ALIGNMENT, CREDIT_TOTALS_MAX, HEADER_BYTES, NAME_BYTES_MAX, TEXT_BYTES_MAX,
-        VERSION,
-    },
+    format::{ACCEPTED_MAX, ALIGNMENT, CREDIT_TOTALS_MAX, HEADER_BYTES, TEXT_BYTES_MAX, VERSION},
 };
 
 /// A hello with two longest names and a full table.

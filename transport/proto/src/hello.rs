@@ -8,14 +8,14 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use odeon_message::{Fingerprint, Incarnation, MessageId, NodeId};
+use odeon_message::{Fingerprint, Incarnation, MessageId, NAME_BYTES_MAX, NodeId};
 
 use crate::{
     Body, ClusterName, FrameKind, NodeName, PayloadError,
     bytes::{ByteReader, put_socket_addr},
     format::{
         ACCEPTED_MAX, CREDIT_BYTES_DEFAULT, CREDIT_MESSAGES_DEFAULT, FRAME_BYTES_MAX_LEAST,
-        FRAME_BYTES_MAX_MOST, LANES_MAX, NAME_BYTES_MAX, REVISION,
+        FRAME_BYTES_MAX_MOST, LANES_MAX, REVISION,
     },
 };
 

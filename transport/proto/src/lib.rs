@@ -15,7 +15,6 @@ mod handshake;
 mod header;
 mod hello;
 mod lane;
-mod name;
 mod preamble;
 mod read;
 mod slab;
@@ -32,7 +31,8 @@ pub use handshake::{Admission, Handshake, HandshakeError, Known, Link, Step, Sur
 pub use header::{FrameKind, Header};
 pub use hello::{Accepted, AcceptedTable, Hello, InitialCredit, LocalHello, Revisions, Welcome};
 pub use lane::{LaneState, Position};
-pub use name::{ClusterName, NameError, NodeName};
 pub use preamble::{Preamble, PreambleError, Purpose};
 pub use read::{Frame, FrameLimits, FrameReader};
 pub use write::{FrameWriter, expire, write_body, write_empty};
+
+pub use odeon_message::{ClusterName, NameError, NodeName};

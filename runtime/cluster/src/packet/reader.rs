@@ -1,9 +1,6 @@
 //! A cursor over received bytes that never goes past their end.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    str,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use odeon_message::{Incarnation, NodeId};
 
@@ -75,7 +72,6 @@ impl<'a> Reader<'a> {
         let len = usize::from(self.u8()?);
         let (name, rest) = self.rest.split_at_checked(len).ok_or(PacketError::Truncated)?;
         self.rest = rest;
-        let name = str::from_utf8(name).map_err(|_| PacketError::Name)?;
-        NodeName::new(name).map_err(|_| PacketError::Name)
+        NodeName::from_bytes(name).map_err(|_| PacketError::Name)
     }
 }

@@ -7,11 +7,10 @@ use odeon_message::Incarnation;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::{NAME_BYTES_MAX, NodeName};
+use crate::NodeName;
 
 fn member() -> impl Strategy<Value = Member> + Clone {
-    let name = vec(prop::sample::select(b"abcXYZ019-_.".to_vec()), 1..=NAME_BYTES_MAX);
-    let name = name.prop_map(|bytes| NodeName::new(str::from_utf8(&bytes).unwrap()).unwrap());
+    let name = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?".prop_map(|name| NodeName::new(&name).unwrap());
     (name, any::<u64>(), any::<SocketAddr>())
         .prop_map(|(name, incarnation, addr)| Member::new(name, Incarnation(incarnation), addr))
 }
@@ -150,7 +149,7 @@ fn golden_bytes() {
 
 #[test]
 fn the_longest_header_leaves_room_for_seven_members() {
-    let name = NodeName::new(&"n".repeat(NAME_BYTES_MAX)).unwrap();
+    let name = NodeName::new(&"n".repeat(odeon_message::NAME_BYTES_MAX)).unwrap();
     let member = Member::new(name, Incarnation(u64::MAX), "[1::2]:3".parse().unwrap());
     let id = Identity(member);
     let mut packet = Vec::new();
@@ -162,4 +161,23 @@ fn the_longest_header_leaves_room_for_seven_members() {
         write_update(&mut packet, &foca::Member::alive(id.clone()));
     }
     assert!(packet.len() <= PACKET_BYTES_MAX, "{}", packet.len());
+}
+
+/// What no certificate can carry was a member's name here.
+#[test]
+fn a_name_that_is_no_dns_label_is_refused() {
+    let a = NodeName::new("a").unwrap();
+    let member = Member::new(a, Incarnation(1), "1.2.3.4:5".parse().unwrap());
+    let read = |name: &[u8]| {
+        let mut bytes = Vec::new();
+        write_identity(&mut bytes, &member);
+        bytes.truncate(bytes.len() - 2);
+        bytes.push(u8::try_from(name.len()).unwrap());
+        bytes.extend_from_slice(name);
+        super::identity(&mut Reader::new(&bytes))
+    };
+    assert!(read(b"a-1").is_ok());
+    for name in ["", "A", "a_b", "a.b", "-a", "a-", "ä", &"a".repeat(64)] {
+        assert!(matches!(read(name.as_bytes()), Err(PacketError::Name)), "{name}");
+    }
 }

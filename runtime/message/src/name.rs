@@ -1,14 +1,17 @@
 //! Names of clusters and nodes: DNS labels, because certificates carry them as such.
+//!
+//! What it is: the one rule for them, for whoever reads a name: from a person, a certificate, a handshake or a packet of
+//! gossip. What it is NOT: the names of actors, which are any text.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use odeon_message::NodeId;
-use thiserror::Error;
+use crate::NodeId;
 
-use crate::format::NAME_BYTES_MAX;
+/// Longest name of a cluster or a node, in bytes: that of a DNS label (RFC 1035, 2.3.4).
+pub const NAME_BYTES_MAX: usize = 63;
 
 /// Why a text is not a name.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
     /// Nothing, or too much.
@@ -48,7 +51,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks a text: 1 to 63 bytes of `a-z`, `0-9` and `-`, no `-` at either end (RFC 1035, 2.3.1).
@@ -60,7 +63,10 @@ macro_rules! name {
             }
 
             /// The same, from bytes of a peer.
-            pub(crate) fn from_bytes(text: &[u8]) -> Result<Self, NameError> {
+            ///
+            /// # Errors
+            /// As [`new`](Self::new).
+            pub fn from_bytes(text: &[u8]) -> Result<Self, NameError> {
                 check(text).map(|text| Self(text.into()))
             }
 
@@ -86,11 +92,11 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a cluster.
+    /// The name of a cluster. Cheap to clone.
     ClusterName
 }
 name! {
-    /// The name of a node, unique in its cluster.
+    /// The name of a node, unique in its cluster. Cheap to clone.
     NodeName
 }
 

@@ -40,8 +40,8 @@ pub use remote_node::{LookupError, RemoteName, RemoteNode};
 pub use odeon_actor::{
     Accepts, Actor, ActorRef, ActorSystem, Ask, ChildSpec, Context, DeclareError, ExitKind,
     ExitReason, ExportError, Handler, Identity as ActorIdentity, NameChange, NameChanges,
-    NameTaken, Reply, Restart, Shutdown, SpawnOptions, StartError, Supervisor, SupervisorSpec,
-    SystemConfig, SystemStats, Tell, Terminated,
+    NameState, NameTaken, Reply, Restart, Shutdown, SpawnOptions, StartError, Supervisor,
+    SupervisorSpec, SystemConfig, SystemStats, Tell, Terminated,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;

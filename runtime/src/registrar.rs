@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use odeon_actor::{
-    Actor, ActorRef, Context, Handler, Identity, NameChange, NameChanges, StartError, Terminated,
+    Actor, ActorRef, ActorSystem, Context, Handler, Identity, NameChanges, NameState, StartError,
+    Terminated,
 };
 use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
@@ -26,8 +27,28 @@ const NAME_BYTES_MAX: usize = 256;
 /// The id of the registrar's type.
 const TYPE: &str = "odeon/Registrar";
 
+/// Who has a name, and as of when. An answer and a change travel in different lanes: the greater incarnation and version
+/// is the later one.
+#[data]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holding {
+    pub(crate) holder: Option<Address>,
+    /// The life of the node.
+    pub(crate) incarnation: Incarnation,
+    /// How many changes of names there had been in this life.
+    pub(crate) version: u64,
+}
+
+impl Holding {
+    pub(crate) fn of(system: &ActorSystem, state: &NameState) -> Self {
+        // An actor that no other node can reach is as good as none to the asker.
+        let holder = state.holder.as_ref().and_then(|holder| holder.address().ok());
+        Self { holder, incarnation: system.incarnation(), version: state.version }
+    }
+}
+
 /// Who has this name?
-#[message(id = "odeon/Lookup", reply = Option<Address>)]
+#[message(id = "odeon/Lookup", reply = Holding)]
 pub(crate) struct Lookup {
     pub(crate) name: String,
 }
@@ -73,7 +94,7 @@ impl Registrar {
             ctx.system().subscribe(&follow.name).map_err(|error| refused(error.to_string()))?;
         let task = self
             .tasks
-            .spawn(tell_changes(changes, follow.follower.clone()))
+            .spawn(tell_changes(ctx.system().clone(), changes, follow.follower.clone()))
             .ok_or_else(|| refused("the node is stopping".to_owned()))?;
         ctx.watch(&follow.follower);
         self.following.insert(follow.follower.identity(), task);
@@ -96,9 +117,8 @@ impl Actor for Registrar {
 }
 
 impl Handler<Lookup> for Registrar {
-    async fn handle(&mut self, lookup: Lookup, ctx: &mut Context<Self>) -> Option<Address> {
-        // An actor that no other node can reach is as good as none to the asker.
-        ctx.system().lookup_any(&lookup.name)?.address().ok()
+    async fn handle(&mut self, lookup: Lookup, ctx: &mut Context<Self>) -> Holding {
+        Holding::of(ctx.system(), &ctx.system().name_state(&lookup.name))
     }
 }
 
@@ -113,13 +133,10 @@ impl Handler<Follow> for Registrar {
 }
 
 /// Tells a follower every change of a name, in order; a follower that cannot be told hears it when it asks again.
-async fn tell_changes(mut changes: NameChanges, follower: ActorRef<Follower>) {
-    while let Some(change) = changes.next().await {
-        let holder = match change {
-            NameChange::Registered(actor) => actor.address().ok(),
-            NameChange::Free => None,
-        };
-        if let Err(error) = follower.tell(NameIs { holder }).await {
+async fn tell_changes(system: ActorSystem, mut changes: NameChanges, follower: ActorRef<Follower>) {
+    while let Some(state) = changes.next_state().await {
+        let name = NameIs { holding: Holding::of(&system, &state) };
+        if let Err(error) = follower.tell(name).await {
             tracing::debug!(%error, "a follower was not told of a name");
         }
     }
@@ -128,5 +145,5 @@ async fn tell_changes(mut changes: NameChanges, follower: ActorRef<Follower>) {
 /// The name has this holder now.
 #[message(id = "odeon/NameIs")]
 pub(crate) struct NameIs {
-    pub(crate) holder: Option<Address>,
+    pub(crate) holding: Holding,
 }

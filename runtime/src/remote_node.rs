@@ -6,15 +6,15 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-use odeon_actor::{Actor, ActorRef, ActorSystem, NameChange, NameChanges, SpawnOptions};
+use odeon_actor::{Actor, ActorRef, ActorSystem, NameChanges, SpawnOptions};
 use odeon_message::{ActorTypeId, Address, AskError, Certainty};
 use tokio::sync::watch;
 
 use crate::{
     directory::{Member, MemberEvent, Members},
-    follower::{Follower, set},
+    follower::{Follower, Known, learn, lost},
     node::Node,
-    registrar::{Follow, Lookup, Registrar},
+    registrar::{Follow, Holding, Lookup, Registrar},
     tasks::TaskHandle,
 };
 
@@ -92,7 +92,7 @@ impl RemoteNode {
         let system = self.node.system();
         let registrar = registrar(system, &member);
         let answer = registrar.ask(Lookup { name: name.to_owned() }).await;
-        match answer.map_err(|error| self.no_answer(&error))? {
+        match answer.map_err(|error| self.no_answer(&error))?.holder {
             Some(holder) if holder.actor_type != actor_type => {
                 Err(LookupError::OtherType { name: name.to_owned(), node: self.name.clone() })
             }
@@ -112,21 +112,23 @@ impl RemoteNode {
     pub async fn follow<A: Actor>(&self, name: &str) -> Result<RemoteName<A>, LookupError> {
         let actor_type = type_of::<A>()?;
         let system = self.node.system().clone();
-        let (sender, holder) = watch::channel(None);
+        let (sender, known) = watch::channel(Known::default());
         let follower = system
             .spawn::<Follower>(sender.clone(), SpawnOptions::default())
             .await
             .map_err(|_| LookupError::Stopped)?;
         let task = if self.name == self.node.name() {
             let changes = system.subscribe(name).map_err(|_| LookupError::Stopped);
-            changes.map(|changes| self.node.tasks().spawn(follow_here(changes, sender)))
+            changes.map(|changes| {
+                self.node.tasks().spawn(follow_here(system.clone(), changes, sender))
+            })
         } else {
             let following = Following {
                 system: system.clone(),
                 members: self.node.members(),
                 node: self.name.clone(),
                 name: name.to_owned(),
-                holder: sender,
+                known: sender,
                 follower: follower.clone(),
             };
             Ok(self.node.tasks().spawn(following.run()))
@@ -135,7 +137,7 @@ impl RemoteNode {
             follower.stop();
             return Err(LookupError::Stopped);
         };
-        Ok(RemoteName { system, holder, actor_type, follower, _task: task, actor: PhantomData })
+        Ok(RemoteName { system, known, actor_type, follower, _task: task, actor: PhantomData })
     }
 
     fn no_answer(&self, error: &AskError<std::convert::Infallible>) -> LookupError {
@@ -144,12 +146,9 @@ impl RemoteNode {
 }
 
 /// Follows a name of this node itself.
-async fn follow_here(mut changes: NameChanges, holder: watch::Sender<Option<Address>>) {
-    while let Some(change) = changes.next().await {
-        match change {
-            NameChange::Registered(actor) => set(&holder, actor.address().ok()),
-            NameChange::Free => set(&holder, None),
-        }
+async fn follow_here(system: ActorSystem, mut changes: NameChanges, known: watch::Sender<Known>) {
+    while let Some(state) = changes.next_state().await {
+        learn(&known, Holding::of(&system, &state));
     }
 }
 
@@ -164,7 +163,7 @@ fn registrar(system: &ActorSystem, member: &Member) -> ActorRef<Registrar> {
 /// Who holds a name on another node, as it changes; from [`RemoteNode::follow`].
 pub struct RemoteName<A: Actor> {
     system: ActorSystem,
-    holder: watch::Receiver<Option<Address>>,
+    known: watch::Receiver<Known>,
     actor_type: ActorTypeId,
     follower: ActorRef<Follower>,
     _task: TaskHandle,
@@ -175,7 +174,8 @@ impl<A: Actor> RemoteName<A> {
     /// The holder now: `None` while nobody holds the name, the holder is of another type, or the node is away.
     #[must_use]
     pub fn current(&self) -> Option<ActorRef<A>> {
-        self.reference(*self.holder.borrow())
+        let holder = self.known.borrow().holder;
+        self.reference(holder)
     }
 
     /// Waits for the next change; a slow reader sees the latest holder only.
@@ -184,10 +184,10 @@ impl<A: Actor> RemoteName<A> {
     /// Nothing is lost.
     pub async fn changed(&mut self) -> Option<ActorRef<A>> {
         // The sender lives as long as the follower, which ends with this value or with the node.
-        if self.holder.changed().await.is_err() {
+        if self.known.changed().await.is_err() {
             return None;
         }
-        let holder = *self.holder.borrow_and_update();
+        let holder = self.known.borrow_and_update().holder;
         self.reference(holder)
     }
 
@@ -198,8 +198,8 @@ impl<A: Actor> RemoteName<A> {
     pub async fn held(&mut self) -> Option<ActorRef<A>> {
         let actor_type = self.actor_type;
         let of_type =
-            |holder: &Option<Address>| holder.is_some_and(|holder| holder.actor_type == actor_type);
-        let holder = *self.holder.wait_for(of_type).await.ok()?;
+            |known: &Known| known.holder.is_some_and(|holder| holder.actor_type == actor_type);
+        let holder = self.known.wait_for(of_type).await.ok()?.holder;
         self.reference(holder)
     }
 
@@ -221,7 +221,7 @@ struct Following {
     members: Members,
     node: String,
     name: String,
-    holder: watch::Sender<Option<Address>>,
+    known: watch::Sender<Known>,
     follower: ActorRef<Follower>,
 }
 
@@ -264,7 +264,7 @@ impl Following {
             MemberEvent::Up(member) if member.name == self.node => *there = Some(member),
             MemberEvent::Down { member, .. } if there.as_ref() == Some(&member) => {
                 *there = None;
-                set(&self.holder, None);
+                lost(&self.known, member.incarnation);
                 return false;
             }
             _ => {}
@@ -297,8 +297,8 @@ impl Following {
                     }
                 }
                 () = tokio::time::sleep(REFRESH_EVERY) => {
-                    if let Ok(holder) = registrar.ask(Lookup { name: self.name.clone() }).await {
-                        set(&self.holder, holder);
+                    if let Ok(holding) = registrar.ask(Lookup { name: self.name.clone() }).await {
+                        learn(&self.known, holding);
                     }
                 }
             }

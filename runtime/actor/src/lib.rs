@@ -69,7 +69,7 @@ pub use exit::{ExitKind, ExitReason, StartError};
 pub use group::{Broadcast, Group, GroupError, Routed};
 pub use probe::{Probe, ProbeActor};
 pub use recipient::{Recipient, RecipientAsk, RecipientTell};
-pub use registry::{AnyRef, NameChange, NameChanges, NameTaken};
+pub use registry::{AnyRef, NameChange, NameChanges, NameState, NameTaken};
 pub use remote::{
     Inbound, Parcel, Refused, RemoteAnswer, Remotes, ReplyPath, ReplyTo, RoomWaiter, Route,
     TerminatedSink,

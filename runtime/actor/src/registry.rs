@@ -98,9 +98,18 @@ pub enum NameChange {
     Free,
 }
 
+/// Who has a name, and as of when. The same name's states are ordered by their versions, however they were asked for.
+#[derive(Clone, Debug)]
+pub struct NameState {
+    /// Who has it.
+    pub holder: Option<AnyRef>,
+    /// How many changes of names there had been on this node.
+    pub version: u64,
+}
+
 /// A subscription to one name.
 pub struct NameChanges {
-    receiver: watch::Receiver<Option<AnyRef>>,
+    receiver: watch::Receiver<NameState>,
 }
 
 impl NameChanges {
@@ -109,26 +118,43 @@ impl NameChanges {
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn next(&mut self) -> Option<NameChange> {
-        self.receiver.changed().await.ok()?;
-        let holder = self.receiver.borrow_and_update().clone();
+        let NameState { holder, .. } = self.next_state().await?;
         Some(holder.map_or(NameChange::Free, NameChange::Registered))
+    }
+
+    /// As [`next`](Self::next), with the version of the state.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn next_state(&mut self) -> Option<NameState> {
+        self.receiver.changed().await.ok()?;
+        Some(self.receiver.borrow_and_update().clone())
     }
 }
 
 #[derive(Default)]
 struct Names {
     holders: BTreeMap<Box<str>, CellPtr>,
-    subscribers: BTreeMap<Box<str>, watch::Sender<Option<AnyRef>>>,
+    subscribers: BTreeMap<Box<str>, watch::Sender<NameState>>,
+    /// How many changes there were.
+    version: u64,
 }
 
 impl Names {
+    fn state(&self, name: &str) -> NameState {
+        let holder = self.holders.get(name).cloned().map(AnyRef);
+        NameState { holder, version: self.version }
+    }
+
+    /// The name has changed.
     fn announce(&mut self, name: &str) {
+        self.version += 1;
         let Some(sender) = self.subscribers.get(name) else { return };
         if sender.is_closed() {
             self.subscribers.remove(name);
             return;
         }
-        sender.send_replace(self.holders.get(name).cloned().map(AnyRef));
+        sender.send_replace(self.state(name));
     }
 }
 
@@ -178,6 +204,10 @@ impl Registry {
         self.lock().holders.get(name).cloned()
     }
 
+    pub(crate) fn state(&self, name: &str) -> NameState {
+        self.lock().state(name)
+    }
+
     /// Frees the names that still belong to `cell`.
     pub(crate) fn free(&self, cell: &CellPtr, freed: &[Box<str>]) {
         if freed.is_empty() {
@@ -203,9 +233,9 @@ impl Registry {
                 return Err(NameTaken::Full { max: self.names_max });
             }
         }
-        let holder = names.holders.get(name).cloned().map(AnyRef);
+        let state = names.state(name);
         let sender =
-            names.subscribers.entry(name.into()).or_insert_with(|| watch::Sender::new(holder));
+            names.subscribers.entry(name.into()).or_insert_with(|| watch::Sender::new(state));
         let mut receiver = sender.subscribe();
         // The present state counts as the first change.
         receiver.mark_changed();

@@ -29,7 +29,7 @@ use failures::Failures;
 
 use crate::{
     Accepted, Actor, ActorRef, AnyRef, DeclareError, ExportError, Group, GroupError, NameChanges,
-    NameTaken, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
+    NameState, NameTaken, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
     accepts::Declared,
     group::Groups,
     host,
@@ -271,6 +271,12 @@ impl ActorSystem {
     /// When the group of this name has members of another type, or there are too many groups.
     pub fn group<A: Actor>(&self, name: &str) -> Result<Group<A>, GroupError> {
         self.inner.groups.named(name)
+    }
+
+    /// Who has this name on this node, and as of which change of names: for whoever hears of it on more than one way.
+    #[must_use]
+    pub fn name_state(&self, name: &str) -> NameState {
+        self.inner.registry.state(name)
     }
 
     /// Follows a name on this node: who has it now, then each change.

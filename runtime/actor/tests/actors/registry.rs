@@ -69,3 +69,21 @@ fn a_subscription_sees_the_present_and_each_change() {
         assert_eq!(next(&mut fourth).await, None);
     });
 }
+
+#[test]
+fn later_states_of_a_name_have_greater_versions_on_every_way() {
+    on_one_thread(1, |system| async move {
+        let mut changes = system.subscribe("till").unwrap();
+        let free = changes.next_state().await.unwrap();
+        let till = named(&system, "till").await;
+        let held = changes.next_state().await.unwrap();
+        assert!(free.holder.is_none() && held.holder.is_some() && held.version > free.version);
+        let _other = named(&system, "other").await;
+        let asked = system.name_state("till");
+        assert!(asked.holder.is_some() && asked.version >= held.version);
+        till.stop();
+        let freed = changes.next_state().await.unwrap();
+        assert!(freed.holder.is_none() && freed.version > asked.version);
+        assert_eq!(system.name_state("till").version, freed.version);
+    });
+}

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::{
     cancels::Cancels,
     frames,
-    membership::{News, Newsfeed},
+    newsfeed::{News, Newsfeed},
     outbound::Outbound,
 };
 

@@ -10,7 +10,7 @@ use odeon_env::Env;
 use odeon_transport::Transport;
 use tokio::time::Instant;
 
-use crate::{directory::Directory, membership::Newsfeed, phase::Phases};
+use crate::{directory::Directory, newsfeed::Newsfeed, phase::Phases};
 
 /// First pause between two rounds of knocking; doubled up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(100);

@@ -23,6 +23,7 @@ mod heart;
 mod inbound;
 mod join;
 mod membership;
+mod newsfeed;
 mod node;
 mod outbound;
 mod phase;

@@ -1,83 +1,22 @@
 //! The membership hall: drives `odeon-cluster` with what the transport hears, and does what it decides.
 //!
-//! What it is: one task on the endpoint's thread that owns the state machine, its timer and its queue of news. What
-//! it is NOT: the protocol. News come from `inbound.rs`; effects go to the transport, to the directory that everyone
+//! What it is: one task on the endpoint's thread that owns the state machine and its timer. What it is NOT: the
+//! protocol. News come from `inbound.rs` by way of `newsfeed.rs`; effects go to the transport, to the directory that everyone
 //! reads, and to the actor system, whose watchers learn of lost nodes here.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{rc::Rc, sync::Arc};
 
-use bytes::Bytes;
 use odeon_actor::ActorSystem;
 use odeon_cluster::{Effect, Event, Membership};
 use odeon_env::{Observed, Observer};
-use odeon_message::Incarnation;
 use odeon_transport::{Association, PeerId, Transport};
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     directory::{Directory, DownReason, Member},
+    newsfeed::{News, Newsfeed},
     phase::Phases,
 };
-
-/// Most news that wait for the membership task; more are dropped and counted. Gossip is lossy by nature, and the
-/// task runs on the thread that fills the queue, so only a burst within one poll can reach it.
-const NEWS_MAX: usize = 4096;
-
-/// Something that the membership should know.
-pub(crate) enum News {
-    /// A handshake with this peer is done.
-    Contact(Arc<Association>),
-    /// A gossip datagram.
-    Gossip { from: PeerId, bytes: Bytes },
-    /// Nobody listens there.
-    Unreachable(SocketAddr),
-    /// The connection to that peer is gone.
-    ConnectionLost(PeerId),
-    /// A peer knows a later life of this node, or holds this one for dead.
-    Outdated(Incarnation),
-    /// A dial was refused or not answered.
-    Refused { addr: SocketAddr, reason: String },
-    /// Say goodbye.
-    Leave,
-}
-
-/// The queue between the transport's callbacks and the membership task; both live on one thread.
-#[derive(Default)]
-pub(crate) struct Newsfeed {
-    queue: RefCell<VecDeque<News>>,
-    dropped: Cell<u64>,
-    arrived: Notify,
-    /// The last refusal, for whoever asks why the node is alone.
-    refusal: RefCell<Option<(SocketAddr, String)>>,
-}
-
-impl Newsfeed {
-    pub(crate) fn push(&self, news: News) {
-        if let News::Refused { addr, reason } = &news {
-            tracing::debug!(%addr, %reason, "refused");
-            *self.refusal.borrow_mut() = Some((*addr, reason.clone()));
-            return;
-        }
-        let mut queue = self.queue.borrow_mut();
-        if queue.len() < NEWS_MAX {
-            queue.push_back(news);
-            self.arrived.notify_one();
-        } else {
-            self.dropped.set(self.dropped.get() + 1);
-        }
-    }
-
-    /// Why the last dial did not succeed.
-    pub(crate) fn refusal(&self) -> Option<(SocketAddr, String)> {
-        self.refusal.borrow().clone()
-    }
-}
 
 /// The membership of one node, in motion.
 pub(crate) struct MembershipHall {
@@ -106,7 +45,7 @@ impl MembershipHall {
             };
             tokio::select! {
                 biased;
-                () = news.arrived.notified() => self.read_news(),
+                () = news.arrived() => self.read_news(),
                 () = timer => {
                     self.observe(Observed::TimerFired { timer: "membership" });
                     self.step(Event::Tick);
@@ -117,7 +56,7 @@ impl MembershipHall {
 
     fn read_news(&mut self) {
         // Bounded by the queue: what arrives meanwhile is read too, before anything else runs.
-        while let Some(news) = self.next_news() {
+        while let Some(news) = self.news.pop() {
             match news {
                 News::Contact(peer) => self.contact(&peer),
                 News::Gossip { from, bytes } => {
@@ -132,10 +71,6 @@ impl MembershipHall {
                 News::Refused { .. } => {}
             }
         }
-    }
-
-    fn next_news(&self) -> Option<News> {
-        self.news.queue.borrow_mut().pop_front()
     }
 
     fn contact(&mut self, peer: &Association) {

@@ -1,0 +1,214 @@
+//! The queue between the transport's callbacks and the membership task; both live on one thread.
+//!
+//! What it is: news in the order in which they came, of which only those may be dropped that repeat themselves. What it
+//! is NOT: what the membership makes of them (`membership.rs`). Filled by `inbound.rs` and the heart.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use odeon_message::Incarnation;
+use odeon_transport::{Association, PeerId};
+use tokio::sync::Notify;
+
+/// Most news that repeat themselves, gossip and unreachable addresses, that wait for the membership task; more are
+/// dropped and counted. The task runs on the thread that fills the queue, so only a burst within one poll can reach it.
+///
+/// All others are never dropped and bounded by what they are about: one contact and one loss a peer, of which there are
+/// `peers_max`, the latest of each; one life of this node, the greatest; one goodbye.
+const NEWS_MAX: usize = 4096;
+
+/// Something that the membership should know.
+pub(crate) enum News {
+    /// A handshake with this peer is done.
+    Contact(Arc<Association>),
+    /// A gossip datagram.
+    Gossip { from: PeerId, bytes: Bytes },
+    /// Nobody listens there.
+    Unreachable(SocketAddr),
+    /// The connection to that peer is gone.
+    ConnectionLost(PeerId),
+    /// A peer knows a later life of this node, or holds this one for dead.
+    Outdated(Incarnation),
+    /// A dial was refused or not answered.
+    Refused { addr: SocketAddr, reason: String },
+    /// Say goodbye.
+    Leave,
+}
+
+/// What news are about that replace earlier ones of their kind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum About {
+    Contact(PeerId),
+    Loss(PeerId),
+    OwnLife,
+    Goodbye,
+}
+
+impl News {
+    /// What they are about; `None` for those that repeat themselves.
+    fn about(&self) -> Option<About> {
+        match self {
+            Self::Contact(peer) => Some(About::Contact(peer.peer().id)),
+            Self::ConnectionLost(peer) => Some(About::Loss(*peer)),
+            Self::Outdated(_) => Some(About::OwnLife),
+            Self::Leave => Some(About::Goodbye),
+            Self::Gossip { .. } | Self::Unreachable(_) | Self::Refused { .. } => None,
+        }
+    }
+}
+
+/// What waits, by arrival.
+#[derive(Default)]
+struct Waiting {
+    arrivals: u64,
+    news: BTreeMap<u64, News>,
+    /// Where the latest of each kind that is not dropped stands.
+    kept: BTreeMap<About, u64>,
+}
+
+impl Waiting {
+    /// Appends news; `false` if they were dropped.
+    fn push(&mut self, mut news: News) -> bool {
+        let about = news.about();
+        let repeating = self.news.len() - self.kept.len();
+        if about.is_none() && repeating >= NEWS_MAX {
+            return false;
+        }
+        self.arrivals += 1;
+        if let Some(about) = about
+            && let Some(earlier) = self.kept.insert(about, self.arrivals)
+        {
+            let earlier = self.news.remove(&earlier);
+            if let (News::Outdated(known), Some(News::Outdated(before))) = (&mut news, earlier) {
+                *known = before.max(*known);
+            }
+        }
+        self.news.insert(self.arrivals, news);
+        true
+    }
+
+    fn pop(&mut self) -> Option<News> {
+        let (_, news) = self.news.pop_first()?;
+        if let Some(about) = news.about() {
+            self.kept.remove(&about);
+        }
+        Some(news)
+    }
+}
+
+/// The queue.
+#[derive(Default)]
+pub(crate) struct Newsfeed {
+    waiting: RefCell<Waiting>,
+    dropped: Cell<u64>,
+    arrived: Notify,
+    /// The last refusal, for whoever asks why the node is alone.
+    refusal: RefCell<Option<(SocketAddr, String)>>,
+}
+
+impl Newsfeed {
+    pub(crate) fn push(&self, news: News) {
+        if let News::Refused { addr, reason } = &news {
+            tracing::debug!(%addr, %reason, "refused");
+            *self.refusal.borrow_mut() = Some((*addr, reason.clone()));
+            return;
+        }
+        if self.waiting.borrow_mut().push(news) {
+            self.arrived.notify_one();
+        } else {
+            self.dropped.set(self.dropped.get() + 1);
+        }
+    }
+
+    /// The oldest news.
+    pub(crate) fn pop(&self) -> Option<News> {
+        self.waiting.borrow_mut().pop()
+    }
+
+    /// Completes once there are news; one task waits.
+    pub(crate) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Why the last dial did not succeed.
+    pub(crate) fn refusal(&self) -> Option<(SocketAddr, String)> {
+        self.refusal.borrow().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odeon_message::NodeId;
+
+    use super::*;
+
+    fn peer(number: u64) -> PeerId {
+        PeerId { node: NodeId(number), incarnation: Incarnation(1) }
+    }
+
+    fn gossip() -> News {
+        News::Gossip { from: peer(1), bytes: Bytes::new() }
+    }
+
+    fn take(news: &Newsfeed) -> Vec<News> {
+        std::iter::from_fn(|| news.pop()).collect()
+    }
+
+    /// The bound was for all news, and a burst of gossip swallowed the loss of a connection, or the goodbye.
+    #[test]
+    fn a_burst_of_gossip_takes_no_other_news_away() {
+        let news = Newsfeed::default();
+        (0..NEWS_MAX + 10).for_each(|_| news.push(gossip()));
+        news.push(News::Unreachable(SocketAddr::from(([10, 0, 0, 1], 1))));
+        assert_eq!(news.dropped.get(), 11);
+        news.push(News::ConnectionLost(peer(1)));
+        news.push(News::Outdated(Incarnation(5)));
+        news.push(News::Leave);
+        assert_eq!(news.dropped.get(), 11);
+        let taken = take(&news);
+        assert_eq!(taken.len(), NEWS_MAX + 3);
+        assert!(matches!(
+            taken[NEWS_MAX..],
+            [News::ConnectionLost(_), News::Outdated(_), News::Leave]
+        ));
+        news.push(gossip());
+        assert_eq!(take(&news).len(), 1, "there is room again");
+    }
+
+    #[test]
+    fn what_is_never_dropped_is_kept_once() {
+        let news = Newsfeed::default();
+        for _ in 0..100 {
+            (0..10).for_each(|number| news.push(News::ConnectionLost(peer(number))));
+            [3, 7, 5].into_iter().for_each(|life| news.push(News::Outdated(Incarnation(life))));
+            news.push(News::Leave);
+        }
+        let taken = take(&news);
+        assert_eq!(taken.len(), 12);
+        assert!(matches!(taken[10..], [News::Outdated(Incarnation(7)), News::Leave]));
+        assert!(news.waiting.borrow().kept.is_empty());
+    }
+
+    #[test]
+    fn the_latest_of_a_kind_stands_in_its_own_place() {
+        let news = Newsfeed::default();
+        news.push(News::ConnectionLost(peer(1)));
+        news.push(gossip());
+        news.push(News::ConnectionLost(peer(2)));
+        news.push(News::ConnectionLost(peer(1)));
+        let taken = take(&news);
+        assert!(matches!(
+            taken[..],
+            [
+                News::Gossip { .. },
+                News::ConnectionLost(PeerId { node: NodeId(2), .. }),
+                News::ConnectionLost(PeerId { node: NodeId(1), .. })
+            ]
+        ));
+    }
+}

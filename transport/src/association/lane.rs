@@ -310,6 +310,11 @@ impl Lane {
     }
 
     /// Sees to it that an ask will not run; true if it never left and never will in a form that runs.
+    ///
+    /// The frame is found by a walk under the lane's lock: over the pieces, some eighty in a full lane, then over the
+    /// headers of one, at most `batch_bytes_max` of them by bytes: 2,400 of the shortest asks, and as long as one write.
+    /// Only an ask that is given up before it was handed pays for it. An index would cost every ask, and its memory, to
+    /// make a rare thing fast.
     pub(crate) fn withdraw(&self, position: Position) -> bool {
         let mut guard = self.lock();
         let inner = &mut *guard;

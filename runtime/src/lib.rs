@@ -40,9 +40,10 @@ pub use remote_node::{LookupError, RemoteName, RemoteNode};
 
 pub use odeon_actor::{
     Accepts, Actor, ActorRef, ActorSystem, Ask, ChildSpec, Context, DeclareError, ExitKind,
-    ExitReason, ExportError, Handler, Identity as ActorIdentity, NameChange, NameChanges,
-    NameState, NameTaken, Reply, Restart, Shutdown, SpawnOptions, StartError, Supervisor,
-    SupervisorSpec, SystemConfig, SystemStats, Tell, Terminated,
+    ExitReason, ExportError, Handler, Identity as ActorIdentity, MissedTicks, NameChange,
+    NameChanges, NameState, NameTaken, Reply, Restart, Shutdown, SourcesFull, SpawnOptions,
+    StartError, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, TaskEnded,
+    TaskError, TaskHandle, Tell, Terminated, spawn,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;

@@ -110,7 +110,7 @@ impl CellHead {
     }
 
     /// Signals all children, the last first: those to be ended at once are, the others get `bits`.
-    pub(crate) fn signal_children(&self, bits: u8) {
+    pub(crate) fn signal_children(&self, bits: u16) {
         let children = self.if_bonds(|bonds| {
             let children = bonds.children.values();
             children.map(|child| (child.cell.clone(), child.shutdown)).collect::<Vec<_>>()

@@ -13,7 +13,7 @@ use std::{
     ptr::{self, NonNull},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, Ordering},
     },
     task::{RawWaker, RawWakerVTable, Waker},
 };
@@ -30,32 +30,36 @@ use crate::{
 
 /// What others want from an actor: bits that are set from any thread and taken in the actor's turn.
 #[derive(Default)]
-pub(crate) struct Signals(AtomicU8);
+pub(crate) struct Signals(AtomicU16);
 
 impl Signals {
     /// Stop for good after the current handler.
-    pub(crate) const STOP: u8 = 1;
+    pub(crate) const STOP: u16 = 1;
     /// End now, in the middle of a handler if need be.
-    pub(crate) const KILL: u8 = 2;
+    pub(crate) const KILL: u16 = 2;
     /// The actor ends by itself; its supervisor decides what then.
-    pub(crate) const LEAVE: u8 = 4;
+    pub(crate) const LEAVE: u16 = 4;
     /// The supervisor's verdict: start again.
-    pub(crate) const RESTART: u8 = 8;
+    pub(crate) const RESTART: u16 = 8;
     /// The supervisor's verdict: let it end.
-    pub(crate) const RELEASE: u8 = 16;
+    pub(crate) const RELEASE: u16 = 16;
     /// There is something in the system lane.
-    pub(crate) const LANE: u8 = 32;
+    pub(crate) const LANE: u16 = 32;
+    /// A source was woken, or an item of one waits.
+    pub(crate) const SOURCES: u16 = 256;
+    /// An item of a source was handed out: the source goes on after the next message.
+    pub(crate) const OWED: u16 = 512;
 
-    pub(crate) fn any(&self) -> u8 {
+    pub(crate) fn any(&self) -> u16 {
         self.0.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set(&self, bits: u8) {
+    pub(crate) fn set(&self, bits: u16) {
         self.0.fetch_or(bits, Ordering::AcqRel);
     }
 
     /// Takes those of `bits` that are set.
-    pub(crate) fn take(&self, bits: u8) -> u8 {
+    pub(crate) fn take(&self, bits: u16) -> u16 {
         self.0.fetch_and(!bits, Ordering::AcqRel) & bits
     }
 }
@@ -233,7 +237,7 @@ impl CellPtr {
     }
 
     /// Sets signals and lets the actor see them.
-    pub(crate) fn signal(&self, bits: u8) {
+    pub(crate) fn signal(&self, bits: u16) {
         self.signals.set(bits);
         self.schedule();
     }

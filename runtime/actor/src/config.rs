@@ -26,6 +26,11 @@ pub struct SystemConfig {
     /// Asks of this node that may wait for answers from other nodes at one time; further ones wait in line, in order,
     /// until their deadline. Default 65,536: at about 100 bytes each the table stays below 10 MB. At least 1.
     pub remote_asks_max: u32,
+    /// Timers, piped futures and streams that one actor may have at a time; a further one is refused. Default 1,024: what
+    /// has more is several actors.
+    pub sources_max: u32,
+    /// Tasks of [`spawn`](crate::spawn) that may run on one worker; as many more may wait to begin. Default 65,536.
+    pub tasks_max: u32,
     /// How long an ask waits that sets no time of its own. Default 5 s.
     pub ask_within: Duration,
     /// How long a tell waits for room that sets no time of its own. Default 5 s.
@@ -55,6 +60,8 @@ impl Default for SystemConfig {
             network_watches_max: 1 << 16,
             peer_watches_max: 1 << 18,
             remote_asks_max: 1 << 16,
+            sources_max: 1024,
+            tasks_max: 1 << 16,
             ask_within: Duration::from_secs(5),
             tell_within: Duration::from_secs(5),
             groups_max: 4096,

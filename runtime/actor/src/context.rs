@@ -82,6 +82,10 @@ impl<A: Actor> Context<A> {
         spawn::spawn(worker, args, options, Some(parent))
     }
 
+    pub(crate) fn cell(&self) -> &Arc<ActorCell<A>> {
+        &self.cell
+    }
+
     pub(crate) fn own_cell(&self) -> CellPtr {
         CellPtr::new(self.cell.clone())
     }

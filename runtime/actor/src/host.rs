@@ -12,19 +12,24 @@ use std::{
 
 use actix::{ActorContext, ActorFuture, ActorState, AsyncContext};
 
-use crate::worker::Worker;
+use tokio::task::JoinSet;
+
+use crate::{tasks::TaskOwner, worker::Worker};
 
 /// The actix side of one worker.
 struct Host {
-    worker: Option<Arc<Worker>>,
+    worker: Option<(Arc<Worker>, TaskOwner)>,
 }
 
 impl actix::Actor for Host {
     type Context = actix::Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if let Some(worker) = self.worker.take() {
-            ctx.spawn(Drain { worker });
+        if let Some((worker, owner)) = self.worker.take() {
+            // A task of its own, so that what wakes it does not wake the worker.
+            let mut tasks = JoinSet::new();
+            tasks.spawn_local(owner.run());
+            ctx.spawn(Drain { worker, quits: false, tasks });
         }
     }
 }
@@ -32,20 +37,24 @@ impl actix::Actor for Host {
 impl Drop for Host {
     fn drop(&mut self) {
         // Never started: its thread was gone at once.
-        if let Some(worker) = self.worker.take() {
+        if let Some((worker, _)) = self.worker.take() {
             worker.close();
         }
     }
 }
 
-/// Starts an actix actor that hosts `worker` on the present `LocalSet` or arbiter.
-pub(crate) fn start(worker: Arc<Worker>) {
-    actix::Actor::start(Host { worker: Some(worker) });
+/// Starts an actix actor that hosts `worker` and its tasks on the present `LocalSet` or arbiter.
+pub(crate) fn start(worker: Arc<Worker>, tasks: TaskOwner) {
+    actix::Actor::start(Host { worker: Some((worker, tasks)) });
 }
 
-/// Runs the worker; when it is dropped, the worker's actors end.
+/// Runs the worker, then ends its tasks; when it is dropped, the worker's actors end, and its tasks with them.
 struct Drain {
     worker: Arc<Worker>,
+    /// The worker is done, and its tasks are ending.
+    quits: bool,
+    /// The owner of its tasks.
+    tasks: JoinSet<()>,
 }
 
 impl ActorFuture<Host> for Drain {
@@ -61,14 +70,23 @@ impl ActorFuture<Host> for Drain {
         if ctx.state() != ActorState::Running || self.worker.system().has_crashed() {
             return Poll::Pending;
         }
-        let worker = &*self.worker;
-        let done =
-            pin!(tokio::task::coop::unconstrained(std::future::poll_fn(|cx| worker.poll(cx))));
-        if done.poll(task).is_ready() {
-            ctx.stop();
-            return Poll::Ready(());
+        let Self { worker, quits, tasks } = self.get_mut();
+        if !*quits {
+            let done =
+                pin!(tokio::task::coop::unconstrained(std::future::poll_fn(|cx| worker.poll(cx))));
+            if done.poll(task).is_pending() {
+                return Poll::Pending;
+            }
+            worker.tasks().end();
+            *quits = true;
         }
-        Poll::Pending
+        while let Some(ended) = std::task::ready!(tasks.poll_join_next(task)) {
+            if let Err(error) = ended {
+                tracing::error!(%error, "the owner of a worker's tasks ended");
+            }
+        }
+        ctx.stop();
+        Poll::Ready(())
     }
 }
 

@@ -5,13 +5,14 @@
 //! once a turn, and judged in `ending.rs`. What it is NOT: a task or a queue; the worker calls it (`worker.rs`).
 #![expect(unsafe_code, reason = "handlers borrow the actor from its cell while the worker goes on")]
 
+mod aside;
 mod ending;
 mod reaping;
 mod starting;
 mod steps;
 
 use std::{
-    cell::{Cell, RefCell, UnsafeCell},
+    cell::{Cell, OnceCell, RefCell, UnsafeCell},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
 };
@@ -21,7 +22,8 @@ use tokio::sync::oneshot;
 
 use crate::{
     Actor, Context, ExitReason, Handler, StartError,
-    cell::{ActorCell, CellHead, Signals},
+    cell::{ActorCell, CellHead, CellPtr, Signals},
+    extras::Extras,
     future_slot::{FutureSlot, Sink},
     mailbox::Batch,
     turn::Turn,
@@ -72,6 +74,7 @@ pub(crate) struct Core<A: Actor> {
     context: UnsafeCell<Option<Context<A>>>,
     args: RefCell<Option<A::Args>>,
     starter: Cell<Option<Starter>>,
+    extras: OnceCell<Box<Extras>>,
 }
 
 impl<A: Actor> Core<A> {
@@ -86,6 +89,7 @@ impl<A: Actor> Core<A> {
             context: UnsafeCell::new(None),
             args: RefCell::new(Some(args)),
             starter: Cell::new(Some(starter)),
+            extras: OnceCell::new(),
         }
     }
 
@@ -96,6 +100,19 @@ impl<A: Actor> Core<A> {
     pub(crate) unsafe fn set_context(&self, context: Context<A>) {
         // SAFETY: the caller has the only reference.
         unsafe { *self.context.get() = Some(context) };
+    }
+
+    /// What this actor has beside the usual, made for `cell`, its own, if need be.
+    pub(crate) fn extras_or(&self, cell: CellPtr) -> &Extras {
+        self.extras.get_or_init(|| Box::new(Extras::new(cell)))
+    }
+
+    /// Whether there is a message of the mailbox to take.
+    fn has_message(&self, head: &CellHead) -> bool {
+        if self.batch.is_empty() {
+            self.batch.refill(&head.mailbox.take());
+        }
+        !self.batch.is_empty()
     }
 
     /// # Safety
@@ -133,6 +150,8 @@ impl<A: Actor> Core<A> {
 enum Next {
     /// Another step or message may follow.
     Go,
+    /// A message follows, whatever is signalled.
+    Message,
     /// Nothing until somebody schedules the cell.
     Rest,
 }
@@ -177,6 +196,9 @@ pub(crate) unsafe fn run<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>)
     if let Some(scratch) = core.slot.take_back() {
         turn.worker.keep(scratch);
     }
+    if let Some(extras) = core.extras.get().filter(|_| turn.handles_messages()) {
+        extras.touch();
+    }
     again
 }
 
@@ -194,14 +216,26 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
     }
     // SAFETY: the caller says so.
     if !unsafe { core.slot.resume(cell, &mut turn.cx) } {
+        if head.signals.any() & Signals::SOURCES != 0 {
+            // They go on meanwhile; what they bring waits.
+            core.extras.get().into_iter().for_each(|extras| extras.poll_woken());
+        }
         give_room_back(head, core);
         return false;
+    }
+    if let Some(extras) = core.extras.get() {
+        turn.resumed = extras.held.take();
     }
     loop {
         if core.phase.get() != Phase::Running || head.signals.any() != 0 {
             // SAFETY: the slot is idle, and the caller says the rest.
             match unsafe { steps::step::<A>(cell, turn) } {
+                Next::Go if turn.is_spent() => {
+                    give_room_back(head, core);
+                    return true;
+                }
                 Next::Go => continue,
+                Next::Message => {}
                 Next::Rest => break,
             }
         }
@@ -222,6 +256,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         }
         // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
         if !unsafe { envelope.start(cell, turn) } {
+            core.extras.get().into_iter().for_each(|extras| extras.held.set(true));
             break;
         }
         if turn.is_spent() {

@@ -38,6 +38,7 @@ use crate::{
     slots::SlotTable,
     spawn,
     stats::Counters,
+    tasks::Tasks,
     watch::RemoteWatches,
     watchers::PeerWatches,
     worker::{Order, Worker},
@@ -173,8 +174,9 @@ impl ActorSystem {
     /// # Panics
     /// Outside a `LocalSet`: call it on an arbiter or in a `LocalSet`.
     pub fn start_worker(&self) {
-        let worker = Arc::new(Worker::new(self.clone()));
-        host::start(worker.clone());
+        let (tasks, owner) = Tasks::new(self);
+        let worker = Arc::new(Worker::new(self.clone(), tasks));
+        host::start(worker.clone(), owner);
         self.workers_mut(|workers| workers.push(worker));
         self.inner.gone.store(false, Ordering::Release);
     }
@@ -235,7 +237,7 @@ impl ActorSystem {
         }
     }
 
-    fn next_worker(&self) -> Option<Arc<Worker>> {
+    pub(crate) fn next_worker(&self) -> Option<Arc<Worker>> {
         let workers = self.inner.workers.read().unwrap_or_else(PoisonError::into_inner);
         let turn = self.inner.next_worker.fetch_add(1, Ordering::Relaxed);
         workers.get(turn.checked_rem(workers.len())?).cloned()

@@ -22,6 +22,10 @@ pub(crate) struct Turn<'a> {
     pub(crate) handled: u32,
     /// Messages taken in this turn: those that were skipped or could not be read, too.
     pub(crate) taken: u32,
+    /// Those of them that came from a source of the actor, not from its mailbox.
+    pub(crate) aside: u32,
+    /// A handler of a message of the mailbox that had waited is done.
+    pub(crate) resumed: bool,
     /// Credit of inbound messages that were taken in this turn, given back together.
     credit: Option<Credit>,
     /// The last clock read, and how many handlers had begun by then.
@@ -30,7 +34,16 @@ pub(crate) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(worker: &'a Worker, cx: task::Context<'a>) -> Self {
-        Self { worker, cx, handled: 0, taken: 0, credit: None, read: None }
+        Self {
+            worker,
+            cx,
+            handled: 0,
+            taken: 0,
+            aside: 0,
+            resumed: false,
+            credit: None,
+            read: None,
+        }
     }
 
     /// The time: the clock is read once for a few messages.
@@ -56,6 +69,11 @@ impl<'a> Turn<'a> {
             }
             none => *none = Some(credit),
         }
+    }
+
+    /// Whether messages of the mailbox were handled in this turn.
+    pub(crate) fn handles_messages(&self) -> bool {
+        self.resumed || self.taken > self.aside
     }
 
     /// Whether others should have their turn.

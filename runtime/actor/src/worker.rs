@@ -9,7 +9,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    ptr,
+    ptr::{self, NonNull},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
@@ -24,6 +24,7 @@ use crate::{
     cell::{CellHead, CellPtr, Signals, turn_waker},
     run_queue::{Arrival, Inbox},
     scratch::Scratch,
+    tasks::Tasks,
     turn::Turn,
 };
 
@@ -68,6 +69,7 @@ pub(crate) struct Worker {
     orders: AtomicU8,
     stopping: AtomicBool,
     system: ActorSystem,
+    tasks: Tasks,
     observer: Option<Arc<dyn Observer>>,
     /// The environment picks among the ready actors.
     chosen: bool,
@@ -117,6 +119,13 @@ pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
     ptr::eq(unsafe { worker.bound() }.running.get(), cell)
 }
 
+/// The tasks of the worker that this thread is polling.
+pub(crate) fn present_tasks() -> Option<Tasks> {
+    let worker = NonNull::new(POLLING.get().cast_mut())?;
+    // SAFETY: the thread is polling this worker, which its host keeps alive.
+    Some(unsafe { worker.as_ref() }.tasks.clone())
+}
+
 /// Lets whoever waits with a deadline do without a timer until the worker's poll ends: most answers come before. `false`
 /// if the thread is polling no worker, so that the timer is needed now.
 pub(crate) fn arm_later(waker: &Waker) -> bool {
@@ -143,7 +152,7 @@ fn wake_untimed(bound: &Bound) -> bool {
 }
 
 impl Worker {
-    pub(crate) fn new(system: ActorSystem) -> Self {
+    pub(crate) fn new(system: ActorSystem, tasks: Tasks) -> Self {
         let env = system.env();
         let (observer, chosen) = (env.observer(), env.choose(1).is_some());
         let simulated = chosen || observer.is_some();
@@ -157,6 +166,7 @@ impl Worker {
             orders: AtomicU8::new(0),
             stopping: AtomicBool::new(false),
             system,
+            tasks,
             observer,
             chosen,
             spin,
@@ -165,6 +175,11 @@ impl Worker {
 
     pub(crate) fn system(&self) -> &ActorSystem {
         &self.system
+    }
+
+    /// The tasks on its thread.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// # Safety

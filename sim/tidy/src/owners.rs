@@ -35,6 +35,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("bytes", Anyone),
     ("clap", Walled(&["odeon-bench-sim", "odeon-benches", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("foca", Walled(&["odeon-cluster"])),
+    ("futures-core", Only(&["odeon-actor"])),
     ("getrandom", Only(&["odeon-env"])),
     ("hdrhistogram", Walled(&["odeon-actor", "odeon-benches", "odeon-node", "odeon-transport"])),
     ("indexmap", Anyone),

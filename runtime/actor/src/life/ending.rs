@@ -114,6 +114,11 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>) {
     if let Some(context) = unsafe { core.context() } {
         context.forget_life();
     }
+    if let Some(extras) = core.extras.get() {
+        extras.end_life(|f| {
+            quietly(head, f);
+        });
+    }
     head.signal_children(Signals::STOP);
     let exit = core.exit.take().unwrap_or_else(killed);
     // Whoever spawned it was told that it could not start.
@@ -234,6 +239,9 @@ pub(super) unsafe fn finish<A: Actor>(cell: NonNull<CellHead>) {
     quietly(head, || drop(core.args.take()));
     // SAFETY: the slot is idle, so nothing borrows the context.
     let context = unsafe { core.context() }.take();
+    if let Some(extras) = core.extras.get() {
+        extras.wakes.close();
+    }
     let worker = head.worker.clone();
     worker.observe_stopped(head.number, &exit.reason);
     worker.detach(&this);

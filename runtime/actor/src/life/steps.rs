@@ -5,7 +5,7 @@
 
 use std::ptr::{self, NonNull};
 
-use super::{Exit, Next, Phase, Quiet, ending, parts, reaping, starting};
+use super::{Exit, Next, Phase, Quiet, aside, ending, parts, reaping, starting};
 use crate::{
     Actor, ExitKind, ExitReason, Terminated,
     bonds::LaneItem,
@@ -71,7 +71,8 @@ unsafe fn attend<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next
         return unsafe { ending::leave::<A>(cell, exit, turn) };
     }
     match head.next_lane_item() {
-        None => Next::Go,
+        // SAFETY: the caller says so.
+        None => unsafe { aside::attend::<A>(cell, turn) },
         // SAFETY: only senders to this cell's type put messages in its lane; the slot is idle.
         Some(LaneItem::Message(envelope)) => rest_unless(unsafe { envelope.start(cell, turn) }),
         Some(LaneItem::Terminated { who, token, reason }) => {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the whole crate is tests")]
 
+mod beside;
 mod breakers;
 mod drops;
 mod exits;

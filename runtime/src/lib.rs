@@ -40,9 +40,9 @@ pub use remote_node::{LookupError, RemoteName, RemoteNode};
 
 pub use odeon_actor::{
     Accepts, Actor, ActorRef, ActorSystem, Ask, ChildSpec, Context, DeclareError, ExitKind,
-    ExitReason, ExportError, Handler, Identity as ActorIdentity, MissedTicks, NameChange,
+    ExitReason, ExportError, Group, Handler, Identity as ActorIdentity, MissedTicks, NameChange,
     NameChanges, NameState, NameTaken, Reply, Restart, Shutdown, SourcesFull, SpawnOptions,
-    StartError, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, TaskEnded,
+    StartError, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Target, TaskEnded,
     TaskError, TaskHandle, Tell, Terminated, spawn,
 };
 pub use odeon_cluster::MembershipConfig;

@@ -1,4 +1,7 @@
 //! `#[actor]`: the id of an actor type, and the table of what other nodes may send to it.
+//!
+//! On `impl Actor for …` it adds to what is written there. On an actor's own `impl` it writes everything else from
+//! the methods; that is in `calls.rs`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -7,12 +10,13 @@ use syn::{
     punctuated::Punctuated, spanned::Spanned,
 };
 
-use crate::options;
+use crate::{calls, options};
 
-struct Options {
-    id: Option<LitStr>,
-    handles: Vec<Type>,
-    root: Path,
+/// What stands in the brackets.
+pub(crate) struct Options {
+    pub(crate) id: Option<LitStr>,
+    pub(crate) handles: Vec<Type>,
+    pub(crate) root: Path,
 }
 
 fn read(tokens: TokenStream) -> Result<Options> {
@@ -31,14 +35,15 @@ fn read(tokens: TokenStream) -> Result<Options> {
         }
         Ok(())
     })?;
-    match options.id {
-        Some(_) => Ok(options),
-        None => Err(Error::new(
-            Span::call_site(),
-            "an actor that other nodes reach needs an id that they know it by: write \
-             #[actor(id = \"area/Name\", handles(…))], or remove #[actor] if the actor stays on its node",
-        )),
-    }
+    Ok(options)
+}
+
+fn no_id() -> Error {
+    Error::new(
+        Span::call_site(),
+        "an actor that other nodes reach needs an id that they know it by: write \
+         #[actor(id = \"area/Name\", handles(…))], or remove #[actor] if the actor stays on its node",
+    )
 }
 
 fn refuse_twice(types: &[Type]) -> Result<()> {
@@ -53,8 +58,18 @@ fn refuse_twice(types: &[Type]) -> Result<()> {
 }
 
 pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let mut item = parse(item)?;
-    let Options { id, handles, root } = read(tokens)?;
+    let item = parse(item)?;
+    let options = read(tokens)?;
+    if item.trait_.is_none() {
+        return calls::expand(item, options);
+    }
+    extend(item, options)
+}
+
+/// Adds id and table to an impl of `Actor`.
+fn extend(mut item: ItemImpl, options: Options) -> Result<TokenStream> {
+    let Options { id, handles, root } = options;
+    let id = id.ok_or_else(no_id)?;
     let remote: TokenStream = handles.iter().map(|ty| assert_remote(ty, &root)).collect();
     let handles = handles
         .iter()
@@ -86,19 +101,19 @@ fn assert_remote(ty: &Type, root: &Path) -> TokenStream {
     }
 }
 
-/// Reads `impl Actor for …` without what the attribute writes into it.
+/// Reads an actor's own impl, or `impl Actor for …` without what the attribute writes into it.
 fn parse(item: TokenStream) -> Result<ItemImpl> {
     let span = item.span();
     let wrong = |span, what: &str| {
         Error::new(
             span,
-            format!("{what}: put #[actor] on `impl Actor for …`, the impl of the trait"),
+            format!(
+                "{what}: put #[actor] on `impl Actor for …`, or on the actor's own impl with #[handler] methods"
+            ),
         )
     };
     let item: ItemImpl = syn::parse2(item).map_err(|_| wrong(span, "this is not an impl"))?;
-    let Some((path, _)) = &item.trait_ else {
-        return Err(wrong(item.self_ty.span(), "an inherent impl is not supported"));
-    };
+    let Some((path, _)) = &item.trait_ else { return Ok(item) };
     if path.segments.last().is_none_or(|last| last.ident != "Actor") {
         return Err(wrong(path.span(), "this is the impl of another trait"));
     }

@@ -9,6 +9,7 @@
 use proc_macro::TokenStream;
 
 mod actor;
+mod calls;
 mod data;
 mod entry;
 mod message;
@@ -76,9 +77,36 @@ pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Options: `id = "…"` as for [`macro@message`], `handles(Message, …)` in any order, each once, and `crate = path`.
 /// What is not listed cannot be reached from another node. An actor that stays on its node needs no attribute.
+///
+/// On an actor's own `impl` it writes everything else from the methods:
+///
+/// ```text
+/// #[actor(id = "bank/Account")]
+/// impl Account {
+///     /// Adds to the balance.
+///     #[handler("bank/Deposit")]
+///     pub async fn deposit(&mut self, cents: u64) -> Result<u64, Refused> { … }
+///
+///     #[handler(local)]
+///     pub fn peek(&mut self) -> u64 { … }
+/// }
+///
+/// account.deposit(5).await?;      // on an `ActorRef<Account>`, a group, a pool, a breaker: on any `Target`
+/// ```
+///
+/// * `#[handler("area/Message")]`: other nodes may send it, under this id. `#[handler(local)]`: only this node. The
+///   arguments become the fields of a message called after actor and method, here `AccountDeposit`, or as
+///   `message = Name` says; the last argument may be the `&mut Context<Self>`. A return type `Result<Reply, Error>` is
+///   reply and error of the message, any other its reply. The handlers are all as visible as the first.
+/// * The trait `AccountCalls` has a method for each of them that answers with an `Ask`; bring it into scope where
+///   actors are called from.
+/// * Without `#[start]` the actor starts from its own value, which must be `Clone`. With it, the arguments of that
+///   function are what it starts from, and it answers with `Self` or `Result<Self, StartError>`.
+/// * `#[stopped]` and `#[terminated]` mark what `Actor::stopped` and `Actor::terminated` do; their arguments may be
+///   left out.
 #[proc_macro_attribute]
 pub fn actor(options: TokenStream, item: TokenStream) -> TokenStream {
-    options::expand(options, item, actor::expand)
+    options::expand_or(options, item, actor::expand, calls::plain)
 }
 
 /// Makes an async function the beginning of a program.

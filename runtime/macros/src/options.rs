@@ -28,10 +28,20 @@ pub(crate) fn expand(
     item: proc_macro::TokenStream,
     attribute: fn(TokenStream, TokenStream) -> Result<TokenStream>,
 ) -> proc_macro::TokenStream {
+    expand_or(options, item, attribute, |item| item)
+}
+
+/// As [`expand`], where something must come off the item after an error.
+pub(crate) fn expand_or(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+    attribute: fn(TokenStream, TokenStream) -> Result<TokenStream>,
+    plain: fn(TokenStream) -> TokenStream,
+) -> proc_macro::TokenStream {
     let item = TokenStream::from(item);
     attribute(options.into(), item.clone())
         .unwrap_or_else(|error| {
-            let error = error.into_compile_error();
+            let (error, item) = (error.into_compile_error(), plain(item));
             quote!(#error #item)
         })
         .into()
@@ -82,7 +92,11 @@ pub(crate) fn root(input: ParseStream<'_>) -> Result<Path> {
 /// Reads `= "an/id"` and checks it.
 pub(crate) fn id(input: ParseStream<'_>) -> Result<LitStr> {
     input.parse::<Token![=]>()?;
-    let id: LitStr = input.parse()?;
+    checked(input.parse()?)
+}
+
+/// An id whose form is good.
+pub(crate) fn checked(id: LitStr) -> Result<LitStr> {
     let text = id.value();
     let problem = if text.is_empty() {
         Some("the id is empty".to_owned())

@@ -10,7 +10,7 @@
 
 use std::{future::Future, marker::PhantomData};
 
-pub use odeon_message::{Codec, Message, Schema, SchemaWalk, rkyv};
+pub use odeon_message::{Codec, Message, Schema, SchemaWalk, message, rkyv};
 
 pub trait Actor: Sized + Send + 'static {
     type Args: Clone + Send + 'static;
@@ -22,10 +22,32 @@ pub trait Actor: Sized + Send + 'static {
         ctx: &mut Context<Self>,
     ) -> impl Future<Output = Result<Self, StartError>> + Send;
 
+    fn stopped(
+        &mut self,
+        reason: &ExitReason,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (reason, ctx);
+        async {}
+    }
+
     fn accept(table: &mut Accepts<Self>) {
         let _ = table;
     }
 }
+
+pub trait Target {
+    type Actor: Actor;
+
+    fn ask<M: Message>(&self, message: M) -> Ask<Self::Actor, M>
+    where
+        Self::Actor: Handler<M>,
+    {
+        Ask(message, PhantomData)
+    }
+}
+
+pub struct Ask<A, M>(pub M, PhantomData<A>);
 
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle `{M}`",
@@ -60,3 +82,5 @@ impl<A: Actor> Accepts<A> {
 pub struct Context<A>(PhantomData<A>);
 
 pub struct StartError;
+
+pub struct ExitReason;

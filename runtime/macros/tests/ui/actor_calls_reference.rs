@@ -1,0 +1,17 @@
+#[path = "../parts/root.rs"]
+mod root;
+
+use odeon_macros::actor;
+
+#[derive(Clone)]
+struct Account;
+
+#[actor(id = "bank/Account", crate = crate::root)]
+impl Account {
+    #[handler("bank/Close")]
+    async fn close(&mut self, why: &str) {
+        let _ = why;
+    }
+}
+
+fn main() {}

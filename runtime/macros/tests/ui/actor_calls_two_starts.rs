@@ -1,0 +1,25 @@
+#[path = "../parts/root.rs"]
+mod root;
+
+use odeon_macros::actor;
+
+#[derive(Clone)]
+struct Account;
+
+#[actor(id = "bank/Account", crate = crate::root)]
+impl Account {
+    #[start]
+    fn one() -> Self {
+        Self
+    }
+
+    #[start]
+    fn two() -> Self {
+        Self
+    }
+
+    #[handler("bank/Close")]
+    async fn close(&mut self) {}
+}
+
+fn main() {}

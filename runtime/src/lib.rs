@@ -41,9 +41,9 @@ pub use remote_node::{LookupError, RemoteName, RemoteNode};
 pub use odeon_actor::{
     Accepts, Actor, ActorRef, ActorSystem, Ask, ChildSpec, Context, DeclareError, ExitKind,
     ExitReason, ExportError, Group, Handler, Identity as ActorIdentity, MissedTicks, NameChange,
-    NameChanges, NameState, NameTaken, Reply, Restart, Shutdown, SourcesFull, SpawnOptions,
-    StartError, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Target, TaskEnded,
-    TaskError, TaskHandle, Tell, Terminated, spawn,
+    NameChanges, NameState, NameTaken, Overflow, Reply, Restart, Shutdown, SourcesFull,
+    SpawnOptions, StartError, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats,
+    Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, spawn,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;

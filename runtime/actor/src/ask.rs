@@ -23,7 +23,7 @@ use crate::{
     cell::{ActorCell, CellPtr},
     deadline::Deadline,
     envelope::Envelope,
-    room::Entered,
+    room::{Entered, Patience},
     tell::Bundle,
     worker::is_own_turn,
 };
@@ -34,16 +34,23 @@ pub struct Ask<A: Handler<M>, M: Message> {
     pub(crate) aim: Aim<A>,
     pub(crate) message: M,
     pub(crate) within: Option<Duration>,
+    pub(crate) priority: u8,
 }
 
 impl<A: Handler<M>, M: Message> Ask<A, M> {
     pub(crate) fn aimed(aim: Aim<A>, message: M) -> Self {
-        Self { aim, message, within: None }
+        Self { aim, message, within: None, priority: 0 }
     }
 
     /// Waits at most this long, from the first poll to the answer; the time that is left travels with the message.
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
+        self
+    }
+
+    /// How urgent it is; as [`Tell::priority`](crate::Tell::priority).
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = priority;
         self
     }
 }
@@ -53,12 +60,12 @@ impl<A: Handler<M>, M: Message> IntoFuture for Ask<A, M> {
     type IntoFuture = AskFuture<A, M>;
 
     fn into_future(self) -> AskFuture<A, M> {
-        let Self { aim, message, within } = self;
+        let Self { aim, message, within, priority } = self;
         match aim.into_pick() {
-            Ok(pick) => AskFuture::picked(pick, message, within),
+            Ok(pick) => AskFuture::picked(pick, message, within, priority),
             Err(failure) => {
                 let state = State::Nobody(failure);
-                let asking = Asking { within, deadline: Deadline::default(), state };
+                let asking = Asking { within, priority, deadline: Deadline::default(), state };
                 AskFuture { actor: None, asking, witness: None }
             }
         }
@@ -81,6 +88,7 @@ pub struct AskFuture<A: Handler<M>, M: Message> {
 
 struct Asking<M: Message> {
     within: Option<Duration>,
+    priority: u8,
     deadline: Deadline,
     state: State<M>,
 }
@@ -102,10 +110,15 @@ enum State<M: Message> {
 impl<A: Handler<M>, M: Message> Unpin for AskFuture<A, M> {}
 
 impl<A: Handler<M>, M: Message> AskFuture<A, M> {
-    pub(crate) fn picked(pick: Pick<A>, message: M, within: Option<Duration>) -> Self {
+    pub(crate) fn picked(
+        pick: Pick<A>,
+        message: M,
+        within: Option<Duration>,
+        priority: u8,
+    ) -> Self {
         let Pick { actor, witness } = pick;
         let state = State::New(message);
-        let asking = Asking { within, deadline: Deadline::default(), state };
+        let asking = Asking { within, priority, deadline: Deadline::default(), state };
         Self { actor: Some(actor), asking, witness }
     }
 
@@ -144,7 +157,7 @@ impl<M: Message> Asking<M> {
             }
             self.begin(system);
             let (envelope, handle) = AskHandle::new::<A>(message, self.deadline.at());
-            let ticket = enter(cell, envelope);
+            let ticket = enter(cell, envelope, self.priority);
             self.state = State::Local(handle, ticket);
         }
         let State::Local(handle, ticket) = &mut self.state else {
@@ -156,7 +169,7 @@ impl<M: Message> Asking<M> {
         if self.deadline.is_over(system, cx) {
             let answer = handle.give_up();
             if let Some(ticket) = ticket.take() {
-                drop(cell.head.leave(ticket));
+                drop(CellPtr::borrow(cell).leave(ticket));
             }
             return Poll::Ready(answer);
         }
@@ -251,8 +264,12 @@ fn hand_over<M: Message>(
 }
 
 /// Puts an ask into a mailbox, or its waiting room: then it has a ticket.
-fn enter<A: crate::Actor>(cell: &Arc<ActorCell<A>>, envelope: Envelope) -> Option<u64> {
-    match CellPtr::borrow(cell).enter(envelope, None) {
+fn enter<A: crate::Actor>(
+    cell: &Arc<ActorCell<A>>,
+    envelope: Envelope,
+    priority: u8,
+) -> Option<u64> {
+    match CellPtr::borrow(cell).enter(envelope, priority, Patience::Quiet) {
         Entered::Queued => None,
         Entered::Waiting(ticket) => Some(ticket),
         Entered::Refused(envelope, kind) => {
@@ -311,7 +328,9 @@ impl<A: Handler<M>, M: Message> Drop for AskFuture<A, M> {
         }
         let Some(actor) = &self.actor else { return };
         match (actor.place(), &mut self.asking.state) {
-            (Place::Local(cell), State::Local(_, Some(ticket))) => drop(cell.head.leave(*ticket)),
+            (Place::Local(cell), State::Local(_, Some(ticket))) => {
+                drop(CellPtr::borrow(cell).leave(*ticket));
+            }
             (Place::Remote(route, _), State::Line(_, line)) if line.slot != 0 => {
                 route.forget_room(line);
             }

@@ -1,21 +1,16 @@
 //! A local ask: message, reply and waker in one allocation that asker and actor share.
 //!
 //! The node is an envelope on the actor's side and an [`AskHandle`] on the asker's. Each side lets go once; the second
-//! frees it. The actor claims the ask when its turn comes, the asker may give up at any time: whichever comes first
-//! decides, so that the asker knows for certain whether the message ran. What it is NOT: the deadline, or the waiting
-//! for room; read `ask.rs`.
-#![expect(unsafe_code, reason = "two threads share one node whose parts change hands by its state")]
+//! frees it. How they share it is in `answer.rs`. What it is NOT: the deadline, or the waiting for room; read `ask.rs`.
+#![expect(
+    unsafe_code,
+    reason = "a node is owned by two sides, who let go of it one after the other"
+)]
 
 use std::{
-    cell::UnsafeCell,
     marker::PhantomData,
-    mem,
     ptr::NonNull,
-    sync::atomic::{
-        AtomicU8,
-        Ordering::{AcqRel, Acquire},
-    },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use odeon_message::{Certainty, Failure, FailureKind, Message};
@@ -23,44 +18,24 @@ use tokio::time::Instant;
 
 use crate::{
     Handler,
+    answer::{Answer, GivenUp},
     cell::CellHead,
     envelope::{Envelope, EnvelopeCalls, Head},
     future_slot::Sink,
     life,
+    load::units,
     stats::count,
     turn::Turn,
 };
 
-/// The actor has claimed the message: its handler begins.
-const CLAIMED: u8 = 1;
-/// The body holds the result, which is the asker's now.
-const DONE: u8 = 2;
-/// The waker is set, and the actor may use it once it is done.
-const WAKER: u8 = 4;
-/// The asker does not want the result any more.
-const GIVEN_UP: u8 = 8;
-/// The asker has let go of the node.
-const ASKER_GONE: u8 = 16;
-/// The actor has let go of the node.
-const ACTOR_GONE: u8 = 32;
-
-/// What the node carries, first one way, then the other.
-enum Body<M: Message> {
-    Message(M),
-    Empty,
-    Result(Result<M::Output, Failure>),
-}
+type Outcome<M> = Result<<M as Message>::Output, Failure>;
 
 #[repr(C)]
 struct AskNode<M: Message> {
     head: Head,
     /// After it the message does not run.
     deadline: Option<Instant>,
-    state: AtomicU8,
-    /// The asker's until it sets `WAKER`; then it is read by both until `DONE`, and the asker's again.
-    waker: UnsafeCell<Option<Waker>>,
-    /// The actor's until it sets `DONE`, then the asker's.
-    body: UnsafeCell<Body<M>>,
+    answer: Answer<M, Outcome<M>>,
 }
 
 /// A node, alive until both sides have let go.
@@ -82,37 +57,34 @@ impl<M: Message> NodePtr<M> {
         unsafe { self.0.as_ref() }
     }
 
-    /// One side lets go; the second frees the node.
-    ///
     /// # Safety
-    /// The calling side has not let go, and does not touch the node after it.
-    unsafe fn release(self, mine: u8, other: u8) {
+    /// The calling side has not let go.
+    unsafe fn answer<'a>(self) -> &'a Answer<M, Outcome<M>> {
         // SAFETY: the caller says so.
-        let before = unsafe { self.get() }.state.fetch_or(mine, AcqRel);
-        if before & other != 0 {
-            // SAFETY: both sides have let go, this one second.
-            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
-        }
+        &unsafe { self.get() }.answer
+    }
+
+    /// # Safety
+    /// Both sides have let go, and the caller is who was told so.
+    unsafe fn free(self) {
+        // SAFETY: nobody holds the node any more, which was made from a box.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 
     /// The actor's side ends with a result, and lets go.
     ///
     /// # Safety
     /// The actor's side holds the node and has not finished it.
-    unsafe fn finish(self, result: Result<M::Output, Failure>) {
+    unsafe fn finish(self, result: Outcome<M>) {
         // SAFETY: the caller says so.
-        let node = unsafe { self.get() };
-        // SAFETY: the body is the actor's until `DONE` is set.
-        let old = mem::replace(unsafe { &mut *node.body.get() }, Body::Result(result));
-        let before = node.state.fetch_or(DONE, AcqRel);
-        let waker = if before & (WAKER | GIVEN_UP) == WAKER {
-            // SAFETY: `WAKER` was set before `DONE`, so the asker only reads it from now on.
-            unsafe { &*node.waker.get() }.clone()
-        } else {
-            None
-        };
+        let answer = unsafe { self.answer() };
+        // SAFETY: the caller says so.
+        let (waker, old) = unsafe { answer.finish(result) };
         // SAFETY: the caller says so; nothing of the node is used below.
-        unsafe { self.release(ACTOR_GONE, ASKER_GONE) };
+        if unsafe { Answer::leave_actor(answer) } {
+            // SAFETY: the asker has let go, this side second.
+            unsafe { self.free() };
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -125,25 +97,28 @@ impl<M: Message> NodePtr<M> {
 struct Asks<A, M>(PhantomData<(A, M)>);
 
 impl<A: Handler<M>, M: Message> Asks<A, M> {
-    const CALLS: &'static EnvelopeCalls =
-        &EnvelopeCalls { start: Self::start, refuse: Self::refuse };
+    const CALLS: &'static EnvelopeCalls = &EnvelopeCalls {
+        start: Self::start,
+        refuse: Self::refuse,
+        units: units(size_of::<AskNode<M>>()),
+        payload: None,
+    };
 
     unsafe fn start(head: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
         let ptr = NodePtr::<M>(head.cast());
         // SAFETY: the envelope is the actor's hold on the node.
         let node = unsafe { ptr.get() };
-        let expired = node.deadline.is_some_and(|deadline| turn.now() >= deadline);
         // An expired ask is not claimed, so that an asker who gives up right now is told the truth.
-        if expired || node.state.fetch_or(CLAIMED, AcqRel) & GIVEN_UP != 0 {
+        let expired = node.deadline.is_some_and(|deadline| turn.now() >= deadline);
+        // SAFETY: as above; it was not finished.
+        let message = if expired { None } else { unsafe { node.answer.claim() } };
+        let Some(message) = message else {
             count(&turn.worker.system().counters().skipped);
             let late = Failure::not_delivered(FailureKind::Deadline, "it waited in the mailbox");
-            // SAFETY: as above; it was not finished.
+            // SAFETY: as above.
             unsafe { ptr.finish(Err(late)) };
             return true;
-        }
-        // SAFETY: the body is the actor's until `DONE` is set.
-        let body = mem::replace(unsafe { &mut *node.body.get() }, Body::Empty);
-        let Body::Message(message) = body else { return true };
+        };
         // SAFETY: the caller keeps the contract of the turn; the target is what the sink expects.
         unsafe { life::handle::<A, M, Self>(cell, head.as_ptr().cast(), message, turn) }
     }
@@ -181,83 +156,48 @@ unsafe impl<M: Message> Sync for AskHandle<M> {}
 impl<M: Message> AskHandle<M> {
     /// A new ask: both sides of it.
     pub(crate) fn new<A: Handler<M>>(message: M, deadline: Option<Instant>) -> (Envelope, Self) {
-        let node = Box::new(AskNode {
-            head: Head::new(Asks::<A, M>::CALLS),
-            deadline,
-            state: AtomicU8::new(0),
-            waker: UnsafeCell::new(None),
-            body: UnsafeCell::new(Body::Message(message)),
-        });
-        let node = NonNull::from(Box::leak(node));
+        let answer = Answer::new(message);
+        let head = Head::new(Asks::<A, M>::CALLS);
+        let node = NonNull::from(Box::leak(Box::new(AskNode { head, deadline, answer })));
         // SAFETY: it is the start of a node whose table is its own; the envelope is the actor's hold on it.
         let envelope = unsafe { Envelope::from_raw(node.cast()) };
         (envelope, Self(NodePtr(node)))
     }
 
-    fn node(&self) -> &AskNode<M> {
+    fn answer(&self) -> &Answer<M, Outcome<M>> {
         // SAFETY: the asker lets go when the handle is dropped.
-        unsafe { self.0.get() }
-    }
-
-    /// Takes the result, which is the asker's once `DONE` was seen.
-    fn take(&mut self) -> Result<M::Output, Failure> {
-        // SAFETY: `DONE` was seen with acquire ordering, so the actor does not touch the body any more.
-        match mem::replace(unsafe { &mut *self.node().body.get() }, Body::Empty) {
-            Body::Result(result) => result,
-            Body::Message(_) | Body::Empty => Err(Failure::new(
-                FailureKind::Cancelled,
-                Certainty::MayHaveRun,
-                "polled after its end",
-            )),
-        }
+        unsafe { self.0.answer() }
     }
 
     /// The result, once it is there; else the waker is kept.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<M::Output, Failure>> {
-        let state = self.node().state.load(Acquire);
-        if state & DONE != 0 {
-            return Poll::Ready(self.take());
-        }
-        if state & WAKER != 0 {
-            // SAFETY: while `WAKER` is set both sides only read it.
-            let kept = unsafe { &*self.node().waker.get() };
-            if kept.as_ref().is_some_and(|kept| kept.will_wake(cx.waker())) {
-                return Poll::Pending;
-            }
-            if self.node().state.fetch_and(!WAKER, AcqRel) & DONE != 0 {
-                return Poll::Ready(self.take());
-            }
-        }
-        // SAFETY: `WAKER` is not set and was not when the actor was done, so the waker is the asker's alone.
-        unsafe { *self.node().waker.get() = Some(cx.waker().clone()) };
-        if self.node().state.fetch_or(WAKER, AcqRel) & DONE != 0 {
-            return Poll::Ready(self.take());
-        }
-        Poll::Pending
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+        // SAFETY: the handle is the asker's side.
+        let polled = unsafe { self.answer().poll(cx) };
+        polled.map(|result| result.unwrap_or_else(polled_again))
     }
 
     /// The asker's time is up: the result if it is just there, else what is known.
-    pub(crate) fn give_up(&mut self) -> Result<M::Output, Failure> {
-        let before = self.node().state.fetch_or(GIVEN_UP, AcqRel);
-        if before & DONE != 0 {
-            return self.take();
-        }
-        let certainty =
-            if before & CLAIMED == 0 { Certainty::NotDelivered } else { Certainty::Ran };
+    pub(crate) fn give_up(&mut self) -> Outcome<M> {
+        // SAFETY: the handle is the asker's side.
+        let certainty = match unsafe { self.answer().give_up() } {
+            GivenUp::Answered(result) => return result.unwrap_or_else(polled_again),
+            GivenUp::Unclaimed => Certainty::NotDelivered,
+            GivenUp::Claimed => Certainty::Ran,
+        };
         Err(Failure::new(FailureKind::Deadline, certainty, ""))
     }
 }
 
+fn polled_again<T>() -> Result<T, Failure> {
+    Err(Failure::new(FailureKind::Cancelled, Certainty::MayHaveRun, "polled after its end"))
+}
+
 impl<M: Message> Drop for AskHandle<M> {
     fn drop(&mut self) {
-        let before = self.node().state.fetch_or(GIVEN_UP, AcqRel);
-        if before & (WAKER | DONE) == WAKER
-            && self.node().state.fetch_and(!WAKER, AcqRel) & DONE == 0
-        {
-            // SAFETY: `WAKER` was taken back before the actor was done, so the waker is the asker's alone.
-            unsafe { *self.node().waker.get() = None };
+        // SAFETY: the handle is the asker's side, and it is going away.
+        if unsafe { Answer::leave_asker(self.answer()) } {
+            // SAFETY: the actor has let go, this side second.
+            unsafe { self.0.free() };
         }
-        // SAFETY: the handle is the asker's hold on the node, and it is going away.
-        unsafe { self.0.release(ASKER_GONE, ACTOR_GONE) };
     }
 }

@@ -13,17 +13,18 @@ use std::{
     ptr::{self, NonNull},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicPtr, AtomicU16, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering},
     },
     task::{RawWaker, RawWakerVTable, Waker},
 };
 
 use crate::{
-    Actor, Context,
+    Actor, Context, Overflow,
     bonds::Bonds,
     life::{self, Core},
     mailbox::Mailbox,
     stats::count,
+    sync::AtomicPtr,
     turn::Turn,
     worker::Worker,
 };
@@ -70,6 +71,7 @@ pub(crate) struct CellHead {
     pub(crate) next: AtomicPtr<CellHead>,
     calls: &'static CellCalls,
     pub(crate) mailbox: Mailbox,
+    pub(crate) overflow: Overflow,
     pub(crate) worker: Arc<Worker>,
     /// Number on its node, in order of spawning, from 1.
     pub(crate) number: u64,
@@ -122,14 +124,20 @@ impl<A: Actor> ActorCell<A> {
     };
 
     /// A new actor that counts as live; it refers to itself until it ends.
-    pub(crate) fn new(worker: Arc<Worker>, number: u64, bound: u32, core: Core<A>) -> Arc<Self> {
+    pub(crate) fn new(
+        worker: Arc<Worker>,
+        number: u64,
+        (mailbox, overflow): (Mailbox, Overflow),
+        core: Core<A>,
+    ) -> Arc<Self> {
         let counters = worker.system().counters();
         count(&counters.cells);
         count(&counters.live_actors);
         let head = CellHead {
             next: AtomicPtr::new(ptr::null_mut()),
             calls: Self::CALLS,
-            mailbox: Mailbox::new(bound),
+            mailbox,
+            overflow,
             worker,
             number,
             bonds: Mutex::new(None),

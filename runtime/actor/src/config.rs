@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Shutdown;
+use crate::{Overflow, Shutdown, lanes::Lanes, load::Bounds, mailbox::Mailbox};
 
 /// Bounds and defaults of an [`ActorSystem`](crate::ActorSystem).
 #[derive(Clone, Debug)]
@@ -11,6 +11,12 @@ pub struct SystemConfig {
     /// Messages a mailbox holds before senders wait. Default 1024: a burst fits, a backlog is felt by its senders
     /// within milliseconds. At least 1.
     pub mailbox_messages_max: u32,
+    /// Bytes of the messages that a mailbox holds before senders wait. Counted are each message's own size with its
+    /// envelope, and the archive of one that came from another node; heap memory behind a local message is not seen.
+    /// Rounded up to multiples of 16, at most 16 GiB. A message that is larger than the bound counts as the whole bound:
+    /// it enters an empty mailbox. Default 64 MiB: as many messages of the largest size as a node takes from a peer, or
+    /// all the credit of thirty-two senders, so that it stops floods of large messages and is not felt by others.
+    pub mailbox_bytes_max: usize,
     /// Senders and inbound messages that may wait for room at one mailbox; further ones are refused as `Full`. Default
     /// 1,048,576: the credit of more than sixty peers, each with all that it may send.
     pub waiting_max: u32,
@@ -54,6 +60,7 @@ impl Default for SystemConfig {
     fn default() -> Self {
         Self {
             mailbox_messages_max: 1024,
+            mailbox_bytes_max: 64 << 20,
             waiting_max: 1 << 20,
             exported_max: 1 << 20,
             names_max: 1 << 16,
@@ -79,6 +86,9 @@ pub struct SpawnOptions {
     pub(crate) name: Option<String>,
     pub(crate) mailbox: Option<u32>,
     pub(crate) shutdown: Option<Shutdown>,
+    pub(crate) mailbox_bytes: Option<usize>,
+    pub(crate) overflow: Overflow,
+    pub(crate) priorities: u8,
 }
 
 impl SpawnOptions {
@@ -105,5 +115,49 @@ impl SpawnOptions {
     pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
         self.shutdown = Some(shutdown.into());
         self
+    }
+
+    /// Bytes of the messages that its mailbox holds, counted as in
+    /// [`mailbox_bytes_max`](SystemConfig::mailbox_bytes_max), which is the default.
+    #[must_use]
+    pub fn mailbox_bytes(mut self, bytes_max: usize) -> Self {
+        self.mailbox_bytes = Some(bytes_max);
+        self
+    }
+
+    /// What its mailbox does when it is full. Default: [`Overflow::Wait`]. [`Overflow::DropOldest`] costs a lock a
+    /// message.
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Lets its mailbox tell so many priorities apart, from 0 to `priorities - 1`: of what is queued, and of what waits
+    /// for room, the highest comes first, and within one priority the oldest. Messages without a priority, and those
+    /// from other nodes, have 0; a priority beyond the last is taken as the last. Lower ones wait as long as there are
+    /// higher ones. At most 8, and at least 1, the default: then priorities are ignored and sending takes no lock.
+    ///
+    /// ```
+    /// use odeon_actor::{Overflow, SpawnOptions};
+    ///
+    /// // An actor that answers its operator before its sensors, and keeps the newest readings.
+    /// let options = SpawnOptions::default().mailbox(256).priorities(2).overflow(Overflow::DropOldest);
+    /// # let _ = options; // account.tell(Shut).priority(1).await
+    /// ```
+    #[must_use]
+    pub fn priorities(mut self, priorities: u8) -> Self {
+        self.priorities = priorities;
+        self
+    }
+
+    pub(crate) fn make_mailbox(&self, config: &SystemConfig) -> Mailbox {
+        let messages_max = self.mailbox.unwrap_or(config.mailbox_messages_max);
+        let bytes_max = self.mailbox_bytes.unwrap_or(config.mailbox_bytes_max);
+        let bounds = Bounds::new(messages_max, bytes_max);
+        if self.priorities > 1 || self.overflow == Overflow::DropOldest {
+            return Mailbox::with_lanes(Lanes::new(self.priorities, bounds));
+        }
+        Mailbox::new(bounds)
     }
 }

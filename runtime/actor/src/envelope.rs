@@ -9,7 +9,6 @@
 use std::{
     mem::ManuallyDrop,
     ptr::{self, NonNull},
-    sync::atomic::AtomicPtr,
 };
 
 use odeon_message::{Failure, FailureKind, Message};
@@ -19,20 +18,30 @@ use crate::{
     cell::{ActorCell, CellHead},
     future_slot::Sink,
     life,
+    load::units,
+    stack::Linked,
     stats::count,
+    sync::AtomicPtr,
     turn::Turn,
 };
 
 /// The start of every node; the rest depends on the kind of envelope.
 pub(crate) struct Head {
     /// The node below in a stack of messages; written by whoever owns the node alone.
-    pub(crate) next: AtomicPtr<Head>,
+    next: AtomicPtr<Head>,
     calls: &'static EnvelopeCalls,
 }
 
 impl Head {
     pub(crate) const fn new(calls: &'static EnvelopeCalls) -> Self {
         Self { next: AtomicPtr::new(ptr::null_mut()), calls }
+    }
+}
+
+// SAFETY: it is always the same field, which only `stack.rs` and `mailbox.rs` write, for whoever owns the node.
+unsafe impl Linked for Head {
+    fn link(&self) -> &AtomicPtr<Self> {
+        &self.next
     }
 }
 
@@ -49,6 +58,13 @@ pub(crate) struct EnvelopeCalls {
     /// # Safety
     /// The node is owned and of this table's type.
     pub(crate) refuse: unsafe fn(NonNull<Head>, &Failure),
+    /// What a node takes up in a mailbox, in units of `load.rs`: its own size. Heap memory behind a message is not seen.
+    pub(crate) units: u32,
+    /// The bytes of a node's payload, which count beside its own.
+    ///
+    /// # Safety
+    /// The node is alive and of this table's type.
+    pub(crate) payload: Option<unsafe fn(NonNull<Head>) -> usize>,
 }
 
 /// An owned node.
@@ -74,6 +90,17 @@ impl Envelope {
     fn calls(node: NonNull<Head>) -> &'static EnvelopeCalls {
         // SAFETY: the caller owns the node, so it is alive.
         unsafe { node.as_ref() }.calls
+    }
+
+    /// What it takes up in a mailbox, in units of `load.rs`.
+    #[inline]
+    pub(crate) fn units(&self) -> u32 {
+        let calls = Self::calls(self.0);
+        match calls.payload {
+            None => calls.units,
+            // SAFETY: the node is owned by `self`, and its table is of its type.
+            Some(payload) => calls.units.saturating_add(units(unsafe { payload(self.0) })),
+        }
     }
 
     /// Hands the message to its handler; `true` if the handler's future is done, `false` if it waits in the slot.
@@ -112,8 +139,12 @@ struct TellNode<M> {
 struct Told<A, M>(std::marker::PhantomData<(A, M)>);
 
 impl<A: Handler<M>, M: Message> Told<A, M> {
-    const CALLS: &'static EnvelopeCalls =
-        &EnvelopeCalls { start: Self::start, refuse: Self::refuse };
+    const CALLS: &'static EnvelopeCalls = &EnvelopeCalls {
+        start: Self::start,
+        refuse: Self::refuse,
+        units: Envelope::tell_units::<M>(),
+        payload: None,
+    };
 
     unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
         // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
@@ -156,6 +187,11 @@ impl Envelope {
     pub(crate) fn tell<A: Handler<M>, M: Message>(message: M) -> Self {
         let node = Box::new(TellNode { head: Head::new(Told::<A, M>::CALLS), message });
         Self(NonNull::from(Box::leak(node)).cast())
+    }
+
+    /// What a tell of `M` takes up in a mailbox, known before it is made.
+    pub(crate) const fn tell_units<M>() -> u32 {
+        units(size_of::<TellNode<M>>())
     }
 
     /// Takes the message of a tell back.

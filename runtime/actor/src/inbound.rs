@@ -18,6 +18,7 @@ use crate::{
     envelope::{Envelope, EnvelopeCalls, Head},
     future_slot::Sink,
     life,
+    load::units,
     stats::{count, count_aloud},
     turn::Turn,
 };
@@ -38,12 +39,23 @@ unsafe fn open(node: NonNull<Head>) -> InboundNode {
     *unsafe { Box::from_raw(node.cast::<InboundNode>().as_ptr()) }
 }
 
+/// # Safety
+/// The node is alive and was made by [`Envelope::inbound`].
+unsafe fn payload_bytes(node: NonNull<Head>) -> usize {
+    // SAFETY: the caller says so.
+    unsafe { node.cast::<InboundNode>().as_ref() }.payload.len()
+}
+
 /// The table of inbound messages `M` to `A`, and the sink of their handlers.
 struct FromNetwork<A, M>(PhantomData<(A, M)>);
 
 impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
-    const CALLS: &'static EnvelopeCalls =
-        &EnvelopeCalls { start: Self::start, refuse: Self::refuse };
+    const CALLS: &'static EnvelopeCalls = &EnvelopeCalls {
+        start: Self::start,
+        refuse: Self::refuse,
+        units: units(size_of::<InboundNode>()),
+        payload: Some(payload_bytes),
+    };
 
     unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
         // SAFETY: the caller owns the node, and this table is only put on nodes of this type.

@@ -25,6 +25,7 @@ use crate::{
     cell::{ActorCell, CellHead, CellPtr, Signals},
     extras::Extras,
     future_slot::{FutureSlot, Sink},
+    load::Charge,
     mailbox::Batch,
     turn::Turn,
 };
@@ -68,7 +69,7 @@ pub(crate) struct Core<A: Actor> {
     exit: Cell<Option<Exit>>,
     batch: Batch,
     /// Messages taken whose room was not given back yet.
-    taken: Cell<u32>,
+    taken: Cell<Charge>,
     slot: FutureSlot,
     actor: UnsafeCell<Option<A>>,
     context: UnsafeCell<Option<Context<A>>>,
@@ -83,7 +84,7 @@ impl<A: Actor> Core<A> {
             phase: Cell::new(Phase::Fresh),
             exit: Cell::new(None),
             batch: Batch::default(),
-            taken: Cell::new(0),
+            taken: Cell::default(),
             slot: FutureSlot::default(),
             actor: UnsafeCell::new(None),
             context: UnsafeCell::new(None),
@@ -223,6 +224,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         give_room_back(head, core);
         return false;
     }
+    let portion = head.mailbox.portion();
     if let Some(extras) = core.extras.get() {
         turn.resumed = extras.held.take();
     }
@@ -239,7 +241,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
                 Next::Rest => break,
             }
         }
-        let Some(envelope) = core.batch.pop() else {
+        let Some(envelope) = core.batch.pop().or_else(|| head.mailbox.pop()) else {
             core.batch.refill(&head.mailbox.take());
             if core.batch.is_empty() {
                 give_room_back(head, core);
@@ -250,8 +252,9 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             continue;
         };
         turn.taken += 1;
-        core.taken.set(core.taken.get() + 1);
-        if core.taken.get() >= head.mailbox.portion() {
+        let taken = core.taken.get().plus(head.mailbox.charge(&envelope));
+        core.taken.set(taken);
+        if taken.messages() >= portion {
             give_room_back(head, core);
         }
         // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
@@ -270,7 +273,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
 
 fn give_room_back<A: Actor>(head: &CellHead, core: &Core<A>) {
     let taken = core.taken.take();
-    if taken > 0 && head.mailbox.release(taken) {
+    if taken != Charge::default() && head.mailbox.release(taken) {
         head.serve_room();
     }
 }

@@ -1,35 +1,27 @@
-//! The mailbox: a bounded, intrusive queue of many senders and one receiver.
+//! The mailbox: a bounded queue of many senders and one receiver.
 //!
-//! Senders push on a Treiber stack (R. K. Treiber, "Systems programming: coping with parallelism", 1986) whose top
-//! also says whether the receiver is asleep or gone; the receiver takes the whole stack with one swap and reverses
-//! it, so that each sender's messages keep their order. Room is counted beside it: a sender first
-//! [reserves](Mailbox::reserve), then pushes. What it is NOT: the waiting room of senders that found it full; read
+//! By default senders push on a lock-free stack (`stack.rs`), after they have [reserved](Mailbox::reserve) room, which
+//! is counted beside it (`load.rs`). A mailbox with priorities, or one that drops its oldest messages, has lanes
+//! instead (`lanes.rs`); it lets nobody reserve, so that every sender comes to `room.rs`, where the difference is made,
+//! and the common way pays nothing for it. What it is NOT: the waiting room of senders that found it full; read
 //! `room.rs` next.
 #![expect(unsafe_code, reason = "the queue is linked through the messages themselves")]
 
 use std::{
     cell::Cell,
     ptr::{self, NonNull},
-    sync::atomic::{
-        AtomicPtr, AtomicUsize,
-        Ordering::{AcqRel, Acquire, Relaxed},
-    },
+    sync::atomic::Ordering::Relaxed,
 };
 
-use crate::envelope::{Envelope, Head};
+use crate::{
+    envelope::{Envelope, Head},
+    lanes::Lanes,
+    load::{Bounds, Charge, Load},
+    stack::{self, Landed, Linked, Stack},
+};
 
-/// The top of an empty stack whose receiver must be scheduled by the next push. No node has this address.
-const ASLEEP: usize = 1;
-/// The top of a stack that takes nothing any more.
-const CLOSED: usize = 2;
-/// In the count: senders wait, so nobody reserves without asking `room.rs`.
-const WAITING: usize = 1 << (usize::BITS - 1);
 /// The receiver gives room back in portions of at most this many messages.
 const PORTION_MAX: u32 = 32;
-
-fn mark(value: usize) -> *mut Head {
-    ptr::without_provenance_mut(value)
-}
 
 /// What became of a push.
 pub(crate) enum Pushed {
@@ -41,123 +33,172 @@ pub(crate) enum Pushed {
     Closed(Envelope),
 }
 
+/// What became of a message for which no room was reserved.
+pub(crate) enum Offered {
+    /// It is in; the receiver is awake or already scheduled.
+    Queued,
+    /// It is in, and the sender must schedule the receiver.
+    Woke,
+    /// There is no room for it.
+    Full(Envelope),
+    /// The mailbox is closed.
+    Closed(Envelope),
+}
+
 pub(crate) struct Mailbox {
-    top: AtomicPtr<Head>,
-    count: AtomicUsize,
-    bound: u32,
-    portion: u32,
+    stack: Stack<Head>,
+    load: Load,
+    lanes: Option<Box<Lanes>>,
 }
 
 impl Mailbox {
-    /// An empty mailbox whose receiver is awake; a bound of 0 is taken as 1.
-    pub(crate) fn new(bound: u32) -> Self {
-        let bound = bound.max(1);
-        Self {
-            top: AtomicPtr::new(ptr::null_mut()),
-            count: AtomicUsize::new(0),
-            bound,
-            portion: (bound / 4).clamp(1, PORTION_MAX),
-        }
+    /// An empty mailbox whose receiver is awake.
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { stack: Stack::new(), load: Load::new(bounds), lanes: None }
+    }
+
+    /// One with lanes.
+    pub(crate) fn with_lanes(lanes: Lanes) -> Self {
+        // Nobody reserves here: the lanes count for themselves.
+        let load = Load::new(Bounds::CLOSED);
+        Self { stack: Stack::new(), load, lanes: Some(Box::new(lanes)) }
+    }
+
+    pub(crate) fn lanes(&self) -> Option<&Lanes> {
+        self.lanes.as_deref()
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.lanes().map_or(self.load.bounds(), Lanes::bounds)
     }
 
     /// After how many handled messages the receiver should [`release`](Self::release) their room.
+    #[inline]
     pub(crate) fn portion(&self) -> u32 {
-        self.portion
+        (self.load.bounds().messages_max() / 4).clamp(1, PORTION_MAX)
     }
 
-    pub(crate) fn bound(&self) -> u32 {
-        self.bound
+    /// What a message takes up here.
+    #[inline]
+    pub(crate) fn charge(&self, envelope: &Envelope) -> Charge {
+        self.load.bounds().charge(envelope.units())
     }
 
-    /// Whether a message that came now would have to wait. Only a hint: others come and go.
-    pub(crate) fn is_full(&self) -> bool {
-        // The waiting mark makes the count larger than any bound.
-        self.count.load(Relaxed) >= self.bound as usize
+    /// What is in, and what the receiver has taken and not given back.
+    pub(crate) fn held(&self) -> Charge {
+        self.lanes().map_or_else(|| self.load.held(), Lanes::held)
     }
 
-    /// How much the receiver has to do: messages in the mailbox, and one more unless it sleeps. Only a hint.
-    pub(crate) fn load(&self) -> usize {
-        let queued = self.count.load(Relaxed) & !WAITING;
-        queued + usize::from(self.top.load(Relaxed).addr() != ASLEEP)
+    /// How much the receiver has to do: messages that are in or were just taken, and one more unless it sleeps. Only a
+    /// hint.
+    pub(crate) fn depth(&self) -> usize {
+        self.held().messages() as usize + usize::from(!self.stack.is_asleep())
     }
 
-    /// Reserves room for one message; `false` if there is none or others wait for it.
-    pub(crate) fn reserve(&self) -> bool {
-        let mut count = self.count.load(Relaxed);
-        // The waiting mark makes the count larger than any bound.
-        while count < self.bound as usize {
-            match self.count.compare_exchange_weak(count, count + 1, Relaxed, Relaxed) {
-                Ok(_) => return true,
-                Err(now) => count = now,
-            }
+    /// Whether a message of so many units would get in now. Only a hint: others come and go.
+    pub(crate) fn has_room(&self, units: u32) -> bool {
+        self.lanes().map_or_else(|| self.load.has_room(units), |lanes| lanes.has_room(units))
+    }
+
+    /// Reserves room for one message of so many units; `false` if there is none, others wait for it, or there are
+    /// lanes.
+    #[inline]
+    pub(crate) fn reserve(&self, units: u32) -> bool {
+        self.load.reserve(units)
+    }
+
+    /// Puts a message in that is the first of those who wait, for whoever holds the lock of the waiting room and has
+    /// marked it.
+    pub(crate) fn offer_first(&self, envelope: Envelope, priority: u8) -> Offered {
+        if let Some(lanes) = self.lanes() {
+            return lanes.offer(envelope, priority, true);
         }
-        false
-    }
-
-    /// Reserves room past the waiting mark, for whoever holds the lock of the waiting room.
-    pub(crate) fn reserve_waiting(&self) -> bool {
-        let free = self.count.load(Relaxed) & !WAITING < self.bound as usize;
-        if free {
-            self.count.fetch_add(1, Relaxed);
+        if !self.load.reserve_waiting(envelope.units()) {
+            return Offered::Full(envelope);
         }
-        free
+        match self.push(envelope) {
+            Pushed::Queued => Offered::Queued,
+            Pushed::Woke => Offered::Woke,
+            Pushed::Closed(envelope) => Offered::Closed(envelope),
+        }
     }
 
-    /// Gives back the room of `taken` messages; `true` if senders wait for it.
-    pub(crate) fn release(&self, taken: u32) -> bool {
-        self.count.fetch_sub(taken as usize, AcqRel) & WAITING != 0
+    /// Gives back the room of messages that were taken; `true` if senders wait for it. That of messages in lanes is
+    /// free when they are popped.
+    #[inline]
+    pub(crate) fn release(&self, taken: Charge) -> bool {
+        match self.lanes() {
+            None => self.load.release(taken),
+            Some(lanes) => lanes.is_waiting(),
+        }
     }
 
-    /// From now on nobody reserves without asking the waiting room.
+    /// From now on nobody enters without asking the waiting room.
     pub(crate) fn mark_waiting(&self) {
-        self.count.fetch_or(WAITING, AcqRel);
+        match self.lanes() {
+            None => self.load.mark_waiting(),
+            Some(lanes) => lanes.set_waiting(true),
+        }
     }
 
     pub(crate) fn clear_waiting(&self) {
-        self.count.fetch_and(!WAITING, AcqRel);
+        match self.lanes() {
+            None => self.load.clear_waiting(),
+            Some(lanes) => lanes.set_waiting(false),
+        }
     }
 
     /// Puts an envelope in, for which room was reserved.
+    #[inline]
     pub(crate) fn push(&self, envelope: Envelope) -> Pushed {
         let node = envelope.into_raw();
-        let mut top = self.top.load(Relaxed);
-        loop {
-            if top.addr() == CLOSED {
-                self.count.fetch_sub(1, Relaxed);
-                // SAFETY: it was taken out of an envelope above and never published.
-                return Pushed::Closed(unsafe { Envelope::from_raw(node) });
-            }
-            let asleep = top.addr() == ASLEEP;
-            let below = if asleep { ptr::null_mut() } else { top };
-            // SAFETY: the node is still ours alone: it is published by the exchange below.
-            unsafe { node.as_ref() }.next.store(below, Relaxed);
-            match self.top.compare_exchange_weak(top, node.as_ptr(), AcqRel, Relaxed) {
-                Ok(_) if asleep => return Pushed::Woke,
-                Ok(_) => return Pushed::Queued,
-                Err(now) => top = now,
-            }
+        // SAFETY: the node was owned by the envelope.
+        match unsafe { self.stack.push(node) } {
+            Landed::Queued => Pushed::Queued,
+            Landed::Woke => Pushed::Woke,
+            // SAFETY: it was taken out of an envelope above and not given away.
+            Landed::Closed => Pushed::Closed(self.withdraw(unsafe { Envelope::from_raw(node) })),
         }
+    }
+
+    /// Gives the room of an envelope back that found the mailbox closed.
+    #[cold]
+    fn withdraw(&self, envelope: Envelope) -> Envelope {
+        self.load.release(self.charge(&envelope));
+        envelope
     }
 
     /// Takes everything that is in, oldest first. Only the receiver calls it.
+    #[inline]
     pub(crate) fn take(&self) -> Batch {
-        if self.top.load(Relaxed).addr() <= CLOSED {
-            return Batch::default();
-        }
-        Batch::reversed(self.top.swap(ptr::null_mut(), Acquire))
+        Batch { first: Cell::new(self.stack.take()) }
+    }
+
+    /// Takes the next message out of the lanes, if there are any. Only the receiver calls it.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<Envelope> {
+        self.lanes()?.pop()
     }
 
     /// Lets the next push schedule the receiver; `false` if something came in meanwhile. Only the receiver calls it.
+    #[inline]
     pub(crate) fn sleep(&self) -> bool {
-        match self.top.compare_exchange(ptr::null_mut(), mark(ASLEEP), AcqRel, Relaxed) {
-            Ok(_) => true,
-            Err(top) => top.addr() <= CLOSED,
+        match self.lanes() {
+            None => self.stack.sleep(),
+            Some(lanes) => lanes.sleep(),
         }
     }
 
     /// Takes nothing any more; what was in comes out, oldest first.
     pub(crate) fn close(&self) -> Batch {
-        Batch::reversed(self.top.swap(mark(CLOSED), AcqRel))
+        match self.lanes() {
+            None => Batch { first: Cell::new(self.stack.close()) },
+            Some(lanes) => Batch::of(lanes.close()),
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lanes().map_or_else(|| self.stack.is_closed(), Lanes::is_closed)
     }
 }
 
@@ -177,15 +218,13 @@ pub(crate) struct Batch {
 unsafe impl Send for Batch {}
 
 impl Batch {
-    /// Turns a stack that was just taken, and is owned, round.
-    fn reversed(top: *mut Head) -> Self {
-        let mut rest = if top.addr() <= CLOSED { ptr::null_mut() } else { top };
+    /// Links envelopes, the first of them first.
+    fn of(envelopes: Vec<Envelope>) -> Self {
         let mut first = ptr::null_mut();
-        while let Some(node) = NonNull::new(rest) {
-            // SAFETY: the stack was taken as a whole, so its nodes are alive and ours.
-            let next = &unsafe { node.as_ref() }.next;
-            rest = next.load(Relaxed);
-            next.store(first, Relaxed);
+        for envelope in envelopes.into_iter().rev() {
+            let node = envelope.into_raw();
+            // SAFETY: the node was owned by the envelope.
+            unsafe { node.as_ref() }.link().store(first, Relaxed);
             first = node.as_ptr();
         }
         Self { first: Cell::new(NonNull::new(first)) }
@@ -195,8 +234,7 @@ impl Batch {
     pub(crate) fn pop(&self) -> Option<Envelope> {
         let node = self.first.get()?;
         // SAFETY: the batch owns its nodes.
-        let next = unsafe { node.as_ref() }.next.load(Relaxed);
-        self.first.set(NonNull::new(next));
+        self.first.set(unsafe { stack::next(node) });
         // SAFETY: it has just left the list, so nobody else owns it.
         Some(unsafe { Envelope::from_raw(node) })
     }
@@ -222,50 +260,16 @@ impl Drop for Batch {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, convert::Infallible};
+    use std::{collections::VecDeque, mem::take};
 
-    use odeon_message::{Codec, Message};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Actor, Context, Handler, StartError};
-
-    struct Nobody;
-
-    struct Letter(u64);
-
-    impl Message for Letter {
-        type Reply = ();
-        type Error = Infallible;
-        type Output = ();
-        const NAME: &'static str = "Letter";
-        const CODEC: Option<Codec<Self>> = None;
-
-        fn answer((): ()) -> Result<(), Infallible> {
-            Ok(())
-        }
-    }
-
-    impl Actor for Nobody {
-        type Args = ();
-
-        async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
-            Ok(Self)
-        }
-    }
-
-    impl Handler<Letter> for Nobody {
-        async fn handle(&mut self, _: Letter, _: &mut Context<Self>) {}
-    }
-
-    fn open(envelope: Envelope) -> u64 {
-        // SAFETY: all envelopes of these tests are letters.
-        unsafe { envelope.reclaim::<Letter>() }.0
-    }
+    use crate::letters::{Letter, Size, config, envelope, open, units_of};
 
     #[derive(Clone, Copy, Debug)]
     enum Step {
-        Send,
+        Send(Size),
         Receive,
         Release,
         Sleep,
@@ -274,7 +278,8 @@ mod tests {
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
-            8 => Just(Step::Send),
+            6 => Just(Step::Send(Size::Small)),
+            2 => Just(Step::Send(Size::Large)),
             6 => Just(Step::Receive),
             3 => Just(Step::Release),
             3 => Just(Step::Sleep),
@@ -283,64 +288,112 @@ mod tests {
         prop::collection::vec(step, 0..200)
     }
 
+    /// What a mailbox should be.
+    #[derive(Default)]
+    struct Model {
+        queued: VecDeque<Letter>,
+        /// Received, and their room not given back yet.
+        taken: Vec<Size>,
+        asleep: bool,
+        closed: bool,
+    }
+
+    impl Model {
+        /// Whether a letter fits, by counting.
+        fn fits(&self, bounds: Bounds, size: Size) -> bool {
+            let held = self.queued.iter().map(|letter| letter.size).chain(self.taken.clone());
+            let units_max = u32::try_from(bounds.bytes_max() / 16).unwrap();
+            let units = |size| u64::from(units_of(size).min(units_max));
+            let (messages, held) = held.fold((0, 0), |(n, sum), size| (n + 1, sum + units(size)));
+            messages < bounds.messages_max() && held + units(size) <= u64::from(units_max)
+        }
+    }
+
     proptest! {
-        /// Against a model: order, bound, the one wake after a sleep, and nothing after the close.
+        #![proptest_config(config())]
+
+        /// Against a model: order, bounds, the one wake after a sleep, and nothing after the close.
         #[test]
-        fn it_is_a_bounded_queue(bound in 1_u32..20, steps in steps()) {
-            let mailbox = Mailbox::new(bound);
-            let batch = Batch::default();
-            let mut model = VecDeque::new();
-            let (mut taken, mut asleep, mut closed) = (0, false, false);
-            for (step, n) in steps.into_iter().zip(0..) {
+        fn it_is_a_bounded_queue(messages in 1_u32..20, bytes in 0_usize..900, steps in steps()) {
+            let bounds = Bounds::new(messages, bytes);
+            let (mailbox, batch, mut model) = (Mailbox::new(bounds), Batch::default(), Model::default());
+            for (step, number) in steps.into_iter().zip(0..) {
                 match step {
-                    Step::Send => {
-                        let room = mailbox.reserve();
-                        prop_assert_eq!(room, model.len() + (taken as usize) < bound as usize);
+                    Step::Send(size) => {
+                        let letter = Letter { number, size };
+                        let room = mailbox.reserve(units_of(size));
+                        prop_assert_eq!(room, model.fits(bounds, size));
                         if !room {
                             continue;
                         }
-                        match mailbox.push(Envelope::tell::<Nobody, _>(Letter(n))) {
-                            Pushed::Closed(envelope) => {
-                                prop_assert!(closed);
-                                prop_assert_eq!(open(envelope), n);
+                        match mailbox.push(envelope(letter)) {
+                            Pushed::Closed(back) => {
+                                prop_assert!(model.closed);
+                                prop_assert_eq!(open(back), letter);
                                 continue;
                             }
-                            Pushed::Woke => prop_assert!(std::mem::take(&mut asleep)),
-                            Pushed::Queued => prop_assert!(!asleep && !closed),
+                            Pushed::Woke => prop_assert!(take(&mut model.asleep)),
+                            Pushed::Queued => prop_assert!(!model.asleep && !model.closed),
                         }
-                        model.push_back(n);
+                        model.queued.push_back(letter);
                     }
                     Step::Receive => {
                         if batch.is_empty() {
                             batch.refill(&mailbox.take());
                         }
                         let next = batch.pop().map(open);
-                        taken += u32::from(next.is_some());
-                        prop_assert_eq!(next, model.pop_front());
+                        prop_assert_eq!(next, model.queued.pop_front());
+                        model.taken.extend(next.map(|letter| letter.size));
                     }
                     Step::Release => {
-                        prop_assert!(!mailbox.release(std::mem::take(&mut taken)));
+                        let charges = take(&mut model.taken).into_iter();
+                        let taken = charges.map(|size| bounds.charge(units_of(size)));
+                        prop_assert!(!mailbox.release(taken.fold(Charge::default(), Charge::plus)));
                     }
                     Step::Sleep => {
                         if batch.is_empty() {
                             let slept = mailbox.sleep();
-                            prop_assert_eq!(slept, model.is_empty());
-                            asleep = slept && !closed;
+                            prop_assert_eq!(slept, model.queued.is_empty());
+                            model.asleep = slept && !model.closed;
                         }
                     }
                     Step::Close => {
                         let rest = mailbox.close();
                         for batch in [&batch, &rest] {
-                            while let Some(envelope) = batch.pop() {
-                                prop_assert_eq!(Some(open(envelope)), model.pop_front());
-                                taken += 1;
+                            while let Some(next) = batch.pop().map(open) {
+                                prop_assert_eq!(Some(next), model.queued.pop_front());
+                                model.taken.push(next.size);
                             }
                         }
-                        prop_assert!(model.is_empty());
-                        (closed, asleep) = (true, false);
+                        prop_assert!(model.queued.is_empty());
+                        (model.closed, model.asleep) = (true, false);
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_left_in_a_mailbox_goes_with_it() {
+        for mailbox in [
+            Mailbox::new(Bounds::new(8, 1 << 20)),
+            Mailbox::with_lanes(crate::lanes::Lanes::new(2, Bounds::new(8, 1 << 20))),
+        ] {
+            let kept = std::sync::Arc::new(());
+            let letter = crate::letters::counted(&kept);
+            match mailbox.lanes() {
+                None => {
+                    assert!(mailbox.reserve(letter.units()));
+                    assert!(matches!(mailbox.push(letter), Pushed::Queued));
+                }
+                Some(lanes) => {
+                    assert!(!mailbox.reserve(letter.units()), "nobody gets past the lanes");
+                    assert!(matches!(lanes.offer(letter, 1, false), Offered::Queued));
+                }
+            }
+            assert_eq!(std::sync::Arc::strong_count(&kept), 2);
+            drop(mailbox);
+            assert_eq!(std::sync::Arc::strong_count(&kept), 1);
         }
     }
 }

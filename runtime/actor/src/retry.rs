@@ -143,14 +143,15 @@ where
     A: Handler<M>,
     M: Message + Clone,
 {
-    let Ask { aim, message, within } = ask;
+    let Ask { aim, message, within, priority } = ask;
     let mut known = Certainty::NotDelivered;
     let mut end = None;
     let mut made = 0_u32;
     loop {
         let pick = aim.pick().map_err(|failure| AskError::from(failure).at_least(known))?;
         let Some(system) = pick.actor.system().cloned() else {
-            return AskFuture::picked(pick, message, within).await.map_err(|e| e.at_least(known));
+            let ask = AskFuture::picked(pick, message, within, priority);
+            return ask.await.map_err(|e| e.at_least(known));
         };
         let now = Instant::now();
         if made == 0 {
@@ -160,7 +161,8 @@ where
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         let attempt = left.min(policy.attempt_within);
         made += 1;
-        let error = match AskFuture::picked(pick, message.clone(), Some(attempt)).await {
+        let ask = AskFuture::picked(pick, message.clone(), Some(attempt), priority);
+        let error = match ask.await {
             Ok(reply) => return Ok(reply),
             Err(error) => error,
         };

@@ -2,18 +2,26 @@
 //!
 //! Tells, asks and inbound messages of the network wait side by side; the worker moves the first of them into the
 //! mailbox whenever handled messages have left it. While somebody waits, nobody overtakes: the mailbox's waiting mark
-//! sends every sender here. A tell keeps a claim on its message, so that it can leave again. Data comes from
-//! `tell.rs`, `ask.rs` and `slots.rs`. Read `mailbox.rs` for the mark.
+//! sends every sender here. A mailbox with priorities has a line for each. A tell keeps a claim on its message, so that
+//! it can leave again. Mailboxes that do not let wait, and those with lanes, are told apart here too. Data comes from
+//! `tell.rs`, `ask.rs` and `system/network.rs`. Read `mailbox.rs` for the mark.
 
 use std::{collections::VecDeque, task::Waker};
 
 use odeon_message::{Failure, FailureKind};
 
 use crate::{
+    Overflow,
+    bonds::Bonds,
     cell::{CellHead, CellPtr},
     envelope::Envelope,
-    mailbox::Pushed,
+    lanes::Lanes,
+    mailbox::{Offered, Pushed},
+    stats::count,
 };
+
+/// Where the priority stands in a ticket; below is the number.
+const PRIORITY_AT: u32 = 56;
 
 struct Entry {
     ticket: u64,
@@ -24,18 +32,31 @@ struct Entry {
 
 #[derive(Default)]
 pub(crate) struct Room {
-    entries: VecDeque<Entry>,
+    /// By priority; made as far as they are used.
+    lines: Vec<VecDeque<Entry>>,
+    waiting: usize,
     tickets: u64,
     closed: bool,
 }
 
-/// What became of a message that found the mailbox full.
+/// How long a sender is ready to wait.
+#[derive(Clone, Copy)]
+pub(crate) enum Patience<'a> {
+    /// Not at all.
+    None,
+    /// Until somebody withdraws the message: asks, and messages from other nodes.
+    Quiet,
+    /// Until it withdraws the message itself: a tell, which is woken.
+    Woken(&'a Waker),
+}
+
+/// What became of a message that was not put in the common way.
 pub(crate) enum Entered {
-    /// There was space after all.
+    /// There was space after all, or the mailbox drops what it has no space for.
     Queued,
     /// It waits under this ticket.
     Waiting(u64),
-    /// It may not wait: the actor is gone, or too many wait.
+    /// It may not wait: the actor is gone, or too many wait, or nobody may.
     Refused(Envelope, FailureKind),
 }
 
@@ -49,14 +70,56 @@ pub(crate) enum Place {
 }
 
 impl Room {
-    fn find(&self, ticket: u64) -> Option<usize> {
-        self.entries.binary_search_by_key(&ticket, |entry| entry.ticket).ok()
+    /// The line of a ticket, and the place in it.
+    fn find(&self, ticket: u64) -> Option<(usize, usize)> {
+        let line = usize::try_from(ticket >> PRIORITY_AT).ok()?;
+        let entries = self.lines.get(line)?;
+        let at = entries.binary_search_by_key(&ticket, |entry| entry.ticket).ok()?;
+        Some((line, at))
+    }
+
+    fn remove(&mut self, ticket: u64) -> Option<Entry> {
+        let (line, at) = self.find(ticket)?;
+        let entry = self.lines.get_mut(line)?.remove(at)?;
+        self.waiting -= 1;
+        Some(entry)
+    }
+
+    fn push(&mut self, envelope: Envelope, priority: u8, waker: Option<Waker>) -> u64 {
+        self.tickets += 1;
+        let ticket = u64::from(priority) << PRIORITY_AT | self.tickets;
+        let line = usize::from(priority);
+        if self.lines.len() <= line {
+            self.lines.resize_with(line + 1, VecDeque::new);
+        }
+        self.lines[line].push_back(Entry { ticket, envelope, waker });
+        self.waiting += 1;
+        ticket
+    }
+
+    /// Whether nobody waits who is as urgent.
+    fn is_first(&self, priority: u8) -> bool {
+        self.lines.iter().skip(usize::from(priority)).all(VecDeque::is_empty)
+    }
+
+    /// Takes the first of the most urgent line.
+    fn pop(&mut self) -> Option<(u8, Entry)> {
+        let line = self.lines.iter().rposition(|line| !line.is_empty())?;
+        let entry = self.lines[line].pop_front()?;
+        self.waiting -= 1;
+        Some((u8::try_from(line).ok()?, entry))
+    }
+
+    /// Undoes a [`pop`](Self::pop).
+    fn put_back(&mut self, priority: u8, entry: Entry) {
+        self.lines[usize::from(priority)].push_front(entry);
+        self.waiting += 1;
     }
 }
 
 impl CellPtr {
     /// Puts a message in whose room is reserved.
-    pub(crate) fn push(&self, envelope: Envelope) -> Result<(), Envelope> {
+    fn push(&self, envelope: Envelope) -> Result<(), Envelope> {
         match self.mailbox.push(envelope) {
             Pushed::Queued => Ok(()),
             Pushed::Woke => {
@@ -67,92 +130,172 @@ impl CellPtr {
         }
     }
 
-    /// Puts a message in, or lets it wait. `waker` is a tell's.
-    pub(crate) fn enter(&self, envelope: Envelope, waker: Option<&Waker>) -> Entered {
-        if self.mailbox.reserve() {
-            return self.queue(envelope);
+    /// Puts a message in, or lets it wait, or does what the mailbox does when it is full. Without lanes `priority`
+    /// changes nothing.
+    pub(crate) fn enter(
+        &self,
+        envelope: Envelope,
+        priority: u8,
+        patience: Patience<'_>,
+    ) -> Entered {
+        if self.mailbox.reserve(envelope.units()) {
+            return match self.push(envelope) {
+                Ok(()) => Entered::Queued,
+                Err(envelope) => Entered::Refused(envelope, FailureKind::Stopped),
+            };
         }
+        let offered = match (self.mailbox.lanes(), self.overflow) {
+            (Some(lanes), Overflow::DropOldest) => self.press(lanes, envelope, priority),
+            (Some(lanes), _) => lanes.offer(envelope, priority, false),
+            (None, _) => Offered::Full(envelope),
+        };
+        match (self.settle(offered), self.overflow) {
+            (Ok(entered), _) => entered,
+            (Err(envelope), _) if self.mailbox.is_closed() => {
+                Entered::Refused(envelope, FailureKind::Stopped)
+            }
+            (Err(envelope), Overflow::Wait) => self.wait(envelope, priority, patience),
+            (Err(envelope), Overflow::Reject) => Entered::Refused(envelope, FailureKind::Full),
+            (Err(envelope), Overflow::DropOldest | Overflow::DropNewest) => {
+                self.lose(envelope);
+                Entered::Queued
+            }
+        }
+    }
+
+    /// Puts a message in, in the place of others.
+    fn press(&self, lanes: &Lanes, envelope: Envelope, priority: u8) -> Offered {
+        let (offered, gone) = lanes.press(envelope, priority);
+        gone.into_iter().for_each(|envelope| self.lose(envelope));
+        offered
+    }
+
+    /// Schedules the receiver if need be; what was full comes back.
+    fn settle(&self, offered: Offered) -> Result<Entered, Envelope> {
+        match offered {
+            Offered::Queued => Ok(Entered::Queued),
+            Offered::Woke => {
+                self.schedule();
+                Ok(Entered::Queued)
+            }
+            Offered::Closed(envelope) => Ok(Entered::Refused(envelope, FailureKind::Stopped)),
+            Offered::Full(envelope) => Err(envelope),
+        }
+    }
+
+    /// The mailbox drops a message.
+    fn lose(&self, envelope: Envelope) {
+        count(&self.worker.system().counters().dropped);
+        envelope.refuse(&self.refusal(FailureKind::Full));
+    }
+
+    fn wait(&self, envelope: Envelope, priority: u8, patience: Patience<'_>) -> Entered {
+        let waker = match patience {
+            Patience::None => return Entered::Refused(envelope, FailureKind::Full),
+            Patience::Quiet => None,
+            Patience::Woken(waker) => Some(waker.clone()),
+        };
+        let priority = self.mailbox.lanes().map_or(0, |lanes| lanes.rank(priority));
         let waiting_max = self.worker.system().config().waiting_max as usize;
-        let entered = self.with_bonds(|bonds| {
+        let offered = self.with_bonds(|bonds| {
             let room = &mut bonds.room;
             if room.closed {
                 return Err(Entered::Refused(envelope, FailureKind::Stopped));
             }
             self.mailbox.mark_waiting();
-            if room.entries.is_empty() && self.mailbox.reserve_waiting() {
+            let offered = match room.is_first(priority) {
+                true => self.mailbox.offer_first(envelope, priority),
+                false => Offered::Full(envelope),
+            };
+            let entered = match offered {
+                Offered::Full(envelope) if room.waiting < waiting_max => {
+                    Err(Entered::Waiting(room.push(envelope, priority, waker)))
+                }
+                Offered::Full(envelope) => Err(Entered::Refused(envelope, FailureKind::Full)),
+                offered => Ok(offered),
+            };
+            if room.waiting == 0 {
                 self.mailbox.clear_waiting();
-                return Ok(envelope);
             }
-            if room.entries.len() >= waiting_max {
-                return Err(Entered::Refused(envelope, FailureKind::Full));
-            }
-            room.tickets += 1;
-            let ticket = room.tickets;
-            room.entries.push_back(Entry { ticket, envelope, waker: waker.cloned() });
-            Err(Entered::Waiting(ticket))
+            entered
         });
-        match entered {
-            Ok(envelope) => self.queue(envelope),
-            Err(entered) => entered,
+        match offered.map(|offered| self.settle(offered)) {
+            Ok(Ok(entered)) | Err(entered) => entered,
+            Ok(Err(envelope)) => Entered::Refused(envelope, FailureKind::Full),
         }
     }
 
-    fn queue(&self, envelope: Envelope) -> Entered {
-        match self.push(envelope) {
-            Ok(()) => Entered::Queued,
-            Err(envelope) => Entered::Refused(envelope, FailureKind::Stopped),
+    /// Takes a waiting message out again; `None` if it is in the mailbox by now. Those behind it may fit where it did
+    /// not.
+    pub(crate) fn leave(&self, ticket: u64) -> Option<Envelope> {
+        let mut woke = false;
+        let mut wakers = Vec::new();
+        let left = self.with_bonds(|bonds| {
+            let entry = bonds.room.remove(ticket)?;
+            woke = self.serve(bonds, &mut wakers);
+            Some(entry.envelope)
+        });
+        if woke {
+            self.schedule();
         }
+        wakers.into_iter().for_each(Waker::wake);
+        left
     }
 }
 
 impl CellHead {
+    /// Whether a full mailbox has nothing to offer to whoever does not wait.
+    pub(crate) fn is_plain(&self) -> bool {
+        let drops = matches!(self.overflow, Overflow::DropOldest | Overflow::DropNewest);
+        self.mailbox.lanes().is_none() && !drops
+    }
+
     /// How a waiting tell fares; its waker is kept if it still waits.
     pub(crate) fn place(&self, ticket: u64, waker: &Waker) -> Place {
         self.with_bonds(|bonds| {
             let room = &mut bonds.room;
-            let Some(at) = room.find(ticket) else { return Place::Delivered };
+            let Some((line, at)) = room.find(ticket) else { return Place::Delivered };
             if room.closed {
-                return room
-                    .entries
-                    .remove(at)
-                    .map_or(Place::Delivered, |e| Place::Ended(e.envelope));
+                return room.remove(ticket).map_or(Place::Delivered, |e| Place::Ended(e.envelope));
             }
-            room.entries[at].waker.get_or_insert_with(|| waker.clone()).clone_from(waker);
+            let kept = &mut room.lines[line][at].waker;
+            kept.get_or_insert_with(|| waker.clone()).clone_from(waker);
             Place::Waiting
-        })
-    }
-
-    /// Takes a waiting message out again; `None` if it is in the mailbox by now.
-    pub(crate) fn leave(&self, ticket: u64) -> Option<Envelope> {
-        self.with_bonds(|bonds| {
-            let room = &mut bonds.room;
-            let entry = room.find(ticket).and_then(|at| room.entries.remove(at))?;
-            if room.entries.is_empty() {
-                self.mailbox.clear_waiting();
-            }
-            Some(entry.envelope)
         })
     }
 
     /// Moves waiting messages into the space that there is. Only the worker calls it, when the actor is awake.
     #[cold]
     pub(crate) fn serve_room(&self) {
-        let wakers = self.with_bonds(|bonds| {
-            let room = &mut bonds.room;
-            let mut wakers = Vec::new();
-            // Those who wait at a closed room take their messages back themselves.
-            while !room.closed && !room.entries.is_empty() && self.mailbox.reserve_waiting() {
-                let Some(Entry { envelope, waker, .. }) = room.entries.pop_front() else { break };
-                wakers.extend(waker);
-                let pushed = self.mailbox.push(envelope);
-                debug_assert!(!matches!(pushed, Pushed::Woke), "the receiver is awake");
-            }
-            if room.entries.is_empty() {
-                self.mailbox.clear_waiting();
-            }
-            wakers
-        });
+        let mut wakers = Vec::new();
+        let woke = self.with_bonds(|bonds| self.serve(bonds, &mut wakers));
+        debug_assert!(!woke, "the receiver is awake");
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Moves waiting messages into the space that there is; `true` if the receiver must be scheduled.
+    fn serve(&self, bonds: &mut Bonds, wakers: &mut Vec<Waker>) -> bool {
+        let room = &mut bonds.room;
+        let mut woke = false;
+        // Those who wait at a closed room take their messages back themselves.
+        while !room.closed {
+            let Some((priority, Entry { ticket, envelope, waker })) = room.pop() else { break };
+            match self.mailbox.offer_first(envelope, priority) {
+                // Of a closed mailbox the worker closes the room next.
+                Offered::Full(envelope) | Offered::Closed(envelope) => {
+                    room.put_back(priority, Entry { ticket, envelope, waker });
+                    break;
+                }
+                offered => {
+                    woke |= matches!(offered, Offered::Woke);
+                    wakers.extend(waker);
+                }
+            }
+        }
+        if room.waiting == 0 {
+            self.mailbox.clear_waiting();
+        }
+        woke
     }
 
     /// Nobody waits here any more: tells are woken to take their messages back, the rest comes out.
@@ -160,12 +303,17 @@ impl CellHead {
         let (refused, wakers) = self.with_bonds(|bonds| {
             let room = &mut bonds.room;
             room.closed = true;
-            let (tells, rest) = std::mem::take(&mut room.entries)
-                .into_iter()
-                .partition::<VecDeque<_>, _>(|entry| entry.waker.is_some());
-            room.entries = tells;
-            let wakers = room.entries.iter().filter_map(|e| e.waker.clone()).collect::<Vec<_>>();
-            (rest.into_iter().map(|entry| entry.envelope).collect(), wakers)
+            let (mut refused, mut wakers) = (Vec::new(), Vec::new());
+            for line in room.lines.iter_mut().rev() {
+                let (tells, rest) = std::mem::take(line)
+                    .into_iter()
+                    .partition::<VecDeque<_>, _>(|entry| entry.waker.is_some());
+                *line = tells;
+                wakers.extend(line.iter().filter_map(|entry| entry.waker.clone()));
+                refused.extend(rest.into_iter().map(|entry| entry.envelope));
+            }
+            room.waiting -= refused.len();
+            (refused, wakers)
         });
         wakers.into_iter().for_each(Waker::wake);
         refused
@@ -174,11 +322,15 @@ impl CellHead {
     /// Why a message was refused, for whoever sent it.
     pub(crate) fn refusal(&self, kind: FailureKind) -> Failure {
         let detail = match kind {
-            FailureKind::Full => format!(
-                "the mailbox of actor {} holds {} messages: send less, or allow more",
-                self.number,
-                self.mailbox.bound()
-            ),
+            FailureKind::Full => {
+                let bounds = self.mailbox.bounds();
+                format!(
+                    "the mailbox of actor {} holds {} messages and {} bytes: send less, or allow more",
+                    self.number,
+                    bounds.messages_max(),
+                    bounds.bytes_max()
+                )
+            }
             _ => self
                 .if_bonds(|bonds| bonds.ended.as_ref().map(ToString::to_string))
                 .flatten()

@@ -42,10 +42,10 @@ fn begin<A: Actor>(
         return Err(StartError::Stopping);
     }
     let (starter, started) = oneshot::channel();
-    let bound = options.mailbox.unwrap_or(system.config().mailbox_messages_max);
     let shutdown = options.shutdown.unwrap_or(Shutdown::of::<A>());
+    let mailbox = options.make_mailbox(system.config());
     let core = Core::new(args, starter);
-    let cell = ActorCell::new(worker, system.next_number(), bound, core);
+    let cell = ActorCell::new(worker, system.next_number(), (mailbox, options.overflow), core);
     let ptr = CellPtr::new(cell.clone());
     if let Err(error) = introduce(&ptr, options.name.as_deref(), parent, shutdown) {
         // SAFETY: it counts as queued from the start, so nobody schedules it and no worker knows it.

@@ -27,6 +27,8 @@ pub struct SystemStats {
     pub failures: u64,
     /// Messages that no handler saw, because the actor had ended.
     pub undelivered: u64,
+    /// Messages that a full mailbox dropped, as its [`Overflow`](crate::Overflow) says.
+    pub dropped: u64,
     /// Asks that were skipped because their time was up or their caller had given up.
     pub skipped: u64,
     /// Tells whose handler answered with an error.
@@ -52,6 +54,7 @@ pub(crate) struct Counters {
     pub(crate) panics: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) undelivered: AtomicU64,
+    pub(crate) dropped: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) tell_errors: AtomicU64,
     pub(crate) decode_failures: AtomicU64,
@@ -72,6 +75,7 @@ impl Counters {
             panics: self.panics.load(Relaxed),
             failures: self.failures.load(Relaxed),
             undelivered: self.undelivered.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
             skipped: self.skipped.load(Relaxed),
             tell_errors: self.tell_errors.load(Relaxed),
             decode_failures: self.decode_failures.load(Relaxed),

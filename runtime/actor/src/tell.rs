@@ -25,7 +25,7 @@ use crate::{
     deadline::Deadline,
     envelope::Envelope,
     mailbox::Pushed,
-    room::{Entered, Place},
+    room::{Entered, Patience, Place},
     worker::is_own_turn,
 };
 
@@ -41,7 +41,7 @@ where
     A: Handler<M>,
     M: Message,
 {
-    if !cell.head.mailbox.reserve() {
+    if !cell.head.mailbox.reserve(const { Envelope::tell_units::<M>() }) {
         return Err((FailureKind::Full, message));
     }
     match cell.head.mailbox.push(Envelope::tell::<A, M>(message)) {
@@ -60,10 +60,29 @@ where
     A: Handler<M>,
     M: Message,
 {
-    post(cell, message).map_err(|(kind, message)| {
-        let kind = if cell.head.has_ended() { FailureKind::Stopped } else { kind };
-        TellError::returned(cell.head.refusal(kind), message)
-    })
+    post(cell, message).or_else(|(kind, message)| try_full(cell, kind, message))
+}
+
+/// As [`try_local`], where there was no room to be had in the common way.
+#[cold]
+fn try_full<A, M>(
+    cell: &Arc<ActorCell<A>>,
+    mut kind: FailureKind,
+    mut message: M,
+) -> Result<(), TellError<M>>
+where
+    A: Handler<M>,
+    M: Message,
+{
+    if kind == FailureKind::Full && !cell.head.is_plain() {
+        let envelope = Envelope::tell::<A, M>(message);
+        match CellPtr::borrow(cell).enter(envelope, 0, Patience::None) {
+            Entered::Refused(envelope, why) => (kind, message) = (why, reclaim(envelope)),
+            Entered::Queued | Entered::Waiting(_) => return Ok(()),
+        }
+    }
+    let kind = if cell.head.has_ended() { FailureKind::Stopped } else { kind };
+    Err(TellError::returned(cell.head.refusal(kind), message))
 }
 
 /// Sends to an actor of another node if there is room.
@@ -124,6 +143,7 @@ pub struct Tell<'a, A: Handler<M>, M: Message> {
     whom: Whom<'a, A>,
     message: Option<M>,
     within: Option<Duration>,
+    priority: u8,
     wait: Option<Box<Wait>>,
 }
 
@@ -157,11 +177,23 @@ type Told<M> = Result<(), TellError<M>>;
 
 impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
     pub(crate) fn new(actor: &'a ActorRef<A>, message: M) -> Self {
-        Self { whom: Whom::One(actor), message: Some(message), within: None, wait: None }
+        Self {
+            whom: Whom::One(actor),
+            message: Some(message),
+            within: None,
+            priority: 0,
+            wait: None,
+        }
     }
 
     pub(crate) fn aimed(aim: Aim<A>, message: M) -> Self {
-        Self { whom: Whom::Aimed(aim), message: Some(message), within: None, wait: None }
+        Self {
+            whom: Whom::Aimed(aim),
+            message: Some(message),
+            within: None,
+            priority: 0,
+            wait: None,
+        }
     }
 
     /// Picks who takes it; `Some` if that one took it at once, or nobody does.
@@ -208,6 +240,14 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         }
     }
 
+    /// How urgent it is, where the actor's mailbox tells [priorities](crate::SpawnOptions::priorities) apart: of what is
+    /// queued the highest comes first. Default 0, the least urgent. Elsewhere, and on the way to another node, it
+    /// changes nothing.
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = priority;
+        self
+    }
+
     fn wait(&self, system: &ActorSystem, ticket: u64) -> Box<Wait> {
         let within = self.within.unwrap_or(system.config().tell_within);
         Box::new(Wait { deadline: Deadline::after(within), ticket, line: RoomWaiter::default() })
@@ -216,7 +256,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
     fn poll_local(&mut self, cell: &Arc<ActorCell<A>>, cx: &mut Context<'_>) -> Poll<Told<M>> {
         if let Some(message) = self.message.take() {
             let Err((kind, message)) = post(cell, message) else { return Poll::Ready(Ok(())) };
-            if kind != FailureKind::Full || is_own_turn(&raw const cell.head) {
+            if kind != FailureKind::Full {
                 return Poll::Ready(Err(TellError::returned(cell.head.refusal(kind), message)));
             }
             if let Some(told) = self.enter(cell, message, cx) {
@@ -233,7 +273,8 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
             Place::Waiting => {}
         }
         if wait.deadline.is_over(cell.head.worker.system(), cx) {
-            let Some(envelope) = cell.head.leave(wait.ticket) else { return Poll::Ready(Ok(())) };
+            let left = CellPtr::borrow(cell).leave(wait.ticket);
+            let Some(envelope) = left else { return Poll::Ready(Ok(())) };
             return Poll::Ready(Err(TellError::returned(late(), reclaim(envelope))));
         }
         self.wait = Some(wait);
@@ -241,6 +282,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
     }
 
     /// Goes to the waiting room; `Some` if that is the end of it.
+    #[cold]
     fn enter(
         &mut self,
         cell: &Arc<ActorCell<A>>,
@@ -248,7 +290,12 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         cx: &mut Context<'_>,
     ) -> Option<Told<M>> {
         let envelope = Envelope::tell::<A, M>(message);
-        match CellPtr::borrow(cell).enter(envelope, Some(cx.waker())) {
+        // It would wait for itself.
+        let patience = match is_own_turn(&raw const cell.head) {
+            true => Patience::None,
+            false => Patience::Woken(cx.waker()),
+        };
+        match CellPtr::borrow(cell).enter(envelope, self.priority, patience) {
             Entered::Queued => Some(Ok(())),
             Entered::Refused(envelope, kind) => {
                 let failure = cell.head.refusal(kind);
@@ -346,7 +393,7 @@ impl<A: Handler<M>, M: Message> Drop for Tell<'_, A, M> {
         };
         match actor.place() {
             // The message is dropped with its envelope.
-            Where::Local(cell) => drop(cell.head.leave(wait.ticket)),
+            Where::Local(cell) => drop(CellPtr::borrow(cell).leave(wait.ticket)),
             Where::Remote(route, _) if wait.line.slot != 0 => route.forget_room(&mut wait.line),
             Where::Remote(..) => {}
             Where::Gone(_) => {}

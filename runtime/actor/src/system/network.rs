@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::ActorSystem;
 use crate::{
-    ExitKind, ExitReason, Inbound, NetworkWatcher, TerminatedSink, WatchId,
-    room::Entered,
+    ExitKind, ExitReason, Inbound, NetworkWatcher, Overflow, TerminatedSink, WatchId,
+    load::units,
+    room::{Entered, Patience},
     stats::{count, count_aloud},
 };
 
@@ -32,12 +33,13 @@ impl ActorSystem {
         let taken = self.inner.slots.with(to, |cell, accepts| {
             let make = accepts.find(message)?;
             let mut inbound = inbound.take()?;
-            if cell.mailbox.is_full() {
+            let bytes = inbound.payload.len();
+            if cell.overflow == Overflow::Wait && !cell.mailbox.has_room(units(bytes)) {
                 // What waits holds its own bytes, not the slab that it came in, which its sender was not charged for.
                 inbound.payload = Payload::copy_from(inbound.payload.bytes());
             }
             let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
-            Some(match cell.enter(make(inbound, deadline), None) {
+            Some(match cell.enter(make(inbound, deadline), 0, Patience::Quiet) {
                 Entered::Refused(envelope, kind) => Some((envelope, kind, cell.clone())),
                 _ => None,
             })

@@ -1,0 +1,239 @@
+//! How much is in a mailbox: messages and bytes in one word, reserved and given back in one step each.
+//!
+//! Bytes are counted in units of 16, rounded up, so that both counts and the waiting mark fit in 64 bits. A message
+//! that is larger than the bound counts as the whole bound: it enters an empty mailbox and nothing enters beside it.
+//! What it is NOT: the queue (`stack.rs`), or who waits (`room.rs`).
+
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+
+use super::sync::AtomicU64;
+
+/// Bytes of one unit.
+const UNIT_BYTES: usize = 16;
+/// Where the units stand in the word; below are the messages. The highest bit of each half is kept free.
+const UNITS_AT: u32 = 32;
+/// Most messages that a bound can be.
+const MESSAGES_MAX: u32 = (1 << 31) - 1;
+/// Most units that a bound can be: with the waiting mark, and with one message more, they stay below the free bit.
+const UNITS_MAX: u32 = (1 << 30) - 1;
+/// The highest bits of both halves.
+const FREE: u64 = 1 << 63 | 1 << 31;
+/// In the word: senders wait, so nobody reserves without asking `room.rs`. It makes the units larger than any bound.
+const WAITING: u64 = 1 << 62;
+
+/// The units of so many bytes.
+pub(crate) const fn units(bytes: usize) -> u32 {
+    let units = bytes.div_ceil(UNIT_BYTES) as u64;
+    if units > UNITS_MAX as u64 { UNITS_MAX } else { units as u32 }
+}
+
+/// What messages take up: how many they are, and their units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Charge(u64);
+
+impl Charge {
+    /// Both together.
+    #[inline]
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// This without `other`, which is part of it.
+    pub(crate) const fn minus(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+
+    /// How many they are.
+    #[inline]
+    pub(crate) const fn messages(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// How much a mailbox holds: both bounds as a charge, and the free bits above them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Bounds(u64);
+
+impl Bounds {
+    /// No message gets in at all.
+    pub(crate) const CLOSED: Self = Self(FREE | 1 << UNITS_AT);
+
+    /// At least one message and one unit, to which bytes are rounded up; at most 2^31 - 1 messages and 16 GiB.
+    pub(crate) fn new(messages_max: u32, bytes_max: usize) -> Self {
+        let messages = u64::from(messages_max.clamp(1, MESSAGES_MAX));
+        Self(FREE | messages | u64::from(units(bytes_max).max(1)) << UNITS_AT)
+    }
+
+    #[inline]
+    pub(crate) const fn messages_max(self) -> u32 {
+        (self.0 & !FREE) as u32
+    }
+
+    #[inline]
+    const fn units_max(self) -> u32 {
+        ((self.0 & !FREE) >> UNITS_AT) as u32
+    }
+
+    pub(crate) const fn bytes_max(self) -> usize {
+        self.units_max() as usize * UNIT_BYTES
+    }
+
+    /// What one message of so many units takes up.
+    #[inline]
+    pub(crate) const fn charge(self, units: u32) -> Charge {
+        let units = if units < self.units_max() { units } else { self.units_max() };
+        Charge(1 | (units as u64) << UNITS_AT)
+    }
+
+    /// Whether one more gets in beside what is held. Where a half of the sum is larger than that of the bound, the
+    /// difference borrows the free bit above it.
+    #[inline]
+    pub(crate) const fn fit(self, held: Charge, more: Charge) -> bool {
+        self.0.wrapping_sub(held.0.wrapping_add(more.0)) & FREE == FREE
+    }
+}
+
+/// How much is in, with its bounds.
+pub(crate) struct Load {
+    word: AtomicU64,
+    bounds: Bounds,
+}
+
+impl Load {
+    /// Nothing yet.
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { word: AtomicU64::new(0), bounds }
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// What is held now, without the mark.
+    pub(crate) fn held(&self) -> Charge {
+        Charge(self.word.load(Relaxed) & !WAITING)
+    }
+
+    /// Whether one message of so many units would get in now. Only a hint: others come and go.
+    pub(crate) fn has_room(&self, units: u32) -> bool {
+        self.bounds.fit(Charge(self.word.load(Relaxed)), self.bounds.charge(units))
+    }
+
+    /// Reserves room for one message of so many units; `false` if there is none or others wait for it.
+    #[inline]
+    pub(crate) fn reserve(&self, units: u32) -> bool {
+        // What fits as it is needs not be cut to the bound.
+        self.try_reserve(Charge(1 | u64::from(units) << UNITS_AT)) || self.reserve_large(units)
+    }
+
+    #[cold]
+    fn reserve_large(&self, units: u32) -> bool {
+        units > self.bounds.units_max() && self.try_reserve(self.bounds.charge(units))
+    }
+
+    #[inline]
+    fn try_reserve(&self, charge: Charge) -> bool {
+        let mut word = self.word.load(Relaxed);
+        while self.bounds.fit(Charge(word), charge) {
+            match self.word.compare_exchange_weak(word, word + charge.0, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Reserves room past the waiting mark, for whoever set it and holds the lock of the waiting room.
+    pub(crate) fn reserve_waiting(&self, units: u32) -> bool {
+        let charge = self.bounds.charge(units);
+        let free = self.bounds.fit(Charge(self.word.load(Relaxed) & !WAITING), charge);
+        if free {
+            self.word.fetch_add(charge.0, Relaxed);
+        }
+        free
+    }
+
+    /// Gives back what was reserved; `true` if senders wait for it.
+    #[inline]
+    pub(crate) fn release(&self, charge: Charge) -> bool {
+        self.word.fetch_sub(charge.0, AcqRel) & WAITING != 0
+    }
+
+    /// From now on nobody reserves without asking the waiting room.
+    pub(crate) fn mark_waiting(&self) {
+        self.word.fetch_or(WAITING, AcqRel);
+    }
+
+    pub(crate) fn clear_waiting(&self) {
+        self.word.fetch_and(!WAITING, AcqRel);
+    }
+}
+
+// Not in the copy that the models have.
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, test_runner::Config};
+
+    use super::*;
+    use crate::letters::config;
+
+    proptest! {
+        #![proptest_config(Config { cases: 4 * config().cases, ..config() })]
+
+        /// The trick with the free bits against two comparisons, at the edges of both halves too.
+        #[test]
+        fn what_fits_is_what_two_comparisons_say(
+            (messages_max, held) in up_to(MESSAGES_MAX),
+            (units_max, held_units) in up_to(UNITS_MAX),
+            more in edges(),
+            waiting: bool,
+        ) {
+            let bounds = Bounds::new(messages_max, units_max as usize * UNIT_BYTES);
+            let messages_max = messages_max.clamp(1, MESSAGES_MAX);
+            let units_max = units_max.clamp(1, UNITS_MAX);
+            prop_assert_eq!(bounds.messages_max(), messages_max);
+            prop_assert_eq!(bounds.bytes_max(), units_max as usize * UNIT_BYTES);
+            let mark = if waiting { WAITING } else { 0 };
+            let word = u64::from(held) | u64::from(held_units) << UNITS_AT | mark;
+            let more = more.min(UNITS_MAX);
+            let fits = !waiting
+                && held < messages_max
+                && u64::from(held_units) + u64::from(more.min(units_max)) <= u64::from(units_max);
+            prop_assert_eq!(bounds.fit(Charge(word), bounds.charge(more)), fits);
+            let load = Load { word: AtomicU64::new(word), bounds };
+            prop_assert_eq!(load.has_room(more), fits);
+            prop_assert_eq!(load.reserve(more), fits);
+            if fits {
+                load.release(bounds.charge(more));
+            }
+            prop_assert_eq!(load.word.into_inner(), word);
+        }
+    }
+
+    /// A bound as it is asked for, and as much as may be held under it.
+    fn up_to(most: u32) -> impl Strategy<Value = (u32, u32)> {
+        edges().prop_flat_map(move |max| {
+            let held = max.clamp(1, most);
+            (Just(max), prop_oneof![0..=held, Just(held), Just(held - 1)])
+        })
+    }
+
+    fn edges() -> impl Strategy<Value = u32> {
+        let near = |edge: u32| (edge - 2)..=edge.saturating_add(2);
+        prop_oneof![0_u32..6, near(1 << 31), near(1 << 30), any::<u32>()]
+    }
+
+    #[test]
+    fn a_message_larger_than_the_bound_takes_all_of_it_and_enters_alone() {
+        let bounds = Bounds::new(8, 100);
+        assert_eq!(bounds.bytes_max(), 112, "whole units");
+        let load = Load::new(bounds);
+        assert!(load.reserve(units(1)));
+        assert!(!load.reserve(units(1 << 20)), "not beside another");
+        load.release(bounds.charge(units(1)));
+        assert!(load.reserve(units(1 << 20)));
+        assert!(!load.reserve(units(1)), "nothing beside it");
+        load.release(bounds.charge(units(1 << 20)));
+        assert!(load.has_room(units(1)));
+    }
+}

@@ -1,0 +1,258 @@
+//! The real side of the model: an actor that says when a handler begins and waits until it may end, its worker, and the
+//! network's end of the messages that come in.
+
+use std::{
+    collections::BTreeMap,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context as Task, Poll, Waker},
+};
+
+use odeon_env::RealEnv;
+use odeon_message::{
+    ActorKey, AskError, AskId, Certainty, Codec, Credit, Creditor, EncodeError, Failure,
+    FailureKind, Incarnation, Message, NodeId, Payload,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::End;
+use crate::{
+    Actor, ActorRef, ActorSystem, Context, Handler, Inbound, ReplyPath, ReplyTo, SpawnOptions,
+    StartError, SystemConfig, ask_slot::AskHandle, envelope::Envelope, spawn, tasks::Tasks,
+    worker::Worker,
+};
+
+/// The root that the macros name things through.
+mod odeon {
+    pub(crate) use odeon_message::*;
+
+    pub(crate) use crate::*;
+}
+
+use odeon::{actor, message};
+
+#[message(local, reply = u64, crate = crate::mailbox_model::clerk::odeon)]
+pub(super) struct Note(pub(super) u64);
+
+#[message(local, reply = u64, crate = crate::mailbox_model::clerk::odeon)]
+pub(super) struct Big(pub(super) [u64; 30]);
+
+impl Big {
+    pub(super) fn new(number: u64) -> Self {
+        Self([number; 30])
+    }
+}
+
+#[message(id = "test/Memo", reply = u64, crate = crate::mailbox_model::clerk::odeon)]
+struct Memo {
+    number: u64,
+    text: Vec<u8>,
+}
+
+/// Lets handlers begin as they like, and end one by one.
+#[derive(Default)]
+pub(super) struct Gate {
+    began: Mutex<Vec<u64>>,
+    open: Mutex<(u32, Option<Waker>)>,
+}
+
+impl Gate {
+    pub(super) fn began(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.began.lock().unwrap()
+    }
+
+    /// Lets one handler end: the one that waits, or none.
+    pub(super) fn open(&self) {
+        let mut open = self.open.lock().unwrap();
+        if let Some(waker) = open.1.take() {
+            open.0 += 1;
+            waker.wake();
+        }
+    }
+
+    async fn pass(&self, number: u64) -> u64 {
+        self.began().push(number);
+        poll_fn(|cx| {
+            let mut open = self.open.lock().unwrap();
+            if open.0 > 0 {
+                open.0 -= 1;
+                return Poll::Ready(());
+            }
+            open.1 = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        number
+    }
+}
+
+pub(super) struct Clerk(Arc<Gate>);
+
+#[actor(id = "test/Clerk", handles(Memo), crate = crate::mailbox_model::clerk::odeon)]
+impl Actor for Clerk {
+    type Args = Arc<Gate>;
+
+    async fn start(gate: Arc<Gate>, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(Self(gate))
+    }
+}
+
+impl Handler<Note> for Clerk {
+    async fn handle(&mut self, message: Note, _: &mut Context<Self>) -> u64 {
+        self.0.pass(message.0).await
+    }
+}
+
+impl Handler<Big> for Clerk {
+    async fn handle(&mut self, message: Big, _: &mut Context<Self>) -> u64 {
+        self.0.pass(message.0[0]).await
+    }
+}
+
+impl Handler<Memo> for Clerk {
+    async fn handle(&mut self, message: Memo, _: &mut Context<Self>) -> u64 {
+        self.0.pass(message.number).await
+    }
+}
+
+/// The end of an ask that failed.
+pub(super) fn end_of(error: &AskError<std::convert::Infallible>) -> End {
+    let (kind, certainty) = match error {
+        AskError::Full(cause) => (FailureKind::Full, cause.certainty),
+        AskError::Stopped(cause) => (FailureKind::Stopped, cause.certainty),
+        other => panic!("unexpected: {other}"),
+    };
+    assert!(kind == FailureKind::Stopped || certainty == Certainty::NotDelivered);
+    End::Failed(kind)
+}
+
+/// The network's side: credit, and answers.
+#[derive(Default)]
+pub(super) struct Desk {
+    held: Mutex<u64>,
+    answers: Mutex<BTreeMap<u64, End>>,
+}
+
+impl Creditor for Desk {
+    fn consumed(&self, _: ActorKey, messages: u64, _: u64) {
+        *self.held.lock().unwrap() -= messages;
+    }
+}
+
+impl ReplyPath for Desk {
+    fn reply(&self, ask: AskId, encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>) {
+        encode(&mut Vec::new()).unwrap();
+        let before = self.answers.lock().unwrap().insert(ask.0, End::Answered);
+        assert_eq!(before, None, "answered once");
+    }
+
+    fn fail(&self, ask: AskId, failure: Failure) {
+        let before = self.answers.lock().unwrap().insert(ask.0, End::Failed(failure.kind));
+        assert_eq!(before, None, "answered once");
+    }
+}
+
+fn inbound(desk: &Arc<Desk>, to: ActorKey, number: u64, big: bool, ask: bool) -> Inbound {
+    let codec: Codec<Memo> = Memo::CODEC.unwrap();
+    let mut bytes = Vec::new();
+    codec.encode(&Memo { number, text: vec![0; if big { 300 } else { 3 }] }, &mut bytes).unwrap();
+    *desk.held.lock().unwrap() += 1;
+    Inbound {
+        to,
+        message: codec.id(),
+        payload: Payload::copy_from(&bytes),
+        remaining: None,
+        reply: ask.then(|| ReplyTo { ask: AskId(number), path: desk.clone() }),
+        credit: Credit::new(desk.clone(), to, bytes.len() as u64),
+    }
+}
+
+impl Desk {
+    pub(super) fn deliver(
+        self: &Arc<Self>,
+        clerk: &ActorRef<Clerk>,
+        number: u64,
+        big: bool,
+        ask: bool,
+    ) {
+        let to = clerk.address().unwrap().key;
+        let system = clerk.cell().unwrap().worker.system().clone();
+        system.deliver(inbound(self, to, number, big, ask)).unwrap();
+    }
+
+    pub(super) fn held(&self) -> u64 {
+        *self.held.lock().unwrap()
+    }
+
+    pub(super) fn answers(&self) -> BTreeMap<u64, End> {
+        self.answers.lock().unwrap().clone()
+    }
+}
+
+/// What a message takes up, by how it comes.
+pub(super) fn units_of(via: super::Via, big: bool) -> u32 {
+    let desk = Arc::new(Desk::default());
+    let key = ActorKey { slot: 0, generation: 0 };
+    let envelope = match (via, big) {
+        (super::Via::TryTell | super::Via::Tell, false) => Envelope::tell::<Clerk, _>(Note(0)),
+        (super::Via::TryTell | super::Via::Tell, true) => Envelope::tell::<Clerk, _>(Big::new(0)),
+        (super::Via::Ask, false) => AskHandle::new::<Clerk>(Note(0), None).0,
+        (super::Via::Ask, true) => AskHandle::new::<Clerk>(Big::new(0), None).0,
+        (super::Via::Inbound | super::Via::InboundAsk, big) => {
+            Envelope::inbound::<Clerk, Memo>(inbound(&desk, key, 0, big, false), None)
+        }
+    };
+    envelope.units()
+}
+
+/// A system with one worker that the test polls itself.
+pub(super) struct Office {
+    pub(super) system: ActorSystem,
+    pub(super) desk: Arc<Desk>,
+    pub(super) gate: Arc<Gate>,
+    worker: Arc<Worker>,
+    _runtime: Runtime,
+}
+
+impl Office {
+    pub(super) fn open(config: SystemConfig) -> Self {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.unwrap();
+        let handle = runtime.handle().clone();
+        let (env, node) = (Arc::new(RealEnv), NodeId::of("office"));
+        let system = ActorSystem::new(config, env, node, Incarnation(1), handle);
+        system.declare::<Clerk>().unwrap();
+        let (tasks, _) = Tasks::new(&system);
+        let worker = Arc::new(Worker::new(system.clone(), tasks));
+        Self { system, desk: Arc::default(), gate: Arc::default(), worker, _runtime: runtime }
+    }
+
+    /// Runs the worker until it has nothing to do.
+    pub(super) fn run(&self) {
+        let mut cx = Task::from_waker(Waker::noop());
+        assert!(self.worker.poll(&mut cx).is_pending());
+    }
+
+    pub(super) fn hire(&self, options: SpawnOptions) -> ActorRef<Clerk> {
+        let spawning = spawn::spawn(self.worker.clone(), self.gate.clone(), options, None);
+        let mut spawning = pin!(spawning);
+        let mut cx = Task::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(clerk) = spawning.as_mut().poll(&mut cx) {
+                return clerk.unwrap();
+            }
+            self.run();
+        }
+    }
+
+    /// Ends it: nothing may be left.
+    pub(super) fn close(self) {
+        self.worker.close();
+        // The waker of a handler that was killed while it waited; it holds the cell.
+        self.gate.open.lock().unwrap().1 = None;
+        let stats = self.system.stats();
+        assert_eq!((stats.live_actors, stats.cells), (0, 0), "cells are left");
+        assert_eq!(self.desk.held(), 0, "credit is left");
+    }
+}

@@ -1,0 +1,135 @@
+//! The lock-free stack under mailbox and run queue: many push, one takes everything.
+//!
+//! A Treiber stack (R. K. Treiber, "Systems programming: coping with parallelism", 1986) linked through the nodes
+//! themselves, whose top also says whether the receiver is asleep or gone. The receiver takes the whole stack with one
+//! swap and turns it round, so that each sender's nodes keep their order. What it is NOT: an owner; who pushes gives a
+//! node away and who takes has it. `mailbox.rs` and `run_queue.rs` say what the nodes are; `loom_models.rs` runs it in
+//! all orders.
+#![expect(unsafe_code, reason = "the queue is linked through the nodes themselves")]
+
+use std::{
+    ptr::{self, NonNull},
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
+};
+
+use super::sync::AtomicPtr;
+
+/// The top of an empty stack whose receiver must be woken by the next push. No node has this address.
+const ASLEEP: usize = 1;
+/// The top of a stack that takes nothing any more.
+const CLOSED: usize = 2;
+
+fn mark<T>(value: usize) -> *mut T {
+    ptr::without_provenance_mut(value)
+}
+
+/// What can be linked.
+///
+/// # Safety
+/// `link` answers the same place each time, which nobody writes but whoever owns the node.
+pub(crate) unsafe trait Linked: Sized {
+    /// Where the node below in a stack stands, or the one behind in a list.
+    fn link(&self) -> &AtomicPtr<Self>;
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Landed {
+    /// It is in; the receiver is awake or already woken.
+    Queued,
+    /// It is in, and the pusher must wake the receiver.
+    Woke,
+    /// The stack is closed; the node is still the pusher's.
+    Closed,
+}
+
+pub(crate) struct Stack<T> {
+    top: AtomicPtr<T>,
+}
+
+impl<T: Linked> Stack<T> {
+    /// An empty stack whose receiver is awake.
+    pub(crate) fn new() -> Self {
+        Self { top: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Pushes a node.
+    ///
+    /// # Safety
+    /// The caller owns the node, and gives it away unless the answer is [`Landed::Closed`].
+    #[inline]
+    pub(crate) unsafe fn push(&self, node: NonNull<T>) -> Landed {
+        let mut top = self.top.load(Relaxed);
+        loop {
+            if top.addr() == CLOSED {
+                return Landed::Closed;
+            }
+            let asleep = top.addr() == ASLEEP;
+            let below = if asleep { ptr::null_mut() } else { top };
+            // SAFETY: the node is still the caller's alone: it is published by the exchange below.
+            unsafe { node.as_ref() }.link().store(below, Relaxed);
+            match self.top.compare_exchange_weak(top, node.as_ptr(), AcqRel, Relaxed) {
+                Ok(_) if asleep => return Landed::Woke,
+                Ok(_) => return Landed::Queued,
+                Err(now) => top = now,
+            }
+        }
+    }
+
+    /// Takes everything: the oldest node, from which [`next`] leads to the others. Only the receiver calls it.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<NonNull<T>> {
+        if self.top.load(Relaxed).addr() <= CLOSED {
+            return None;
+        }
+        turned(self.top.swap(ptr::null_mut(), Acquire))
+    }
+
+    /// Lets the next push say that the receiver must be woken; `false` if something came in meanwhile. Only the
+    /// receiver calls it.
+    #[inline]
+    pub(crate) fn sleep(&self) -> bool {
+        match self.top.compare_exchange(ptr::null_mut(), mark(ASLEEP), AcqRel, Relaxed) {
+            Ok(_) => true,
+            Err(top) => top.addr() <= CLOSED,
+        }
+    }
+
+    /// Takes nothing any more; what was in comes out, as from [`take`](Self::take).
+    pub(crate) fn close(&self) -> Option<NonNull<T>> {
+        turned(self.top.swap(mark(CLOSED), AcqRel))
+    }
+
+    /// Whether the next push must wake the receiver. Only a hint.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.top.load(Relaxed).addr() == ASLEEP
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.top.load(Relaxed).addr() == CLOSED
+    }
+}
+
+/// Turns a stack round that was just taken as a whole.
+fn turned<T: Linked>(top: *mut T) -> Option<NonNull<T>> {
+    let mut rest = if top.addr() <= CLOSED { ptr::null_mut() } else { top };
+    let mut first = ptr::null_mut();
+    while let Some(node) = NonNull::new(rest) {
+        // SAFETY: the stack was taken as a whole, so its nodes are alive and the taker's.
+        let link = unsafe { node.as_ref() }.link();
+        rest = link.load(Relaxed);
+        link.store(first, Relaxed);
+        first = node.as_ptr();
+    }
+    NonNull::new(first)
+}
+
+/// The node behind one that was taken.
+///
+/// # Safety
+/// The caller owns the node.
+#[inline]
+pub(crate) unsafe fn next<T: Linked>(node: NonNull<T>) -> Option<NonNull<T>> {
+    // SAFETY: the caller says so.
+    NonNull::new(unsafe { node.as_ref() }.link().load(Relaxed))
+}

@@ -7,13 +7,12 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use odeon_sim::{LinkRule, NODE_PORT, World};
+//! use odeon_sim::{LinkRule, World};
 //!
 //! #[odeon_sim::test(seeds = 0..20)]
 //! async fn two_nodes_find_each_other(world: &mut World) {
 //!     world.set_default_link(LinkRule::rough());
-//!     world.start_node("a", |node| node.alone(), async |_| ());
-//!     world.start_node("b", |node| node.seed(format!("a:{NODE_PORT}")), async |_| ());
+//!     ["a", "b"].into_iter().for_each(|name| world.start_member(name, |node| node, async |_| ()));
 //!     world.all_joined(&["a", "b"], Duration::from_secs(10)).await.expect("one cluster");
 //! }
 //! ```

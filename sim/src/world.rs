@@ -55,6 +55,8 @@ pub struct World {
     pump: JoinHandle<()>,
     ca: Option<Rc<Ca>>,
     slots: BTreeMap<String, Slot>,
+    /// The first node that was started as a member.
+    founder: Option<String>,
 }
 
 impl fmt::Debug for World {
@@ -72,7 +74,15 @@ impl World {
     fn new(ground: Ground, jitter: f64) -> Self {
         let net = ground.net.clone();
         let pump = tokio::task::spawn_local(async move { net.pump().await });
-        Self { ground, hosts: Vec::new(), jitter, pump, ca: None, slots: BTreeMap::new() }
+        Self {
+            ground,
+            hosts: Vec::new(),
+            jitter,
+            pump,
+            ca: None,
+            slots: BTreeMap::new(),
+            founder: None,
+        }
     }
 
     /// Adds a host with this name and starts its node.

@@ -7,7 +7,7 @@ use odeon::{
     StartError, SystemConfig, actor, message,
     rkyv::{Archive, Deserialize, Place, Serialize, rancor::Fallible},
 };
-use odeon_sim::{NODE_PORT, World};
+use odeon_sim::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -78,11 +78,10 @@ async fn two(world: &mut World, asks_max: u32) -> (Node, [ActorRef<Counter>; 2])
     let setup = move |builder: NodeBuilder| {
         let mut config = SystemConfig::default();
         config.remote_asks_max = asks_max;
-        builder.system(config).alone()
+        builder.system(config)
     };
-    world.start_node("a", setup, |_| async {});
-    let setup = |builder: NodeBuilder| builder.actor::<Counter>().seed(format!("a:{NODE_PORT}"));
-    world.start_node("b", setup, |node: Node| async move {
+    world.start_member("a", setup, |_| async {});
+    world.start_member("b", NodeBuilder::actor::<Counter>, |node: Node| async move {
         for name in ["slow", "fast"] {
             let counter = node.spawn(Counter).await.expect("it starts");
             node.register(name, &counter).expect("the name is free");

@@ -6,7 +6,7 @@ use odeon::{
     Actor, ActorRef, AskError, Certainty, Context, ExitKind, Handler, Node, NodeBuilder,
     StartError, SystemConfig, Terminated, actor, message,
 };
-use odeon_sim::{NODE_PORT, World};
+use odeon_sim::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -99,11 +99,9 @@ async fn two(world: &mut World) -> (Node, ActorRef<Worker>) {
 
 /// The same, with b's bounds.
 async fn two_with(world: &mut World, config: SystemConfig) -> (Node, ActorRef<Worker>) {
-    world.start_node("a", NodeBuilder::alone, work);
-    let setup = move |builder: NodeBuilder| {
-        builder.actor::<Worker>().system(config.clone()).seed(format!("a:{NODE_PORT}"))
-    };
-    world.start_node("b", setup, work);
+    world.start_member("a", |builder| builder, work);
+    let setup = move |builder: NodeBuilder| builder.actor::<Worker>().system(config.clone());
+    world.start_member("b", setup, work);
     world.all_joined(&["a", "b"], 10 * SECOND).await.expect("they find each other");
     let a = world.runtime_node("a").expect("it is up");
     let worker =

@@ -6,7 +6,7 @@ use odeon::{
     Actor, ActorRef, Certainty, Context, Handler, MemberEvent, Node, NodeBuilder, StartError,
     actor, message,
 };
-use odeon_sim::{LinkRule, NODE_PORT, Verdict, World, runner::Case, scenario};
+use odeon_sim::{LinkRule, Verdict, World, runner::Case, scenario};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -40,22 +40,15 @@ impl Handler<Add> for Counter {
     }
 }
 
-/// Every node may found the cluster's first half; the others ask it.
-fn member(world: &mut World, name: &'static str) {
-    let setup = move |builder: NodeBuilder| {
-        let builder = builder.actor::<Counter>();
-        if name == "a" { builder.alone() } else { builder.seed(format!("a:{NODE_PORT}")) }
-    };
-    world.start_node(name, setup, counting);
-}
-
 async fn counting(node: Node) {
     let counter = node.spawn(Counter::default()).await.expect("a counter starts");
     node.register("counter", &counter).expect("the name is free");
 }
 
 async fn cluster(world: &mut World, names: &[&'static str]) {
-    names.iter().for_each(|name| member(world, name));
+    for name in names {
+        world.start_member(name, NodeBuilder::actor::<Counter>, counting);
+    }
     world.all_joined(names, 10 * SECOND).await.expect("they find each other");
 }
 

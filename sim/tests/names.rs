@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use odeon::{Actor, ActorRef, Context, Handler, Node, NodeBuilder, StartError, actor, message};
-use odeon_sim::{LinkRule, NODE_PORT, World};
+use odeon_sim::{LinkRule, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -39,16 +39,12 @@ async fn hold(node: Node) {
 }
 
 fn node(world: &mut World, name: &'static str) {
-    let setup = move |builder: NodeBuilder| {
-        let builder = builder.actor::<Holder>();
-        if name == "a" { builder.alone() } else { builder.seed(format!("a:{NODE_PORT}")) }
-    };
     let main = move |node: Node| async move {
         if name == "b" {
             hold(node).await;
         }
     };
-    world.start_node(name, setup, main);
+    world.start_member(name, NodeBuilder::actor::<Holder>, main);
 }
 
 async fn life(holder: &ActorRef<Holder>) -> u64 {

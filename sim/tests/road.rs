@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use odeon::{Actor, Context, Handler, Node, NodeBuilder, StartError, actor, message};
-use odeon_sim::{NODE_PORT, World};
+use odeon_sim::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -60,9 +60,8 @@ fn steps(world: &World) -> Vec<String> {
 
 #[odeon_sim::test(seeds = 0)]
 async fn an_ask_walks_the_whole_road(world: &mut World) {
-    world.start_node("a", NodeBuilder::alone, host);
-    let setup = |builder: NodeBuilder| builder.actor::<Host>().seed(format!("a:{NODE_PORT}"));
-    world.start_node("b", setup, host);
+    world.start_member("a", |builder| builder, host);
+    world.start_member("b", NodeBuilder::actor::<Host>, host);
     world.all_joined(&["a", "b"], 10 * SECOND).await.expect("they find each other");
     let a = world.runtime_node("a").expect("it is up");
     let host =

@@ -12,7 +12,7 @@ use std::{
 
 use clap::Parser;
 use odeon::{Actor, Context, Handler, Node, NodeBuilder, StartError, actor, message};
-use odeon_sim::{LinkRule, NODE_PORT, Verdict, World, WorldBuilder};
+use odeon_sim::{LinkRule, Verdict, World, WorldBuilder};
 
 /// Speed of the simulator.
 #[derive(Debug, Parser)]
@@ -82,13 +82,9 @@ async fn scenario(world: &mut World, nodes: u8, time: Duration) {
     world.set_default_link(LinkRule::rough());
     let names: Vec<String> = (1..=nodes).map(|n| format!("n{n}")).collect();
     for name in &names {
-        let first = *name == names[0];
-        let setup = move |builder: NodeBuilder| {
-            let builder = builder.actor::<Greeter>();
-            if first { builder.alone() } else { builder.seed(format!("n1:{NODE_PORT}")) }
-        };
         let others: Vec<String> = names.iter().filter(|other| *other != name).cloned().collect();
-        world.start_node(name, setup, move |node| greet_all(node, others.clone()));
+        let main = move |node| greet_all(node, others.clone());
+        world.start_member(name, NodeBuilder::actor::<Greeter>, main);
     }
     world.run_for(time).await;
 }

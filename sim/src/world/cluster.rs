@@ -60,6 +60,30 @@ impl World {
         });
     }
 
+    /// As [`start_node`](Self::start_node), for the nodes of one cluster: the first founds it, alone, and is the seed of
+    /// all others.
+    ///
+    /// # Panics
+    /// When the name is taken.
+    pub fn start_member<S, M, R>(&mut self, name: &str, setup: S, main: M)
+    where
+        S: Fn(NodeBuilder) -> NodeBuilder + 'static,
+        M: Fn(Node) -> R + 'static,
+        R: Future<Output: Outcome> + 'static,
+    {
+        let founder = self.founder.get_or_insert_with(|| name.to_owned()).clone();
+        let is_founder = founder == name;
+        let setup = move |builder| {
+            let builder = setup(builder);
+            if is_founder {
+                builder.alone()
+            } else {
+                builder.seed(format!("{founder}:{NODE_PORT}"))
+            }
+        };
+        self.start_node(name, setup, main);
+    }
+
     /// The runtime's node on this host; `None` while it is starting or down.
     #[must_use]
     pub fn runtime_node(&self, name: &str) -> Option<Node> {

@@ -5,6 +5,11 @@
 //! mailbox. What it is NOT: a network. Other nodes are reached through the traits of `remote.rs`, which the runtime
 //! implements, and what they send comes in through [`ActorSystem::deliver`]. Read `actor.rs` next, then `cell.rs`.
 
+#![cfg_attr(
+    all(test, feature = "loom"),
+    expect(clippy::duplicate_mod, reason = "loom_models.rs compiles files with loom's atomics")
+)]
+
 #[cfg(panic = "abort")]
 compile_error!("odeon answers for actors that panic: build with panic = \"unwind\"");
 
@@ -37,6 +42,8 @@ mod lanes;
 mod letters;
 mod life;
 mod load;
+#[cfg(all(test, feature = "loom"))]
+mod loom_models;
 mod mailbox;
 #[cfg(test)]
 mod mailbox_model;

@@ -170,7 +170,8 @@ impl Load {
 }
 
 // Not in the copy that the models have.
-#[cfg(test)]
+// The models compile this file with loom's atomics, which work in models alone.
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use proptest::{prelude::*, test_runner::Config};
 

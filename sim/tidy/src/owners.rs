@@ -41,6 +41,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("indexmap", Anyone),
     ("indicatif", Walled(&["odeon-node", "odeon-ops", "odeon-sim"])),
     ("libc", Only(&["odeon-env", "odeon-interpose", "odeon-node", "odeon-sim"])),
+    ("loom", Walled(&["odeon-actor"])),
     ("memmap2", Walled(&["odeon-node"])),
     ("proc-macro2", Only(&["odeon-macros", "odeon-sim-macros"])),
     ("proptest", Tests),

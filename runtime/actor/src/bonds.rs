@@ -4,7 +4,7 @@
 //! No lock is held while another cell's lock is taken or foreign code runs. Read `room.rs` and `watchers.rs` next.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{MutexGuard, PoisonError},
 };
 
@@ -15,6 +15,7 @@ use crate::{
     cell::{CellHead, CellPtr, Signals},
     envelope::Envelope,
     room::Room,
+    system_lane::SystemLane,
     watchers::Watchers,
     weak_ref::Anchor,
 };
@@ -58,8 +59,7 @@ pub(crate) struct Bonds {
     pub(crate) key: Option<(Incarnation, ActorKey)>,
     /// Whether that place is its own in all lives of the node.
     pub(crate) pinned: bool,
-    /// Bounded by what other actors' ends and children can produce: one item a watch, one a child.
-    pub(crate) lane: VecDeque<LaneItem>,
+    pub(crate) lane: SystemLane,
     pub(crate) room: Room,
 }
 
@@ -120,12 +120,16 @@ impl CellHead {
         }
     }
 
-    /// Takes a new actor in as a child, unless the life of the parent is ending.
-    pub(crate) fn adopt(&self, child: &CellPtr, shutdown: Shutdown) -> bool {
+    /// Takes a new actor in as a child, unless the life of the parent is ending; one that `reports` has a slot in the
+    /// system lane for it.
+    pub(crate) fn adopt(&self, child: &CellPtr, shutdown: Shutdown, reports: bool) -> bool {
         self.with_bonds(|bonds| {
             let open = bonds.ended.is_none() && !bonds.closing;
             if open {
                 bonds.children.insert(child.number, Offspring { cell: child.clone(), shutdown });
+                if reports {
+                    bonds.lane.reserve_message();
+                }
             }
             open
         })
@@ -134,7 +138,7 @@ impl CellHead {
     /// The next item of the system lane; clears the signal when there is none.
     pub(crate) fn next_lane_item(&self) -> Option<LaneItem> {
         let mut lock = self.lock();
-        let item = lock.as_deref_mut().and_then(|bonds| bonds.lane.pop_front());
+        let item = lock.as_deref_mut().and_then(|bonds| bonds.lane.pop());
         if item.is_none() {
             self.signals.take(Signals::LANE);
         }
@@ -145,15 +149,18 @@ impl CellHead {
 impl CellPtr {
     /// Puts an item in the system lane; `false` if the actor is gone.
     pub(crate) fn push_lane(&self, item: LaneItem) -> bool {
-        let refused = self.with_bonds(|bonds| {
+        let (ended, refused) = self.with_bonds(|bonds| {
             if bonds.ended.is_some() {
-                return Some(item);
+                return (true, Some(item));
             }
-            bonds.lane.push_back(item);
-            self.signals.set(Signals::LANE);
-            None
+            let stale = bonds.lane.push(item);
+            if stale.is_none() {
+                self.signals.set(Signals::LANE);
+            }
+            (false, stale)
         });
-        // What is refused is dropped here, outside the lock.
-        refused.is_none() && self.schedule()
+        // Outside the lock.
+        drop(refused);
+        !ended && self.schedule()
     }
 }

@@ -100,6 +100,7 @@ impl<A: Actor> Context<A> {
         let system = self.system().clone();
         let token = system.next_token();
         let me = self.own_cell();
+        me.reserve_watch(token);
         let watcher = Watcher::Actor { cell: me.clone(), token };
         let target = match actor.place() {
             Spot::Local(LocalSpot(cell)) => match cell.add_watcher(watcher) {
@@ -135,6 +136,7 @@ impl<A: Actor> Context<A> {
     }
 
     fn end_watch(&self, watching: Watching) {
+        self.cell.head.withdraw_watch(watching.token);
         match watching.target {
             Target::Local(cell) => cell.remove_watcher(watching.token),
             Target::Remote(route) => {
@@ -179,6 +181,7 @@ impl<A: Actor> Context<A> {
     /// A life is over: nothing it asked for happens in the next.
     pub(crate) fn forget_life(&mut self) {
         self.ending = None;
+        self.cell.head.withdraw_watches();
         for watching in std::mem::take(&mut self.watches).into_values() {
             self.end_watch(watching);
         }

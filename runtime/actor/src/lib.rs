@@ -68,6 +68,7 @@ pub mod strategy;
 mod supervisor;
 mod sync;
 mod system;
+mod system_lane;
 mod target;
 mod tasks;
 mod tell;

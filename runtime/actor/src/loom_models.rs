@@ -2,7 +2,7 @@
 //!
 //! `stack.rs`, `load.rs` and `answer.rs` are compiled here a second time, with loom's atomics and cells; the crate
 //! itself keeps std's. Nodes, receivers and workers are played in a few lines each, as the crate does it; the functions
-//! that race are the real ones. `cargo test -p odeon-actor --features loom --lib loom` runs them in about a minute.
+//! that race are the real ones. `cargo test -p odeon-actor --features loom --lib loom` runs them in less than two minutes.
 //! What it is NOT: a check of the actors themselves, whose futures and timers loom does not know.
 
 #![expect(unsafe_code, reason = "nodes are made and freed by hand")]

@@ -69,8 +69,9 @@ fn introduce(
 ) -> Result<(), StartError> {
     if let Some(parent) = parent {
         let family = parent.cell.clone();
+        let reports = parent.report.is_some();
         cell.with_bonds(|bonds| bonds.parent = Some(parent));
-        if !family.adopt(cell, shutdown) {
+        if !family.adopt(cell, shutdown, reports) {
             return Err(StartError::Stopped);
         }
     }

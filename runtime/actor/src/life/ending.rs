@@ -260,7 +260,7 @@ fn part(this: &CellPtr, bonds: Bonds, reason: &ExitReason, killed: bool) {
     for child in children.values().rev() {
         child.cell.signal(if killed { Signals::KILL } else { Signals::STOP });
     }
-    for item in lane {
+    for item in lane.into_items() {
         quietly(this, || drop(item));
     }
     watchers.tell(Identity::Local(this.number), key.map(|(_, key)| key), reason);

@@ -111,6 +111,7 @@ unsafe fn obey<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
     if verdict & Signals::RESTART != 0 {
         // What was wanted of the life that ended is void.
         head.signals.take(Signals::LEAVE);
+        head.renew_lane();
         core.exit.set(None);
         // SAFETY: the caller says so.
         return unsafe { starting::start::<A>(cell, turn) };

@@ -1,0 +1,163 @@
+//! The system lane: news that an actor must not miss, ahead of all user messages, with a slot reserved for each.
+//!
+//! Nothing here waits or is refused, so nothing may come without a slot: a watch reserves one when it is made, for the
+//! one end that it will tell, and a supervised child one when it is adopted, for it reports once and then waits for its
+//! verdict. So the lane is bounded by what the actor itself began, and each push checks it. Whatever else will use the
+//! lane reserves its slots likewise. A watch that is withdrawn takes its news along, and what comes too late for it is
+//! dropped. What it is NOT: the mailbox, whose bound and overflow do not touch it. `life/steps.rs` empties it before
+//! each user message.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    mem,
+};
+
+use crate::{
+    bonds::LaneItem,
+    cell::{CellHead, Signals},
+};
+
+#[derive(Default)]
+pub(crate) struct SystemLane {
+    items: VecDeque<LaneItem>,
+    /// The watches that have a slot, by their tokens.
+    watches: BTreeSet<u64>,
+    /// Slots for messages.
+    messages: usize,
+}
+
+impl SystemLane {
+    /// A slot for the end that a watch will tell.
+    fn reserve_watch(&mut self, token: u64) {
+        self.watches.insert(token);
+    }
+
+    /// A slot for messages of a sender that has one on its way at a time; it is kept until the actor's life is over.
+    pub(crate) fn reserve_message(&mut self) {
+        self.messages += 1;
+    }
+
+    /// The watch is over: its slot is free, and its news comes out if it waits.
+    fn withdraw(&mut self, token: u64) -> Option<LaneItem> {
+        if !self.watches.remove(&token) {
+            return None;
+        }
+        let is_its =
+            |item: &LaneItem| matches!(item, LaneItem::Terminated { token: t, .. } if *t == token);
+        let at = self.items.iter().position(is_its)?;
+        self.items.remove(at)
+    }
+
+    /// All watches are over: their news comes out.
+    fn withdraw_all(&mut self) -> VecDeque<LaneItem> {
+        self.watches.clear();
+        let is_news = |item: &LaneItem| matches!(item, LaneItem::Terminated { .. });
+        let (news, rest) = mem::take(&mut self.items).into_iter().partition(is_news);
+        self.items = rest;
+        news
+    }
+
+    /// Puts an item in its slot; news of a watch that is over comes back.
+    pub(crate) fn push(&mut self, item: LaneItem) -> Option<LaneItem> {
+        if let LaneItem::Terminated { token, .. } = &item
+            && !self.watches.contains(token)
+        {
+            return Some(item);
+        }
+        self.items.push_back(item);
+        debug_assert!(
+            self.items.len() <= self.watches.len() + self.messages,
+            "an item without a slot in the system lane"
+        );
+        None
+    }
+
+    /// The next item; the watch that it is of is over with it.
+    pub(crate) fn pop(&mut self) -> Option<LaneItem> {
+        let item = self.items.pop_front()?;
+        if let LaneItem::Terminated { token, .. } = &item {
+            self.watches.remove(token);
+        }
+        Some(item)
+    }
+
+    pub(crate) fn into_items(self) -> VecDeque<LaneItem> {
+        self.items
+    }
+}
+
+impl CellHead {
+    /// Reserves a slot for the end that a watch will tell.
+    pub(crate) fn reserve_watch(&self, token: u64) {
+        self.with_bonds(|bonds| bonds.lane.reserve_watch(token));
+    }
+
+    /// The watch is over.
+    pub(crate) fn withdraw_watch(&self, token: u64) {
+        // What comes out is dropped here, outside the lock.
+        drop(self.if_bonds(|bonds| bonds.lane.withdraw(token)));
+    }
+
+    /// All watches are over.
+    pub(crate) fn withdraw_watches(&self) {
+        drop(self.if_bonds(|bonds| bonds.lane.withdraw_all()));
+    }
+
+    /// Another life begins, with an empty lane: all children of the last one are gone.
+    pub(crate) fn renew_lane(&self) {
+        drop(self.if_bonds(|bonds| mem::take(&mut bonds.lane)));
+        self.signals.take(Signals::LANE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ExitReason, Identity};
+
+    fn news(token: u64) -> LaneItem {
+        LaneItem::Terminated { who: Identity::Local(1), token, reason: ExitReason::stopped() }
+    }
+
+    fn token(item: Option<LaneItem>) -> Option<u64> {
+        match item? {
+            LaneItem::Terminated { token, .. } => Some(token),
+            LaneItem::Message(_) => None,
+        }
+    }
+
+    #[test]
+    fn watching_and_unwatching_what_has_ended_fills_nothing() {
+        let mut lane = SystemLane::default();
+        for watch in 0..1_000 {
+            lane.reserve_watch(watch);
+            assert!(lane.push(news(watch)).is_none());
+            assert_eq!(token(lane.withdraw(watch)), Some(watch));
+            assert_eq!(lane.items.len() + lane.watches.len(), 0);
+        }
+    }
+
+    #[test]
+    fn news_comes_once_in_order_and_never_of_a_watch_that_is_over() {
+        let mut lane = SystemLane::default();
+        (1..=3).for_each(|watch| lane.reserve_watch(watch));
+        assert_eq!(token(lane.push(news(9))), Some(9), "nobody watches");
+        assert!(lane.push(news(3)).is_none() && lane.push(news(1)).is_none());
+        assert!(lane.withdraw(2).is_none());
+        assert_eq!(token(lane.push(news(2))), Some(2), "it was withdrawn");
+        assert_eq!(token(lane.pop()), Some(3));
+        assert_eq!(token(lane.push(news(3))), Some(3), "it was told");
+        assert_eq!(lane.withdraw_all().len(), 1);
+        assert!(lane.pop().is_none());
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "without a slot")]
+    fn what_has_no_slot_is_a_bug() {
+        let mut lane = SystemLane::default();
+        lane.reserve_watch(1);
+        lane.push(news(1));
+        lane.push(news(1));
+    }
+}

@@ -147,6 +147,31 @@ async fn an_ask_whose_archiving_panics_leaves_nothing_behind(world: &mut World) 
     assert_eq!(fast.ask(count(7, 0)).await.expect("there is a place"), 7);
 }
 
+/// Its turn in line was lost with it, and who stood behind it waited until the deadline.
+#[odeon_sim::test(seeds = 0..10)]
+async fn an_ask_that_panics_when_its_turn_has_come_passes_the_turn_on(world: &mut World) {
+    world.expect_panics();
+    let (a, [slow, fast]) = two(world, 1).await;
+    let held = tokio::task::spawn_local(async move { slow.ask(count(0, 1000)).await });
+    world.run_for(SECOND / 10).await;
+    let lit = {
+        let fast = fast.clone();
+        async move { fast.ask(Count { fuse: Fuse { is_lit: true }, ..count(1, 0) }).await }
+    };
+    let lit = world.run_on("a", async { tokio::task::spawn_local(lit).await });
+    let behind = async {
+        tokio::time::sleep(SECOND / 10).await;
+        fast.ask(count(2, 0)).within(3 * SECOND).await
+    };
+    let began = world.now();
+    let (lit, behind) = tokio::join!(lit, behind);
+    assert!(lit.expect("a is up").expect_err("it panics").is_panic());
+    assert_eq!(behind.expect("it is next"), 2);
+    assert!(world.now() - began < 2 * SECOND, "{:?}", world.now() - began);
+    held.await.expect("it does not panic").expect("it was first");
+    assert_eq!(a.remote_asks(), 0);
+}
+
 /// While it waits for a place it has not left, and says so at its deadline.
 #[odeon_sim::test(seeds = 0..3)]
 async fn an_ask_that_finds_no_place_in_time_was_not_delivered(world: &mut World) {

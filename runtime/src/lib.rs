@@ -39,11 +39,13 @@ pub use phase::Phase;
 pub use remote_node::{LookupError, RemoteName, RemoteNode};
 
 pub use odeon_actor::{
-    Accepts, Actor, ActorRef, ActorSystem, Ask, ChildSpec, Context, DeclareError, ExitKind,
-    ExitReason, ExportError, Group, Handler, Identity as ActorIdentity, MissedTicks, NameChange,
-    NameChanges, NameState, NameTaken, Overflow, Reply, Restart, Shutdown, SourcesFull,
-    SpawnOptions, StartError, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats,
-    Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, spawn,
+    Accepts, Actor, ActorRef, ActorSystem, AnyRef, Ask, AutoShutdown, Backoff, ChildCounts,
+    ChildError, ChildInfo, ChildSpec, ChildState, Context, DeclareError, DynamicSpec,
+    DynamicSupervisor, ExitKind, ExitReason, ExportError, Group, Handler,
+    Identity as ActorIdentity, MissedTicks, NameChange, NameChanges, NameState, NameTaken,
+    Overflow, Reply, Restart, Shutdown, SourcesFull, SpawnOptions, SpecError, StartError, Strategy,
+    Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Target, TaskEnded, TaskError,
+    TaskHandle, Tell, Terminated, WhenSpent, spawn,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;

@@ -168,6 +168,15 @@ impl<A: Actor> ActorRef<A> {
             cell.signal(Signals::LEAVE);
         }
     }
+
+    /// Ends an actor of this node where it stands, even while its handler waits: [`Actor::stopped`] does not run, the
+    /// message that runs is answered as stopped. A supervisor may start it again; OTP's `exit(Pid, kill)`. Does nothing
+    /// to an actor of another node. A handler that blocks its thread goes on until it waits or is done.
+    pub fn kill(&self) {
+        if let Some(cell) = self.cell() {
+            cell.signal(Signals::HALT | Signals::KILL);
+        }
+    }
 }
 
 /// What a send to an actor of an earlier life answers.

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError},
 };
 
 use odeon_message::{ActorKey, Incarnation};
@@ -20,11 +20,45 @@ use crate::{
     weak_ref::Anchor,
 };
 
+/// Most news of one child that wait for its supervisor at a time: up, down and gone.
+const CHILD_NEWS_MAX: usize = 3;
+
 /// Who decides what becomes of an actor when it ends.
 pub(crate) struct Parent {
     pub(crate) cell: CellPtr,
-    /// Makes the message by which a supervisor learns of an end; `None` for a parent that is no supervisor.
-    pub(crate) report: Option<fn(child: u64, reason: ExitReason) -> Envelope>,
+    /// Makes the message by which a supervisor learns of its child; `None` for a parent that is no supervisor.
+    pub(crate) report: Option<fn(child: u64, news: News) -> Envelope>,
+    /// What the supervisor calls the child.
+    pub(crate) id: Option<Arc<str>>,
+    /// The child may be started again.
+    pub(crate) restarts: bool,
+    pub(crate) past: Past,
+}
+
+impl Parent {
+    /// A parent that is no supervisor.
+    pub(crate) fn plain(cell: CellPtr) -> Self {
+        Self { cell, report: None, id: None, restarts: false, past: Past::default() }
+    }
+}
+
+/// What a supervisor hears of a child.
+#[derive(Clone, Debug)]
+pub(crate) enum News {
+    /// A start is done.
+    Started,
+    /// A life is over, and the cell waits for the verdict.
+    Down(ExitReason),
+    /// It is gone for good.
+    Gone(ExitReason),
+}
+
+/// The lives that an actor has had.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Past {
+    pub(crate) restarts: u32,
+    /// Why the last one ended.
+    pub(crate) last_exit: Option<ExitReason>,
 }
 
 /// An actor that this one has spawned.
@@ -92,6 +126,36 @@ impl CellHead {
             .unwrap_or(false)
     }
 
+    /// Whether what it starts from is needed again.
+    pub(crate) fn may_restart(&self) -> bool {
+        self.if_bonds(|bonds| bonds.parent.as_ref().is_some_and(|parent| parent.restarts))
+            .unwrap_or(false)
+    }
+
+    /// The lives it has had; `None` if nobody supervises it.
+    pub(crate) fn past(&self) -> Option<Past> {
+        self.if_bonds(|bonds| bonds.parent.as_ref().map(|parent| parent.past.clone())).flatten()
+    }
+
+    /// Another life follows one that ended like this.
+    pub(crate) fn live_again(&self, last_exit: Option<ExitReason>) {
+        self.if_bonds(|bonds| {
+            let Some(parent) = &mut bonds.parent else { return };
+            parent.past.restarts = parent.past.restarts.saturating_add(1);
+            parent.past.last_exit = last_exit;
+        });
+    }
+
+    /// Tells the supervisor; `false` if there is none any more.
+    pub(crate) fn report(&self, news: News) -> bool {
+        let parent = self.if_bonds(|bonds| {
+            let parent = bonds.parent.as_ref()?;
+            Some((parent.cell.clone(), parent.report?))
+        });
+        let Some((supervisor, report)) = parent.flatten() else { return false };
+        supervisor.push_lane(LaneItem::Message(report(self.number, news)))
+    }
+
     pub(crate) fn has_parent(&self) -> bool {
         self.if_bonds(|bonds| bonds.parent.is_some()).unwrap_or(false)
     }
@@ -128,7 +192,7 @@ impl CellHead {
             if open {
                 bonds.children.insert(child.number, Offspring { cell: child.clone(), shutdown });
                 if reports {
-                    bonds.lane.reserve_message();
+                    bonds.lane.reserve_messages(CHILD_NEWS_MAX);
                 }
             }
             open

@@ -50,6 +50,9 @@ impl Signals {
     pub(crate) const SOURCES: u16 = 256;
     /// An item of a source was handed out: the source goes on after the next message.
     pub(crate) const OWED: u16 = 512;
+    /// The present life ends after the current handler, with [`KILL`](Self::KILL) at once; the supervisor decides what
+    /// then.
+    pub(crate) const HALT: u16 = 64;
 
     pub(crate) fn any(&self) -> u16 {
         self.0.load(Ordering::Acquire)

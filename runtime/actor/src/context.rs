@@ -68,16 +68,7 @@ impl<A: Actor> Context<A> {
         args: C::Args,
         options: SpawnOptions,
     ) -> impl Future<Output = Result<ActorRef<C>, StartError>> + Send + use<A, C> {
-        let parent = Parent { cell: self.own_cell(), report: None };
-        self.spawn_with(args, options, parent)
-    }
-
-    pub(crate) fn spawn_with<C: Actor>(
-        &self,
-        args: C::Args,
-        options: SpawnOptions,
-        parent: Parent,
-    ) -> impl Future<Output = Result<ActorRef<C>, StartError>> + Send + use<A, C> {
+        let parent = Parent::plain(self.own_cell());
         let worker = self.cell.head.worker.clone();
         spawn::spawn(worker, args, options, Some(parent))
     }
@@ -153,6 +144,30 @@ impl<A: Actor> Context<A> {
     /// permanent child of a supervisor starts again, with its mailbox.
     pub fn stop(&mut self) {
         self.end_with(ExitReason::stopped());
+    }
+
+    /// Ends this actor after the present message, as [`ExitKind::Shutdown`]: a normal end, after which a transient child
+    /// is not started again, and that says why.
+    pub fn shutdown(&mut self, why: &str) {
+        self.end_with(ExitReason::shutdown(why));
+    }
+
+    /// How many times a supervisor has started this actor again; 0 in its first life.
+    #[must_use]
+    pub fn restarts(&self) -> u32 {
+        self.cell.head.past().map_or(0, |past| past.restarts)
+    }
+
+    /// Whether this is a life after another: what [`Actor::start`] may ask to look for what the last one left.
+    #[must_use]
+    pub fn is_restart(&self) -> bool {
+        self.restarts() > 0
+    }
+
+    /// Why the life before this one ended; `None` in the first.
+    #[must_use]
+    pub fn last_exit(&self) -> Option<ExitReason> {
+        self.cell.head.past()?.last_exit
     }
 
     /// Ends this actor after the present message, as failed: a supervisor may start it again.

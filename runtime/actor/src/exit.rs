@@ -11,7 +11,7 @@ use std::{any::Any, error::Error, fmt, sync::Arc};
 #[repr(u8)]
 #[non_exhaustive]
 pub enum ExitKind {
-    /// It stopped, by itself or because it was told to: the one normal end.
+    /// It stopped by itself: OTP's `normal`.
     Stopped = 1,
     /// A handler panicked.
     Panicked = 2,
@@ -28,6 +28,10 @@ pub enum ExitKind {
     /// Nothing is known of an end: its node refused the watch, because a bound on watches was reached, and will not
     /// tell of one. Watch it again later.
     WatchRefused = 8,
+    /// It was asked to stop by its parent, its supervisor or its system, or asked itself with
+    /// [`Context::shutdown`](crate::Context::shutdown); or it is a supervisor that gave up or shut itself down. OTP's
+    /// `shutdown`.
+    Shutdown = 9,
 }
 
 impl ExitKind {
@@ -43,6 +47,7 @@ impl ExitKind {
             6 => Self::NodeLost,
             7 => Self::NoActor,
             8 => Self::WatchRefused,
+            9 => Self::Shutdown,
             _ => return None,
         })
     }
@@ -59,6 +64,7 @@ impl fmt::Display for ExitKind {
             Self::NodeLost => "node lost",
             Self::NoActor => "no such actor",
             Self::WatchRefused => "watch refused",
+            Self::Shutdown => "shut down",
         })
     }
 }
@@ -91,10 +97,16 @@ impl ExitReason {
         Self { kind, detail: None }
     }
 
-    /// The normal end.
+    /// The end of an actor that stopped by itself.
     #[must_use]
     pub const fn stopped() -> Self {
         Self::bare(ExitKind::Stopped)
+    }
+
+    /// The end of an actor that was asked to stop.
+    #[must_use]
+    pub fn shutdown(why: &str) -> Self {
+        Self::new(ExitKind::Shutdown, why)
     }
 
     /// What kind of end it was.
@@ -109,10 +121,11 @@ impl ExitReason {
         self.detail.as_deref().unwrap_or("")
     }
 
-    /// Whether it was the normal end, after which a transient child is not restarted.
+    /// Whether it was a normal end, [`Stopped`](ExitKind::Stopped) or [`Shutdown`](ExitKind::Shutdown), after which a
+    /// transient child is not started again.
     #[must_use]
     pub const fn is_normal(&self) -> bool {
-        matches!(self.kind, ExitKind::Stopped)
+        matches!(self.kind, ExitKind::Stopped | ExitKind::Shutdown)
     }
 
     pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Self {
@@ -156,6 +169,8 @@ pub enum StartError {
     Refused(Box<dyn Error + Send + Sync>),
     /// `start` panicked, with this text.
     Panicked(Box<str>),
+    /// The actor chose not to run, OTP's `ignore`: that is no failure, and its supervisor goes on without it.
+    Ignored,
     /// The actor was stopped before `start` was done.
     Stopped,
     /// The name is taken, or the table of names is full.
@@ -174,7 +189,8 @@ impl StartError {
 
     pub(crate) fn reason(&self) -> ExitReason {
         match self {
-            Self::Stopped => ExitReason::stopped(),
+            Self::Ignored => ExitReason::new(ExitKind::Stopped, "it chose not to run"),
+            Self::Stopped => ExitReason::shutdown(""),
             other => ExitReason::new(ExitKind::StartFailed, &other.to_string()),
         }
     }
@@ -185,6 +201,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Refused(source) => write!(f, "the actor refused to start: {source}"),
             Self::Panicked(text) => write!(f, "the actor panicked while it started: {text}"),
+            Self::Ignored => f.write_str("the actor chose not to run"),
             Self::Stopped => f.write_str("the actor was stopped before it had started"),
             Self::Name(taken) => taken.fmt(f),
             Self::NoWorker => {

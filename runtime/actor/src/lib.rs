@@ -86,7 +86,7 @@ pub use actor::{Actor, Handler};
 pub use actor_ref::ActorRef;
 pub use ask::{Ask, AskFuture};
 pub use breaker::{BreakerConfig, BreakerError, BreakerState, CircuitBreaker, Tally, Window};
-pub use child_spec::{ChildSpec, Restart};
+pub use child_spec::{ChildSpec, Restart, WhenSpent};
 pub use config::{SpawnOptions, SystemConfig};
 pub use context::Context;
 pub use exit::{ExitKind, ExitReason, StartError};
@@ -105,7 +105,10 @@ pub use shutdown::Shutdown;
 pub use slots::ExportError;
 pub use sources::SourcesFull;
 pub use stats::SystemStats;
-pub use supervisor::{Supervisor, SupervisorSpec};
+pub use supervisor::{
+    AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, ChildState, DynamicSpec,
+    DynamicSupervisor, SpecError, Strategy, Supervisor, SupervisorSpec,
+};
 pub use system::ActorSystem;
 pub use target::{Aim, Outcome, Pick, Router, Target, Witness};
 pub use tasks::{TaskEnded, TaskError, TaskHandle, spawn};

@@ -60,7 +60,7 @@ struct Exit {
 }
 
 /// Who waits for the first start.
-type Starter = oneshot::Sender<Result<(), StartError>>;
+pub(crate) type Starter = oneshot::Sender<Result<(), StartError>>;
 
 /// What only the worker touches, in the actor's turn. `actor` and `context` may be borrowed by the future in the slot;
 /// everything else never is.
@@ -79,7 +79,7 @@ pub(crate) struct Core<A: Actor> {
 }
 
 impl<A: Actor> Core<A> {
-    pub(crate) fn new(args: A::Args, starter: Starter) -> Self {
+    pub(crate) fn new(args: A::Args, starter: Option<Starter>) -> Self {
         Self {
             phase: Cell::new(Phase::Fresh),
             exit: Cell::new(None),
@@ -89,7 +89,7 @@ impl<A: Actor> Core<A> {
             actor: UnsafeCell::new(None),
             context: UnsafeCell::new(None),
             args: RefCell::new(Some(args)),
-            starter: Cell::new(Some(starter)),
+            starter: Cell::new(starter),
             extras: OnceCell::new(),
         }
     }
@@ -210,9 +210,8 @@ pub(crate) unsafe fn run<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>)
 unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
-    if head.signals.any() & Signals::KILL != 0 {
-        // SAFETY: the caller says so.
-        unsafe { end::<A>(cell) };
+    // SAFETY: the caller says so.
+    if head.signals.any() & Signals::KILL != 0 && unsafe { ending::kill::<A>(cell) } {
         return false;
     }
     // SAFETY: the caller says so.

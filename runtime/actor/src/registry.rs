@@ -81,6 +81,11 @@ impl AnyRef {
     pub fn stop(&self) {
         self.0.signal(Signals::LEAVE);
     }
+
+    /// Ends it where it stands, as [`ActorRef::kill`].
+    pub fn kill(&self) {
+        self.0.signal(Signals::HALT | Signals::KILL);
+    }
 }
 
 impl fmt::Debug for AnyRef {

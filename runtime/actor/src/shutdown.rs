@@ -27,6 +27,10 @@ impl Shutdown {
     /// The default of an actor that is no supervisor: 5 s, as in OTP.
     pub const DEFAULT: Self = Self::Within(Duration::from_secs(5));
 
+    /// How long an actor that was ended where it stands may block its thread before it is left behind: a second, as
+    /// long as the system waits for its workers.
+    pub(crate) const KILL_WITHIN: Duration = Duration::from_secs(1);
+
     /// The default of this type of actor.
     pub(crate) const fn of<A: Actor>() -> Self {
         if A::SUPERVISES { Self::Unlimited } else { Self::DEFAULT }

@@ -10,7 +10,7 @@ use crate::{
     Actor, ActorRef, Shutdown, SpawnOptions, StartError,
     bonds::Parent,
     cell::{ActorCell, CellPtr},
-    life::Core,
+    life::{Core, Starter},
     worker::Worker,
 };
 
@@ -21,27 +21,27 @@ pub(crate) async fn spawn<A: Actor>(
     options: SpawnOptions,
     parent: Option<Parent>,
 ) -> Result<ActorRef<A>, StartError> {
-    let (actor, started) = begin::<A>(worker, args, options, parent)?;
+    let (starter, started) = oneshot::channel();
+    let actor = begin::<A>(worker, args, options, parent, Some(starter))?;
     match started.await {
-        Ok(result) => result.map(|()| actor),
+        Ok(result) => result.map(|()| ActorRef::local(actor)),
         // Its worker ended before it had a turn.
         Err(_) => Err(StartError::Stopped),
     }
 }
 
-type Started = oneshot::Receiver<Result<(), StartError>>;
-
-fn begin<A: Actor>(
+/// Puts an actor on its way to `worker`; `starter` is told when it has started.
+pub(crate) fn begin<A: Actor>(
     worker: Arc<Worker>,
     args: A::Args,
     options: SpawnOptions,
     parent: Option<Parent>,
-) -> Result<(ActorRef<A>, Started), StartError> {
+    starter: Option<Starter>,
+) -> Result<Arc<ActorCell<A>>, StartError> {
     let system = worker.system().clone();
     if system.is_stopping() {
         return Err(StartError::Stopping);
     }
-    let (starter, started) = oneshot::channel();
     let shutdown = options.shutdown.unwrap_or(Shutdown::of::<A>());
     let mailbox = options.make_mailbox(system.config());
     let core = Core::new(args, starter);
@@ -57,7 +57,7 @@ fn begin<A: Actor>(
         unsafe { ptr.end() };
         return Err(StartError::Stopping);
     }
-    Ok((ActorRef::local(cell), started))
+    Ok(cell)
 }
 
 /// Gives a new actor its name and its parent.

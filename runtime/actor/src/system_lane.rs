@@ -32,9 +32,10 @@ impl SystemLane {
         self.watches.insert(token);
     }
 
-    /// A slot for messages of a sender that has one on its way at a time; it is kept until the actor's life is over.
-    pub(crate) fn reserve_message(&mut self) {
-        self.messages += 1;
+    /// Slots for a sender that has at most so many messages on their way at a time; they are kept until the actor's
+    /// life is over.
+    pub(crate) fn reserve_messages(&mut self, messages: usize) {
+        self.messages += messages;
     }
 
     /// The watch is over: its slot is free, and its news comes out if it waits.
@@ -90,6 +91,11 @@ impl CellHead {
     /// Reserves a slot for the end that a watch will tell.
     pub(crate) fn reserve_watch(&self, token: u64) {
         self.with_bonds(|bonds| bonds.lane.reserve_watch(token));
+    }
+
+    /// Reserves slots for messages.
+    pub(crate) fn reserve_messages(&self, messages: usize) {
+        self.with_bonds(|bonds| bonds.lane.reserve_messages(messages));
     }
 
     /// The watch is over.

@@ -15,7 +15,7 @@ use odeon_message::{Certainty, Failure, FailureKind};
 use super::{Exit, Next, Phase, Quiet, parts, steps::killed, steps::rest_unless};
 use crate::{
     Actor, ExitKind, ExitReason, Identity, StartError,
-    bonds::{Bonds, LaneItem},
+    bonds::{Bonds, LaneItem, News},
     cell::{CellHead, CellPtr, Signals},
     exit::panic_text,
     stats::count,
@@ -53,7 +53,7 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
     match core.phase.get() {
         Phase::Starting => {
             let starter = core.starter.take();
-            let last = starter.is_some() || !head.is_supervised();
+            let last = !head.is_supervised();
             let error = StartError::Panicked(text);
             core.exit.set(Some(Exit { reason: error.reason(), last }));
             // A spawner that gave up misses nothing.
@@ -65,7 +65,7 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
         Phase::Fresh | Phase::Reaping | Phase::Waiting | Phase::Ended => return,
     }
     // SAFETY: the slot is idle now.
-    unsafe { reap::<A>(cell) };
+    unsafe { reap::<A>(cell, Signals::STOP) };
 }
 
 /// The actor shall end after the present message: its `stopped` runs.
@@ -98,11 +98,11 @@ pub(super) unsafe fn leave<A: Actor>(
     rest_unless(done)
 }
 
-/// Drops the actor's value and lets its children end.
+/// Drops the actor's value and lets its children end, as `signal` says.
 ///
 /// # Safety
 /// It is the turn of `cell`, of actor type `A`, and its slot is idle.
-pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>) {
+pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
     core.phase.set(Phase::Reaping);
@@ -119,7 +119,7 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>) {
             quietly(head, f);
         });
     }
-    head.signal_children(Signals::STOP);
+    head.signal_children(signal);
     let exit = core.exit.take().unwrap_or_else(killed);
     // Whoever spawned it was told that it could not start.
     let told = exit.last && exit.reason.kind() == ExitKind::StartFailed;
@@ -144,7 +144,7 @@ pub(super) unsafe fn settle<A: Actor>(cell: NonNull<CellHead>) -> Next {
     let (head, core) = unsafe { parts::<A>(cell) };
     let exit = core.exit.take().unwrap_or_else(killed);
     core.exit.set(Some(exit.clone()));
-    if !exit.last && report(head, exit.reason.clone()) {
+    if !exit.last && head.report(News::Down(exit.reason.clone())) {
         core.phase.set(Phase::Waiting);
         return Next::Go;
     }
@@ -156,16 +156,6 @@ pub(super) unsafe fn settle<A: Actor>(cell: NonNull<CellHead>) -> Next {
     // SAFETY: the caller says so.
     unsafe { finish::<A>(cell) };
     Next::Rest
-}
-
-/// Tells the supervisor; `false` if there is none any more.
-fn report(head: &CellHead, reason: ExitReason) -> bool {
-    let parent = head.if_bonds(|bonds| {
-        let parent = bonds.parent.as_ref()?;
-        Some((parent.cell.clone(), parent.report?))
-    });
-    let Some((supervisor, report)) = parent.flatten() else { return false };
-    supervisor.push_lane(LaneItem::Message(report(head.number, reason)))
 }
 
 /// Closes the mailbox and refuses what is in it.
@@ -191,6 +181,46 @@ unsafe fn refuse_queued<A: Actor>(cell: NonNull<CellHead>, reason: &ExitReason) 
     }
 }
 
+/// Somebody wants it ended where it stands: for good, then it is gone and this says `true`; or for its supervisor to
+/// decide.
+///
+/// # Safety
+/// As [`end`], and it is its turn.
+pub(super) unsafe fn kill<A: Actor>(cell: NonNull<CellHead>) -> bool {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    let halted = head.signals.any() & Signals::HALT != 0;
+    if !halted {
+        // SAFETY: the caller says so.
+        unsafe { end::<A>(cell) };
+        return true;
+    }
+    // An actor that has not arrived yet does as it is told then.
+    let fresh = core.phase.get() == Phase::Fresh;
+    head.signals.take(if fresh { Signals::KILL } else { Signals::KILL | Signals::HALT });
+    match core.phase.get() {
+        Phase::Starting | Phase::Running | Phase::Stopping => {}
+        Phase::Reaping => {
+            head.signal_children(Signals::KILL);
+            return false;
+        }
+        Phase::Fresh | Phase::Waiting | Phase::Ended => return false,
+    }
+    let failure = Failure::new(FailureKind::Stopped, Certainty::Ran, "killed");
+    // SAFETY: the caller says so.
+    let panics = unsafe { core.slot.abandon(cell, &failure) };
+    head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
+    if let Some(starter) = core.starter.take() {
+        // A spawner that gave up misses nothing.
+        let _ = starter.send(Err(StartError::Stopped));
+    }
+    let last = core.exit.take().map_or(!head.is_supervised(), |exit| exit.last);
+    core.exit.set(Some(Exit { last, ..killed() }));
+    // SAFETY: the slot is idle now.
+    unsafe { reap::<A>(cell, Signals::KILL) };
+    false
+}
+
 /// Ends the actor where it stands; none of its code runs any more but destructors.
 ///
 /// # Safety
@@ -211,7 +241,7 @@ pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
     }
     core.exit.set(Some(killed()));
     // SAFETY: the slot is idle now.
-    unsafe { reap::<A>(cell) };
+    unsafe { reap::<A>(cell, Signals::KILL) };
     // SAFETY: as above.
     unsafe { finish::<A>(cell) };
 }
@@ -266,6 +296,10 @@ fn part(this: &CellPtr, bonds: Bonds, reason: &ExitReason, killed: bool) {
     watchers.tell(Identity::Local(this.number), key.map(|(_, key)| key), reason);
     if let Some(parent) = parent {
         parent.cell.if_bonds(|bonds| bonds.children.remove(&this.number));
-        parent.cell.schedule();
+        let told = parent.report.map(|report| report(this.number, News::Gone(reason.clone())));
+        match told {
+            Some(news) => drop(parent.cell.push_lane(LaneItem::Message(news))),
+            None => drop(parent.cell.schedule()),
+        }
     }
 }

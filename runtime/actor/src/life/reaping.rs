@@ -4,18 +4,12 @@
 //! that actor, and so polls it. What it is NOT: how a supervisor stops its children, one after another, before it ends
 //! itself; that is `supervisor/family.rs`.
 
-use std::time::Duration;
-
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Shutdown,
     cell::{CellPtr, Signals},
 };
-
-/// How long a child that was ended where it stands may block its thread before it is left behind: a second, as long
-/// as the system waits for its workers.
-pub(crate) const KILL_WITHIN: Duration = Duration::from_secs(1);
 
 /// Waits until `parent` has no children. They have been told to stop.
 pub(super) async fn childless(parent: CellPtr) {
@@ -36,7 +30,7 @@ pub(super) async fn childless(parent: CellPtr) {
     if unlimited == Some(true) {
         return gone(&parent).await;
     }
-    if timeout_at(Instant::now() + KILL_WITHIN, gone(&parent)).await.is_err() {
+    if timeout_at(Instant::now() + Shutdown::KILL_WITHIN, gone(&parent)).await.is_err() {
         let left = parent.if_bonds(|bonds| std::mem::take(&mut bonds.children));
         for child in left.unwrap_or_default().values().map(|child| &child.cell) {
             let kind = child.kind();

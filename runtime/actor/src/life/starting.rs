@@ -6,7 +6,8 @@ use odeon_message::Failure;
 
 use super::{Exit, Next, Phase, ending, parts, steps::rest_unless};
 use crate::{
-    Actor, StartError,
+    Actor, ExitReason, StartError,
+    bonds::News,
     cell::{CellHead, CellPtr, Signals},
     future_slot::Sink,
     stats::count,
@@ -22,14 +23,16 @@ pub(super) unsafe fn arrive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'
     let (head, core) = unsafe { parts::<A>(cell) };
     // SAFETY: the run queue holds a count during the turn.
     turn.worker.attach(unsafe { CellPtr::share(cell) });
-    if head.signals.any() & Signals::STOP != 0 {
+    let told = head.signals.take(Signals::HALT) | head.signals.any() & Signals::STOP;
+    if told != 0 {
         if let Some(starter) = core.starter.take() {
             // An asker that gave up misses nothing.
             let _ = starter.send(Err(StartError::Stopped));
         }
-        core.exit.set(Some(Exit { reason: crate::ExitReason::stopped(), last: true }));
+        let last = told & Signals::STOP != 0 || !head.is_supervised();
+        core.exit.set(Some(Exit { reason: ExitReason::shutdown(""), last }));
         // SAFETY: the caller says so.
-        unsafe { ending::reap::<A>(cell) };
+        unsafe { ending::reap::<A>(cell, Signals::STOP) };
         return Next::Go;
     }
     // SAFETY: the caller says so.
@@ -46,7 +49,7 @@ pub(super) unsafe fn start<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_
     core.phase.set(Phase::Starting);
     head.close_family(false);
     let make = || {
-        let args = if head.is_supervised() {
+        let args = if head.may_restart() {
             core.args.borrow().clone()
         } else {
             core.args.borrow_mut().take()
@@ -84,12 +87,17 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
                 Ok(())
             }
             Err(error) => {
-                let last = first || !head.is_supervised();
+                let last = !head.is_supervised();
                 core.exit.set(Some(Exit { reason: error.reason(), last }));
                 Err(error)
             }
         };
+        let well = result.is_ok();
         let told = starter.map(|starter| starter.send(result));
+        if well {
+            // After the starter: the supervisor may hold its other end, and drops it when it hears.
+            head.report(News::Started);
+        }
         if let Some(Err(Ok(()))) = told {
             // Whoever spawned it gave up: nobody would ever use it.
             head.signals.set(Signals::STOP);

@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 use super::{Exit, Next, Phase, Quiet, aside, ending, parts, reaping, starting};
 use crate::{
     Actor, ExitKind, ExitReason, Terminated,
-    bonds::LaneItem,
+    bonds::{LaneItem, News},
     cell::{CellHead, CellPtr, Signals},
     turn::Turn,
 };
@@ -28,7 +28,7 @@ pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>
         // `start` answered with an error, or `stopped` is done.
         Phase::Starting | Phase::Stopping => {
             // SAFETY: as above.
-            unsafe { ending::reap::<A>(cell) };
+            unsafe { ending::reap::<A>(cell, Signals::STOP) };
             Next::Go
         }
         Phase::Reaping if head.has_children() => {
@@ -57,8 +57,15 @@ unsafe fn attend<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next
     let (head, core) = unsafe { parts::<A>(cell) };
     // Verdicts on an end that did not come about.
     head.signals.take(Signals::RESTART | Signals::RELEASE);
-    if head.signals.take(Signals::STOP | Signals::KILL) != 0 {
-        let exit = Exit { reason: ExitReason::stopped(), last: true };
+    if head.signals.any() & Signals::KILL != 0 {
+        // SAFETY: the caller says so.
+        unsafe { ending::kill::<A>(cell) };
+        return Next::Go;
+    }
+    let told = head.signals.take(Signals::STOP | Signals::HALT);
+    if told != 0 {
+        let last = told & Signals::STOP != 0 || !head.is_supervised();
+        let exit = Exit { reason: ExitReason::shutdown(""), last };
         // SAFETY: the caller says so.
         return unsafe { ending::leave::<A>(cell, exit, turn) };
     }
@@ -102,7 +109,8 @@ unsafe fn attend<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next
 unsafe fn obey<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
-    let verdict = head.signals.take(Signals::STOP | Signals::RELEASE | Signals::RESTART);
+    let verdict =
+        head.signals.take(Signals::STOP | Signals::RELEASE | Signals::RESTART | Signals::HALT);
     if verdict & (Signals::STOP | Signals::RELEASE) != 0 {
         // SAFETY: the caller says so.
         unsafe { ending::finish::<A>(cell) };
@@ -111,8 +119,18 @@ unsafe fn obey<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
     if verdict & Signals::RESTART != 0 {
         // What was wanted of the life that ended is void.
         head.signals.take(Signals::LEAVE);
+        let exit = core.exit.take();
+        if verdict & Signals::HALT != 0 {
+            // The verdict was taken back before it was heard.
+            core.exit.set(exit);
+            if !head.report(News::Down(ExitReason::shutdown(""))) {
+                // SAFETY: the caller says so.
+                unsafe { ending::finish::<A>(cell) };
+            }
+            return Next::Rest;
+        }
         head.renew_lane();
-        core.exit.set(None);
+        head.live_again(exit.map(|exit| exit.reason));
         // SAFETY: the caller says so.
         return unsafe { starting::start::<A>(cell, turn) };
     }

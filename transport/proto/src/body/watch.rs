@@ -26,6 +26,8 @@ code! {
         Gone = 7 "gone before it was watched",
         /// It may live: the watch was refused, and nothing will be told.
         WatchRefused = 8 "watch refused",
+        /// It was asked to stop by whoever it belongs to.
+        Shutdown = 9 "shut down",
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use odeon_actor::{Actor, ActorSystem, DeclareError, StartError, SystemConfig};
+use odeon_actor::{Actor, ActorSystem, DeclareError, StartError, SystemConfig, ThreadJob, Threads};
 use odeon_cluster::MembershipConfig;
 use odeon_env::{DatagramSocket, Env, RealEnv};
 use odeon_transport::{Ca, CaError, Identity, TransportConfig, TransportError, Validity};
@@ -13,6 +13,7 @@ use odeon_transport::{Ca, CaError, Identity, TransportConfig, TransportError, Va
 use crate::{
     heart::{Heart, Workers, advertised},
     node::Node,
+    tasks::Tasks,
     threads,
 };
 
@@ -266,5 +267,21 @@ struct Here {
 impl Workers for Here {
     fn start(&mut self, system: &ActorSystem) {
         (0..self.count).for_each(|_| system.start_worker());
+    }
+
+    fn threads(&mut self, tasks: &Tasks) -> Arc<dyn Threads> {
+        Arc::new(NoThreads { tasks: tasks.clone() })
+    }
+}
+
+/// Workers for blocking actors on the one thread there is.
+struct NoThreads {
+    tasks: Tasks,
+}
+
+impl Threads for NoThreads {
+    fn start(&self, job: ThreadJob) -> io::Result<()> {
+        let busy = || io::Error::from(io::ErrorKind::ResourceBusy);
+        self.tasks.run(job.run()).then_some(()).ok_or_else(busy)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use odeon_actor::{ActorSystem, SpawnOptions};
+use odeon_actor::{ActorSystem, SpawnOptions, Threads};
 use odeon_env::Env;
 use odeon_message::{ActorKey, Incarnation, NodeId};
 use odeon_transport::{LocalHello, Transport};
@@ -36,6 +36,9 @@ pub(crate) struct Stop {
 /// Starts the workers of a system, where and how many is the host's choice.
 pub(crate) trait Workers {
     fn start(&mut self, system: &ActorSystem);
+
+    /// Threads for actors that block.
+    fn threads(&mut self, tasks: &Tasks) -> Arc<dyn Threads>;
 }
 
 /// A started node and what must be polled for it to live.
@@ -87,12 +90,14 @@ impl Heart {
             declare(&system)?;
         }
         workers.start(&system);
+        system.start_endpoint_worker();
 
         let directory = Arc::new(Directory::new());
         let outbound =
             Arc::new(Outbound::new(Arc::clone(&directory), builder.system.remote_asks_max));
         system.set_remotes(Arc::new(OutboundRemotes(Arc::clone(&outbound))));
         let (tasks, task_owner) = Tasks::new();
+        system.set_threads(workers.threads(&tasks));
         place_registrar(&system, &tasks).await?;
 
         let news = Rc::new(Newsfeed::default());
@@ -134,6 +139,8 @@ impl Heart {
         let mut heart =
             Self { node, transport, news, directory, phases, tasks, stop, _ended: ended };
         heart.tasks.spawn_local(task_owner.run());
+        let watched = heart.node.system().clone();
+        heart.tasks.spawn_local(async move { watched.watch_workers().await });
         heart.start_membership(&builder, incarnation)?;
         Ok(heart)
     }

@@ -57,6 +57,12 @@ impl Tasks {
         };
         self.queue.try_send(Box::pin(task)).ok().map(|()| handle)
     }
+
+    /// Runs a future on the endpoint's thread until it is done or the node ends; `false` if the node has ended or too
+    /// many wait.
+    pub(crate) fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.queue.try_send(Box::pin(task)).is_ok()
+    }
 }
 
 /// Where tasks run: held by the heart.

@@ -1,18 +1,24 @@
-//! The node's own threads: actix's `System` for the endpoint, an actix `Arbiter` for each worker.
+//! The node's own threads: actix's `System` for the endpoint, an actix `Arbiter` for each worker, a thread for each actor
+//! that blocks.
 //!
 //! What it is: where a real node runs, so that it can be started from a plain `main` as well as from inside any
 //! runtime. What it is NOT: used in simulations, whose nodes start inside their `LocalSet` (`builder.rs`).
 
-use std::sync::mpsc;
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
+};
 
 use actix_rt::{Arbiter, System};
-use odeon_actor::ActorSystem;
+use odeon_actor::{ActorSystem, ThreadJob, Threads};
 use tokio::sync::oneshot;
 
 use crate::{
     builder::{NodeBuilder, NodeError},
     heart::{Heart, Workers},
     node::Node,
+    tasks::Tasks,
 };
 
 /// Starts a node on threads of its own and waits until it has started.
@@ -32,7 +38,8 @@ pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
 /// The life of the endpoint's thread.
 fn run(builder: NodeBuilder, report: oneshot::Sender<Result<Node, NodeError>>) {
     let count = builder.workers.unwrap_or_else(default_workers);
-    let mut workers = Arbiters { count, started: Vec::new() };
+    let blocking = Arc::new(Blocking { node: builder.name.clone(), started: Mutex::default() });
+    let mut workers = Arbiters { count, started: Vec::new(), blocking };
     System::new().block_on(async {
         match Heart::start(builder, &mut workers).await {
             Ok(heart) => {
@@ -56,6 +63,7 @@ fn default_workers() -> usize {
 struct Arbiters {
     count: usize,
     started: Vec<Arbiter>,
+    blocking: Arc<Blocking>,
 }
 
 impl Workers for Arbiters {
@@ -75,6 +83,10 @@ impl Workers for Arbiters {
         // Nothing else lives on this thread yet: it may wait until actors can be spawned.
         while started.recv().is_ok() {}
     }
+
+    fn threads(&mut self, _: &Tasks) -> Arc<dyn Threads> {
+        self.blocking.clone()
+    }
 }
 
 impl Drop for Arbiters {
@@ -85,5 +97,54 @@ impl Drop for Arbiters {
             // A worker that panicked has said so already.
             let _ = arbiter.join();
         }
+        self.blocking.join();
+    }
+}
+
+/// Threads for actors that block.
+struct Blocking {
+    node: String,
+    /// Those that may still run. Bounded by the actors that may block: each start lets go of those that have ended.
+    started: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Blocking {
+    /// The workers have been given their time: a thread that still blocks is left behind.
+    fn join(&self) {
+        let started =
+            std::mem::take(&mut *self.started.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in started {
+            if thread.is_finished() {
+                // One that panicked has said so already.
+                let _ = thread.join();
+            } else {
+                let name = thread.thread().name().unwrap_or_default();
+                tracing::warn!(
+                    thread = name,
+                    "a blocking actor does not end: its thread is left behind"
+                );
+            }
+        }
+    }
+}
+
+impl Threads for Blocking {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where threads are started; simulated nodes have none"
+    )]
+    fn start(&self, job: ThreadJob) -> io::Result<()> {
+        let name = format!("odeon-{}-{}", self.node, job.number());
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            match actix_rt::Runtime::new() {
+                Ok(runtime) => runtime.block_on(job.run()),
+                // The job is dropped, and whoever waits for its actor is told.
+                Err(error) => tracing::error!(%error, "no runtime for a blocking actor"),
+            }
+        })?;
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        started.retain(|thread| !thread.is_finished());
+        started.push(thread);
+        Ok(())
     }
 }

@@ -11,7 +11,8 @@ use std::{
 };
 
 use odeon::{
-    Actor, ActorRef, Ca, Context, ExitKind, Handler, Node, StartError, Terminated, Validity, actor,
+    Actor, ActorRef, Ca, Context, ExitKind, Handler, Node, Placement, SpawnOptions, StartError,
+    Terminated, Validity, actor,
     env::{Env, RealEnv},
     message,
 };
@@ -147,6 +148,39 @@ fn nodes_start_from_a_plain_program() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_start_inside_a_multi_thread_runtime() {
     tokio::time::timeout(4 * LONG, two_nodes()).await.expect("it ends in time");
+}
+
+/// Where an actor runs, by the name of its thread.
+#[message(local, reply = String)]
+struct Home;
+
+impl Handler<Home> for Echo {
+    async fn handle(&mut self, _: Home, _: &mut Context<Self>) -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+}
+
+#[test]
+fn actors_have_the_threads_that_they_ask_for() {
+    block_on(async {
+        let node = Node::builder("t").alone().workers(1).start().await.expect("it starts");
+        let home = async |placement| {
+            let options = SpawnOptions::default().placement(placement);
+            let echo = node.spawn_opts::<Echo>(Echo::default(), options).await.expect("it starts");
+            let home = echo.ask(Home).await.expect("it lives");
+            echo.stop();
+            home
+        };
+        assert_eq!(home(Placement::Endpoint).await, "odeon-t");
+        let worker = home(Placement::Spread).await;
+        assert_eq!(worker, home(Placement::Key(7)).await);
+        let (one, two) = (home(Placement::Blocking).await, home(Placement::Blocking).await);
+        assert!(one.starts_with("odeon-t-") && two.starts_with("odeon-t-"), "{one} {two}");
+        assert!(one != two && one != worker);
+        node.stop(LONG).await;
+        let stats = node.stats();
+        assert_eq!((stats.live_actors, stats.cells), (0, 0));
+    });
 }
 
 #[test]

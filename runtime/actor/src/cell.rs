@@ -92,7 +92,8 @@ impl Drop for CellHead {
     }
 }
 
-struct CellCalls {
+/// What can be done with a cell of one type. There is one table a type, and it lives for ever.
+pub(crate) struct CellCalls {
     retain: unsafe fn(NonNull<CellHead>),
     release: unsafe fn(NonNull<CellHead>),
     run: unsafe fn(NonNull<CellHead>, &mut Turn<'_>) -> bool,
@@ -100,6 +101,13 @@ struct CellCalls {
     type_id: fn() -> TypeId,
     id: Option<&'static str>,
     type_name: fn() -> &'static str,
+}
+
+impl CellCalls {
+    /// What people call the type: its id, else its name in the program.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.id.unwrap_or_else(|| (self.type_name)())
+    }
 }
 
 /// An actor with its type.
@@ -136,6 +144,7 @@ impl<A: Actor> ActorCell<A> {
         let counters = worker.system().counters();
         count(&counters.cells);
         count(&counters.live_actors);
+        worker.gauge().one_more();
         let head = CellHead {
             next: AtomicPtr::new(ptr::null_mut()),
             calls: Self::CALLS,
@@ -236,7 +245,12 @@ impl CellPtr {
 
     /// What people call the type: its id, else its name in the program.
     pub(crate) fn kind(&self) -> &'static str {
-        self.calls.id.unwrap_or_else(|| (self.calls.type_name)())
+        self.calls.kind()
+    }
+
+    /// The table of its type.
+    pub(crate) fn calls(&self) -> &'static CellCalls {
+        self.calls
     }
 
     /// Puts the cell in its worker's run queue, unless it is there; `false` if the worker is gone.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Overflow, Shutdown, lanes::Lanes, load::Bounds, mailbox::Mailbox};
+use crate::{Overflow, Placement, Shutdown, lanes::Lanes, load::Bounds, mailbox::Mailbox};
 
 /// Bounds and defaults of an [`ActorSystem`](crate::ActorSystem).
 #[derive(Clone, Debug)]
@@ -51,6 +51,12 @@ pub struct SystemConfig {
     /// Retries that can be saved up, and that a new system has. Default 100: a node that asks little may still bridge
     /// the restart of another.
     pub retries_saved_max: u32,
+    /// Threads for actors with [`Placement::Blocking`] at a time. Default 256: each has a stack, and a program that needs
+    /// more blocks too much.
+    pub blocking_threads_max: u32,
+    /// How long one poll of a worker may last before it is called blocked, logged and counted. Default 100 ms: a hundred
+    /// times what a worker's poll is meant to take, and less than what a heartbeat tolerates. Zero: never.
+    pub blocked_after: Duration,
     /// Empty turns of a worker before it parks; waking a parked thread costs about 5 us. Default 100, a few tens of
     /// microseconds; 0 parks at once, and a simulated environment always does.
     pub spin: u32,
@@ -75,6 +81,8 @@ impl Default for SystemConfig {
             group_members_max: 4096,
             retry_percent: 20,
             retries_saved_max: 100,
+            blocking_threads_max: 256,
+            blocked_after: Duration::from_millis(100),
             spin: 100,
         }
     }
@@ -89,6 +97,7 @@ pub struct SpawnOptions {
     pub(crate) mailbox_bytes: Option<usize>,
     pub(crate) overflow: Overflow,
     pub(crate) priorities: u8,
+    pub(crate) placement: Option<Placement>,
 }
 
 impl SpawnOptions {
@@ -159,5 +168,12 @@ impl SpawnOptions {
             return Mailbox::with_lanes(Lanes::new(self.priorities, bounds));
         }
         Mailbox::new(bounds)
+    }
+
+    /// On which worker it runs. Default: a child on its parent's, others on one worker after the other.
+    #[must_use]
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = Some(placement);
+        self
     }
 }

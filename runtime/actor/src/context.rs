@@ -7,8 +7,8 @@
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
 
 use crate::{
-    Actor, ActorRef, ActorSystem, ExitKind, ExitReason, Identity, Route, SpawnOptions, StartError,
-    WatchId, Watchable,
+    Actor, ActorRef, ActorSystem, ExitKind, ExitReason, Identity, Placement, Route, SpawnOptions,
+    StartError, WatchId, Watchable,
     bonds::Parent,
     cell::{ActorCell, CellPtr, Signals},
     spawn,
@@ -54,7 +54,8 @@ impl<A: Actor> Context<A> {
         self.cell.head.worker.system()
     }
 
-    /// Starts a child on this actor's worker. It stops when this actor ends or restarts.
+    /// Starts a child, on this actor's worker unless it is [placed](SpawnOptions::placement) elsewhere. It stops when
+    /// this actor ends or restarts.
     ///
     /// The future is done when the child has started; its first messages may be sent before.
     ///
@@ -69,8 +70,12 @@ impl<A: Actor> Context<A> {
         options: SpawnOptions,
     ) -> impl Future<Output = Result<ActorRef<C>, StartError>> + Send + use<A, C> {
         let parent = Parent::plain(self.own_cell());
-        let worker = self.cell.head.worker.clone();
-        spawn::spawn(worker, args, options, Some(parent))
+        let own = self.cell.head.worker.clone();
+        async move {
+            let placement = options.placement.unwrap_or(Placement::Parent);
+            let worker = own.system().place(placement, Some(&own))?;
+            spawn::spawn(worker, args, options, Some(parent)).await
+        }
     }
 
     pub(crate) fn cell(&self) -> &Arc<ActorCell<A>> {

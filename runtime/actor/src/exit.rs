@@ -177,6 +177,17 @@ pub enum StartError {
     Name(crate::NameTaken),
     /// The system has no worker yet: start one first.
     NoWorker,
+    /// The system has no worker on an endpoint's thread.
+    NoEndpoint,
+    /// The system has nobody to give it threads.
+    NoThreads,
+    /// As many actors as may block do so.
+    TooManyBlocking {
+        /// The bound.
+        max: u32,
+    },
+    /// The thread for an actor that blocks could not be started.
+    Thread(std::io::Error),
     /// The system is stopping and takes no more actors.
     Stopping,
 }
@@ -207,6 +218,19 @@ impl fmt::Display for StartError {
             Self::NoWorker => {
                 f.write_str("the system has no worker: call start_worker on an arbiter first")
             }
+            Self::NoEndpoint => f.write_str(
+                "the system has no worker on an endpoint's thread: call start_endpoint_worker there first",
+            ),
+            Self::NoThreads => f.write_str(
+                "the system has no threads for actors that block: give it some with set_threads first",
+            ),
+            Self::TooManyBlocking { max } => write!(
+                f,
+                "{max} actors have threads of their own already: raise blocking_threads_max, or stop some"
+            ),
+            Self::Thread(source) => {
+                write!(f, "no thread for an actor that blocks: {source}; raise the limit on threads")
+            }
             Self::Stopping => f.write_str("the system is stopping and takes no more actors"),
         }
     }
@@ -217,6 +241,7 @@ impl Error for StartError {
         match self {
             Self::Refused(source) => Some(&**source),
             Self::Name(taken) => Some(taken),
+            Self::Thread(source) => Some(source),
             _ => None,
         }
     }

@@ -326,8 +326,7 @@ impl<A: Actor> Router<A> for Route<A> {
         let at = match self.strategy {
             Strategy::RoundRobin => strategy::round_robin(turn, members.len()),
             Strategy::LeastLoaded => {
-                let loads = members.iter().map(|member| member.actor.load()).collect::<Vec<_>>();
-                strategy::least_loaded(turn, &loads)
+                strategy::least_loaded_by(turn, members.len(), |at| members[at].actor.load())
             }
             Strategy::ConsistentHash(key) => {
                 strategy::rendezvous(key, members.iter().map(|member| member.seed))

@@ -12,13 +12,15 @@ use std::{
 
 use actix::{ActorContext, ActorFuture, ActorState, AsyncContext};
 
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::{tasks::TaskOwner, worker::Worker};
 
 /// The actix side of one worker.
 struct Host {
     worker: Option<(Arc<Worker>, TaskOwner)>,
+    /// Dropped with it, for whoever waits for its end.
+    _end: Option<oneshot::Sender<()>>,
 }
 
 impl actix::Actor for Host {
@@ -43,9 +45,10 @@ impl Drop for Host {
     }
 }
 
-/// Starts an actix actor that hosts `worker` and its tasks on the present `LocalSet` or arbiter.
-pub(crate) fn start(worker: Arc<Worker>, tasks: TaskOwner) {
-    actix::Actor::start(Host { worker: Some((worker, tasks)) });
+/// Starts an actix actor that hosts `worker` and its tasks on the present `LocalSet` or arbiter; `end` is dropped when
+/// it is gone.
+pub(crate) fn start(worker: Arc<Worker>, tasks: TaskOwner, end: Option<oneshot::Sender<()>>) {
+    actix::Actor::start(Host { worker: Some((worker, tasks)), _end: end });
 }
 
 /// Runs the worker, then ends its tasks; when it is dropped, the worker's actors end, and its tasks with them.

@@ -11,7 +11,8 @@ use crate::{
     bonds::Parent,
     cell::{ActorCell, CellPtr},
     life::{Core, Starter},
-    worker::Worker,
+    worker::{Order, Worker},
+    workers::Role,
 };
 
 /// Spawns an actor on `worker`, and is done when it has started.
@@ -32,6 +33,20 @@ pub(crate) async fn spawn<A: Actor>(
 
 /// Puts an actor on its way to `worker`; `starter` is told when it has started.
 pub(crate) fn begin<A: Actor>(
+    worker: Arc<Worker>,
+    args: A::Args,
+    options: SpawnOptions,
+    parent: Option<Parent>,
+    starter: Option<Starter>,
+) -> Result<Arc<ActorCell<A>>, StartError> {
+    let dedicated = (worker.role() == Role::Dedicated).then(|| worker.clone());
+    let begun = enqueue(worker, args, options, parent, starter);
+    // It has its actor now, or has none and is not needed.
+    dedicated.into_iter().for_each(|worker| worker.order(Order::QUIT));
+    begun
+}
+
+fn enqueue<A: Actor>(
     worker: Arc<Worker>,
     args: A::Args,
     options: SpawnOptions,

@@ -37,6 +37,8 @@ pub struct SystemStats {
     pub decode_failures: u64,
     /// Messages from the network that were refused before a mailbox: no such actor, or not accepted.
     pub refused: u64,
+    /// Polls of workers that lasted longer than [`blocked_after`](crate::SystemConfig::blocked_after): a handler blocked.
+    pub blocked: u64,
     /// Asks that were sent again, under a [`RetryPolicy`](crate::RetryPolicy).
     pub retries: u64,
     /// Asks that were not sent again because the budget of retries was spent.
@@ -59,6 +61,7 @@ pub(crate) struct Counters {
     pub(crate) tell_errors: AtomicU64,
     pub(crate) decode_failures: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) blocked: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) retries_refused: AtomicU64,
 }
@@ -80,6 +83,7 @@ impl Counters {
             tell_errors: self.tell_errors.load(Relaxed),
             decode_failures: self.decode_failures.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            blocked: self.blocked.load(Relaxed),
             retries: self.retries.load(Relaxed),
             retries_refused: self.retries_refused.load(Relaxed),
         }

@@ -26,9 +26,17 @@ pub fn round_robin(turn: usize, members: usize) -> Option<usize> {
 /// The member with the smallest load; among equals the first from the `turn`-th on, so that idle members share.
 #[must_use]
 pub fn least_loaded(turn: usize, loads: &[usize]) -> Option<usize> {
-    let first = turn.checked_rem(loads.len())?;
-    let order = (first..loads.len()).chain(0..first);
-    order.min_by_key(|at| loads[*at])
+    least_loaded_by(turn, loads.len(), |at| loads[at])
+}
+
+/// As [`least_loaded`], of loads of any kind.
+pub(crate) fn least_loaded_by<L: Ord>(
+    turn: usize,
+    members: usize,
+    load: impl Fn(usize) -> L,
+) -> Option<usize> {
+    let first = turn.checked_rem(members)?;
+    (first..members).chain(0..first).min_by_key(|at| load(*at))
 }
 
 /// The member that a key belongs to: the one whose hash together with the key's is the largest.

@@ -11,8 +11,8 @@ use std::{
     fmt,
     future::Future,
     sync::{
-        Arc, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -29,19 +29,19 @@ use failures::Failures;
 
 use crate::{
     Accepted, Actor, ActorRef, AnyRef, DeclareError, ExportError, Group, GroupError, NameChanges,
-    NameState, NameTaken, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
+    NameState, NameTaken, Placement, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
+    Threads,
     accepts::Declared,
     group::Groups,
-    host,
     registry::Registry,
     retry::RetryBudget,
     slots::SlotTable,
     spawn,
     stats::Counters,
-    tasks::Tasks,
     watch::RemoteWatches,
     watchers::PeerWatches,
     worker::{Order, Worker},
+    workers::Workers,
 };
 
 /// How long [`ActorSystem::stop`] waits for the workers themselves, after their actors have ended.
@@ -59,8 +59,8 @@ struct Inner {
     node: NodeId,
     runtime: Handle,
     remotes: OnceLock<Arc<dyn Remotes>>,
-    workers: RwLock<Vec<Arc<Worker>>>,
-    next_worker: AtomicUsize,
+    workers: Workers,
+    threads: OnceLock<Arc<dyn Threads>>,
     numbers: AtomicU64,
     tokens: AtomicU64,
     registry: Registry,
@@ -106,8 +106,8 @@ impl ActorSystem {
             node,
             runtime,
             remotes: OnceLock::new(),
-            workers: RwLock::default(),
-            next_worker: AtomicUsize::new(0),
+            workers: Workers::default(),
+            threads: OnceLock::new(),
             numbers: AtomicU64::new(0),
             tokens: AtomicU64::new(0),
             declared: Declared::default(),
@@ -168,25 +168,23 @@ impl ActorSystem {
         actor.cell().ok_or(ExportError::Ended)?.pin()
     }
 
-    /// Starts a worker on the present thread: an actix actor that runs actors given to it. It ends with
-    /// [`stop`](Self::stop), or with its `LocalSet`, and then its actors end with it.
-    ///
-    /// # Panics
-    /// Outside a `LocalSet`: call it on an arbiter or in a `LocalSet`.
-    pub fn start_worker(&self) {
-        let (tasks, owner) = Tasks::new(self);
-        let worker = Arc::new(Worker::new(self.clone(), tasks));
-        host::start(worker.clone(), owner);
-        self.workers_mut(|workers| workers.push(worker));
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.inner.workers
+    }
+
+    /// A worker was started.
+    pub(crate) fn has_workers(&self) {
         self.inner.gone.store(false, Ordering::Release);
     }
 
-    fn workers_mut<R>(&self, f: impl FnOnce(&mut Vec<Arc<Worker>>) -> R) -> R {
-        f(&mut self.inner.workers.write().unwrap_or_else(PoisonError::into_inner))
+    /// Gives the system threads for actors with [`Placement::Blocking`], once; a second call changes nothing.
+    pub fn set_threads(&self, threads: Arc<dyn Threads>) {
+        // The first stay: actors run on them.
+        let _ = self.inner.threads.set(threads);
     }
 
-    fn workers(&self) -> Vec<Arc<Worker>> {
-        self.inner.workers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn threads(&self) -> Option<&Arc<dyn Threads>> {
+        self.inner.threads.get()
     }
 
     /// Makes an actor type known, so that its actors can be exported and receive what they list. A type without an id
@@ -215,7 +213,8 @@ impl ActorSystem {
         self.inner.remotes.get()
     }
 
-    /// Starts an actor on the next worker, from any thread; the future is done when it has started.
+    /// Starts an actor, on the next worker unless it is [placed](SpawnOptions::placement) elsewhere, from any thread; the
+    /// future is done when it has started.
     ///
     /// # Errors
     /// When the actor does not start; see [`StartError`].
@@ -229,18 +228,10 @@ impl ActorSystem {
     ) -> impl Future<Output = Result<ActorRef<A>, StartError>> + Send + use<A> {
         let system = self.clone();
         async move {
-            let worker = system.next_worker().ok_or_else(|| match system.is_stopping() {
-                true => StartError::Stopping,
-                false => StartError::NoWorker,
-            })?;
+            let placement = options.placement.unwrap_or(Placement::Spread);
+            let worker = system.place(placement, None)?;
             spawn::spawn(worker, args, options, None).await
         }
-    }
-
-    pub(crate) fn next_worker(&self) -> Option<Arc<Worker>> {
-        let workers = self.inner.workers.read().unwrap_or_else(PoisonError::into_inner);
-        let turn = self.inner.next_worker.fetch_add(1, Ordering::Relaxed);
-        workers.get(turn.checked_rem(workers.len())?).cloned()
     }
 
     /// Gives a name to an actor of this node, until it is gone; again is no error.
@@ -297,7 +288,7 @@ impl ActorSystem {
     /// What was begun goes on; call it again to wait for the rest.
     pub async fn stop(&self, within: Duration) {
         self.inner.stopping.store(true, Ordering::Release);
-        let order = |orders| self.workers().iter().for_each(|worker| worker.order(orders));
+        let order = |orders| self.workers().all().iter().for_each(|worker| worker.order(orders));
         order(Order::STOP);
         self.wait_until(within, || self.stats().live_actors == 0).await;
         order(Order::END | Order::QUIT);
@@ -405,11 +396,7 @@ impl ActorSystem {
 
     /// A worker has left its thread.
     pub(crate) fn forget_worker(&self, gone: &Worker) {
-        let last = self.workers_mut(|workers| {
-            workers.retain(|worker| !std::ptr::eq(&raw const **worker, gone));
-            workers.is_empty()
-        });
-        if last {
+        if self.inner.workers.remove(gone) {
             self.inner.gone.store(true, Ordering::Release);
         }
         self.inner.fewer.notify_waiters();

@@ -22,10 +22,12 @@ use odeon_env::{Observed, Observer};
 use crate::{
     ActorSystem, ExitReason,
     cell::{CellHead, CellPtr, Signals, turn_waker},
+    gauge::Gauge,
     run_queue::{Arrival, Inbox},
     scratch::Scratch,
     tasks::Tasks,
     turn::Turn,
+    workers::Role,
 };
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
@@ -71,6 +73,9 @@ pub(crate) struct Worker {
     system: ActorSystem,
     tasks: Tasks,
     observer: Option<Arc<dyn Observer>>,
+    number: u32,
+    role: Role,
+    gauge: Gauge,
     /// The environment picks among the ready actors.
     chosen: bool,
     spin: u32,
@@ -152,7 +157,7 @@ fn wake_untimed(bound: &Bound) -> bool {
 }
 
 impl Worker {
-    pub(crate) fn new(system: ActorSystem, tasks: Tasks) -> Self {
+    pub(crate) fn new(system: ActorSystem, tasks: Tasks, number: u32, role: Role) -> Self {
         let env = system.env();
         let (observer, chosen) = (env.observer(), env.choose(1).is_some());
         let simulated = chosen || observer.is_some();
@@ -168,6 +173,9 @@ impl Worker {
             system,
             tasks,
             observer,
+            number,
+            role,
+            gauge: Gauge::default(),
             chosen,
             spin,
         }
@@ -180,6 +188,19 @@ impl Worker {
     /// The tasks on its thread.
     pub(crate) fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    /// Its number in its system, in order of start.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn gauge(&self) -> &Gauge {
+        &self.gauge
     }
 
     /// # Safety
@@ -256,6 +277,7 @@ impl Worker {
 
     /// An actor's last turn; one that never had its first is not here.
     pub(crate) fn detach(&self, cell: &CellPtr) {
+        self.gauge.one_less();
         let Some(bound) = self.own() else { return };
         let at = cell.live_at.swap(u32::MAX, Ordering::Relaxed) as usize;
         let mut live = bound.live.borrow_mut();
@@ -272,6 +294,7 @@ impl Worker {
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.keep_waker(cx.waker());
         let _polling = Polling::begin(self);
+        let _polled = self.gauge.begin_poll();
         self.thread.store(this_thread(), Ordering::Relaxed);
         // SAFETY: this thread is polling it.
         let bound = unsafe { self.bound() };
@@ -280,6 +303,8 @@ impl Worker {
         let mut handled = 0;
         let mut taken = 0;
         let mut turns = 0;
+        self.inbox.take(&mut *bound.ready.borrow_mut());
+        self.gauge.set_ready(bound.ready.borrow().len());
         let again = loop {
             self.inbox.take(&mut *bound.ready.borrow_mut());
             let Some(cell) = self.next(bound) else {
@@ -313,6 +338,7 @@ impl Worker {
                 break true;
             }
         };
+        self.gauge.set_ready(bound.ready.borrow().len());
         self.system.count_handled(handled);
         if again {
             cx.waker().wake_by_ref();
@@ -326,6 +352,7 @@ impl Worker {
         let waker = turn_waker(cell);
         let mut turn = Turn::new(self, Context::from_waker(&waker));
         bound.running.set(cell.as_raw().as_ptr());
+        self.gauge.begin_turn(cell);
         // SAFETY: this is the cell's worker, whose thread runs one actor at a time.
         let again = unsafe { cell.run(&mut turn) };
         bound.running.set(ptr::null());

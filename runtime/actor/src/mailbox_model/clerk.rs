@@ -20,7 +20,7 @@ use super::End;
 use crate::{
     Actor, ActorRef, ActorSystem, Context, Handler, Inbound, ReplyPath, ReplyTo, SpawnOptions,
     StartError, SystemConfig, ask_slot::AskHandle, envelope::Envelope, spawn, tasks::Tasks,
-    worker::Worker,
+    worker::Worker, workers::Role,
 };
 
 /// The root that the macros name things through.
@@ -224,7 +224,7 @@ impl Office {
         let system = ActorSystem::new(config, env, node, Incarnation(1), handle);
         system.declare::<Clerk>().unwrap();
         let (tasks, _) = Tasks::new(&system);
-        let worker = Arc::new(Worker::new(system.clone(), tasks));
+        let worker = Arc::new(Worker::new(system.clone(), tasks, 1, Role::Shared));
         Self { system, desk: Arc::default(), gate: Arc::default(), worker, _runtime: runtime }
     }
 

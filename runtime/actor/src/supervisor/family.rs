@@ -26,7 +26,8 @@ use super::{
     strategy::{Action, Event, Place, Plan, State},
 };
 use crate::{
-    Actor, AnyRef, ChildSpec, Context, Restart, Shutdown, SpawnOptions, SpecError, StartError,
+    Actor, AnyRef, ChildSpec, Context, Placement, Restart, Shutdown, SpawnOptions, SpecError,
+    StartError,
     bonds::{LaneItem, News, Parent, Past},
     cell::{CellPtr, Signals},
     child_spec::{Birth, Make},
@@ -144,9 +145,10 @@ impl Family {
         }
     }
 
-    fn worker(&self) -> Arc<Worker> {
-        let spread = self.dynamic.then(|| self.me.worker.system().next_worker()).flatten();
-        spread.unwrap_or_else(|| self.me.worker.clone())
+    fn worker(&self, options: &SpawnOptions) -> Result<Arc<Worker>, StartError> {
+        let default = if self.dynamic { Placement::Spread } else { Placement::Parent };
+        let placement = options.placement.unwrap_or(default);
+        self.me.worker.system().place(placement, Some(&self.me.worker))
     }
 
     /// Makes the cell of a member.
@@ -164,7 +166,7 @@ impl Family {
             past: member.past.clone(),
         };
         let options = member.options.clone().shutdown(member.rules.shutdown);
-        make(Birth { worker: self.worker(), options, parent, starter })
+        make(Birth { worker: self.worker(&options)?, options, parent, starter })
     }
 
     fn keep(&mut self, place: Place, mut member: Member) {

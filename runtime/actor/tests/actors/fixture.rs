@@ -79,10 +79,17 @@ pub(crate) fn spawn_thread<T: Send + 'static>(
 
 impl Threads {
     pub(crate) fn new(workers: usize) -> Self {
+        Self::of(workers, |_| ())
+    }
+
+    /// With other bounds than the default.
+    pub(crate) fn of(workers: usize, change: impl FnOnce(&mut SystemConfig)) -> Self {
+        let mut config = SystemConfig::default();
+        change(&mut config);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let system = {
             let _entered = runtime.enter();
-            system_of("threads", Arc::new(RealEnv), SystemConfig::default())
+            system_of("threads", Arc::new(RealEnv), config)
         };
         let threads = (0..workers).map(|_| worker_thread(system.clone())).collect();
         Self { system, threads, runtime }

@@ -74,8 +74,10 @@ fn what_is_not_as_expected_panics() {
             let task = spawn_local(async move {
                 let begun = Instant::now();
                 match case {
-                    0 => _ = probe.expect(SHORT).await,
-                    1 => _ = probe.expect_that(SHORT, |line| line.0 == 2).await,
+                    0 => assert_eq!(probe.expect(SHORT).await, Line(1)),
+                    1 => {
+                        probe.expect_that(SHORT, |line| line.0 == 2).await;
+                    }
                     2 => probe.expect_no_message(SHORT).await,
                     _ => {
                         probe.expect(SHORT).await;

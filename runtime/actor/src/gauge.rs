@@ -1,0 +1,94 @@
+//! What other threads may see of a worker: whether it is in a poll, whose turn it is, how much waits.
+//!
+//! The worker writes it with plain stores, once a poll and once a turn, never once a message; whoever reads it gets a
+//! hint. Data goes to `placement.rs` and `watchdog.rs`.
+#![expect(unsafe_code, reason = "a static table is published as a pointer")]
+
+use std::{
+    ptr,
+    sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+use crate::cell::{CellCalls, CellPtr};
+
+/// A line of its own: the worker writes here while others write beside it.
+#[repr(align(128))]
+#[derive(Default)]
+pub(crate) struct Gauge {
+    /// Polls begun and ended: odd in a poll.
+    polls: AtomicU64,
+    /// The actor whose turn it is, or was last.
+    actor: AtomicU64,
+    /// The table of its type, or null.
+    calls: AtomicPtr<CellCalls>,
+    /// Ready actors at the beginning of the poll that goes on, or at the end of the last.
+    ready: AtomicUsize,
+    /// Actors placed here and not gone.
+    actors: AtomicUsize,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Running {
+    pub(crate) actor: u64,
+    pub(crate) kind: &'static str,
+}
+
+/// A poll, until it is dropped.
+pub(crate) struct Polled<'a>(&'a Gauge);
+
+impl Gauge {
+    /// The worker's poll begins.
+    pub(crate) fn begin_poll(&self) -> Polled<'_> {
+        self.step();
+        Polled(self)
+    }
+
+    /// Only the worker writes, so that no exchange is needed.
+    fn step(&self) {
+        self.polls.store(self.polls.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// An actor's turn begins.
+    pub(crate) fn begin_turn(&self, cell: &CellPtr) {
+        self.actor.store(cell.number, Relaxed);
+        self.calls.store(ptr::from_ref(cell.calls()).cast_mut(), Relaxed);
+    }
+
+    pub(crate) fn set_ready(&self, ready: usize) {
+        self.ready.store(ready, Relaxed);
+    }
+
+    pub(crate) fn one_more(&self) {
+        self.actors.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn one_less(&self) {
+        self.actors.fetch_sub(1, Relaxed);
+    }
+
+    /// How much there is to do, to be compared.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.ready.load(Relaxed), self.actors.load(Relaxed))
+    }
+
+    /// The poll that is going on.
+    pub(crate) fn poll(&self) -> Option<u64> {
+        let polls = self.polls.load(Relaxed);
+        (polls % 2 == 1).then_some(polls)
+    }
+
+    /// Whose turn it is. Of a worker that moves on meanwhile it may be anybody's; of one that is blocked it is right.
+    pub(crate) fn running(&self) -> Option<Running> {
+        let calls = ptr::NonNull::new(self.calls.load(Relaxed))?;
+        // SAFETY: only tables that live for ever are stored.
+        let calls: &'static CellCalls = unsafe { calls.as_ref() };
+        Some(Running { actor: self.actor.load(Relaxed), kind: calls.kind() })
+    }
+}
+
+impl Drop for Polled<'_> {
+    fn drop(&mut self) {
+        self.0.step();
+    }
+}

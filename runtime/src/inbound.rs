@@ -5,7 +5,7 @@
 //! NOT: the reading of frames (`odeon-wire`) or of archives (the worker, when the message's turn has come). Nothing
 //! here waits.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, task::Waker};
 
 use bytes::Bytes;
 use odeon_actor::{
@@ -49,6 +49,14 @@ impl ReplyPath for Back {
 
     fn is_cancelled(&self, ask: AskId) -> bool {
         self.cancels.take(self.peer.peer().id, ask)
+    }
+
+    fn watch_cancel(&self, ask: AskId, waker: &Waker) -> bool {
+        self.cancels.watch(self.peer.peer().id, ask, waker)
+    }
+
+    fn unwatch_cancel(&self, ask: AskId) {
+        self.cancels.unwatch(self.peer.peer().id, ask);
     }
 }
 
@@ -157,7 +165,7 @@ impl TransportEvents for Inbound {
             FrameKind::Watch | FrameKind::Unwatch => return self.watch(peer, &frame),
             FrameKind::Terminated => return self.terminated(peer, &frame),
             // Its message may wait in a mailbox, or still come: this frame has overtaken it then. If it runs already
-            // its answer is ignored there.
+            // its handler can see it, and its answer is ignored there.
             FrameKind::Cancel => {
                 self.cancels.note(peer.peer().id, frame.header.ask, Instant::now());
             }

@@ -44,8 +44,8 @@ pub use odeon_actor::{
     ChildState, CircuitBreaker, Context, DeclareError, DynamicSpec, DynamicSupervisor, ExitKind,
     ExitReason, ExportError, Group, GroupError, Handler, Identity as ActorIdentity, MissedTicks,
     NameChange, NameChanges, NameState, NameTaken, Outcome, Overflow, Pick, Placement, Probe,
-    Recipient, Reply, Restart, Retry, RetryPolicy, Routed, Router, Shutdown, SourcesFull,
-    SpawnOptions, SpecError, StartError, Strategy, Stream, Supervisor, SupervisorSpec,
+    Recipient, Reply, Responder, Restart, Retry, RetryPolicy, Routed, Router, Shutdown,
+    SourcesFull, SpawnOptions, SpecError, StartError, Strategy, Stream, Supervisor, SupervisorSpec,
     SystemConfig, SystemStats, Tally, Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated,
     Watchable, WeakRef, WhenSpent, Window, Witness, spawn, strategy,
 };

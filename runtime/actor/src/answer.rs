@@ -1,8 +1,9 @@
 //! How an ask's two sides share one place: the question goes one way, the answer comes back, each side lets go once.
 //!
 //! The actor claims the question when its turn comes, the asker may give up at any time: whichever comes first decides,
-//! so that the asker knows for certain whether the message ran. What it is NOT: the memory; whoever lets go second is
-//! told so and frees it (`ask_slot.rs`). `loom_models.rs` runs it in all orders.
+//! so that the asker knows for certain whether the message ran. A claim can be given back, with the question, when it is
+//! passed on, and the actor's side can wait for the asker to give up. What it is NOT: the memory; whoever lets go second
+//! is told so and frees it (`ask_slot.rs`). `loom_models.rs` runs it in all orders.
 #![expect(
     unsafe_code,
     reason = "two threads share one place whose parts change hands by its state"
@@ -10,7 +11,7 @@
 
 use std::{
     mem,
-    sync::atomic::Ordering::{AcqRel, Acquire},
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
     task::{Context, Poll, Waker},
 };
 
@@ -28,11 +29,17 @@ const GIVEN_UP: u8 = 8;
 const ASKER_GONE: u8 = 16;
 /// The actor has let go.
 const ACTOR_GONE: u8 = 32;
+/// The body holds a waker of the actor's side, for the case that the asker gives up: whoever clears it owns the body.
+const WATCHED: u8 = 64;
+/// `WATCHED` was set once, so that the actor must look who owns the body.
+const EVER_WATCHED: u8 = 128;
 
 /// What is carried, first one way, then the other.
 pub(crate) enum Body<Q, R> {
     Question(Q),
     Empty,
+    /// Wakes the actor's side when the asker gives up.
+    Watch(Waker),
     Answer(R),
 }
 
@@ -51,7 +58,7 @@ pub(crate) struct Answer<Q, R> {
     state: AtomicU8,
     /// The asker's until it sets `WAKER`; then it is read by both until `DONE`, and the asker's again.
     waker: UnsafeCell<Option<Waker>>,
-    /// The actor's until it sets `DONE`, then the asker's.
+    /// The actor's until it sets `DONE`, then the asker's; while `WATCHED` is set, of whoever clears it first.
     body: UnsafeCell<Body<Q, R>>,
 }
 
@@ -76,8 +83,62 @@ impl<Q, R> Answer<Q, R> {
         let body = self.body.with_mut(|body| mem::replace(unsafe { &mut *body }, Body::Empty));
         match body {
             Body::Question(question) => Some(question),
-            Body::Empty | Body::Answer(_) => None,
+            Body::Empty | Body::Watch(_) | Body::Answer(_) => None,
         }
+    }
+
+    /// Whether the asker has given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.state.load(Acquire) & GIVEN_UP != 0
+    }
+
+    /// The body is the actor's again after it was watched; `false` if the asker, who gave up, has it.
+    ///
+    /// # Safety
+    /// The actor's side calls it, before it is done.
+    unsafe fn reclaim_body(&self) -> bool {
+        if self.state.load(Relaxed) & EVER_WATCHED == 0 {
+            return true;
+        }
+        let before = self.state.fetch_and(!WATCHED, AcqRel);
+        before & GIVEN_UP == 0 || before & WATCHED != 0
+    }
+
+    /// Whether the asker has given up; else the waker is used when it does.
+    ///
+    /// # Safety
+    /// The actor's side calls it, before it is done; one thread at a time.
+    pub(crate) unsafe fn watch(&self, waker: &Waker) -> bool {
+        if self.is_given_up() {
+            return true;
+        }
+        // SAFETY: the caller says so.
+        if !unsafe { self.reclaim_body() } {
+            return true;
+        }
+        let watch = Body::Watch(waker.clone());
+        // SAFETY: the body is the actor's while `WATCHED` is not set.
+        let old = self.body.with_mut(|body| mem::replace(unsafe { &mut *body }, watch));
+        let before = self.state.fetch_or(WATCHED | EVER_WATCHED, AcqRel);
+        drop(old);
+        // An asker who gave up before that does not look at the body.
+        before & GIVEN_UP != 0
+    }
+
+    /// The actor gives its claim back, with the question; `false` if the asker has given up. What was in the body comes
+    /// out.
+    ///
+    /// # Safety
+    /// The actor's side calls it, after it has claimed and before it is done; nothing watches.
+    pub(crate) unsafe fn give_back(&self, question: Q) -> bool {
+        // SAFETY: the caller says so.
+        if !unsafe { self.reclaim_body() } {
+            return false;
+        }
+        let question = Body::Question(question);
+        // SAFETY: the body is the actor's until `DONE` is set.
+        drop(self.body.with_mut(|body| mem::replace(unsafe { &mut *body }, question)));
+        self.state.fetch_and(!CLAIMED, AcqRel) & GIVEN_UP == 0
     }
 
     /// The actor is done; the asker's waker comes out, to be woken after the actor has let go, and what was in the body.
@@ -86,6 +147,12 @@ impl<Q, R> Answer<Q, R> {
     /// The actor's side calls it, once.
     pub(crate) unsafe fn finish(&self, answer: R) -> (Option<Waker>, Body<Q, R>) {
         let answer = Body::Answer(answer);
+        // SAFETY: the caller says so.
+        if !unsafe { self.reclaim_body() } {
+            // The asker is taking the waker out of the body, and does not want the answer.
+            self.state.fetch_or(DONE, AcqRel);
+            return (None, answer);
+        }
         // SAFETY: the body is the actor's until `DONE` is set.
         let old = self.body.with_mut(|body| mem::replace(unsafe { &mut *body }, answer));
         let before = self.state.fetch_or(DONE, AcqRel);
@@ -149,7 +216,24 @@ impl<Q, R> Answer<Q, R> {
         // SAFETY: the actor does not touch the body any more.
         match self.body.with_mut(|body| mem::replace(unsafe { &mut *body }, Body::Empty)) {
             Body::Answer(answer) => Some(answer),
-            Body::Question(_) | Body::Empty => None,
+            Body::Question(_) | Body::Watch(_) | Body::Empty => None,
+        }
+    }
+
+    /// Wakes whoever watches on the actor's side; `before` is the state in which the asker gave up.
+    ///
+    /// # Safety
+    /// The asker's side calls it, right after it has given up.
+    unsafe fn tell_given_up(&self, before: u8) {
+        if before & (WATCHED | DONE | GIVEN_UP) != WATCHED
+            || self.state.fetch_and(!WATCHED, AcqRel) & WATCHED == 0
+        {
+            return;
+        }
+        // SAFETY: this side cleared `WATCHED`, so the body is its own; the actor's side sees that and leaves it alone.
+        let body = self.body.with_mut(|body| mem::replace(unsafe { &mut *body }, Body::Empty));
+        if let Body::Watch(waker) = body {
+            waker.wake();
         }
     }
 
@@ -163,6 +247,8 @@ impl<Q, R> Answer<Q, R> {
             // SAFETY: `DONE` was seen.
             return GivenUp::Answered(unsafe { self.take() });
         }
+        // SAFETY: the caller says so.
+        unsafe { self.tell_given_up(before) };
         if before & CLAIMED == 0 { GivenUp::Unclaimed } else { GivenUp::Claimed }
     }
 
@@ -175,6 +261,10 @@ impl<Q, R> Answer<Q, R> {
         // SAFETY: the caller holds the place; only the state is referred to.
         let state = unsafe { &(*this).state };
         let before = state.fetch_or(GIVEN_UP, AcqRel);
+        // SAFETY: the caller holds the place until it lets go below.
+        let place = unsafe { &*this };
+        // SAFETY: this is the asker's side, which gave up just now.
+        unsafe { place.tell_given_up(before) };
         if before & (WAKER | DONE) == WAKER && state.fetch_and(!WAKER, AcqRel) & DONE == 0 {
             // SAFETY: the caller holds the place.
             let waker = unsafe { &(*this).waker };

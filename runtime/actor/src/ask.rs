@@ -126,6 +126,17 @@ impl<A: Handler<M>, M: Message> AskFuture<A, M> {
     pub(crate) fn is_taken(&self) -> bool {
         matches!(self.asking.state, State::Local(..) | State::Remote(..))
     }
+
+    /// As a poll of the future, but the output stays whole.
+    pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Answer<M>> {
+        let Self { actor, asking, .. } = self;
+        match actor.as_ref().map(ActorRef::place) {
+            Some(Place::Local(cell)) => asking.poll_local(cell, cx),
+            Some(Place::Remote(route, system)) => asking.poll_remote(&**route, system, cx),
+            Some(Place::Gone(address)) => Poll::Ready(Err(gone(address))),
+            None => Poll::Ready(asking.nobody()),
+        }
+    }
 }
 
 type Answer<M> = Result<<M as Message>::Output, Failure>;
@@ -298,13 +309,9 @@ impl<A: Handler<M>, M: Message> Future for AskFuture<A, M> {
     type Output = Result<M::Reply, AskError<M::Error>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { actor, asking, witness } = self.get_mut();
-        let answer = match actor.as_ref().map(ActorRef::place) {
-            Some(Place::Local(cell)) => asking.poll_local(cell, cx),
-            Some(Place::Remote(route, system)) => asking.poll_remote(&**route, system, cx),
-            Some(Place::Gone(address)) => Poll::Ready(Err(gone(address))),
-            None => Poll::Ready(asking.nobody()),
-        };
+        let this = self.get_mut();
+        let answer = this.poll_output(cx);
+        let witness = &mut this.witness;
         answer.map(|answer| {
             let (outcome, answer) = match answer {
                 Ok(output) => match M::answer(output) {

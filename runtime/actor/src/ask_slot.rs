@@ -2,15 +2,20 @@
 //!
 //! The node is an envelope on the actor's side and an [`AskHandle`] on the asker's. Each side lets go once; the second
 //! frees it. How they share it is in `answer.rs`. What it is NOT: the deadline, or the waiting for room; read `ask.rs`.
+//! What the actor's side can do with an ask whose handler is done is in `ask_slot/duty.rs`.
 #![expect(
     unsafe_code,
     reason = "a node is owned by two sides, who let go of it one after the other"
 )]
 
+mod duty;
+
 use std::{
+    any::Any,
+    cell::UnsafeCell,
     marker::PhantomData,
     ptr::NonNull,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use odeon_message::{Certainty, Failure, FailureKind, Message};
@@ -21,18 +26,22 @@ use crate::{
     answer::{Answer, GivenUp},
     cell::CellHead,
     envelope::{Envelope, EnvelopeCalls, Head},
-    future_slot::Sink,
+    future_slot::{Sink, Waits},
     life,
     load::units,
+    responder::Responder,
     stats::count,
     turn::Turn,
 };
+
+pub(crate) use duty::{Duty, unanswered};
 
 type Outcome<M> = Result<<M as Message>::Output, Failure>;
 
 #[repr(C)]
 struct AskNode<M: Message> {
-    head: Head,
+    /// The actor's side alone reads it, and writes it when the message is passed on to an actor of another type.
+    head: UnsafeCell<Head>,
     /// After it the message does not run.
     deadline: Option<Instant>,
     answer: Answer<M, Outcome<M>>,
@@ -143,6 +152,28 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for Asks<A, M> {
         // SAFETY: as above.
         unsafe { Self::node(target).finish(Err(failure.clone())) };
     }
+
+    unsafe fn detach(_: NonNull<CellHead>, target: *mut (), out: &mut dyn Any) -> bool {
+        let Some(out) = out.downcast_mut::<Option<Responder<M>>>() else { return false };
+        // SAFETY: the hold of the handler's run goes over to the duty.
+        *out = Some(Responder::here(unsafe { Duty::new(Self::node(target)) }));
+        true
+    }
+
+    unsafe fn waits(target: *mut ()) -> Waits {
+        // SAFETY: the handler's run holds the node for the actor.
+        Waits::until(unsafe { Self::node(target).get() }.deadline)
+    }
+
+    unsafe fn is_cancelled(target: *mut (), waker: Option<&Waker>) -> bool {
+        // SAFETY: the handler's run holds the node for the actor.
+        let answer = unsafe { Self::node(target).answer() };
+        match waker {
+            // SAFETY: as above, and the caller says that nobody else watches.
+            Some(waker) => unsafe { answer.watch(waker) },
+            None => answer.is_given_up(),
+        }
+    }
 }
 
 /// The asker's side.
@@ -157,7 +188,7 @@ impl<M: Message> AskHandle<M> {
     /// A new ask: both sides of it.
     pub(crate) fn new<A: Handler<M>>(message: M, deadline: Option<Instant>) -> (Envelope, Self) {
         let answer = Answer::new(message);
-        let head = Head::new(Asks::<A, M>::CALLS);
+        let head = UnsafeCell::new(Head::new(Asks::<A, M>::CALLS));
         let node = NonNull::from(Box::leak(Box::new(AskNode { head, deadline, answer })));
         // SAFETY: it is the start of a node whose table is its own; the envelope is the actor's hold on it.
         let envelope = unsafe { Envelope::from_raw(node.cast()) };

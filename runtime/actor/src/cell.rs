@@ -53,6 +53,8 @@ impl Signals {
     /// The present life ends after the current handler, with [`KILL`](Self::KILL) at once; the supervisor decides what
     /// then.
     pub(crate) const HALT: u16 = 64;
+    /// Unstashed messages go before the mailbox.
+    pub(crate) const RETURNED: u16 = 1024;
 
     pub(crate) fn any(&self) -> u16 {
         self.0.load(Ordering::Acquire)

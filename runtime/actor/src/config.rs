@@ -35,6 +35,9 @@ pub struct SystemConfig {
     /// Timers, piped futures and streams that one actor may have at a time; a further one is refused. Default 1,024: what
     /// has more is several actors.
     pub sources_max: u32,
+    /// Messages that one actor may have in its stash; a further one is refused as `Full`. Default 1,024, as many as wait in
+    /// its mailbox.
+    pub stash_max: u32,
     /// Tasks of [`spawn`](crate::spawn) that may run on one worker; as many more may wait to begin. Default 65,536.
     pub tasks_max: u32,
     /// How long an ask waits that sets no time of its own. Default 5 s.
@@ -74,6 +77,7 @@ impl Default for SystemConfig {
             peer_watches_max: 1 << 18,
             remote_asks_max: 1 << 16,
             sources_max: 1024,
+            stash_max: 1024,
             tasks_max: 1 << 16,
             ask_within: Duration::from_secs(5),
             tell_within: Duration::from_secs(5),

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "nodes of different types share one intrusive list")]
 
 use std::{
+    any::Any,
     mem::ManuallyDrop,
     ptr::{self, NonNull},
 };
@@ -19,6 +20,7 @@ use crate::{
     future_slot::Sink,
     life,
     load::units,
+    responder::Responder,
     stack::Linked,
     stats::count,
     sync::AtomicPtr,
@@ -169,6 +171,13 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for Told<A, M> {
     }
 
     unsafe fn fail(_: NonNull<CellHead>, _: *mut (), _: &Failure) {}
+
+    unsafe fn detach(cell: NonNull<CellHead>, _: *mut (), out: &mut dyn Any) -> bool {
+        let Some(out) = out.downcast_mut::<Option<Responder<M>>>() else { return false };
+        // SAFETY: the cell is alive during its turn.
+        *out = Some(Responder::nobody(unsafe { cell.as_ref() }.worker.system().clone()));
+        true
+    }
 }
 
 /// Frees the node of a tell and takes its message out.

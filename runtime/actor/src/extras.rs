@@ -1,24 +1,39 @@
-//! What few actors need and only their own turn touches: sources and receive timeout.
+//! What few actors need and only their own turn touches: sources, receive timeout, stash.
 //!
 //! Allocated on first need, so that an idle actor does not pay for it. What it is NOT: what others may touch, which is
 //! in `bonds.rs`. Used by `life/aside.rs`, filled by what a [`Context`] can do.
 #![expect(unsafe_code, reason = "a context reaches into its own cell")]
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::{
+    cell::{Cell, RefCell, RefMut},
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    task::Poll,
+    time::Duration,
+};
+
+use odeon_message::Message;
 
 use crate::{
     Actor, Context, SourcesFull,
     cell::{CellPtr, Signals},
     envelope::Envelope,
+    future_slot::{FutureSlot, Waits},
+    responder::Responder,
     sources::{Source, Sources},
     timers::Quiet,
     wakes::Wakes,
+    worker::is_own_turn,
 };
 
 pub(crate) struct Extras {
     pub(crate) wakes: Wakes,
     sources: RefCell<Sources>,
     pub(crate) quiet: RefCell<Option<Quiet>>,
+    /// Set aside, oldest first.
+    stashed: RefCell<VecDeque<Envelope>>,
+    /// Taken out of the stash again, to be handled before the mailbox.
+    returned: RefCell<VecDeque<Envelope>>,
     /// A handler of a message of the mailbox waits in the slot.
     pub(crate) held: Cell<bool>,
 }
@@ -29,6 +44,8 @@ impl Extras {
             wakes: Wakes::new(cell),
             sources: RefCell::default(),
             quiet: RefCell::default(),
+            stashed: RefCell::default(),
+            returned: RefCell::default(),
             held: Cell::new(false),
         }
     }
@@ -72,6 +89,30 @@ impl Extras {
         quiet.poll()
     }
 
+    /// Sets a message aside; it comes back if there are so many already.
+    pub(crate) fn stash(&self, envelope: Envelope, stash_max: u32) -> Result<(), Envelope> {
+        let mut stashed = self.stashed.borrow_mut();
+        if stashed.len() >= stash_max as usize {
+            return Err(envelope);
+        }
+        stashed.push_back(envelope);
+        Ok(())
+    }
+
+    /// Puts what was stashed before what is returned already, in order; how many.
+    pub(crate) fn unstash(&self) -> usize {
+        let mut returned = self.returned.borrow_mut();
+        let stashed = self.stashed.take();
+        let count = stashed.len();
+        stashed.into_iter().rev().for_each(|envelope| returned.push_front(envelope));
+        count
+    }
+
+    /// The next message that was unstashed.
+    pub(crate) fn next_returned(&self) -> Option<Envelope> {
+        self.returned.borrow_mut().pop_front()
+    }
+
     /// The life is over: all that it had going on comes out, one by one, to be dropped.
     pub(crate) fn end_life(&self, quietly: impl Fn(&mut dyn FnMut())) {
         self.held.set(false);
@@ -95,6 +136,64 @@ impl<A: Actor> Context<A> {
         // SAFETY: only what runs in the actor's turn borrows its context, and this borrow is the only one.
         let core = unsafe { self.cell().core() };
         core.extras_or(cell)
+    }
+}
+
+impl<A: Actor> Context<A> {
+    fn slot(&self) -> &FutureSlot {
+        // SAFETY: only what runs in the actor's turn borrows its context; what is read here is written in between, by the
+        // worker or through `&mut self`.
+        unsafe { self.cell().core() }.slot()
+    }
+
+    /// Takes the duty to answer the present message.
+    pub(crate) fn take_responder<M: Message>(&mut self, verb: &str) -> Responder<M> {
+        let mut responder = None::<Responder<M>>;
+        let cell = self.own_cell().as_raw();
+        // SAFETY: only what runs in the actor's turn borrows its context; the context keeps the cell alive.
+        unsafe { self.slot().detach(cell, &mut responder) };
+        let name = M::NAME;
+        responder.unwrap_or_else(|| {
+            panic!("ctx.{verb}: the handler that runs is not one of {name}, or its message was passed on before")
+        })
+    }
+
+    /// The time that whoever asked the present message still waits; `None` for a tell, and for one who waits for ever.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.waits().remaining()
+    }
+
+    /// Whether somebody waits for the answer to the present message, and until when.
+    pub(crate) fn waits(&self) -> Waits {
+        // SAFETY: it is the present one of the slot.
+        self.slot().asker().map_or(Waits::Not, |asker| unsafe { asker.waits() })
+    }
+
+    /// Whether whoever asked the present message has given up: its time is up, its future was dropped, or its node is lost.
+    /// `false` for a tell. A handler that looks may stop early; nobody hears its answer.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        let Some(asker) = self.slot().asker() else { return false };
+        // SAFETY: it is the present one of the slot.
+        let given_up = unsafe { asker.is_cancelled(None) };
+        given_up || self.remaining().is_some_and(|time| time.is_zero())
+    }
+
+    /// Is done when whoever asked the present message has given up, and never for a tell. It is not woken by the deadline
+    /// of an asker on another node, but by the news from there. Of several in one handler, the one that was polled last is
+    /// woken; one that is polled by another thread is not.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send {
+        poll_fn(|cx| {
+            let Some(asker) = self.slot().asker() else { return Poll::Pending };
+            let own = is_own_turn(&raw const self.cell().head);
+            // SAFETY: it is the present one of the slot, and one thread has the actor's turn.
+            let given_up = unsafe { asker.is_cancelled(own.then(|| cx.waker())) };
+            if given_up { Poll::Ready(()) } else { Poll::Pending }
+        })
     }
 }
 

@@ -11,17 +11,19 @@
 
 use std::{
     alloc::Layout,
+    any::Any,
     cell::Cell,
     future::Future,
     marker::PhantomData,
-    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     ptr::{self, NonNull},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use odeon_message::Failure;
+use tokio::time::Instant;
 
 use crate::{cell::CellHead, scratch::Scratch};
 
@@ -39,69 +41,157 @@ pub(crate) trait Sink<T> {
     /// # Safety
     /// As [`done`](Self::done).
     unsafe fn fail(cell: NonNull<CellHead>, target: *mut (), failure: &Failure);
+
+    /// Hands over the duty to answer: `out`, if it is an `Option` of the right `Responder`, takes it. `false` if not; then
+    /// nothing has changed.
+    ///
+    /// # Safety
+    /// As [`done`](Self::done), in whose place it stands if it answers `true`.
+    unsafe fn detach(cell: NonNull<CellHead>, target: *mut (), out: &mut dyn Any) -> bool {
+        let _ = (cell, target, out);
+        false
+    }
+
+    /// Whether somebody waits, and until when.
+    ///
+    /// # Safety
+    /// `target` is what [`FutureSlot::begin`] was given, and none of the above was called yet.
+    unsafe fn waits(target: *mut ()) -> Waits {
+        let _ = target;
+        Waits::Not
+    }
+
+    /// Whether whoever waited has given up; else the waker, if there is one, is used when that happens.
+    ///
+    /// # Safety
+    /// As [`waits`](Self::waits); with a waker, nobody else calls it with one at this time.
+    unsafe fn is_cancelled(target: *mut (), waker: Option<&Waker>) -> bool {
+        let _ = (target, waker);
+        false
+    }
 }
 
-type PollCall = unsafe fn(&FutureSlot, Current, NonNull<CellHead>, &mut Context<'_>) -> bool;
+/// How long somebody waits for an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waits {
+    /// Nobody does: it was told.
+    Not,
+    Until(Instant),
+    /// The deadline is too far away for the clock.
+    Forever,
+}
+
+impl Waits {
+    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+        deadline.map_or(Self::Forever, Self::Until)
+    }
+
+    /// The time that is left; `None` for a tell, and for one who waits for ever.
+    pub(crate) fn remaining(self) -> Option<Duration> {
+        match self {
+            Self::Until(at) => Some(at.saturating_duration_since(Instant::now())),
+            Self::Not | Self::Forever => None,
+        }
+    }
+}
+
+type PollCall = unsafe fn(&FutureSlot, NonNull<CellHead>, &mut Context<'_>) -> bool;
 
 struct Calls {
     poll: PollCall,
     drop: unsafe fn(NonNull<u8>),
     fail: unsafe fn(NonNull<CellHead>, *mut (), &Failure),
+    detach: unsafe fn(NonNull<CellHead>, *mut (), &mut dyn Any) -> bool,
+    waits: unsafe fn(*mut ()) -> Waits,
+    is_cancelled: unsafe fn(*mut (), Option<&Waker>) -> bool,
 }
 
-#[derive(Clone, Copy)]
-struct Current {
-    calls: &'static Calls,
-    target: *mut (),
-    /// There is a future in the memory.
-    built: bool,
-    /// The sink has been called.
-    answered: bool,
-}
+/// There is a future in the memory.
+const BUILT: u8 = 1;
+/// The sink has been called, or somebody else has the duty to answer.
+const ANSWERED: u8 = 2;
 
-/// Where an actor's future lives. Only the worker that runs the actor touches it.
-#[derive(Default)]
+/// Where an actor's future lives. Only the worker that runs the actor touches it, and the future itself while it is
+/// polled.
 pub(crate) struct FutureSlot {
     scratch: Cell<Scratch>,
-    current: Cell<Option<Current>>,
+    /// Set while the slot is busy: from before its future is made until it is done or abandoned, by whatever it panics.
+    calls: Cell<Option<&'static Calls>>,
+    target: Cell<*mut ()>,
+    state: Cell<u8>,
 }
 
-/// Keeps the slot busy when it goes out of scope: by a future that waits, or by a panic.
-struct Busy<'a> {
-    slot: &'a FutureSlot,
-    current: Current,
+impl Default for FutureSlot {
+    fn default() -> Self {
+        Self {
+            scratch: Cell::default(),
+            calls: Cell::new(None),
+            target: Cell::new(ptr::null_mut()),
+            state: Cell::new(0),
+        }
+    }
 }
 
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.slot.current.set(Some(self.current));
+/// Whoever waits for what a future in a slot ends with.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker {
+    calls: &'static Calls,
+    target: *mut (),
+}
+
+// SAFETY: what is reached through it is shared between threads anyway: asker and actor may be on two.
+unsafe impl Send for Asker {}
+// SAFETY: as above; a waker is passed by one thread at a time, as `is_cancelled` demands.
+unsafe impl Sync for Asker {}
+
+impl Asker {
+    /// # Safety
+    /// Its slot has not answered.
+    pub(crate) unsafe fn waits(self) -> Waits {
+        // SAFETY: the target was given to the slot with this table.
+        unsafe { (self.calls.waits)(self.target) }
+    }
+
+    /// # Safety
+    /// Its slot has not answered; with a waker, nobody else passes one at this time.
+    pub(crate) unsafe fn is_cancelled(self, waker: Option<&Waker>) -> bool {
+        // SAFETY: as above.
+        unsafe { (self.calls.is_cancelled)(self.target, waker) }
     }
 }
 
 struct Table<F, S>(PhantomData<(F, S)>);
 
 impl<F: Future, S: Sink<F::Output>> Table<F, S> {
-    const CALLS: &'static Calls = &Calls { poll: Self::poll, drop: Self::drop, fail: S::fail };
+    const CALLS: &'static Calls = &Calls {
+        poll: Self::poll,
+        drop: Self::drop,
+        fail: S::fail,
+        detach: S::detach,
+        waits: S::waits,
+        is_cancelled: S::is_cancelled,
+    };
 
     /// # Safety
-    /// `current` was taken from `slot`, is of this table, and its future is built.
-    unsafe fn poll(
-        slot: &FutureSlot,
-        current: Current,
-        cell: NonNull<CellHead>,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let mut busy = Busy { slot, current };
+    /// `slot` is busy with a future of this table, which is built.
+    unsafe fn poll(slot: &FutureSlot, cell: NonNull<CellHead>, cx: &mut Context<'_>) -> bool {
         let mut future = slot.start().cast::<F>();
         // SAFETY: the future is built, and nobody else touches the memory while its slot is busy.
         let future_mut = unsafe { future.as_mut() };
         // SAFETY: it is dropped in place and the memory is not moved before.
         let pinned = unsafe { Pin::new_unchecked(future_mut) };
-        let Poll::Ready(output) = pinned.poll(cx) else { return false };
-        busy.current.answered = true;
-        // SAFETY: the target belongs to this future, whose sink was not called before.
-        unsafe { S::done(cell, current.target, output) };
-        mem::forget(busy);
+        match pinned.poll(cx) {
+            Poll::Ready(output) if !slot.is_answered() => {
+                slot.state.set(BUILT | ANSWERED);
+                // SAFETY: the target belongs to this future, whose sink was not called before.
+                unsafe { S::done(cell, slot.target.get(), output) };
+            }
+            // Somebody else answers: nobody wants the output, and a future that waits is done with.
+            Poll::Ready(_) => {}
+            Poll::Pending if slot.is_answered() => {}
+            Poll::Pending => return false,
+        }
+        slot.calls.set(None);
         // SAFETY: the future is built; nothing refers to it any more, the slot is not busy.
         unsafe { ptr::drop_in_place(future.as_ptr()) };
         true
@@ -131,7 +221,32 @@ impl FutureSlot {
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        self.current.get().is_some()
+        self.calls.get().is_some()
+    }
+
+    fn is_answered(&self) -> bool {
+        self.state.get() & ANSWERED != 0
+    }
+
+    /// Whoever waits for the future in the slot; `None` once they were answered, or if there is none.
+    pub(crate) fn asker(&self) -> Option<Asker> {
+        let calls = self.calls.get().filter(|_| !self.is_answered())?;
+        Some(Asker { calls, target: self.target.get() })
+    }
+
+    /// Takes the duty to answer out of the slot, for `out`; the future is done with at its next wait. `false` if there is
+    /// none, or not of that kind.
+    ///
+    /// # Safety
+    /// It is the turn of `cell`, whose slot this is; the future itself may call it.
+    pub(crate) unsafe fn detach(&self, cell: NonNull<CellHead>, out: &mut dyn Any) -> bool {
+        let Some(Asker { calls, target }) = self.asker() else { return false };
+        // SAFETY: the target belongs to this table, and the sink was not called before.
+        let detached = unsafe { (calls.detach)(cell, target, out) };
+        if detached {
+            self.state.set(self.state.get() | ANSWERED);
+        }
+        detached
     }
 
     /// Lends memory to an idle slot that has none.
@@ -159,17 +274,16 @@ impl FutureSlot {
     ) -> bool {
         debug_assert!(!self.is_busy(), "one future at a time");
         let start = self.reserve(Layout::new::<F>());
-        let calls = Table::<F, S>::CALLS;
-        let busy =
-            Busy { slot: self, current: Current { calls, target, built: false, answered: false } };
-        // May panic: then the guard keeps the target, and the sink is told.
+        self.target.set(target);
+        self.state.set(0);
+        self.calls.set(Some(Table::<F, S>::CALLS));
+        // May panic: then the slot stays busy, and the sink is told.
         let future = make();
-        // SAFETY: the memory is large and aligned enough, and empty since the slot is idle.
+        // SAFETY: the memory is large and aligned enough, and empty since the slot was idle.
         unsafe { start.cast::<F>().write(future) };
-        let current = Current { built: true, ..busy.current };
-        mem::forget(busy);
+        self.state.set(BUILT);
         // SAFETY: the future was built just now, with this table.
-        unsafe { Table::<F, S>::poll(self, current, cell, cx) }
+        unsafe { Table::<F, S>::poll(self, cell, cx) }
     }
 
     /// Polls what waits in the slot: `true` if the slot is idle now.
@@ -177,9 +291,9 @@ impl FutureSlot {
     /// # Safety
     /// It is the cell's turn.
     pub(crate) unsafe fn resume(&self, cell: NonNull<CellHead>, cx: &mut Context<'_>) -> bool {
-        let Some(current) = self.current.take() else { return true };
-        // SAFETY: it was taken from this slot; a slot whose poll panicked is abandoned, never resumed, so it is built.
-        unsafe { (current.calls.poll)(self, current, cell, cx) }
+        let Some(calls) = self.calls.get() else { return true };
+        // SAFETY: a slot whose poll panicked is abandoned, never resumed, so its future is built, and of this table.
+        unsafe { (calls.poll)(self, cell, cx) }
     }
 
     /// Drops what is in the slot, where it panicked or is given up, and tells its sink. Returns how many panics that
@@ -188,19 +302,18 @@ impl FutureSlot {
     /// # Safety
     /// It is the cell's turn.
     pub(crate) unsafe fn abandon(&self, cell: NonNull<CellHead>, failure: &Failure) -> u64 {
-        let Some(current) = self.current.take() else { return 0 };
+        let Some(calls) = self.calls.take() else { return 0 };
         let mut panics = 0;
         let start = self.start();
-        if current.built {
+        if self.state.get() & BUILT != 0 {
             // SAFETY: the future is there, and no poll of it is running.
-            let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (current.calls.drop)(start) }));
+            let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (calls.drop)(start) }));
             panics += swallow(dropped);
         }
-        if !current.answered {
-            let fail = current.calls.fail;
+        if !self.is_answered() {
             // SAFETY: the sink was not called before.
             let told = catch_unwind(AssertUnwindSafe(|| unsafe {
-                fail(cell, current.target, failure);
+                (calls.fail)(cell, self.target.get(), failure);
             }));
             panics += swallow(told);
         }

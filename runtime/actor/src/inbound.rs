@@ -1,12 +1,16 @@
 //! A message from another node as an envelope: decoded when its turn comes, answered over the way it came.
 //!
 //! The archive is checked on the worker, not on the network's thread, and only if the ask is still wanted. Whatever
-//! happens, its credit is given back once and an ask is answered once.
+//! happens, its credit is given back once and an ask is answered once. Passed on, by a handler that deferred it, the
+//! message is a value already.
 #![expect(unsafe_code, reason = "nodes of different types share one intrusive list")]
 
 use std::{
+    any::Any,
     marker::PhantomData,
     ptr::{self, NonNull},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    task::Waker,
 };
 
 use odeon_message::{Certainty, Codec, Credit, Failure, FailureKind, Message, Payload};
@@ -14,11 +18,13 @@ use tokio::time::Instant;
 
 use crate::{
     Handler, Inbound, ReplyTo,
+    ask_slot::unanswered,
     cell::{ActorCell, CellHead},
     envelope::{Envelope, EnvelopeCalls, Head},
-    future_slot::Sink,
+    future_slot::{Sink, Waits},
     life,
     load::units,
+    responder::Responder,
     stats::{count, count_aloud},
     turn::Turn,
 };
@@ -60,19 +66,11 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
     unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
         // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
         let InboundNode { payload, deadline, reply, credit, .. } = unsafe { open(node) };
-        let asked = Asked::<M>::new(reply);
+        let asked = Asked::<M>::new(reply, deadline);
         turn.give_back(credit);
         let system = turn.worker.system().clone();
-        let unwanted = match deadline {
-            Some(deadline) if turn.now() >= deadline => Some(FailureKind::Deadline),
-            _ if asked.is_cancelled() => Some(FailureKind::Cancelled),
-            _ => None,
-        };
-        if let Some(kind) = unwanted {
-            count(&system.counters().skipped);
-            asked.fail(&Failure::not_delivered(kind, ""));
-            return true;
-        }
+        // A tell has no deadline either.
+        let Some(asked) = asked.if_wanted(turn) else { return true };
         let codec = M::CODEC.expect("only messages with a codec are accepted");
         let message = match codec.decode(&payload, &system) {
             Ok(message) => message,
@@ -94,7 +92,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
     unsafe fn refuse(node: NonNull<Head>, failure: &Failure) {
         // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
         let node = unsafe { open(node) };
-        Asked::<M>::new(node.reply).fail(failure);
+        Asked::<M>::new(node.reply, None).fail(failure);
     }
 }
 
@@ -113,66 +111,218 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for FromNetwork<A, M> {
         // SAFETY: the caller passes what `start` made, once.
         unsafe { Asked::<M>::from_target(target) }.fail(failure);
     }
+
+    unsafe fn detach(cell: NonNull<CellHead>, target: *mut (), out: &mut dyn Any) -> bool {
+        let Some(out) = out.downcast_mut::<Option<Responder<M>>>() else { return false };
+        // SAFETY: the caller passes what `start` made, once.
+        let mut asked = unsafe { Asked::<M>::from_target(target) };
+        asked.stage = Stage::Held;
+        // SAFETY: the cell is alive during its turn.
+        let system = unsafe { cell.as_ref() }.worker.system();
+        *out = Some(Responder::there(asked, system));
+        true
+    }
+
+    unsafe fn waits(target: *mut ()) -> Waits {
+        let Some(waiting) = NonNull::new(target.cast::<Waiting>()) else { return Waits::Not };
+        // SAFETY: the caller passes what `start` made, before it is taken back.
+        Waits::until(unsafe { waiting.as_ref() }.deadline)
+    }
+
+    unsafe fn is_cancelled(target: *mut (), waker: Option<&Waker>) -> bool {
+        let Some(waiting) = NonNull::new(target.cast::<Waiting>()) else { return false };
+        // SAFETY: the caller passes what `start` made, before it is taken back.
+        unsafe { waiting.as_ref() }.is_cancelled(waker)
+    }
+}
+
+/// A message that was passed on by the actor it came to first.
+#[repr(C)]
+struct CarriedNode<M: Message> {
+    head: Head,
+    message: M,
+    asked: Asked<M>,
+}
+
+/// The table of messages `M` that were passed on to `A`.
+struct Carried<A, M>(PhantomData<(A, M)>);
+
+impl<A: Handler<M>, M: Message> Carried<A, M> {
+    const CALLS: &'static EnvelopeCalls = &EnvelopeCalls {
+        start: Self::start,
+        refuse: Self::refuse,
+        units: units(size_of::<CarriedNode<M>>()),
+        payload: None,
+    };
+
+    /// # Safety
+    /// The node is owned and was made by [`Asked::carry`].
+    unsafe fn open(node: NonNull<Head>) -> (M, Asked<M>) {
+        // SAFETY: the caller says that it is an owned box of this type.
+        let node = unsafe { Box::from_raw(node.cast::<CarriedNode<M>>().as_ptr()) };
+        let CarriedNode { message, asked, .. } = *node;
+        (message, asked)
+    }
+
+    unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+        // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
+        let (message, asked) = unsafe { Self::open(node) };
+        let Some(asked) = asked.if_wanted(turn) else { return true };
+        let target = asked.into_target();
+        // SAFETY: the caller keeps the contract of the turn; the target is one of `Asked`.
+        unsafe { life::handle::<A, M, FromNetwork<A, M>>(cell, target, message, turn) }
+    }
+
+    unsafe fn refuse(node: NonNull<Head>, failure: &Failure) {
+        // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
+        let (message, asked) = unsafe { Self::open(node) };
+        asked.fail(failure);
+        drop(message);
+    }
+}
+
+/// An asker on another node.
+struct Waiting {
+    to: ReplyTo,
+    deadline: Option<Instant>,
+    /// Its cancel has come.
+    given_up: AtomicBool,
+    /// The way back knows a waker.
+    watched: AtomicBool,
+}
+
+impl Waiting {
+    fn is_cancelled(&self, waker: Option<&Waker>) -> bool {
+        let ReplyTo { ask, path } = &self.to;
+        let given_up = self.given_up.load(Relaxed)
+            || match waker {
+                Some(waker) => {
+                    self.watched.store(true, Relaxed);
+                    path.watch_cancel(*ask, waker)
+                }
+                None => path.is_cancelled(*ask),
+            };
+        if given_up {
+            self.given_up.store(true, Relaxed);
+        }
+        given_up
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if *self.watched.get_mut() {
+            self.to.path.unwatch_cancel(self.to.ask);
+        }
+    }
+}
+
+/// How far an ask has come.
+enum Stage {
+    /// Its handler has not begun.
+    Reading,
+    /// A responder holds it.
+    Held,
+    /// Its reply is being archived.
+    Writing,
 }
 
 /// Who waits for the answer: nobody, if it was a tell. Dropping it unanswered fails the ask.
-struct Asked<M> {
-    reply: Option<Box<ReplyTo>>,
-    /// Whether the handler is done.
-    ran: bool,
+pub(crate) struct Asked<M> {
+    waiting: Option<Box<Waiting>>,
+    stage: Stage,
     message: PhantomData<fn(M)>,
 }
 
 impl<M: Message> Asked<M> {
-    fn new(reply: Option<ReplyTo>) -> Self {
-        Self { reply: reply.map(Box::new), ran: false, message: PhantomData }
+    fn new(reply: Option<ReplyTo>, deadline: Option<Instant>) -> Self {
+        let waiting = reply.map(|to| {
+            let (given_up, watched) = (AtomicBool::new(false), AtomicBool::new(false));
+            Box::new(Waiting { to, deadline, given_up, watched })
+        });
+        Self { waiting, stage: Stage::Reading, message: PhantomData }
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.reply.as_ref().is_some_and(|to| to.path.is_cancelled(to.ask))
+    pub(crate) fn is_tell(&self) -> bool {
+        self.waiting.is_none()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.waiting.as_ref()?.deadline
+    }
+
+    /// Whether the asker has given up; else the waker, if there is one, is used when it does.
+    pub(crate) fn is_cancelled(&self, waker: Option<&Waker>) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.is_cancelled(waker))
+    }
+
+    /// Itself, unless its time is up or its asker has given up: then the message does not run.
+    fn if_wanted(self, turn: &mut Turn<'_>) -> Option<Self> {
+        let unwanted = match self.deadline() {
+            Some(deadline) if turn.now() >= deadline => FailureKind::Deadline,
+            _ if self.is_cancelled(None) => FailureKind::Cancelled,
+            _ => return Some(self),
+        };
+        count(&turn.worker.system().counters().skipped);
+        self.fail(&Failure::not_delivered(unwanted, ""));
+        None
+    }
+
+    /// Makes it, with its message, an envelope for an actor of any type; `None` if the asker has given up.
+    pub(crate) fn carry<A: Handler<M>>(mut self, message: M) -> Option<Envelope> {
+        if self.is_cancelled(None) {
+            self.fail(&Failure::new(FailureKind::Cancelled, Certainty::Ran, ""));
+            return None;
+        }
+        self.stage = Stage::Reading;
+        let head = Head::new(Carried::<A, M>::CALLS);
+        let node = Box::new(CarriedNode { head, message, asked: self });
+        // SAFETY: it is the start of a node whose table is its own, and nobody else has it.
+        Some(unsafe { Envelope::from_raw(NonNull::from(Box::leak(node)).cast()) })
     }
 
     /// Sends what the handler returned; `false` if nobody waits.
-    fn answer(mut self, output: &M::Output) -> bool {
+    pub(crate) fn answer(mut self, output: &M::Output) -> bool {
         // Taken out only afterwards: a panic while the output is archived must still be told.
-        let Some(to) = &self.reply else { return false };
-        self.ran = true;
+        let Some(waiting) = &self.waiting else { return false };
+        self.stage = Stage::Writing;
         let codec: Codec<M> = M::CODEC.expect("only messages with a codec are accepted");
-        to.path.reply(to.ask, &mut |out| codec.encode_output(output, out));
-        self.reply = None;
+        waiting.to.path.reply(waiting.to.ask, &mut |out| codec.encode_output(output, out));
+        self.waiting = None;
         true
     }
 
-    fn fail(mut self, failure: &Failure) {
-        if let Some(to) = self.reply.take() {
-            to.path.fail(to.ask, failure.clone());
+    pub(crate) fn fail(mut self, failure: &Failure) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.to.path.fail(waiting.to.ask, failure.clone());
         }
     }
 
     fn into_target(mut self) -> *mut () {
-        self.reply.take().map_or(ptr::null_mut(), |reply| Box::into_raw(reply).cast())
+        self.waiting.take().map_or(ptr::null_mut(), |waiting| Box::into_raw(waiting).cast())
     }
 
     /// # Safety
     /// `target` came from [`into_target`](Self::into_target) and is taken back once.
     unsafe fn from_target(target: *mut ()) -> Self {
-        let reply = NonNull::new(target.cast::<ReplyTo>());
+        let waiting = NonNull::new(target.cast::<Waiting>());
         // SAFETY: the caller says so.
-        let reply = reply.map(|reply| unsafe { Box::from_raw(reply.as_ptr()) });
-        Self { reply, ran: false, message: PhantomData }
+        let waiting = waiting.map(|waiting| unsafe { Box::from_raw(waiting.as_ptr()) });
+        Self { waiting, stage: Stage::Reading, message: PhantomData }
     }
 }
 
 impl<M> Drop for Asked<M> {
     fn drop(&mut self) {
-        if let Some(to) = self.reply.take() {
+        let Some(waiting) = self.waiting.take() else { return };
+        let decode = |certainty, detail| Failure::new(FailureKind::Decode, certainty, detail);
+        let failure = match self.stage {
+            Stage::Held => unanswered(),
             // Only a panic while an archive was read or written leads here.
-            let (certainty, detail) = match self.ran {
-                true => (Certainty::Ran, "writing the reply panicked"),
-                false => (Certainty::NotDelivered, "reading the message panicked"),
-            };
-            to.path.fail(to.ask, Failure::new(FailureKind::Decode, certainty, detail));
-        }
+            Stage::Writing => decode(Certainty::Ran, "writing the reply panicked"),
+            Stage::Reading => decode(Certainty::NotDelivered, "reading the message panicked"),
+        };
+        waiting.to.path.fail(waiting.to.ask, failure);
     }
 }
 

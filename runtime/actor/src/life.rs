@@ -103,6 +103,11 @@ impl<A: Actor> Core<A> {
         unsafe { *self.context.get() = Some(context) };
     }
 
+    /// Where the handler that runs is.
+    pub(crate) fn slot(&self) -> &FutureSlot {
+        &self.slot
+    }
+
     /// What this actor has beside the usual, made for `cell`, its own, if need be.
     pub(crate) fn extras_or(&self, cell: CellPtr) -> &Extras {
         self.extras.get_or_init(|| Box::new(Extras::new(cell)))

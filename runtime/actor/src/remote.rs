@@ -7,7 +7,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -52,10 +52,23 @@ pub trait ReplyPath: Send + Sync {
     /// Sends why there is no reply.
     fn fail(&self, ask: AskId, failure: Failure);
 
-    /// Whether the asker has given up: asked once, when the message's turn has come; then it does not run.
+    /// Whether the asker has given up: asked when the message's turn has come, and then it does not run; and while it
+    /// runs, until it has answered yes once.
     fn is_cancelled(&self, ask: AskId) -> bool {
         let _ = ask;
         false
+    }
+
+    /// As [`is_cancelled`](Self::is_cancelled); if not, the waker is used when the asker gives up, in the place of one that
+    /// was passed before.
+    fn watch_cancel(&self, ask: AskId, waker: &Waker) -> bool {
+        let _ = waker;
+        self.is_cancelled(ask)
+    }
+
+    /// Nobody looks at the ask any more, after [`watch_cancel`](Self::watch_cancel).
+    fn unwatch_cancel(&self, ask: AskId) {
+        let _ = ask;
     }
 }
 

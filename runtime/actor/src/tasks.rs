@@ -173,7 +173,7 @@ impl Tasks {
         (Self { system: system.clone(), queue: sender, end }, owner)
     }
 
-    fn spawn<F>(&self, future: F) -> Result<TaskHandle<F::Output>, TaskError>
+    pub(crate) fn spawn<F>(&self, future: F) -> Result<TaskHandle<F::Output>, TaskError>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,

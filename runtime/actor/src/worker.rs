@@ -112,34 +112,27 @@ impl Drop for Polling {
     }
 }
 
+/// The worker that this thread is polling, for the length of that poll.
+fn polling<'a>() -> Option<&'a Worker> {
+    // SAFETY: the thread is polling this worker, which its host keeps alive.
+    NonNull::new(POLLING.get().cast_mut()).map(|worker| unsafe { worker.as_ref() })
+}
+
 /// Whether the code that asks is part of this actor's turn.
 pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
-    let worker = POLLING.get();
-    if worker.is_null() {
-        return false;
-    }
-    // SAFETY: the thread is polling this worker, which its host keeps alive.
-    let worker = unsafe { &*worker };
     // SAFETY: the thread is polling it.
-    ptr::eq(unsafe { worker.bound() }.running.get(), cell)
+    polling().is_some_and(|worker| ptr::eq(unsafe { worker.bound() }.running.get(), cell))
 }
 
 /// The tasks of the worker that this thread is polling.
 pub(crate) fn present_tasks() -> Option<Tasks> {
-    let worker = NonNull::new(POLLING.get().cast_mut())?;
-    // SAFETY: the thread is polling this worker, which its host keeps alive.
-    Some(unsafe { worker.as_ref() }.tasks.clone())
+    polling().map(|worker| worker.tasks.clone())
 }
 
 /// Lets whoever waits with a deadline do without a timer until the worker's poll ends: most answers come before. `false`
 /// if the thread is polling no worker, so that the timer is needed now.
 pub(crate) fn arm_later(waker: &Waker) -> bool {
-    let worker = POLLING.get();
-    if worker.is_null() {
-        return false;
-    }
-    // SAFETY: the thread is polling this worker, which its host keeps alive.
-    let worker = unsafe { &*worker };
+    let Some(worker) = polling() else { return false };
     // SAFETY: the thread is polling it.
     let mut untimed = unsafe { worker.bound() }.untimed.borrow_mut();
     if !untimed.last().is_some_and(|last| last.will_wake(waker)) {

@@ -53,7 +53,7 @@ pub enum FailureKind {
     Panicked = 3,
     /// Time ran out.
     Deadline = 4,
-    /// The caller gave up.
+    /// The caller gave up, or the actor did: it dropped the duty to answer.
     Cancelled = 5,
     /// Asks wait for each other in a circle.
     Deadlock = 6,
@@ -160,7 +160,7 @@ pub enum AskError<E> {
     Handler(E),
     /// The message is declared local and the actor lives on another node.
     LocalOnly(Cause),
-    /// The caller gave up.
+    /// The caller gave up, or the actor did: it dropped the duty to answer.
     Cancelled(Cause),
     /// The deadline passed.
     Deadline(Cause),

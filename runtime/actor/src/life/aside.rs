@@ -1,4 +1,4 @@
-//! What an actor does beside its mailbox: the items of its sources, and its receive timeout.
+//! What an actor does beside its mailbox: the items of its sources, its receive timeout, what it unstashed.
 //!
 //! Taken up between messages, like the system lane, when no future is in the slot. What it is NOT: the sources
 //! themselves; read `sources.rs`.
@@ -25,6 +25,17 @@ pub(super) unsafe fn attend<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'
     if signals & Signals::SOURCES != 0 {
         // SAFETY: the caller says so.
         return unsafe { serve_sources::<A>(cell, extras, turn) };
+    }
+    if signals & Signals::RETURNED != 0 {
+        let Some(envelope) = extras.next_returned() else {
+            head.signals.take(Signals::RETURNED);
+            return Next::Go;
+        };
+        turn.taken += 1;
+        // SAFETY: only envelopes for this cell's type were stashed by it; the caller says the rest.
+        let done = unsafe { envelope.start(cell, turn) };
+        extras.held.set(!done);
+        return rest_unless(done);
     }
     if signals & Signals::OWED != 0 {
         // One message first, if there is one.

@@ -118,6 +118,10 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
         extras.end_life(|f| {
             quietly(head, f);
         });
+        if extras.unstash() > 0 {
+            // For the next life, if there is one.
+            head.signals.set(Signals::RETURNED);
+        }
     }
     head.signal_children(signal);
     let exit = core.exit.take().unwrap_or_else(killed);
@@ -167,6 +171,13 @@ unsafe fn refuse_queued<A: Actor>(cell: NonNull<CellHead>, reason: &ExitReason) 
     let (head, core) = unsafe { parts::<A>(cell) };
     let failure = Failure::not_delivered(FailureKind::Stopped, reason.to_string());
     let undelivered = &head.worker.system().counters().undelivered;
+    if let Some(extras) = core.extras.get() {
+        extras.unstash();
+        while let Some(envelope) = extras.next_returned() {
+            count(undelivered);
+            quietly(head, || envelope.refuse(&failure));
+        }
+    }
     let rest = head.mailbox.close();
     for batch in [&core.batch, &rest] {
         while let Some(envelope) = batch.pop() {

@@ -1,4 +1,4 @@
-//! What runs beside an actor's messages: timers, piped futures, streams, tasks of the node.
+//! What runs beside an actor's messages: timers, piped futures, streams.
 
 use std::{
     collections::VecDeque,
@@ -10,16 +10,15 @@ use std::{
 
 use odeon_message::message;
 use tokio::{
-    sync::oneshot,
     task::yield_now,
     time::{Instant, sleep},
 };
 
 use crate::{
-    fixture::{Threads, in_world, on_one_thread, system_of},
+    fixture::{in_world, on_one_thread, system_of},
     odeon::{
         Actor, ActorRef, ActorSystem, ChildSpec, Context, Handler, MissedTicks, SpawnOptions,
-        StartError, Stream, Supervisor, SupervisorSpec, SystemConfig, TaskEnded, TaskError,
+        StartError, Stream, Supervisor, SupervisorSpec, SystemConfig,
     },
 };
 
@@ -317,7 +316,7 @@ fn an_actor_has_at_most_so_many_sources() {
 }
 
 /// Counts that it is dropped.
-struct Dropped(Arc<Mutex<u32>>);
+pub(crate) struct Dropped(pub(crate) Arc<Mutex<u32>>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
@@ -421,88 +420,4 @@ fn a_panic_in_a_source_ends_the_life_of_its_actor() {
         }
         assert_eq!(system.stats().panics, 2);
     });
-}
-
-#[test]
-fn a_task_runs_on_its_node_and_ends_with_its_handle() {
-    on_one_thread(1, |system| async move {
-        assert_eq!(crate::odeon::spawn(async {}).unwrap_err(), TaskError::NoNode);
-        let (diary, _) = diary(&system).await;
-        let (sender, receiver) = oneshot::channel();
-        make(&diary, |_| {
-            let task = crate::odeon::spawn(async {
-                sleep(SECOND).await;
-                // A task knows its node.
-                crate::odeon::spawn(async { 7 }).unwrap().await.unwrap()
-            });
-            assert!(sender.send(task.unwrap()).is_ok());
-        })
-        .await;
-        assert_eq!(receiver.await.unwrap().await, Ok(7));
-
-        let drops = Arc::<Mutex<u32>>::default();
-        let kept = Dropped(drops.clone());
-        let task = system.spawn_task(async move {
-            sleep(100 * SECOND).await;
-            drop(kept);
-        });
-        sleep(SECOND).await;
-        drop(task);
-        sleep(SECOND).await;
-        assert_eq!(*drops.lock().unwrap(), 1, "it ends with its handle");
-
-        let task = system.spawn_task(async { panic!("task") }).unwrap();
-        let never: Result<(), TaskEnded> = task.await;
-        assert_eq!(never, Err(TaskEnded));
-        assert_eq!(system.stats().panics, 1);
-    });
-}
-
-#[test]
-fn the_end_of_the_node_ends_its_tasks_and_waits_for_them() {
-    let drops = Arc::<Mutex<u32>>::default();
-    let spawn = |system: ActorSystem, detached: bool| {
-        let kept = Dropped(drops.clone());
-        let task = system
-            .spawn_task(async move {
-                let _kept = kept;
-                std::future::pending::<()>().await;
-            })
-            .unwrap();
-        if detached {
-            task.detach();
-            None
-        } else {
-            Some(task)
-        }
-    };
-    let threads = Threads::new(2);
-    let kept = (0..100).map(|n| spawn(threads.system.clone(), n % 2 == 0)).collect::<Vec<_>>();
-    threads.end();
-    assert_eq!(*drops.lock().unwrap(), 100);
-    drop(kept);
-}
-
-#[test]
-fn a_crash_drops_tasks_without_running_them() {
-    let drops = Arc::<Mutex<u32>>::default();
-    let ran = Arc::<Mutex<u32>>::default();
-    in_world(|| {
-        let system = system_of("gone", Arc::new(odeon_env::RealEnv), SystemConfig::default());
-        let (drops, ran) = (drops.clone(), ran.clone());
-        async move {
-            system.start_worker();
-            let kept = Dropped(drops);
-            let task = async move {
-                let _kept = kept;
-                *ran.lock().unwrap() += 1;
-            };
-            system.spawn_task(task).unwrap().detach();
-            system.crash();
-            for _ in 0..10 {
-                yield_now().await;
-            }
-        }
-    });
-    assert_eq!((*drops.lock().unwrap(), *ran.lock().unwrap()), (1, 0));
 }

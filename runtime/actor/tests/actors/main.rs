@@ -4,7 +4,9 @@
 
 mod beside;
 mod breakers;
+mod desk;
 mod drops;
+mod duties;
 mod exits;
 mod fixture;
 mod groups;
@@ -16,6 +18,7 @@ mod network;
 mod order;
 mod otp_suite;
 mod otp_table;
+mod passing;
 mod placements;
 mod probes;
 mod reaping;
@@ -24,6 +27,7 @@ mod retries;
 mod seeded;
 mod supervision;
 mod targets;
+mod tasks;
 mod watching;
 
 /// The root that the macros name things through.

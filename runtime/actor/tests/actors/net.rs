@@ -32,6 +32,7 @@ pub(crate) struct State {
     pub(crate) asks: BTreeMap<AskId, Arc<dyn RemoteAnswer>>,
     asked: u64,
     pub(crate) cancelled: Vec<AskId>,
+    pub(crate) watching: BTreeMap<AskId, Waker>,
     pub(crate) credit: usize,
     waiting: Vec<Waker>,
     down: bool,
@@ -181,6 +182,9 @@ impl Route for Way {
         let mut state = self.net.state.lock().unwrap();
         state.asks.remove(&ask);
         state.cancelled.push(ask);
+        let watching = state.watching.get(&ask).cloned();
+        drop(state);
+        watching.into_iter().for_each(Waker::wake);
         Certainty::MayHaveRun
     }
 
@@ -242,5 +246,15 @@ impl ReplyPath for Net {
 
     fn is_cancelled(&self, ask: AskId) -> bool {
         self.state.lock().unwrap().cancelled.contains(&ask)
+    }
+
+    fn watch_cancel(&self, ask: AskId, waker: &Waker) -> bool {
+        let mut state = self.state.lock().unwrap();
+        state.watching.insert(ask, waker.clone());
+        state.cancelled.contains(&ask)
+    }
+
+    fn unwatch_cancel(&self, ask: AskId) {
+        assert!(self.state.lock().unwrap().watching.remove(&ask).is_some(), "it was watched");
     }
 }

@@ -44,10 +44,10 @@ pub use odeon_actor::{
     ChildState, CircuitBreaker, Context, DeclareError, DynamicSpec, DynamicSupervisor, ExitKind,
     ExitReason, ExportError, Group, GroupError, Handler, Identity as ActorIdentity, MissedTicks,
     NameChange, NameChanges, NameState, NameTaken, Outcome, Overflow, Pick, Placement, Probe,
-    Recipient, Reply, Responder, Restart, Retry, RetryPolicy, Routed, Router, Shutdown,
-    SourcesFull, SpawnOptions, SpecError, StartError, Strategy, Stream, Supervisor, SupervisorSpec,
-    SystemConfig, SystemStats, Tally, Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated,
-    Watchable, WeakRef, WhenSpent, Window, Witness, spawn, strategy,
+    ReadContext, ReadHandler, Recipient, Reply, Responder, Restart, Retry, RetryPolicy, Routed,
+    Router, Shutdown, SourcesFull, SpawnOptions, SpecError, StartError, Strategy, Stream,
+    Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally, Target, TaskEnded, TaskError,
+    TaskHandle, Tell, Terminated, Watchable, WeakRef, WhenSpent, Window, Witness, spawn, strategy,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;

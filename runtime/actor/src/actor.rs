@@ -7,7 +7,7 @@ use std::future::Future;
 
 use odeon_message::Message;
 
-use crate::{Accepts, Context, ExitReason, StartError, Terminated};
+use crate::{Accepts, Context, ExitReason, ReadContext, StartError, Terminated};
 
 /// A value that lives on a worker and handles messages, one at a time.
 ///
@@ -67,6 +67,10 @@ pub trait Actor: Sized + Send + 'static {
     note = "write `impl Handler<{M}> for {Self}`, or take `{M}` out of `handles(…)` if it is listed there"
 )]
 pub trait Handler<M: Message>: Actor {
+    /// Whether messages of this type are reads; written by [`reads!`](crate::reads). Then `handle_read` runs.
+    #[doc(hidden)]
+    const READS: bool = false;
+
     /// Handles one message; the next waits until the future is done.
     ///
     /// An error in the output is a reply and ends nothing.
@@ -75,4 +79,18 @@ pub trait Handler<M: Message>: Actor {
         message: M,
         ctx: &mut Context<Self>,
     ) -> impl Future<Output = M::Output> + Send;
+
+    /// Handles one message beside others of its kind; written by [`reads!`](crate::reads).
+    ///
+    /// # Panics
+    /// Unless it is written: only where `READS` was set by hand.
+    #[doc(hidden)]
+    fn handle_read(
+        &self,
+        message: M,
+        ctx: &ReadContext<Self>,
+    ) -> impl Future<Output = M::Output> + Send {
+        let _ = (message, ctx);
+        async { panic!("READS is set without handle_read: write reads!(…) instead") }
+    }
 }

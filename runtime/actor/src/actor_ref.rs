@@ -179,6 +179,16 @@ impl<A: Actor> ActorRef<A> {
     }
 }
 
+impl<A: Actor> ActorRef<A> {
+    /// Lets an actor of this node handle what is in its mailbox by then, and end after that, as if it had called
+    /// [`Context::drain`](crate::Context::drain). Does nothing to an actor of another node.
+    pub fn drain(&self) {
+        if let Some(cell) = self.cell() {
+            cell.signal(Signals::DRAIN);
+        }
+    }
+}
+
 /// What a send to an actor of an earlier life answers.
 pub(crate) fn gone(address: &Address) -> Failure {
     let detail = format!("no actor of this type at {address}: look it up again");

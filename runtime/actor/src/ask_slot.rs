@@ -111,6 +111,7 @@ impl<A: Handler<M>, M: Message> Asks<A, M> {
         refuse: Self::refuse,
         units: units(size_of::<AskNode<M>>()),
         payload: None,
+        reads: A::READS,
     };
 
     unsafe fn start(head: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {

@@ -55,6 +55,10 @@ impl Signals {
     pub(crate) const HALT: u16 = 64;
     /// Unstashed messages go before the mailbox.
     pub(crate) const RETURNED: u16 = 1024;
+    /// Reads run: nothing that needs the actor for itself begins.
+    pub(crate) const READING: u16 = 2048;
+    /// Handle what is queued, then stop.
+    pub(crate) const DRAIN: u16 = 4096;
 
     pub(crate) fn any(&self) -> u16 {
         self.0.load(Ordering::Acquire)

@@ -35,6 +35,9 @@ pub struct SystemConfig {
     /// Timers, piped futures and streams that one actor may have at a time; a further one is refused. Default 1,024: what
     /// has more is several actors.
     pub sources_max: u32,
+    /// Reads of one actor that run at a time; further ones wait in its mailbox. Default 64: enough to hide what they wait
+    /// for, and each holds a future. At least 1.
+    pub reads_max: u32,
     /// Messages that one actor may have in its stash; a further one is refused as `Full`. Default 1,024, as many as wait in
     /// its mailbox.
     pub stash_max: u32,
@@ -77,6 +80,7 @@ impl Default for SystemConfig {
             peer_watches_max: 1 << 18,
             remote_asks_max: 1 << 16,
             sources_max: 1024,
+            reads_max: 64,
             stash_max: 1024,
             tasks_max: 1 << 16,
             ask_within: Duration::from_secs(5),

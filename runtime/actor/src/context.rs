@@ -175,6 +175,14 @@ impl<A: Actor> Context<A> {
         self.cell.head.past()?.last_exit
     }
 
+    /// Lets this actor handle what is in its mailbox by now, and what it unstashed, and then end as by [`stop`](Self::stop).
+    ///
+    /// Its mailbox takes nothing more: senders are told `Stopped`, not delivered, and so are those who wait for room. Only
+    /// a supervised actor goes on taking messages, for its next life.
+    pub fn drain(&mut self) {
+        self.cell.head.signals.set(Signals::DRAIN);
+    }
+
     /// Ends this actor after the present message, as failed: a supervisor may start it again.
     pub fn fail(&mut self, why: &str) {
         self.end_with(ExitReason::new(ExitKind::Failed, why));

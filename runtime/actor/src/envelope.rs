@@ -67,6 +67,8 @@ pub(crate) struct EnvelopeCalls {
     /// # Safety
     /// The node is alive and of this table's type.
     pub(crate) payload: Option<unsafe fn(NonNull<Head>) -> usize>,
+    /// Whether its handler is a read.
+    pub(crate) reads: bool,
 }
 
 /// An owned node.
@@ -103,6 +105,11 @@ impl Envelope {
             // SAFETY: the node is owned by `self`, and its table is of its type.
             Some(payload) => calls.units.saturating_add(units(unsafe { payload(self.0) })),
         }
+    }
+
+    /// Whether its handler is a read.
+    pub(crate) fn reads(&self) -> bool {
+        Self::calls(self.0).reads
     }
 
     /// Hands the message to its handler; `true` if the handler's future is done, `false` if it waits in the slot.
@@ -146,6 +153,7 @@ impl<A: Handler<M>, M: Message> Told<A, M> {
         refuse: Self::refuse,
         units: Envelope::tell_units::<M>(),
         payload: None,
+        reads: A::READS,
     };
 
     unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {

@@ -1,4 +1,4 @@
-//! What few actors need and only their own turn touches: sources, receive timeout, stash.
+//! What few actors need and only their own turn touches: sources, receive timeout, reads, stash.
 //!
 //! Allocated on first need, so that an idle actor does not pay for it. What it is NOT: what others may touch, which is
 //! in `bonds.rs`. Used by `life/aside.rs`, filled by what a [`Context`] can do.
@@ -8,6 +8,7 @@ use std::{
     cell::{Cell, RefCell, RefMut},
     collections::VecDeque,
     future::{Future, poll_fn},
+    ptr::NonNull,
     task::Poll,
     time::Duration,
 };
@@ -16,12 +17,14 @@ use odeon_message::Message;
 
 use crate::{
     Actor, Context, SourcesFull,
-    cell::{CellPtr, Signals},
+    cell::{CellHead, CellPtr, Signals},
     envelope::Envelope,
     future_slot::{FutureSlot, Waits},
+    reads::Reads,
     responder::Responder,
     sources::{Source, Sources},
     timers::Quiet,
+    turn::Turn,
     wakes::Wakes,
     worker::is_own_turn,
 };
@@ -30,6 +33,8 @@ pub(crate) struct Extras {
     pub(crate) wakes: Wakes,
     sources: RefCell<Sources>,
     pub(crate) quiet: RefCell<Option<Quiet>>,
+    /// Reads that wait.
+    pub(crate) reads: Reads,
     /// Set aside, oldest first.
     stashed: RefCell<VecDeque<Envelope>>,
     /// Taken out of the stash again, to be handled before the mailbox.
@@ -44,6 +49,7 @@ impl Extras {
             wakes: Wakes::new(cell),
             sources: RefCell::default(),
             quiet: RefCell::default(),
+            reads: Reads::default(),
             stashed: RefCell::default(),
             returned: RefCell::default(),
             held: Cell::new(false),
@@ -55,9 +61,18 @@ impl Extras {
         self.sources.borrow_mut()
     }
 
-    /// Polls what was woken.
-    pub(crate) fn poll_woken(&self) {
+    /// Polls what was woken: sources, and reads if there may be any.
+    ///
+    /// # Safety
+    /// With a cell, it is its turn, and these are its extras.
+    pub(crate) unsafe fn poll_woken(&self, mut reads: Option<(NonNull<CellHead>, &mut Turn<'_>)>) {
         for key in self.wakes.take() {
+            if let Some((cell, turn)) = &mut reads {
+                // SAFETY: the caller says so.
+                if unsafe { self.reads.poll(key, *cell, turn) } {
+                    continue;
+                }
+            }
             let ended = self.sources().poll(key);
             drop(ended);
         }

@@ -228,6 +228,16 @@ impl FutureSlot {
         self.state.get() & ANSWERED != 0
     }
 
+    /// Moves what waits in this slot to another one; its memory goes along, so that it stays where it is.
+    pub(crate) fn move_out(&self) -> Self {
+        Self {
+            scratch: Cell::new(self.scratch.take()),
+            calls: Cell::new(self.calls.take()),
+            target: Cell::new(self.target.get()),
+            state: Cell::new(self.state.get()),
+        }
+    }
+
     /// Whoever waits for the future in the slot; `None` once they were answered, or if there is none.
     pub(crate) fn asker(&self) -> Option<Asker> {
         let calls = self.calls.get().filter(|_| !self.is_answered())?;

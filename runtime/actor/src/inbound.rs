@@ -61,6 +61,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         refuse: Self::refuse,
         units: units(size_of::<InboundNode>()),
         payload: Some(payload_bytes),
+        reads: A::READS,
     };
 
     unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
@@ -153,6 +154,7 @@ impl<A: Handler<M>, M: Message> Carried<A, M> {
         refuse: Self::refuse,
         units: units(size_of::<CarriedNode<M>>()),
         payload: None,
+        reads: A::READS,
     };
 
     /// # Safety

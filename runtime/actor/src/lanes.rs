@@ -131,9 +131,14 @@ impl Lanes {
     pub(crate) fn close(&self) -> Vec<Envelope> {
         let mut state = self.lock();
         (state.closed, state.asleep) = (true, false);
-        state.held = Charge::default();
-        let lanes = state.lanes.iter_mut().rev().map(mem::take).collect::<Vec<_>>();
+        let lanes = state.take_all();
         drop(state);
+        lanes.into_iter().flat_map(|lane| lane.queue).collect()
+    }
+
+    /// Takes everything that is in, the most urgent first; its room is free at once. Only the receiver calls it.
+    pub(crate) fn take_all(&self) -> Vec<Envelope> {
+        let lanes = self.lock().take_all();
         lanes.into_iter().flat_map(|lane| lane.queue).collect()
     }
 
@@ -151,6 +156,12 @@ impl Lanes {
 }
 
 impl State {
+    /// The lanes, the most urgent first; empty ones take their place.
+    fn take_all(&mut self) -> Vec<Lane> {
+        self.held = Charge::default();
+        self.lanes.iter_mut().rev().map(mem::take).collect()
+    }
+
     fn put(&mut self, envelope: Envelope, rank: u8, charge: Charge) -> Offered {
         let lane = &mut self.lanes[usize::from(rank)];
         lane.queue.push_back(envelope);

@@ -53,6 +53,7 @@ mod overflow;
 mod pipe;
 mod placement;
 mod probe;
+mod reads;
 mod recipient;
 mod registry;
 mod remote;
@@ -101,6 +102,7 @@ pub use group::{Broadcast, Group, GroupError, Routed};
 pub use overflow::Overflow;
 pub use placement::Placement;
 pub use probe::{Probe, ProbeActor};
+pub use reads::{ReadContext, ReadHandler};
 pub use recipient::{Recipient, RecipientAsk, RecipientTell};
 pub use registry::{AnyRef, NameChange, NameChanges, NameState, NameTaken};
 pub use remote::{
@@ -131,3 +133,5 @@ pub use workers::{ThreadJob, Threads};
 
 pub use futures_core::Stream;
 pub use odeon_macros::actor;
+#[doc(hidden)]
+pub use odeon_message::Message as ReadMessage;

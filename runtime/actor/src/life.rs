@@ -7,6 +7,7 @@
 
 mod aside;
 mod ending;
+mod reading;
 mod reaping;
 mod starting;
 mod steps;
@@ -76,6 +77,8 @@ pub(crate) struct Core<A: Actor> {
     args: RefCell<Option<A::Args>>,
     starter: Cell<Option<Starter>>,
     extras: OnceCell<Box<Extras>>,
+    /// It handles what was queued, and then stops: nothing more is taken from the mailbox.
+    draining: Cell<bool>,
 }
 
 impl<A: Actor> Core<A> {
@@ -91,6 +94,7 @@ impl<A: Actor> Core<A> {
             args: RefCell::new(Some(args)),
             starter: Cell::new(starter),
             extras: OnceCell::new(),
+            draining: Cell::new(false),
         }
     }
 
@@ -115,8 +119,8 @@ impl<A: Actor> Core<A> {
 
     /// Whether there is a message of the mailbox to take.
     fn has_message(&self, head: &CellHead) -> bool {
-        if self.batch.is_empty() {
-            self.batch.refill(&head.mailbox.take());
+        if self.batch.is_empty() && !self.draining.get() {
+            self.batch.refill(&head.mailbox.take_some());
         }
         !self.batch.is_empty()
     }
@@ -223,7 +227,8 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
     if !unsafe { core.slot.resume(cell, &mut turn.cx) } {
         if head.signals.any() & Signals::SOURCES != 0 {
             // They go on meanwhile; what they bring waits.
-            core.extras.get().into_iter().for_each(|extras| extras.poll_woken());
+            // SAFETY: none of these are reads, which do not run beside a handler.
+            core.extras.get().into_iter().for_each(|extras| unsafe { extras.poll_woken(None) });
         }
         give_room_back(head, core);
         return false;
@@ -282,7 +287,7 @@ fn give_room_back<A: Actor>(head: &CellHead, core: &Core<A>) {
     }
 }
 
-/// Runs the handler of one message, to its end or to its first wait: `true` if it is done.
+/// Runs the handler of one message, to its end or to its first wait: `true` if the slot is idle then.
 ///
 /// # Safety
 /// It is the turn of `cell`, which is of actor type `A`; its slot is idle; `target` is what `S` expects.
@@ -301,6 +306,11 @@ where
     let (head, core) = unsafe { parts::<A>(cell) };
     turn.handled += 1;
     turn.worker.observe_handler(head.number, M::NAME);
+    if A::READS {
+        // SAFETY: the caller says so.
+        unsafe { reading::read::<A, M, S>(cell, target, message, turn) };
+        return true;
+    }
     let make = || {
         // SAFETY: it is the turn and the slot is idle, so nothing borrows the actor; the future that does is dropped
         // before anything else borrows it.

@@ -7,6 +7,8 @@
 //! `room.rs` next.
 #![expect(unsafe_code, reason = "the queue is linked through the messages themselves")]
 
+mod order;
+
 use std::{
     cell::Cell,
     ptr::{self, NonNull},
@@ -171,7 +173,19 @@ impl Mailbox {
     /// Takes everything that is in, oldest first. Only the receiver calls it.
     #[inline]
     pub(crate) fn take(&self) -> Batch {
-        Batch { first: Cell::new(self.stack.take()) }
+        match self.lanes() {
+            None => Batch { first: Cell::new(self.stack.take()) },
+            Some(lanes) => Batch::of(lanes.take_all()),
+        }
+    }
+
+    /// Takes what comes next: of the lanes only one message, so that a more urgent one may still come before the rest.
+    /// Only the receiver calls it.
+    pub(crate) fn take_some(&self) -> Batch {
+        match self.lanes() {
+            None => self.take(),
+            Some(lanes) => Batch::of(lanes.pop().into_iter().collect()),
+        }
     }
 
     /// Takes the next message out of the lanes, if there are any. Only the receiver calls it.

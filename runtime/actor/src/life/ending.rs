@@ -12,7 +12,7 @@ use std::{
 
 use odeon_message::{Certainty, Failure, FailureKind};
 
-use super::{Exit, Next, Phase, Quiet, parts, steps::killed, steps::rest_unless};
+use super::{Core, Exit, Next, Phase, Quiet, parts, steps::killed, steps::rest_unless};
 use crate::{
     Actor, ExitKind, ExitReason, Identity, StartError,
     bonds::{Bonds, LaneItem, News},
@@ -36,6 +36,21 @@ fn quietly<R>(head: &CellHead, f: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
+/// Drops the handler that runs, or the reads, and answers their askers. Returns how many panics that caused.
+///
+/// # Safety
+/// It is the turn of `cell`, whose core this is.
+unsafe fn abandon<A: Actor>(cell: NonNull<CellHead>, core: &Core<A>, failure: &Failure) -> u64 {
+    // SAFETY: the caller says so.
+    let panics = unsafe { core.slot.abandon(cell, failure) };
+    let Some(extras) = core.extras.get() else { return panics };
+    // SAFETY: as above.
+    let reads = unsafe { extras.reads.abandon(cell, failure) };
+    // SAFETY: the cell is alive in its turn.
+    unsafe { cell.as_ref() }.signals.take(Signals::READING);
+    panics + reads
+}
+
 /// A turn panicked: whoever asked is answered at once, and the life ends.
 ///
 /// # Safety
@@ -49,7 +64,7 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
     quietly(head, || drop(payload));
     let failure = Failure::new(FailureKind::Panicked, Certainty::Ran, reason.detail());
     // SAFETY: the caller says so.
-    unsafe { core.slot.abandon(cell, &failure) };
+    unsafe { abandon(cell, core, &failure) };
     match core.phase.get() {
         Phase::Starting => {
             let starter = core.starter.take();
@@ -185,9 +200,15 @@ unsafe fn refuse_queued<A: Actor>(cell: NonNull<CellHead>, reason: &ExitReason) 
             quietly(head, || envelope.refuse(&failure));
         }
     }
+    refuse_waiting(head, reason);
+}
+
+/// Closes the waiting room and refuses what is in it.
+pub(super) fn refuse_waiting(head: &CellHead, reason: &ExitReason) {
+    let failure = Failure::not_delivered(FailureKind::Stopped, reason.to_string());
     // Without bonds nobody waits, but latecomers must find the room closed.
     for envelope in head.close_room() {
-        count(undelivered);
+        count(&head.worker.system().counters().undelivered);
         quietly(head, || envelope.refuse(&failure));
     }
 }
@@ -244,7 +265,7 @@ pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
     }
     let failure = Failure::new(FailureKind::Stopped, Certainty::Ran, "killed");
     // SAFETY: the caller says so.
-    let panics = unsafe { core.slot.abandon(cell, &failure) };
+    let panics = unsafe { abandon(cell, core, &failure) };
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
     if let Some(starter) = core.starter.take() {
         // A spawner that gave up misses nothing.

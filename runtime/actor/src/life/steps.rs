@@ -5,7 +5,7 @@
 
 use std::ptr::{self, NonNull};
 
-use super::{Exit, Next, Phase, Quiet, aside, ending, parts, reaping, starting};
+use super::{Exit, Next, Phase, Quiet, aside, ending, parts, reading, reaping, starting};
 use crate::{
     Actor, ExitKind, ExitReason, Terminated,
     bonds::{LaneItem, News},
@@ -55,6 +55,12 @@ pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>
 unsafe fn attend<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
+    if head.signals.any() & Signals::READING != 0 {
+        // SAFETY: the caller says so.
+        if let Some(next) = unsafe { reading::attend::<A>(cell, turn) } {
+            return next;
+        }
+    }
     // Verdicts on an end that did not come about.
     head.signals.take(Signals::RESTART | Signals::RELEASE);
     if head.signals.any() & Signals::KILL != 0 {
@@ -118,7 +124,8 @@ unsafe fn obey<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
     }
     if verdict & Signals::RESTART != 0 {
         // What was wanted of the life that ended is void.
-        head.signals.take(Signals::LEAVE);
+        head.signals.take(Signals::LEAVE | Signals::DRAIN);
+        core.draining.set(false);
         let exit = core.exit.take();
         if verdict & Signals::HALT != 0 {
             // The verdict was taken back before it was heard.

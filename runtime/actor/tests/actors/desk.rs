@@ -65,6 +65,10 @@ impl Do {
     pub(crate) fn new(deed: impl FnOnce(&mut Desk) + Send + 'static) -> Self {
         Self(Box::new(|desk, _| deed(desk)))
     }
+
+    pub(crate) fn with(deed: impl FnOnce(&mut Desk, &mut Context<Desk>) + Send + 'static) -> Self {
+        Self(Box::new(deed))
+    }
 }
 
 #[message(local, crate = crate::odeon)]

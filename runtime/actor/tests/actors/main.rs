@@ -5,6 +5,7 @@
 mod beside;
 mod breakers;
 mod desk;
+mod draining;
 mod drops;
 mod duties;
 mod exits;
@@ -21,6 +22,7 @@ mod otp_table;
 mod passing;
 mod placements;
 mod probes;
+mod reading;
 mod reaping;
 mod registry;
 mod retries;

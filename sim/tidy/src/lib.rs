@@ -13,6 +13,7 @@ mod code;
 mod deny;
 mod files;
 mod glossary;
+mod guarantees;
 mod ignored;
 mod layers;
 mod length;
@@ -58,5 +59,6 @@ pub const RULES: &[(&str, Rule)] = &[
     ("blocks", blocks::check),
     ("bounds", bounds::check),
     ("glossary", glossary::check),
+    ("guarantees", guarantees::check),
     ("readme", readme::check),
 ];

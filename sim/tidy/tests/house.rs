@@ -50,5 +50,6 @@ rules! {
     blocks,
     bounds,
     glossary,
+    guarantees,
     readme,
 }

@@ -26,6 +26,9 @@ pub(crate) const WATCH: u8 = 3;
 pub(crate) const SLEEP: u8 = 4;
 pub(crate) const DEFER_AND_GO_ON: u8 = 5;
 pub(crate) const DEFER_ANOTHER: u8 = 6;
+pub(crate) const SLEEP_AND_PANIC: u8 = 7;
+pub(crate) const SLEEP_AND_ERR: u8 = 8;
+pub(crate) const SLEEP_AND_FAIL: u8 = 9;
 
 /// What the desk did.
 #[derive(Clone, Default)]
@@ -102,8 +105,14 @@ impl Handler<Job> for Desk {
                 self.log.add(format!("{n} given up"));
                 Ok(n)
             }
-            SLEEP => {
+            SLEEP | SLEEP_AND_PANIC | SLEEP_AND_ERR | SLEEP_AND_FAIL => {
                 sleep(SECOND).await;
+                match job.how {
+                    SLEEP_AND_PANIC => panic!("told to"),
+                    SLEEP_AND_ERR => return Err("told to".into()),
+                    SLEEP_AND_FAIL => ctx.fail("told to"),
+                    _ => {}
+                }
                 Ok(n)
             }
             DEFER_AND_GO_ON => {

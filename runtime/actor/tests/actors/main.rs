@@ -4,6 +4,7 @@
 
 mod beside;
 mod breakers;
+mod contract;
 mod desk;
 mod draining;
 mod drops;

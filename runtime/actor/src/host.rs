@@ -80,7 +80,7 @@ impl ActorFuture<Host> for Drain {
             if done.poll(task).is_pending() {
                 return Poll::Pending;
             }
-            worker.tasks().end();
+            worker.tasks.end();
             *quits = true;
         }
         while let Some(ended) = std::task::ready!(tasks.poll_join_next(task)) {

@@ -107,7 +107,7 @@ impl ActorSystem {
             true => TaskError::Ending,
             false => TaskError::NoNode,
         })?;
-        worker.tasks().spawn(future)
+        worker.tasks.spawn(future)
     }
 }
 

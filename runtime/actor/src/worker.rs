@@ -71,7 +71,7 @@ pub(crate) struct Worker {
     orders: AtomicU8,
     stopping: AtomicBool,
     system: ActorSystem,
-    tasks: Tasks,
+    pub(crate) tasks: Tasks,
     observer: Option<Arc<dyn Observer>>,
     number: u32,
     role: Role,
@@ -176,11 +176,6 @@ impl Worker {
 
     pub(crate) fn system(&self) -> &ActorSystem {
         &self.system
-    }
-
-    /// The tasks on its thread.
-    pub(crate) fn tasks(&self) -> &Tasks {
-        &self.tasks
     }
 
     /// Its number in its system, in order of start.

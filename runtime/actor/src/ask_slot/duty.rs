@@ -31,6 +31,8 @@ pub(crate) struct Duty<M: Message>(NodePtr<M>);
 
 // SAFETY: message and output are `Send`, and the node is shared as its state says.
 unsafe impl<M: Message> Send for Duty<M> {}
+// SAFETY: through a shared duty only atomics and the deadline, which never changes, are read.
+unsafe impl<M: Message> Sync for Duty<M> {}
 
 impl<M: Message> Duty<M> {
     /// # Safety

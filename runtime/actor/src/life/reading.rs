@@ -40,7 +40,7 @@ pub(super) unsafe fn read<A, M, S>(
     let actor_ref = ActorRef::local(own);
     let make = || {
         // SAFETY: it is the turn and the slot is idle, so that nothing borrows the actor but other reads. What needs it
-        // for itself waits until they are done or drops them: see `attend`, and `Extras::abandon_reads`.
+        // for itself waits until they are done, in `attend`, or drops them, in `ending::abandon`.
         let actor = unsafe { core.shared() };
         // SAFETY: the future below owns the context, and drops it before it is done or where it is abandoned; the slot
         // answers after that.

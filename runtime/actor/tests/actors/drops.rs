@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// Counts itself: 0 when as many were dropped as made; a second drop of one shows as a negative count or a crash.
-struct Token(Arc<AtomicI64>);
+pub(crate) struct Token(Arc<AtomicI64>);
 
 impl Token {
-    fn new(alive: &Arc<AtomicI64>) -> Self {
+    pub(crate) fn new(alive: &Arc<AtomicI64>) -> Self {
         alive.fetch_add(1, Ordering::SeqCst);
         Self(alive.clone())
     }
@@ -36,7 +36,7 @@ impl Drop for Token {
     }
 }
 
-fn alive(count: &Arc<AtomicI64>) -> i64 {
+pub(crate) fn alive(count: &Arc<AtomicI64>) -> i64 {
     count.load(Ordering::SeqCst)
 }
 

@@ -12,6 +12,7 @@ mod duties;
 mod exits;
 mod fixture;
 mod groups;
+mod juggling;
 mod kin;
 mod limits;
 mod log;

@@ -94,6 +94,7 @@ pub(super) unsafe fn leave<A: Actor>(
 ) -> Next {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
+    end_sources(head, core);
     let reason = exit.reason.clone();
     let last = exit.last;
     core.exit.set(Some(exit));
@@ -113,6 +114,15 @@ pub(super) unsafe fn leave<A: Actor>(
     rest_unless(done)
 }
 
+/// Nothing comes from timers, piped futures and streams any more.
+fn end_sources<A: Actor>(head: &CellHead, core: &Core<A>) {
+    if let Some(extras) = core.extras.get() {
+        extras.end_life(|f| {
+            quietly(head, f);
+        });
+    }
+}
+
 /// Drops the actor's value and lets its children end, as `signal` says.
 ///
 /// # Safety
@@ -129,14 +139,10 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
     if let Some(context) = unsafe { core.context() } {
         context.forget_life();
     }
-    if let Some(extras) = core.extras.get() {
-        extras.end_life(|f| {
-            quietly(head, f);
-        });
-        if extras.unstash() > 0 {
-            // For the next life, if there is one.
-            head.signals.set(Signals::RETURNED);
-        }
+    end_sources(head, core);
+    if core.extras.get().is_some_and(|extras| extras.unstash() > 0) {
+        // For the next life, if there is one.
+        head.signals.set(Signals::RETURNED);
     }
     head.signal_children(signal);
     let exit = core.exit.take().unwrap_or_else(killed);

@@ -17,8 +17,8 @@ use tokio::{
 use crate::{
     fixture::{in_world, on_one_thread, system_of},
     odeon::{
-        Actor, ActorRef, ActorSystem, ChildSpec, Context, Handler, MissedTicks, SpawnOptions,
-        StartError, Stream, Supervisor, SupervisorSpec, SystemConfig,
+        Actor, ActorRef, ActorSystem, ChildSpec, Context, ExitReason, Handler, MissedTicks,
+        SpawnOptions, StartError, Stream, Supervisor, SupervisorSpec, SystemConfig,
     },
 };
 
@@ -351,6 +351,45 @@ fn a_stop_ends_timers_and_piped_futures() {
         assert_eq!(*drops.lock().unwrap(), 1);
         sleep(5 * SECOND).await;
         assert_eq!(log.words(), Vec::<String>::new());
+    });
+}
+
+/// Takes its time to stop.
+struct Slow;
+
+impl Actor for Slow {
+    type Args = Arc<Mutex<u32>>;
+
+    async fn start(drops: Arc<Mutex<u32>>, ctx: &mut Context<Self>) -> Result<Self, StartError> {
+        let kept = Dropped(drops);
+        let work = async move {
+            sleep(SECOND).await;
+            drop(kept);
+            panic!("it goes on");
+        };
+        ctx.pipe(None, work, |()| note("never")).map_err(StartError::new)?;
+        Ok(Self)
+    }
+
+    async fn stopped(&mut self, _: &ExitReason, _: &mut Context<Self>) {
+        sleep(3 * SECOND).await;
+    }
+}
+
+impl Handler<Note> for Slow {
+    async fn handle(&mut self, _: Note, _: &mut Context<Self>) {}
+}
+
+#[test]
+fn piped_futures_end_before_stopped_runs() {
+    on_one_thread(1, |system| async move {
+        let drops = Arc::<Mutex<u32>>::default();
+        let slow = system.spawn::<Slow>(drops.clone(), SpawnOptions::default()).await.unwrap();
+        slow.stop();
+        yield_now().await;
+        assert_eq!((*drops.lock().unwrap(), system.stats().live_actors), (1, 1));
+        sleep(2 * SECOND).await;
+        assert_eq!((system.stats().panics, system.stats().live_actors), (0, 1));
     });
 }
 

@@ -233,3 +233,116 @@ impl<M: Message> Drop for AskHandle<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering::SeqCst},
+        },
+        task::{Wake, Waker},
+    };
+
+    use super::*;
+    use crate::letters::{Counted, Nobody};
+
+    #[derive(Default)]
+    struct Calls(AtomicU32);
+
+    impl Wake for Calls {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// A new ask whose message shares `kept`.
+    fn ask(kept: &Arc<()>) -> (Envelope, AskHandle<Counted>) {
+        AskHandle::new::<Nobody>(Counted(kept.clone()), None)
+    }
+
+    fn poll(handle: &mut AskHandle<Counted>, waker: &Waker) -> Poll<Outcome<Counted>> {
+        handle.poll(&mut Context::from_waker(waker))
+    }
+
+    fn full() -> Failure {
+        Failure::not_delivered(FailureKind::Full, "full")
+    }
+
+    #[test]
+    fn a_refused_ask_wakes_its_asker_and_drops_its_message() {
+        let (kept, calls) = (Arc::new(()), Arc::<Calls>::default());
+        let (envelope, mut handle) = ask(&kept);
+        let (first, waker) = (Waker::from(Arc::<Calls>::default()), Waker::from(calls.clone()));
+        assert!(poll(&mut handle, &first).is_pending());
+        assert!(poll(&mut handle, &waker).is_pending());
+        assert!(poll(&mut handle, &waker).is_pending());
+        envelope.refuse(&full());
+        assert_eq!(calls.0.load(SeqCst), 1);
+        assert_eq!(Arc::strong_count(&kept), 1, "the message is gone at once");
+        assert_eq!(poll(&mut handle, &waker), Poll::Ready(Err(full())));
+        let again = poll(&mut handle, &waker);
+        assert!(matches!(again, Poll::Ready(Err(f)) if f.kind == FailureKind::Cancelled));
+        drop((handle, waker));
+        assert_eq!(Arc::strong_count(&calls), 1, "no waker is left");
+    }
+
+    #[test]
+    fn whichever_side_goes_last_frees_the_ask() {
+        for asker_first in [true, false] {
+            let (kept, calls) = (Arc::new(()), Arc::<Calls>::default());
+            let (envelope, mut handle) = ask(&kept);
+            let waker = Waker::from(calls.clone());
+            assert!(poll(&mut handle, &waker).is_pending());
+            drop(waker);
+            if asker_first {
+                drop(handle);
+                assert_eq!(Arc::strong_count(&calls), 1, "the waker goes with the asker");
+                drop(envelope);
+                assert_eq!(calls.0.load(SeqCst), 0, "nobody is woken");
+            } else {
+                drop(envelope);
+                assert_eq!(calls.0.load(SeqCst), 1);
+                drop(handle);
+            }
+            assert_eq!((Arc::strong_count(&kept), Arc::strong_count(&calls)), (1, 1));
+        }
+    }
+
+    #[test]
+    fn whoever_gives_up_is_told_what_is_known() {
+        let kept = Arc::new(());
+        let (envelope, mut handle) = ask(&kept);
+        let given_up = handle.give_up().unwrap_err();
+        assert_eq!(given_up.certainty, Certainty::NotDelivered);
+        drop((envelope, handle));
+        let (envelope, mut handle) = ask(&kept);
+        envelope.refuse(&full());
+        assert_eq!(handle.give_up(), Err(full()), "it was just there");
+        drop(handle);
+        assert_eq!(Arc::strong_count(&kept), 1);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "two threads race on purpose")]
+    fn two_threads_share_an_ask() {
+        for round in 0..if cfg!(miri) { 20 } else { 500 } {
+            let (kept, calls) = (Arc::new(()), Arc::<Calls>::default());
+            let (envelope, mut handle) = ask(&kept);
+            let actor = std::thread::spawn(move || envelope.refuse(&full()));
+            let waker = Waker::from(calls.clone());
+            let mut polled = poll(&mut handle, &waker);
+            // Some askers stay until they are answered, others go.
+            while round % 2 == 0 && polled.is_pending() {
+                std::thread::yield_now();
+                if calls.0.load(SeqCst) > 0 {
+                    polled = poll(&mut handle, &waker);
+                    assert!(polled.is_ready(), "it was woken for nothing");
+                }
+            }
+            drop((handle, waker));
+            actor.join().unwrap();
+            assert_eq!((Arc::strong_count(&kept), Arc::strong_count(&calls)), (1, 1));
+        }
+    }
+}

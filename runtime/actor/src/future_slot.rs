@@ -341,3 +341,133 @@ fn swallow(result: std::thread::Result<()>) -> u64 {
         |()| 0,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Waker};
+
+    use odeon_message::FailureKind;
+
+    use super::*;
+
+    /// What became of a future: its sink writes it where the target points.
+    #[derive(Default, PartialEq, Debug)]
+    struct Told {
+        done: Vec<String>,
+        failed: u32,
+    }
+
+    struct ToTold;
+
+    impl Sink<String> for ToTold {
+        unsafe fn done(_: NonNull<CellHead>, target: *mut (), output: String) {
+            // SAFETY: the target of these tests is a `Told`.
+            unsafe { &mut *target.cast::<Told>() }.done.push(output);
+        }
+
+        unsafe fn fail(_: NonNull<CellHead>, target: *mut (), _: &Failure) {
+            // SAFETY: as above.
+            unsafe { &mut *target.cast::<Told>() }.failed += 1;
+        }
+    }
+
+    /// Begins a future in a slot; `None` if that panicked.
+    fn begin<F: Future<Output = String>>(
+        slot: &FutureSlot,
+        told: &mut Told,
+        make: impl FnOnce() -> F,
+    ) -> Option<bool> {
+        let target = ptr::from_mut(told).cast();
+        let mut cx = Context::from_waker(Waker::noop());
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: the sink looks at no cell, and the target is its own; nothing is borrowed.
+            unsafe { slot.begin::<_, ToTold>(NonNull::dangling(), target, make, &mut cx) }
+        }));
+        begun.ok()
+    }
+
+    fn resume(slot: &FutureSlot) -> bool {
+        // SAFETY: as above.
+        unsafe { slot.resume(NonNull::dangling(), &mut Context::from_waker(Waker::noop())) }
+    }
+
+    fn abandon(slot: &FutureSlot) -> u64 {
+        let failure = Failure::not_delivered(FailureKind::Stopped, "");
+        // SAFETY: as above.
+        unsafe { slot.abandon(NonNull::dangling(), &failure) }
+    }
+
+    /// A future that waits so many times and holds something on the heap meanwhile.
+    async fn wait(times: u32, text: &str) -> String {
+        let held = text.to_owned();
+        for _ in 0..times {
+            let mut waited = false;
+            poll_fn(|_| match std::mem::replace(&mut waited, true) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+            .await;
+        }
+        held
+    }
+
+    #[test]
+    fn futures_of_any_size_follow_each_other_in_one_piece_of_memory() {
+        let (slot, mut told) = (FutureSlot::default(), Told::default());
+        slot.lend(Scratch::default);
+        assert_eq!(begin(&slot, &mut told, || wait(0, "a")), Some(true));
+        assert_eq!(begin(&slot, &mut told, || wait(2, "b")), Some(false));
+        assert!(slot.take_back().is_none(), "it is in use");
+        assert!(!resume(&slot) && resume(&slot) && resume(&slot));
+        let large = || async {
+            let words = [7_u64; 300];
+            wait(1, "c").await + &words[299].to_string()
+        };
+        assert_eq!(begin(&slot, &mut told, large), Some(false));
+        assert!(resume(&slot));
+        assert_eq!(told, Told { done: vec!["a".into(), "b".into(), "c7".into()], failed: 0 });
+        assert!(slot.take_back().is_some());
+    }
+
+    #[test]
+    fn what_is_abandoned_is_dropped_and_its_sink_told_once() {
+        let (slot, mut told) = (FutureSlot::default(), Told::default());
+        assert_eq!(begin(&slot, &mut told, || wait(9, "a")), Some(false));
+        assert_eq!(abandon(&slot), 0);
+        assert_eq!(abandon(&slot), 0, "there is nothing any more");
+        assert_eq!(told, Told { done: Vec::new(), failed: 1 });
+    }
+
+    #[test]
+    fn a_panic_keeps_the_slot_busy_until_it_is_abandoned() {
+        let (slot, mut told) = (FutureSlot::default(), Told::default());
+        let unmade = || -> std::future::Ready<String> { panic!("while it is made") };
+        assert_eq!(begin(&slot, &mut told, unmade), None);
+        assert!(slot.is_busy());
+        assert_eq!(abandon(&slot), 0);
+        let polled = || async { panic!("while it is polled") };
+        assert_eq!(begin::<_>(&slot, &mut told, polled), None);
+        assert!(slot.is_busy());
+        assert_eq!(abandon(&slot), 0);
+        assert_eq!(told, Told { done: Vec::new(), failed: 2 });
+    }
+
+    #[test]
+    fn a_panic_in_a_destructor_is_counted_and_goes_no_further() {
+        struct Grenade;
+        impl Drop for Grenade {
+            fn drop(&mut self) {
+                panic!("pulled");
+            }
+        }
+        let (slot, mut told) = (FutureSlot::default(), Told::default());
+        let armed = || async {
+            let _grenade = Grenade;
+            wait(1, "a").await
+        };
+        assert_eq!(begin(&slot, &mut told, armed), Some(false));
+        assert_eq!(abandon(&slot), 1);
+        assert!(!slot.is_busy());
+        assert_eq!(told, Told { done: Vec::new(), failed: 1 });
+    }
+}

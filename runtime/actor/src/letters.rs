@@ -47,7 +47,9 @@ impl<const WORDS: usize> Message for Sheet<WORDS> {
 }
 
 /// One that shares something, so that it can be seen when it goes.
-struct Counted(#[expect(dead_code, reason = "it is dropped")] Arc<()>);
+pub(crate) struct Counted(
+    #[expect(dead_code, reason = "it is dropped, which is what is looked at")] pub(crate) Arc<()>,
+);
 
 impl Message for Counted {
     type Reply = ();

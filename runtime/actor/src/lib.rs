@@ -25,6 +25,8 @@ mod ask;
 mod ask_slot;
 mod bonds;
 mod breaker;
+#[cfg(test)]
+mod by_hand;
 mod cell;
 mod child_spec;
 mod config;
@@ -70,6 +72,8 @@ mod spawn;
 mod stack;
 mod stash;
 mod stats;
+#[cfg(test)]
+mod stop_path;
 pub mod strategy;
 mod supervisor;
 mod sync;

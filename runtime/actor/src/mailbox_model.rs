@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
 
     /// Lets everything happen that can, and compares.
     fn settle(&mut self) {
-        self.office.run();
+        self.office.hand.run();
         self.list.settle();
         let ends = &mut self.ends;
         self.pending.retain_mut(|pending| match pending.poll() {
@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
         }
         assert_eq!(self.office.desk.answers(), list.answers(), "answers over the network");
         assert_eq!(self.office.desk.held(), list.inbound_held(), "credit");
-        let stats = self.office.system.stats();
+        let stats = self.office.hand.system.stats();
         assert_eq!(stats.dropped, list.dropped, "dropped and counted");
         assert_eq!(stats.skipped, list.skipped, "given up before their turn");
     }

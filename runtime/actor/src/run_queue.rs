@@ -92,3 +92,35 @@ impl Iterator for Taken {
         Some(unsafe { CellPtr::from_raw(cell) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SpawnOptions, SystemConfig, by_hand::ByHand, letters::Nobody};
+
+    #[test]
+    fn cells_come_out_in_order_and_none_is_left() {
+        let hand = ByHand::new(SystemConfig::default());
+        let spawn = |_| hand.spawn::<Nobody>((), SpawnOptions::default()).unwrap().cell().unwrap();
+        let cells = (0..4).map(spawn).collect::<Vec<_>>();
+        let inbox = Inbox::new();
+        let numbers = |taken: &[CellPtr]| taken.iter().map(|cell| cell.number).collect::<Vec<_>>();
+        let mut ready = Vec::new();
+        inbox.take(&mut ready);
+        assert!(inbox.park());
+        assert!(matches!(inbox.push(cells[0].clone()), Arrival::Parked));
+        assert!(matches!(inbox.push(cells[1].clone()), Arrival::Queued));
+        assert!(!inbox.park(), "something is in");
+        inbox.take(&mut ready);
+        assert_eq!(numbers(&ready), numbers(&cells[..2]));
+        assert!(matches!(inbox.push(cells[2].clone()), Arrival::Queued));
+        inbox.close(&mut ready);
+        assert_eq!(numbers(&ready), numbers(&cells[..3]));
+        let Arrival::Closed(back) = inbox.push(cells[3].clone()) else { panic!("it is closed") };
+        assert_eq!(back.number, cells[3].number);
+        let full = Inbox::new();
+        assert!(matches!(full.push(cells[0].clone()), Arrival::Queued));
+        drop((inbox, full, ready, back, cells));
+        hand.close();
+    }
+}

@@ -3,24 +3,20 @@
 
 use std::{
     collections::BTreeMap,
-    future::{Future, poll_fn},
-    pin::pin,
+    future::poll_fn,
     sync::{Arc, Mutex, MutexGuard},
-    task::{Context as Task, Poll, Waker},
+    task::{Poll, Waker},
 };
 
-use odeon_env::RealEnv;
 use odeon_message::{
     ActorKey, AskError, AskId, Certainty, Codec, Credit, Creditor, EncodeError, Failure,
-    FailureKind, Incarnation, Message, NodeId, Payload,
+    FailureKind, Message, Payload,
 };
-use tokio::runtime::{Builder, Runtime};
 
 use super::End;
 use crate::{
-    Actor, ActorRef, ActorSystem, Context, Handler, Inbound, ReplyPath, ReplyTo, SpawnOptions,
-    StartError, SystemConfig, ask_slot::AskHandle, envelope::Envelope, spawn, tasks::Tasks,
-    worker::Worker, workers::Role,
+    Actor, ActorRef, Context, Handler, Inbound, ReplyPath, ReplyTo, SpawnOptions, StartError,
+    SystemConfig, ask_slot::AskHandle, by_hand::ByHand, envelope::Envelope,
 };
 
 /// The root that the macros name things through.
@@ -206,53 +202,29 @@ pub(super) fn units_of(via: super::Via, big: bool) -> u32 {
     envelope.units()
 }
 
-/// A system with one worker that the test polls itself.
+/// A system, and what its clerk shares with the test.
 pub(super) struct Office {
-    pub(super) system: ActorSystem,
+    pub(super) hand: ByHand,
     pub(super) desk: Arc<Desk>,
     pub(super) gate: Arc<Gate>,
-    worker: Arc<Worker>,
-    _runtime: Runtime,
 }
 
 impl Office {
     pub(super) fn open(config: SystemConfig) -> Self {
-        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-        let runtime = runtime.unwrap();
-        let handle = runtime.handle().clone();
-        let (env, node) = (Arc::new(RealEnv), NodeId::of("office"));
-        let system = ActorSystem::new(config, env, node, Incarnation(1), handle);
-        system.declare::<Clerk>().unwrap();
-        let (tasks, _) = Tasks::new(&system);
-        let worker = Arc::new(Worker::new(system.clone(), tasks, 1, Role::Shared));
-        Self { system, desk: Arc::default(), gate: Arc::default(), worker, _runtime: runtime }
-    }
-
-    /// Runs the worker until it has nothing to do.
-    pub(super) fn run(&self) {
-        let mut cx = Task::from_waker(Waker::noop());
-        assert!(self.worker.poll(&mut cx).is_pending());
+        let hand = ByHand::new(config);
+        hand.system.declare::<Clerk>().unwrap();
+        Self { hand, desk: Arc::default(), gate: Arc::default() }
     }
 
     pub(super) fn hire(&self, options: SpawnOptions) -> ActorRef<Clerk> {
-        let spawning = spawn::spawn(self.worker.clone(), self.gate.clone(), options, None);
-        let mut spawning = pin!(spawning);
-        let mut cx = Task::from_waker(Waker::noop());
-        loop {
-            if let Poll::Ready(clerk) = spawning.as_mut().poll(&mut cx) {
-                return clerk.unwrap();
-            }
-            self.run();
-        }
+        self.hand.spawn::<Clerk>(self.gate.clone(), options).unwrap()
     }
 
     /// Ends it: nothing may be left.
     pub(super) fn close(self) {
-        self.worker.close();
         // The waker of a handler that was killed while it waited; it holds the cell.
         self.gate.open.lock().unwrap().1 = None;
-        let stats = self.system.stats();
-        assert_eq!((stats.live_actors, stats.cells), (0, 0), "cells are left");
+        self.hand.close();
         assert_eq!(self.desk.held(), 0, "credit is left");
     }
 }

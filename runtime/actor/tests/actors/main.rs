@@ -5,6 +5,7 @@
 mod beside;
 mod breakers;
 mod contract;
+mod crowd;
 mod desk;
 mod draining;
 mod drops;
@@ -21,6 +22,7 @@ mod network;
 mod order;
 mod otp_suite;
 mod otp_table;
+mod overflow;
 mod passing;
 mod placements;
 mod probes;

@@ -42,8 +42,8 @@ struct Peek {
 }
 
 #[message(id = "test/Wait", crate = crate::odeon)]
-struct Wait {
-    millis: u64,
+pub(crate) struct Wait {
+    pub(crate) millis: u64,
 }
 
 #[message(id = "test/Unlisted", crate = crate::odeon)]

@@ -14,10 +14,17 @@ use crate::{
     odeon::{SpawnOptions, SystemConfig},
 };
 
+/// An environment that chooses as its seed says, and writes down what happens.
 #[derive(Debug)]
-struct Seeded {
+pub(crate) struct Seeded {
     state: Mutex<u64>,
     log: Arc<Log>,
+}
+
+impl Seeded {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { state: Mutex::new(seed), log: Arc::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -65,8 +72,8 @@ impl Env for Seeded {
 }
 
 fn run(seed: u64) -> Vec<String> {
-    let log = Arc::new(Log::default());
-    let env = Arc::new(Seeded { state: Mutex::new(seed), log: log.clone() });
+    let env = Arc::new(Seeded::new(seed));
+    let log = env.log.clone();
     in_world(|| async {
         let system = system_of("seeded", env, SystemConfig::default());
         system.start_worker();

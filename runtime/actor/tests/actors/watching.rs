@@ -65,8 +65,12 @@ impl Handler<Crash> for Guard {
 }
 
 async fn guard(system: &ActorSystem) -> (ActorRef<Guard>, News) {
+    guard_with(system, SpawnOptions::default()).await
+}
+
+async fn guard_with(system: &ActorSystem, options: SpawnOptions) -> (ActorRef<Guard>, News) {
     let news = News::default();
-    let guard = system.spawn::<Guard>(news.clone(), SpawnOptions::default()).await.unwrap();
+    let guard = system.spawn::<Guard>(news.clone(), options).await.unwrap();
     (guard, news)
 }
 
@@ -286,19 +290,23 @@ fn a_lost_node_ends_all_watches_of_its_actors() {
 
 #[test]
 fn news_comes_before_queued_messages() {
-    on_one_thread(1, |system| async move {
-        let (guard, news) = guard(&system).await;
-        let tally = Tally::default();
-        let worker = system.spawn::<Worker>(tally.clone(), SpawnOptions::default()).await.unwrap();
-        guard.ask(Watch::Worker(worker.clone())).await.unwrap();
-        worker.stop();
-        while read(&tally.drops) == 0 {
-            yield_now().await;
-        }
-        for _ in 0..100 {
-            guard.try_tell(Watch::Not(worker.clone())).unwrap();
-        }
-        settle().await;
-        assert_eq!(news.lock().unwrap().len(), 1);
-    });
+    // However urgent they are, and however full the mailbox is.
+    for options in [SpawnOptions::default(), SpawnOptions::default().mailbox(8).priorities(2)] {
+        on_one_thread(1, |system| async move {
+            let (guard, news) = guard_with(&system, options).await;
+            let tally = Tally::default();
+            let worker = system.spawn::<Worker>(tally.clone(), SpawnOptions::default()).await;
+            let worker = worker.unwrap();
+            guard.ask(Watch::Worker(worker.clone())).await.unwrap();
+            worker.stop();
+            while read(&tally.drops) == 0 {
+                yield_now().await;
+            }
+            for _ in 0..8 {
+                guard.tell(Watch::Not(worker.clone())).priority(1).await.unwrap();
+            }
+            settle().await;
+            assert_eq!(news.lock().unwrap().len(), 1);
+        });
+    }
 }

@@ -7,21 +7,25 @@
 //! others may ask of it. What it is NOT: where a panic is caught; that is `life/ending.rs`, which sends a supervisor
 //! [`News`] in its system lane.
 
+mod alarm;
 mod backoff;
 mod calls;
 mod children;
 mod dynamic;
 mod family;
 mod intensity;
+mod member;
 mod spec;
+mod stopping;
 mod strategy;
+mod terms;
 
 pub use backoff::Backoff;
 pub use children::{ChildCounts, ChildError, ChildInfo, ChildState};
 pub use dynamic::{DynamicSpec, DynamicSupervisor};
 pub(crate) use spec::Flags;
 pub use spec::{AutoShutdown, SpecError, Strategy, SupervisorSpec};
-pub(crate) use strategy::Rules;
+pub(crate) use terms::Rules;
 
 use std::convert::Infallible;
 
@@ -87,7 +91,7 @@ fn report<S: Supervises>(child: u64, news: News) -> Envelope {
 }
 
 /// Makes the message that tells a supervisor that it is time.
-fn alarm<S: Supervises>() -> Envelope {
+fn ring<S: Supervises>() -> Envelope {
     Envelope::tell::<S, _>(Heard(Tidings::Alarm))
 }
 

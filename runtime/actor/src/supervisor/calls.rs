@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::{
     ChildCounts, ChildError, ChildInfo, Supervisor,
-    family::{StartReply, StopReply},
-    strategy::Busy,
+    member::{StartReply, StopReply},
+    terms::Busy,
 };
 use crate::{Actor, ActorRef, AnyRef, ChildSpec, Context, Handler};
 

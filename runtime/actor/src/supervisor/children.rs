@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use odeon_message::Failure;
 
-use super::{SpecError, strategy::State};
+use super::{SpecError, terms::State};
 use crate::{AnyRef, StartError};
 
 /// Where a child stands.

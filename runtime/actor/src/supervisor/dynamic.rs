@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use super::{
     AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, Flags, Rules, Strategy, Supervises,
     calls::{answer, call},
-    family::{Family, Member, StartReply, StopReply},
+    family::Family,
+    member::{Member, StartReply, StopReply},
 };
 use crate::{
     Actor, ActorRef, Context, ExitReason, Handler, Restart, Shutdown, SpawnOptions, StartError,

@@ -1,125 +1,43 @@
 //! The children of a supervisor as cells: carries out what the plan decides, and tells the plan what happened.
 //!
 //! Data comes in as [`News`] from the children and as the alarm, and from the calls of `calls.rs` and `dynamic.rs`; it
-//! goes on as signals to cells. What it is NOT: a decision; those are in `strategy.rs`. Only the end of the supervisor
-//! itself waits here, in [`stop_in_order`](Family::stop_in_order).
+//! goes on as signals to cells. What it is NOT: a decision; those are in `strategy.rs`. Nothing waits here; the
+//! end of the supervisor does, in `stopping.rs`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    future::Future,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context as Task, Wake, Waker},
+    sync::Arc,
 };
 
-use tokio::{
-    sync::oneshot,
-    time::{Instant, Sleep, sleep_until, timeout, timeout_at},
-};
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    ChildCounts, ChildError, ChildInfo, Rules, Supervises, alarm, report,
+    ChildCounts, ChildError, ChildInfo, Supervises,
+    alarm::{ALARMS_MAX, Alarm},
+    member::{Member, StartReply, StopReply},
+    report, ring,
     spec::Flags,
-    strategy::{Action, Event, Place, Plan, State},
+    stopping::left_behind,
+    strategy::Plan,
+    terms::{Action, Event, Place, State},
 };
 use crate::{
-    Actor, AnyRef, ChildSpec, Context, Placement, Restart, Shutdown, SpawnOptions, SpecError,
-    StartError,
-    bonds::{LaneItem, News, Parent, Past},
+    Actor, AnyRef, ChildSpec, Context, Placement, Restart, SpawnOptions, SpecError, StartError,
+    bonds::{News, Parent},
     cell::{CellPtr, Signals},
-    child_spec::{Birth, Make},
+    child_spec::Birth,
     envelope::Envelope,
-    watchers::Watcher,
     worker::Worker,
 };
 
-/// Who waits for a start.
-pub(super) type StartReply = oneshot::Sender<Result<AnyRef, ChildError>>;
-/// Who waits for an end.
-pub(super) type StopReply = oneshot::Sender<Result<(), ChildError>>;
-
-/// One child.
-pub(super) struct Member {
-    pub(super) id: Option<Arc<str>>,
-    pub(super) kind: &'static str,
-    pub(super) supervises: bool,
-    pub(super) rules: Rules,
-    pub(super) options: SpawnOptions,
-    /// `None` once it is not needed again.
-    pub(super) make: Option<Arc<Make>>,
-    cell: Option<CellPtr>,
-    past: Past,
-    /// Why a start failed, for whoever asked for it.
-    started: Option<oneshot::Receiver<Result<(), StartError>>>,
-    start_error: Option<StartError>,
-    starters: Vec<StartReply>,
-    stoppers: Vec<StopReply>,
-}
-
-impl Member {
-    pub(super) fn new(
-        id: Option<Arc<str>>,
-        kind: &'static str,
-        supervises: bool,
-        rules: Rules,
-        options: SpawnOptions,
-        make: Arc<Make>,
-    ) -> Self {
-        Self {
-            id,
-            kind,
-            supervises,
-            rules,
-            options,
-            make: Some(make),
-            cell: None,
-            past: Past::default(),
-            started: None,
-            start_error: None,
-            starters: Vec::new(),
-            stoppers: Vec::new(),
-        }
-    }
-
-    fn name(&self) -> &str {
-        self.id.as_deref().unwrap_or(self.kind)
-    }
-
-    pub(super) fn actor(&self) -> Option<AnyRef> {
-        self.cell.clone().map(AnyRef)
-    }
-
-    /// The declaration it came from; `None` once what it starts from was let go.
-    pub(super) fn spec(&self) -> Option<ChildSpec> {
-        Some(ChildSpec {
-            id: self.id.clone()?,
-            rules: self.rules.clone(),
-            kind: self.kind,
-            supervises: self.supervises,
-            options: self.options.clone(),
-            make: self.make.clone()?,
-        })
-    }
-}
-
-impl From<ChildSpec> for Member {
-    fn from(spec: ChildSpec) -> Self {
-        let ChildSpec { id, rules, kind, supervises, options, make } = spec;
-        Self::new(Some(id), kind, supervises, rules, options, make)
-    }
-}
-
 pub(super) struct Family {
     plan: Plan,
-    members: BTreeMap<Place, Member>,
+    pub(super) members: BTreeMap<Place, Member>,
     numbers: BTreeMap<u64, Place>,
     ids: BTreeMap<Arc<str>, Place>,
     me: CellPtr,
     report: fn(u64, News) -> Envelope,
-    alarm: Alarm,
+    pub(super) alarm: Alarm,
     /// Children are spread over the workers, and nothing is kept of those that have ended.
     dynamic: bool,
     /// Why the supervisor is to end.
@@ -137,7 +55,7 @@ impl Family {
             members: BTreeMap::new(),
             numbers: BTreeMap::new(),
             ids: BTreeMap::new(),
-            alarm: Alarm::new(me.clone(), alarm::<S>),
+            alarm: Alarm::new(me.clone(), ring::<S>),
             me,
             report: report::<S>,
             dynamic,
@@ -500,140 +418,6 @@ impl Family {
     pub(super) fn end_if_over<S: Actor>(&mut self, ctx: &mut Context<S>) {
         if let Some(why) = self.over.take() {
             ctx.shutdown(&why);
-        }
-    }
-
-    /// Stops the children, right to left, each within its own time.
-    pub(super) async fn stop_in_order(&mut self) {
-        self.alarm.set(None);
-        while let Some((_, member)) = self.members.pop_last() {
-            let Some(cell) = member.cell else { continue };
-            let (sender, mut ended) = oneshot::channel();
-            if cell.add_watcher(Watcher::Once(sender)).is_err() {
-                continue;
-            }
-            if stops_in_time(&cell, member.rules.shutdown, &mut ended).await {
-                continue;
-            }
-            cell.signal(Signals::STOP | Signals::KILL);
-            if timeout(Shutdown::KILL_WITHIN, ended).await.is_err() {
-                left_behind(&cell);
-            }
-        }
-    }
-
-    /// Stops the children all at once, each within its own time.
-    pub(super) async fn stop_together(&mut self) {
-        self.alarm.set(None);
-        let now = Instant::now();
-        let mut waiting = Vec::new();
-        for member in std::mem::take(&mut self.members).into_values() {
-            let Some(cell) = member.cell else { continue };
-            let (sender, ended) = oneshot::channel();
-            if cell.add_watcher(Watcher::Once(sender)).is_err() {
-                continue;
-            }
-            let brutal = member.rules.shutdown == Shutdown::Brutal;
-            cell.signal(if brutal { Signals::STOP | Signals::KILL } else { Signals::STOP });
-            waiting.push((cell, member.rules.shutdown, ended));
-        }
-        let mut left = Vec::new();
-        for (cell, shutdown, mut ended) in waiting {
-            let in_time = match shutdown {
-                Shutdown::Brutal => false,
-                Shutdown::Unlimited => (&mut ended).await.is_ok(),
-                Shutdown::Within(time) => match now.checked_add(time) {
-                    Some(at) => timeout_at(at, &mut ended).await.is_ok(),
-                    None => (&mut ended).await.is_ok(),
-                },
-            };
-            if !in_time {
-                cell.signal(Signals::STOP | Signals::KILL);
-                left.push((cell, ended));
-            }
-        }
-        let end = Instant::now() + Shutdown::KILL_WITHIN;
-        for (cell, ended) in left {
-            if timeout_at(end, ended).await.is_err() {
-                left_behind(&cell);
-            }
-        }
-    }
-}
-
-/// Asks a child to stop; `false` if it does not in its time.
-async fn stops_in_time(
-    cell: &CellPtr,
-    shutdown: Shutdown,
-    ended: &mut oneshot::Receiver<crate::ExitReason>,
-) -> bool {
-    let within = match shutdown {
-        Shutdown::Brutal => return false,
-        Shutdown::Within(within) => Some(within),
-        Shutdown::Unlimited => None,
-    };
-    cell.signal(Signals::STOP);
-    // A dropped sender is an end too.
-    let Some(within) = within else { return ended.await.map_or(true, |_| true) };
-    let in_time = timeout(within, ended).await.is_ok();
-    if !in_time {
-        let kind = cell.kind();
-        tracing::warn!(actor = cell.number, kind, ?within, "a child did not stop in time");
-    }
-    in_time
-}
-
-fn left_behind(cell: &CellPtr) {
-    let kind = cell.kind();
-    tracing::error!(actor = cell.number, kind, "a child blocks its thread: left behind");
-}
-
-/// Tells the supervisor when it is time: a timer whose waker puts a message in the system lane.
-struct Alarm {
-    ring: Arc<Ring>,
-    at: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-struct Ring {
-    cell: CellPtr,
-    message: fn() -> Envelope,
-    /// It is in the lane and was not heard yet.
-    ringing: AtomicBool,
-}
-
-/// Alarms of one supervisor that wait in its lane at a time.
-const ALARMS_MAX: usize = 1;
-
-impl Wake for Ring {
-    fn wake(self: Arc<Self>) {
-        if !self.ringing.swap(true, Ordering::AcqRel) {
-            self.cell.push_lane(LaneItem::Message((self.message)()));
-        }
-    }
-}
-
-impl Alarm {
-    fn new(cell: CellPtr, message: fn() -> Envelope) -> Self {
-        let ring = Ring { cell, message, ringing: AtomicBool::new(false) };
-        Self { ring: Arc::new(ring), at: None, sleep: None }
-    }
-
-    fn rang(&mut self) {
-        self.ring.ringing.store(false, Ordering::Release);
-        self.at = None;
-    }
-
-    fn set(&mut self, at: Option<Instant>) {
-        if self.at == at {
-            return;
-        }
-        self.at = at;
-        let Some(at) = at else { return self.sleep = None };
-        let sleep = self.sleep.insert(Box::pin(sleep_until(at)));
-        let waker = Waker::from(self.ring.clone());
-        if sleep.as_mut().poll(&mut Task::from_waker(&waker)).is_ready() {
-            waker.wake();
         }
     }
 }

@@ -28,6 +28,7 @@ mod placements;
 mod probes;
 mod reading;
 mod reaping;
+mod recovery;
 mod registry;
 mod retries;
 mod seeded;

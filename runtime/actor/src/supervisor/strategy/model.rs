@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::{Strategy, *};
+use crate::Backoff;
 
 /// What was done to which child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -26,8 +26,10 @@ code! {
         Gone = 7 "gone before it was watched",
         /// It may live: the watch was refused, and nothing will be told.
         WatchRefused = 8 "watch refused",
-        /// It was asked to stop by whoever it belongs to.
-        Shutdown = 9 "shut down",
+        /// It was asked to stop.
+        ShutDown = 9 "shut down",
+        /// An actor that it was linked with ended.
+        Linked = 10 "ended with a linked actor",
     }
 }
 

@@ -39,15 +39,16 @@ pub use phase::Phase;
 pub use remote_node::{LookupError, RemoteName, RemoteNode};
 
 pub use odeon_actor::{
-    Accepts, Actor, ActorRef, ActorSystem, Aim, AnyRef, Ask, AutoShutdown, Backoff, BreakerConfig,
-    BreakerError, BreakerState, Broadcast, ChildCounts, ChildError, ChildInfo, ChildSpec,
-    ChildState, CircuitBreaker, Context, DeclareError, DynamicSpec, DynamicSupervisor, ExitKind,
-    ExitReason, ExportError, Group, GroupError, Handler, Identity as ActorIdentity, MissedTicks,
-    NameChange, NameChanges, NameState, NameTaken, Outcome, Overflow, Pick, Placement, Probe,
-    ReadContext, ReadHandler, Recipient, Reply, Responder, Restart, Retry, RetryPolicy, Routed,
-    Router, Shutdown, SourcesFull, SpawnOptions, SpecError, StartError, Strategy, Stream,
-    Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally, Target, TaskEnded, TaskError,
-    TaskHandle, Tell, Terminated, Watchable, WeakRef, WhenSpent, Window, Witness, spawn, strategy,
+    Accepts, Actor, ActorRef, ActorState, ActorSystem, Aim, AnyRef, Ask, AutoShutdown, Backoff,
+    BreakerConfig, BreakerError, BreakerState, Broadcast, ChildCounts, ChildError, ChildInfo,
+    ChildSpec, ChildState, CircuitBreaker, Context, DeclareError, DynamicSpec, DynamicSupervisor,
+    ExitKind, ExitReason, ExportError, Group, GroupError, Handler, Identity as ActorIdentity,
+    LinkError, MissedTicks, NameChange, NameChanges, NameState, NameTaken, Outcome, Overflow, Pick,
+    Placement, Probe, ReadContext, ReadHandler, Recipient, Reply, Responder, Restart, Retry,
+    RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError, StartError,
+    Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally, Target,
+    TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor, Watchable, WeakRef,
+    WhenSpent, Window, Witness, spawn, strategy,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;

@@ -7,6 +7,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use odeon_actor::{
     Actor, ActorRef, ActorSystem, NameChanges, NameTaken, SpawnOptions, StartError, SystemStats,
+    Tree,
 };
 use odeon_env::Env;
 use odeon_message::{Incarnation, NodeId};
@@ -212,6 +213,15 @@ impl Node {
     #[must_use]
     pub fn stats(&self) -> SystemStats {
         self.shared.system.stats()
+    }
+
+    /// A picture of all actors of this node: who has spawned whom, and how each is; it prints as a tree. It waits at
+    /// most a second for the workers.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn tree(&self) -> Tree {
+        self.shared.system.tree().await
     }
 
     /// How many asks of this node wait for other nodes.

@@ -54,6 +54,18 @@ pub trait Actor: Sized + Send + 'static {
         async {}
     }
 
+    /// An actor that this one is [linked](Context::link) with has ended a life; called exactly once a link, between
+    /// messages. Unless it is written anew, this actor ends too when the other did not stop by itself: see
+    /// [`Context::end_with_link`].
+    fn link_ended(
+        &mut self,
+        ended: Terminated,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = ()> + Send {
+        ctx.end_with_link(&ended);
+        async {}
+    }
+
     /// Lists what other nodes may send; written by `#[actor(handles(…))]`.
     #[doc(hidden)]
     fn accept(table: &mut Accepts<Self>) {

@@ -14,6 +14,7 @@ use crate::{
     ExitReason, Identity, Shutdown,
     cell::{CellHead, CellPtr, Signals},
     envelope::Envelope,
+    links::Link,
     room::Room,
     system_lane::SystemLane,
     watchers::Watchers,
@@ -72,6 +73,8 @@ pub(crate) struct Offspring {
 pub(crate) enum LaneItem {
     /// A watched actor has ended.
     Terminated { who: Identity, token: u64, reason: ExitReason },
+    /// The life of a linked actor has ended.
+    Linked { who: u64, token: u64, reason: ExitReason },
     /// A message that is never behind others.
     Message(Envelope),
 }
@@ -86,6 +89,8 @@ pub(crate) struct Bonds {
     /// By number, so in order of spawning.
     pub(crate) children: BTreeMap<u64, Offspring>,
     pub(crate) watchers: Watchers,
+    /// By number.
+    pub(crate) links: BTreeMap<u64, Link>,
     pub(crate) names: Vec<Box<str>>,
     /// Cuts the weak references when the actor is gone.
     pub(crate) anchor: Option<Anchor>,
@@ -170,7 +175,12 @@ impl CellHead {
 
     /// A life ends, or with `false` another begins: no child is adopted in between.
     pub(crate) fn close_family(&self, closing: bool) {
-        self.if_bonds(|bonds| bonds.closing = closing);
+        if closing {
+            // Whoever comes to an actor without bonds must find it closed too.
+            self.with_bonds(|bonds| bonds.closing = true);
+        } else {
+            self.if_bonds(|bonds| bonds.closing = false);
+        }
     }
 
     /// Signals all children, the last first: those to be ended at once are, the others get `bits`.

@@ -21,7 +21,7 @@ use std::{
 use crate::{
     Actor, Context, Overflow,
     bonds::Bonds,
-    life::{self, Core},
+    life::{self, Core, Phase},
     mailbox::Mailbox,
     stats::count,
     sync::AtomicPtr,
@@ -107,6 +107,7 @@ pub(crate) struct CellCalls {
     type_id: fn() -> TypeId,
     id: Option<&'static str>,
     type_name: fn() -> &'static str,
+    phase: unsafe fn(NonNull<CellHead>) -> Phase,
 }
 
 impl CellCalls {
@@ -138,6 +139,7 @@ impl<A: Actor> ActorCell<A> {
         type_id: TypeId::of::<A>,
         id: A::ID,
         type_name: std::any::type_name::<A>,
+        phase: life::phase::<A>,
     };
 
     /// A new actor that counts as live; it refers to itself until it ends.
@@ -176,6 +178,15 @@ impl<A: Actor> ActorCell<A> {
     /// It is the cell's turn, or the cell was not published yet.
     pub(crate) unsafe fn core(&self) -> &Core<A> {
         &self.core
+    }
+
+    /// Where the core of a cell is.
+    ///
+    /// # Safety
+    /// `cell` points at a cell that is alive.
+    pub(crate) unsafe fn core_of(cell: *const Self) -> *const Core<A> {
+        // SAFETY: the caller says so; no reference is made.
+        unsafe { &raw const (*cell).core }
     }
 
     unsafe fn retain(cell: NonNull<CellHead>) {
@@ -257,6 +268,12 @@ impl CellPtr {
     /// The table of its type.
     pub(crate) fn calls(&self) -> &'static CellCalls {
         self.calls
+    }
+
+    /// Where the actor is in its life.
+    pub(crate) fn phase(&self) -> Phase {
+        // SAFETY: `self` holds a count, and the table was made for its type.
+        unsafe { (self.calls.phase)(self.0) }
     }
 
     /// Puts the cell in its worker's run queue, unless it is there; `false` if the worker is gone.

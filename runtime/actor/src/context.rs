@@ -148,13 +148,13 @@ impl<A: Actor> Context<A> {
     /// Ends this actor after the present message, normally: [`Actor::stopped`] runs, queued messages are refused. A
     /// permanent child of a supervisor starts again, with its mailbox.
     pub fn stop(&mut self) {
-        self.end_with(ExitReason::stopped());
+        self.end_as(ExitReason::stopped());
     }
 
     /// Ends this actor after the present message, as [`ExitKind::Shutdown`]: a normal end, after which a transient child
     /// is not started again, and that says why.
     pub fn shutdown(&mut self, why: &str) {
-        self.end_with(ExitReason::shutdown(why));
+        self.end_as(ExitReason::shutdown(why));
     }
 
     /// How many times a supervisor has started this actor again; 0 in its first life.
@@ -185,10 +185,10 @@ impl<A: Actor> Context<A> {
 
     /// Ends this actor after the present message, as failed: a supervisor may start it again.
     pub fn fail(&mut self, why: &str) {
-        self.end_with(ExitReason::new(ExitKind::Failed, why));
+        self.end_as(ExitReason::new(ExitKind::Failed, why));
     }
 
-    fn end_with(&mut self, reason: ExitReason) {
+    pub(crate) fn end_as(&mut self, reason: ExitReason) {
         self.ending.get_or_insert(reason);
         self.cell.head.signals.set(Signals::LEAVE);
     }

@@ -6,6 +6,8 @@
 
 use std::{any::Any, error::Error, fmt, sync::Arc};
 
+use crate::panics;
+
 /// What kind of end it was.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
@@ -32,6 +34,8 @@ pub enum ExitKind {
     /// [`Context::shutdown`](crate::Context::shutdown); or it is a supervisor that gave up or shut itself down. OTP's
     /// `shutdown`.
     Shutdown = 9,
+    /// An actor that it was [linked](crate::Context::link) with ended, and not by stopping itself.
+    Linked = 10,
 }
 
 impl ExitKind {
@@ -48,6 +52,7 @@ impl ExitKind {
             7 => Self::NoActor,
             8 => Self::WatchRefused,
             9 => Self::Shutdown,
+            10 => Self::Linked,
             _ => return None,
         })
     }
@@ -65,8 +70,21 @@ impl fmt::Display for ExitKind {
             Self::NoActor => "no such actor",
             Self::WatchRefused => "watch refused",
             Self::Shutdown => "shut down",
+            Self::Linked => "ended with a linked actor",
         })
     }
+}
+
+/// Between the text of a panic and its place.
+const AT: &str = ", at ";
+
+/// At most so many bytes of a text, whole characters.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Why an actor ended. Cheap to clone.
@@ -83,11 +101,7 @@ impl ExitReason {
     /// A reason with a detail for people; an empty one is none.
     #[must_use]
     pub fn new(kind: ExitKind, detail: &str) -> Self {
-        let mut end = detail.len().min(Self::DETAIL_BYTES_MAX);
-        while !detail.is_char_boundary(end) {
-            end -= 1;
-        }
-        let detail = &detail[..end];
+        let detail = cut(detail, Self::DETAIL_BYTES_MAX);
         Self { kind, detail: (!detail.is_empty()).then(|| Arc::from(detail)) }
     }
 
@@ -128,8 +142,28 @@ impl ExitReason {
         matches!(self.kind, ExitKind::Stopped | ExitKind::Shutdown)
     }
 
+    /// A panic that was just caught on this thread: its text, and where it happened.
     pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Self {
-        Self::new(ExitKind::Panicked, panic_text(payload))
+        let text = panic_text(payload);
+        let Some(place) = panics::place_of(text) else {
+            return Self::new(ExitKind::Panicked, text);
+        };
+        let room = Self::DETAIL_BYTES_MAX.saturating_sub(AT.len() + place.len());
+        let text = cut(text, room);
+        Self::new(ExitKind::Panicked, &format!("{text}{AT}{place}"))
+    }
+
+    /// Where a panic happened that ended the actor or its start, as `file:line:column`; also in the detail, behind the
+    /// panic's text.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        if !matches!(self.kind, ExitKind::Panicked | ExitKind::StartFailed) {
+            return None;
+        }
+        let (_, place) = self.detail().rsplit_once(AT)?;
+        let mut parts = place.rsplitn(3, ':');
+        let number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
+        (number(parts.next()) && number(parts.next())).then_some(place)
     }
 }
 
@@ -167,7 +201,7 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
 pub enum StartError {
     /// `start` answered with an error.
     Refused(Box<dyn Error + Send + Sync>),
-    /// `start` panicked, with this text.
+    /// `start` panicked, with this text and, if it is known, where.
     Panicked(Box<str>),
     /// The actor chose not to run, OTP's `ignore`: that is no failure, and its supervisor goes on without it.
     Ignored,

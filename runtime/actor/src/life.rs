@@ -16,6 +16,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell, UnsafeCell},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
+    sync::atomic::{AtomicU8, Ordering},
 };
 
 use odeon_message::Message;
@@ -35,7 +36,8 @@ pub(crate) use ending::end;
 
 /// Where an actor is in its life. Each phase but `Running` ends in `steps.rs`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
+#[repr(u8)]
+pub(crate) enum Phase {
     /// Its worker has not seen it yet.
     Fresh,
     /// `start` runs.
@@ -52,6 +54,33 @@ enum Phase {
     Ended,
 }
 
+/// A phase that the worker sets and anybody may read.
+struct PhaseCell(AtomicU8);
+
+impl PhaseCell {
+    const ALL: [Phase; 7] = [
+        Phase::Fresh,
+        Phase::Starting,
+        Phase::Running,
+        Phase::Stopping,
+        Phase::Reaping,
+        Phase::Waiting,
+        Phase::Ended,
+    ];
+
+    fn is(&self, phase: Phase) -> bool {
+        self.0.load(Ordering::Relaxed) == phase as u8
+    }
+
+    fn get(&self) -> Phase {
+        Self::ALL[usize::from(self.0.load(Ordering::Relaxed))]
+    }
+
+    fn set(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Relaxed);
+    }
+}
+
 /// Why and how a life ends.
 #[derive(Clone)]
 struct Exit {
@@ -66,7 +95,7 @@ pub(crate) type Starter = oneshot::Sender<Result<(), StartError>>;
 /// What only the worker touches, in the actor's turn. `actor` and `context` may be borrowed by the future in the slot;
 /// everything else never is.
 pub(crate) struct Core<A: Actor> {
-    phase: Cell<Phase>,
+    phase: PhaseCell,
     exit: Cell<Option<Exit>>,
     batch: Batch,
     /// Messages taken whose room was not given back yet.
@@ -84,7 +113,7 @@ pub(crate) struct Core<A: Actor> {
 impl<A: Actor> Core<A> {
     pub(crate) fn new(args: A::Args, starter: Option<Starter>) -> Self {
         Self {
-            phase: Cell::new(Phase::Fresh),
+            phase: PhaseCell(AtomicU8::new(Phase::Fresh as u8)),
             exit: Cell::new(None),
             batch: Batch::default(),
             taken: Cell::default(),
@@ -175,6 +204,18 @@ unsafe fn typed<'a, A: Actor>(cell: NonNull<CellHead>) -> &'a ActorCell<A> {
     unsafe { cell.cast().as_ref() }
 }
 
+/// Where an actor is in its life, for anybody who wants to know.
+///
+/// # Safety
+/// `cell` is alive and of actor type `A`.
+pub(crate) unsafe fn phase<A: Actor>(cell: NonNull<CellHead>) -> Phase {
+    let cell = cell.cast::<ActorCell<A>>().as_ptr();
+    // SAFETY: the caller says that the cell is alive; no reference to what only its worker touches is made.
+    let core = unsafe { ActorCell::core_of(cell) };
+    // SAFETY: as above; the phase is atomic.
+    unsafe { &(*core).phase }.get()
+}
+
 /// The head and the core of a cell whose turn it is.
 ///
 /// # Safety
@@ -238,7 +279,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         turn.resumed = extras.held.take();
     }
     loop {
-        if core.phase.get() != Phase::Running || head.signals.any() != 0 {
+        if !core.phase.is(Phase::Running) || head.signals.any() != 0 {
             // SAFETY: the slot is idle, and the caller says the rest.
             match unsafe { steps::step::<A>(cell, turn) } {
                 Next::Go if turn.is_spent() => {

@@ -33,6 +33,7 @@ use crate::{
     Threads,
     accepts::Declared,
     group::Groups,
+    panics,
     registry::Registry,
     retry::RetryBudget,
     slots::SlotTable,
@@ -96,6 +97,7 @@ impl ActorSystem {
         incarnation: Incarnation,
         runtime: Handle,
     ) -> Self {
+        panics::note_places();
         let inner = Inner {
             registry: Registry::new(config.names_max),
             groups: Groups::new(config.groups_max, config.group_members_max),

@@ -1,10 +1,10 @@
 //! The system lane: news that an actor must not miss, ahead of all user messages, with a slot reserved for each.
 //!
-//! Nothing here waits or is refused, so nothing may come without a slot: a watch reserves one when it is made, for the
-//! one end that it will tell, and a supervised child one when it is adopted, for it reports once and then waits for its
+//! Nothing here waits or is refused, so nothing may come without a slot: a watch or a link reserves one when it is made,
+//! for the one end that it will tell, and a supervised child one when it is adopted, for it reports once and then waits for its
 //! verdict. So the lane is bounded by what the actor itself began, and each push checks it. Whatever else will use the
-//! lane reserves its slots likewise. A watch that is withdrawn takes its news along, and what comes too late for it is
-//! dropped. What it is NOT: the mailbox, whose bound and overflow do not touch it. `life/steps.rs` empties it before
+//! lane reserves its slots likewise. A watch or link that is withdrawn takes its news along, and what comes too late
+//! for it is dropped. What it is NOT: the mailbox, whose bound and overflow do not touch it. `life/steps.rs` empties it before
 //! each user message.
 
 use std::{
@@ -20,15 +20,15 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct SystemLane {
     items: VecDeque<LaneItem>,
-    /// The watches that have a slot, by their tokens.
+    /// The watches and links that have a slot, by their tokens.
     watches: BTreeSet<u64>,
     /// Slots for messages.
     messages: usize,
 }
 
 impl SystemLane {
-    /// A slot for the end that a watch will tell.
-    fn reserve_watch(&mut self, token: u64) {
+    /// A slot for the end that a watch or a link will tell.
+    pub(crate) fn reserve_watch(&mut self, token: u64) {
         self.watches.insert(token);
     }
 
@@ -43,26 +43,22 @@ impl SystemLane {
         if !self.watches.remove(&token) {
             return None;
         }
-        let is_its =
-            |item: &LaneItem| matches!(item, LaneItem::Terminated { token: t, .. } if *t == token);
-        let at = self.items.iter().position(is_its)?;
+        let at = self.items.iter().position(|item| token_of(item) == Some(token))?;
         self.items.remove(at)
     }
 
     /// All watches are over: their news comes out.
     fn withdraw_all(&mut self) -> VecDeque<LaneItem> {
         self.watches.clear();
-        let is_news = |item: &LaneItem| matches!(item, LaneItem::Terminated { .. });
-        let (news, rest) = mem::take(&mut self.items).into_iter().partition(is_news);
+        let (news, rest) =
+            mem::take(&mut self.items).into_iter().partition(|item| token_of(item).is_some());
         self.items = rest;
         news
     }
 
     /// Puts an item in its slot; news of a watch that is over comes back.
     pub(crate) fn push(&mut self, item: LaneItem) -> Option<LaneItem> {
-        if let LaneItem::Terminated { token, .. } = &item
-            && !self.watches.contains(token)
-        {
+        if token_of(&item).is_some_and(|token| !self.watches.contains(&token)) {
             return Some(item);
         }
         self.items.push_back(item);
@@ -76,14 +72,22 @@ impl SystemLane {
     /// The next item; the watch that it is of is over with it.
     pub(crate) fn pop(&mut self) -> Option<LaneItem> {
         let item = self.items.pop_front()?;
-        if let LaneItem::Terminated { token, .. } = &item {
-            self.watches.remove(token);
+        if let Some(token) = token_of(&item) {
+            self.watches.remove(&token);
         }
         Some(item)
     }
 
     pub(crate) fn into_items(self) -> VecDeque<LaneItem> {
         self.items
+    }
+}
+
+/// Which watch or link an item is of.
+fn token_of(item: &LaneItem) -> Option<u64> {
+    match item {
+        LaneItem::Terminated { token, .. } | LaneItem::Linked { token, .. } => Some(*token),
+        LaneItem::Message(_) => None,
     }
 }
 
@@ -126,10 +130,7 @@ mod tests {
     }
 
     fn token(item: Option<LaneItem>) -> Option<u64> {
-        match item? {
-            LaneItem::Terminated { token, .. } => Some(token),
-            LaneItem::Message(_) => None,
-        }
+        token_of(&item?)
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::{
 };
 
 use odeon_env::{Observed, Observer};
+use tokio::sync::oneshot;
 
 use crate::{
     ActorSystem, ExitReason,
@@ -45,6 +46,8 @@ impl Order {
     pub(crate) const END: u8 = 2;
     /// Leave the thread once no actor is left.
     pub(crate) const QUIT: u8 = 4;
+    /// Say who has no parent.
+    pub(crate) const ROOTS: u8 = 8;
 }
 
 /// What only the thread that polls the worker touches.
@@ -70,6 +73,8 @@ pub(crate) struct Worker {
     foreign: AtomicBool,
     orders: AtomicU8,
     stopping: AtomicBool,
+    /// Who wants to know the actors without a parent; bounded by the calls for a tree.
+    asked: Mutex<Vec<oneshot::Sender<Vec<CellPtr>>>>,
     system: ActorSystem,
     pub(crate) tasks: Tasks,
     observer: Option<Arc<dyn Observer>>,
@@ -118,6 +123,11 @@ fn polling<'a>() -> Option<&'a Worker> {
     NonNull::new(POLLING.get().cast_mut()).map(|worker| unsafe { worker.as_ref() })
 }
 
+/// Whether this thread is polling a worker. Asked while the thread panics, so that it must not panic itself.
+pub(crate) fn is_polling() -> bool {
+    POLLING.try_with(|polling| !polling.get().is_null()).unwrap_or(false)
+}
+
 /// Whether the code that asks is part of this actor's turn.
 pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
     // SAFETY: the thread is polling it.
@@ -163,6 +173,7 @@ impl Worker {
             foreign: AtomicBool::new(false),
             orders: AtomicU8::new(0),
             stopping: AtomicBool::new(false),
+            asked: Mutex::default(),
             system,
             tasks,
             observer,
@@ -235,6 +246,25 @@ impl Worker {
     pub(crate) fn order(&self, orders: u8) {
         self.orders.fetch_or(orders, Ordering::AcqRel);
         self.wake();
+    }
+
+    /// The actors without a parent, in the worker's next poll.
+    pub(crate) fn count_roots(&self) -> oneshot::Receiver<Vec<CellPtr>> {
+        let (sender, roots) = oneshot::channel();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        self.order(Order::ROOTS);
+        roots
+    }
+
+    fn answer_roots(&self, bound: &Bound) {
+        self.orders.fetch_and(!Order::ROOTS, Ordering::AcqRel);
+        let asked = std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        for sender in asked {
+            let live = bound.live.borrow();
+            let roots = live.iter().filter(|cell| !cell.has_parent()).cloned().collect();
+            // Whoever gave up waiting misses nothing.
+            let _ = sender.send(roots);
+        }
     }
 
     /// Memory for a future. Called in a turn.
@@ -373,6 +403,9 @@ impl Worker {
                 cell.signal(Signals::STOP);
             }
         }
+        if orders & Order::ROOTS != 0 {
+            self.answer_roots(bound);
+        }
         if orders & Order::END != 0 {
             self.inbox.take(&mut *bound.ready.borrow_mut());
             self.end_all(bound);
@@ -403,6 +436,7 @@ impl Worker {
         self.end_all(bound);
         bound.spare.borrow_mut().clear();
         bound.untimed.take();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.system.forget_worker(self);
     }

@@ -17,7 +17,6 @@ use crate::{
     Actor, ExitKind, ExitReason, Identity, StartError,
     bonds::{Bonds, LaneItem, News},
     cell::{CellHead, CellPtr, Signals},
-    exit::panic_text,
     stats::count,
     turn::Turn,
 };
@@ -60,7 +59,7 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
     let (head, core) = unsafe { parts::<A>(cell) };
     count(&head.worker.system().counters().panics);
     let reason = ExitReason::panicked(&*payload);
-    let text = Box::<str>::from(panic_text(&*payload));
+    let text = Box::<str>::from(reason.detail());
     quietly(head, || drop(payload));
     let failure = Failure::new(FailureKind::Panicked, Certainty::Ran, reason.detail());
     // SAFETY: the caller says so.
@@ -153,6 +152,7 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
         let kind = unsafe { CellPtr::share(cell) }.kind();
         head.worker.system().note_failure(kind, head.number, &exit.reason);
     }
+    head.break_links(&exit.reason);
     if exit.last {
         // SAFETY: the caller says so.
         unsafe { refuse_queued::<A>(cell, &exit.reason) };

@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 
 use super::{Exit, Next, Phase, Quiet, aside, ending, parts, reading, reaping, starting};
 use crate::{
-    Actor, ExitKind, ExitReason, Terminated,
+    Actor, ExitKind, ExitReason, Identity, Terminated,
     bonds::{LaneItem, News},
     cell::{CellHead, CellPtr, Signals},
     turn::Turn,
@@ -88,6 +88,21 @@ unsafe fn attend<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next
         None => unsafe { aside::attend::<A>(cell, turn) },
         // SAFETY: only senders to this cell's type put messages in its lane; the slot is idle.
         Some(LaneItem::Message(envelope)) => rest_unless(unsafe { envelope.start(cell, turn) }),
+        Some(LaneItem::Linked { who, token, reason }) => {
+            if !head.take_link(who, token) {
+                return Next::Go;
+            }
+            turn.worker.observe_handler(head.number, "LinkEnded");
+            let make = || {
+                // SAFETY: as in `handle`.
+                let (actor, context) = unsafe { core.borrow() };
+                actor.link_ended(Terminated { who: Identity::Local(who), reason }, context)
+            };
+            // SAFETY: the caller says so.
+            let done =
+                unsafe { core.slot.begin::<_, Quiet>(cell, ptr::null_mut(), make, &mut turn.cx) };
+            rest_unless(done)
+        }
         Some(LaneItem::Terminated { who, token, reason }) => {
             // SAFETY: the slot is idle, so no handler borrows the context.
             let context = unsafe { core.context() };

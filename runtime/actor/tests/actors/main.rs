@@ -16,6 +16,7 @@ mod groups;
 mod juggling;
 mod kin;
 mod limits;
+mod links;
 mod log;
 mod net;
 mod network;
@@ -23,6 +24,7 @@ mod order;
 mod otp_suite;
 mod otp_table;
 mod overflow;
+mod panics;
 mod passing;
 mod placements;
 mod probes;
@@ -35,6 +37,7 @@ mod seeded;
 mod supervision;
 mod targets;
 mod tasks;
+mod tree;
 mod watching;
 
 /// The root that the macros name things through.

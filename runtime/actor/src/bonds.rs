@@ -83,7 +83,7 @@ pub(crate) enum LaneItem {
 pub(crate) struct Bonds {
     /// Set when the actor is gone for good.
     pub(crate) ended: Option<ExitReason>,
-    /// Set while a life is ending and until the next begins: nobody is adopted meanwhile.
+    /// Set while a life is ending and until the next begins: nobody is adopted or linked meanwhile.
     pub(crate) closing: bool,
     pub(crate) parent: Option<Parent>,
     /// By number, so in order of spawning.
@@ -145,6 +145,7 @@ impl CellHead {
     /// Another life follows one that ended like this.
     pub(crate) fn live_again(&self, last_exit: Option<ExitReason>) {
         self.if_bonds(|bonds| {
+            bonds.closing = false;
             let Some(parent) = &mut bonds.parent else { return };
             parent.past.restarts = parent.past.restarts.saturating_add(1);
             parent.past.last_exit = last_exit;
@@ -173,14 +174,10 @@ impl CellHead {
         self.if_bonds(|bonds| !bonds.children.is_empty()).unwrap_or(false)
     }
 
-    /// A life ends, or with `false` another begins: no child is adopted in between.
-    pub(crate) fn close_family(&self, closing: bool) {
-        if closing {
-            // Whoever comes to an actor without bonds must find it closed too.
-            self.with_bonds(|bonds| bonds.closing = true);
-        } else {
-            self.if_bonds(|bonds| bonds.closing = false);
-        }
+    /// A life ends: no child is adopted and no link tied until another begins.
+    pub(crate) fn close_family(&self) {
+        // Whoever comes to an actor without bonds must find it closed too.
+        self.with_bonds(|bonds| bonds.closing = true);
     }
 
     /// Signals all children, the last first: those to be ended at once are, the others get `bits`.

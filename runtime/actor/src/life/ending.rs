@@ -98,7 +98,7 @@ pub(super) unsafe fn leave<A: Actor>(
     let last = exit.last;
     core.exit.set(Some(exit));
     core.phase.set(Phase::Stopping);
-    head.close_family(true);
+    head.close_family();
     if last {
         // SAFETY: the caller says so.
         unsafe { refuse_queued::<A>(cell, &reason) };
@@ -130,7 +130,7 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
     core.phase.set(Phase::Reaping);
-    head.close_family(true);
+    head.close_family();
     // SAFETY: the slot is idle, so nothing borrows the actor.
     let actor = unsafe { core.actor() }.take();
     quietly(head, || drop(actor));

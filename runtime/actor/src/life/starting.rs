@@ -47,7 +47,6 @@ pub(super) unsafe fn start<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
     core.phase.set(Phase::Starting);
-    head.close_family(false);
     let make = || {
         let args = if head.may_restart() {
             core.args.borrow().clone()

@@ -17,7 +17,6 @@ use super::{
     member::{Member, StartReply, StopReply},
     report, ring,
     spec::Flags,
-    stopping::left_behind,
     strategy::Plan,
     terms::{Action, Event, Place, State},
 };
@@ -35,7 +34,7 @@ pub(super) struct Family {
     pub(super) members: BTreeMap<Place, Member>,
     numbers: BTreeMap<u64, Place>,
     ids: BTreeMap<Arc<str>, Place>,
-    me: CellPtr,
+    pub(super) me: CellPtr,
     report: fn(u64, News) -> Envelope,
     pub(super) alarm: Alarm,
     /// Children are spread over the workers, and nothing is kept of those that have ended.
@@ -283,7 +282,7 @@ impl Family {
                 Action::Release(place) => self.signal(place, Signals::RELEASE),
                 Action::Abandon(place) => {
                     if let Some(cell) = self.lose(place) {
-                        left_behind(&cell);
+                        self.leave_behind(&cell);
                     }
                 }
                 Action::Refused(place) => self.refused(place),

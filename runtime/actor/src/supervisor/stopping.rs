@@ -16,6 +16,14 @@ use crate::{
 };
 
 impl Family {
+    /// A child blocks its thread: nobody waits for it any more.
+    pub(super) fn leave_behind(&self, cell: &CellPtr) {
+        let kind = cell.kind();
+        tracing::error!(actor = cell.number, kind, "a child blocks its thread: left behind");
+        // Dropped outside the lock.
+        let _child = self.me.if_bonds(|bonds| bonds.children.remove(&cell.number));
+    }
+
     /// Stops the children, right to left, each within its own time.
     pub(super) async fn stop_in_order(&mut self) {
         self.alarm.set(None);
@@ -30,7 +38,7 @@ impl Family {
             }
             cell.signal(Signals::STOP | Signals::KILL);
             if timeout(Shutdown::KILL_WITHIN, ended).await.is_err() {
-                left_behind(&cell);
+                self.leave_behind(&cell);
             }
         }
     }
@@ -68,7 +76,7 @@ impl Family {
         let end = Instant::now() + Shutdown::KILL_WITHIN;
         for (cell, ended) in left {
             if timeout_at(end, ended).await.is_err() {
-                left_behind(&cell);
+                self.leave_behind(&cell);
             }
         }
     }
@@ -94,9 +102,4 @@ async fn stops_in_time(
         tracing::warn!(actor = cell.number, kind, ?within, "a child did not stop in time");
     }
     in_time
-}
-
-pub(super) fn left_behind(cell: &CellPtr) {
-    let kind = cell.kind();
-    tracing::error!(actor = cell.number, kind, "a child blocks its thread: left behind");
 }

@@ -103,6 +103,17 @@ pub enum NameChange {
     Free,
 }
 
+impl NameChange {
+    /// The typed reference to who has the name, if somebody of this type has.
+    #[must_use]
+    pub fn holder<A: Actor>(&self) -> Option<ActorRef<A>> {
+        match self {
+            Self::Registered(actor) => actor.downcast(),
+            Self::Free => None,
+        }
+    }
+}
+
 /// Who has a name, and as of when. The same name's states are ordered by their versions, however they were asked for.
 #[derive(Clone, Debug)]
 pub struct NameState {

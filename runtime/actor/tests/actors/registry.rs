@@ -1,10 +1,16 @@
 //! Names: who has them, who waits for them, when they are free.
 
-use tokio::task::yield_now;
+use std::time::Duration;
+
+use tokio::{task::yield_now, time::timeout};
 
 use crate::{
     fixture::{Add, Tally, Worker, on_one_thread},
-    odeon::{ActorSystem, Identity, NameChange, NameChanges, NameTaken, SpawnOptions, Supervisor},
+    kin::{Diary, How, Kid, end, get, kid, supervise},
+    odeon::{
+        ActorSystem, Identity, NameChange, NameChanges, NameTaken, SpawnOptions, Supervisor,
+        SupervisorSpec,
+    },
 };
 
 async fn named(system: &ActorSystem, name: &str) -> crate::odeon::ActorRef<Worker> {
@@ -85,5 +91,35 @@ fn later_states_of_a_name_have_greater_versions_on_every_way() {
         let freed = changes.next_state().await.unwrap();
         assert!(freed.holder.is_none() && freed.version > asked.version);
         assert_eq!(system.name_state("till").version, freed.version);
+    });
+}
+
+#[test]
+fn a_name_survives_restarts_and_follows_its_child() {
+    on_one_thread(1, |system| async move {
+        let diary = Diary::default();
+        let mut changes = system.subscribe("kid").unwrap();
+        assert_eq!(next(&mut changes).await, None);
+        let named = kid('a', &diary).options(SpawnOptions::default().named("kid"));
+        let spec = SupervisorSpec::one_for_all().intensity(9, Duration::from_secs(5));
+        let supervisor = supervise(&system, spec.child(named).child(kid('b', &diary))).await;
+        let first = get(&supervisor, "a").await;
+        let change = changes.next().await.unwrap();
+        assert_eq!(change.holder::<Kid>(), Some(first.clone()));
+        assert_eq!(change.holder::<Worker>(), None);
+        for name in ["a", "b"] {
+            for how in [How::Panic, How::Kill, How::Normal] {
+                end(&get(&supervisor, name).await, how).await;
+                assert_eq!(system.lookup::<Kid>("kid"), Some(first.clone()));
+            }
+        }
+        let silent = timeout(Duration::from_secs(60), changes.next()).await;
+        assert!(silent.is_err(), "a restart is no change of the name");
+        supervisor.terminate_child("a").await.unwrap();
+        assert_eq!(next(&mut changes).await, None);
+        supervisor.restart_child("a").await.unwrap();
+        let second = get(&supervisor, "a").await;
+        assert_eq!(next(&mut changes).await, Some(second.identity()));
+        assert_ne!(first, second);
     });
 }

@@ -113,7 +113,7 @@ async fn two_nodes() {
     a.stop(LONG).await;
     let kind = ended.recv().await.expect("the watcher lives");
     // The watch travels while the node already stops: its actor may be gone when it arrives, or the node with it.
-    let ended = matches!(kind, ExitKind::Stopped | ExitKind::NodeLost | ExitKind::NoActor);
+    let ended = matches!(kind, ExitKind::Shutdown | ExitKind::NodeLost | ExitKind::NoActor);
     assert!(ended, "{kind}");
     assert!(far.ask(Ping { number: 1 }).await.is_err());
     b.stop(LONG).await;

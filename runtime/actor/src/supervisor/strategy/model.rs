@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::Strategy as _};
 
 use super::{Strategy, *};
 use crate::Backoff;
@@ -22,8 +22,13 @@ enum Done {
 struct World {
     plan: Plan,
     now: Instant,
+    /// The cell of each child, by number: news of another one is not heard.
+    cells: BTreeMap<Place, u32>,
+    next_cell: u32,
     /// Answers that were not heard yet.
-    answers: VecDeque<(Place, Event)>,
+    answers: VecDeque<(Place, u32, Event)>,
+    /// Cells that do not stop before they are killed, by number.
+    stubborn: Vec<bool>,
     log: Vec<Done>,
     script: VecDeque<bool>,
     over: bool,
@@ -45,8 +50,14 @@ impl World {
         for restart in children {
             plan.declared(rules(*restart), Some(now));
         }
-        let (answers, log, script) = Default::default();
-        Self { plan, now, answers, log, script, over: false }
+        let cells = (0..).zip(0..).take(children.len()).collect();
+        let next_cell = u32::try_from(children.len()).unwrap();
+        let (answers, stubborn, log, script) = Default::default();
+        Self { plan, now, cells, next_cell, answers, stubborn, log, script, over: false }
+    }
+
+    fn answer(&mut self, place: Place, event: Event) {
+        self.answers.push_back((place, self.cells[&place], event));
     }
 
     fn carry_out(&mut self, actions: Vec<Action>) {
@@ -54,41 +65,82 @@ impl World {
             match action {
                 Action::Start(place) => {
                     self.log.push(Done::Start(place));
+                    self.cells.entry(place).or_insert_with(|| {
+                        self.next_cell += 1;
+                        self.next_cell - 1
+                    });
                     let fails = self.script.pop_front().unwrap_or(false);
                     let failed = Event::Ended { normal: false, gone: false };
-                    self.answers.push_back((place, if fails { failed } else { Event::Started }));
+                    self.answer(place, if fails { failed } else { Event::Started });
                 }
-                Action::Stop { place, again } | Action::Kill { place, again } => {
+                Action::Stop { place, again } => {
                     self.log.push(Done::Stop(place));
-                    self.answers.push_back((place, Event::Ended { normal: true, gone: !again }));
+                    let cell = self.cells[&place] as usize;
+                    if !self.stubborn.get(cell).is_some_and(|stubborn| *stubborn) {
+                        self.answer(place, Event::Ended { normal: true, gone: !again });
+                    }
+                }
+                Action::Kill { place, again } => {
+                    self.answer(place, Event::Ended { normal: false, gone: !again });
                 }
                 Action::Release(place) => {
-                    self.answers.push_back((place, Event::Ended { normal: true, gone: true }));
+                    self.answer(place, Event::Ended { normal: true, gone: true });
                 }
+                Action::Abandon(place) => drop(self.cells.remove(&place)),
                 Action::GiveUp(_) | Action::ShutDown(_) => self.over = true,
-                Action::Refused(_)
-                | Action::Gone(_)
-                | Action::Removed(_)
-                | Action::Abandon(_)
-                | Action::GiveUpChild(_) => {}
+                Action::Removed(place) => assert!(!self.cells.contains_key(&place), "a lost cell"),
+                Action::Gone(_) | Action::Refused(_) | Action::GiveUpChild(_) => {}
             }
         }
     }
 
+    /// A child that runs ends by itself.
+    fn end(&mut self, place: Place, normal: bool, gone: bool) {
+        if matches!(self.plan.state(place), Some(State::Up { .. })) {
+            self.hear(place, Event::Ended { normal, gone });
+        }
+    }
+
     fn hear(&mut self, place: Place, event: Event) {
+        if matches!(event, Event::Ended { gone: true, .. }) {
+            self.cells.remove(&place);
+        }
         let actions = self.plan.on(place, event, self.now);
         self.carry_out(actions);
     }
 
-    fn settle(&mut self) {
-        while let Some((place, event)) = self.answers.pop_front() {
+    /// Hears the next answer; `false` if there is none.
+    fn hear_next(&mut self) -> bool {
+        let Some((place, cell, event)) = self.answers.pop_front() else { return false };
+        if self.cells.get(&place) == Some(&cell) {
             self.hear(place, event);
         }
+        true
+    }
+
+    fn settle(&mut self) {
+        while self.hear_next() {}
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        let actions = self.plan.tick(self.now);
+        self.carry_out(actions);
     }
 
     fn alive(&self) -> Vec<Place> {
         let up = |place: &Place| matches!(self.plan.state(*place), Some(State::Up { .. }));
         self.plan.children.keys().copied().filter(up).collect()
+    }
+
+    /// Group strategies start and halt one child at a time.
+    fn does_one_thing(&self) -> bool {
+        let busy = |child: &&Child| {
+            matches!(child.state, State::Starting | State::Stopping { again: true, .. })
+                && child.asked.is_none()
+        };
+        self.plan.flags.strategy == Strategy::OneForOne
+            || self.plan.children.values().filter(busy).count() <= 1
     }
 }
 
@@ -208,42 +260,82 @@ proptest! {
     }
 
     #[test]
-    fn events_in_the_middle_of_others_lead_to_rest(
+    fn events_and_calls_in_the_middle_of_others_lead_to_rest(
         strategy in any_strategy(),
         children in prop::collection::vec(restart(), 1..6),
-        events in prop::collection::vec((0..6_u64, any::<bool>(), any::<bool>(), 0..4_usize), 1..40),
+        happenings in prop::collection::vec(happening(), 1..60),
         script in prop::collection::vec(prop::bool::weighted(0.2), 0..40),
+        stubborn in prop::collection::vec(prop::bool::weighted(0.2), 0..20),
     ) {
         let mut world = World::new(strategy, 1000, &children);
         world.script.extend(script);
-        for (place, normal, gone, heard) in events {
-            // Only one that runs can end by itself; its answer to an order not heard yet is then its last.
-            if matches!(world.plan.state(place), Some(State::Up { .. })) {
-                world.hear(place, Event::Ended { normal, gone });
-            }
-            for _ in 0..heard {
-                let Some((place, event)) = world.answers.pop_front() else { break };
-                world.hear(place, event);
-                if strategy != Strategy::OneForOne {
-                    let count = |wanted: fn(&State) -> bool| {
-                        world.plan.children.values().filter(|child| wanted(&child.state)).count()
+        world.stubborn = stubborn;
+        let mut called = BTreeSet::new();
+        for happening in happenings {
+            match happening {
+                Happening::End { place, normal, gone } => world.end(place, normal, gone),
+                Happening::Hear(answers) => {
+                    for _ in 0..answers {
+                        world.hear_next();
+                        prop_assert!(world.does_one_thing(), "{:?}", world.plan);
+                    }
+                }
+                Happening::Pass(time) => world.pass(time),
+                Happening::Call(place, call) => {
+                    called.insert(place);
+                    let now = world.now;
+                    let actions = match call {
+                        0 => world.plan.terminate(place, now),
+                        1 => world.plan.restart(place, now).unwrap_or_default(),
+                        2 => world.plan.delete(place).unwrap_or_default(),
+                        _ => {
+                            let (place, actions) = world.plan.add(rules(Restart::Permanent), now);
+                            called.insert(place);
+                            actions
+                        }
                     };
-                    let starting = count(|state| *state == State::Starting);
-                    let halting = count(|state| matches!(state, State::Stopping { again: true, .. }));
-                    prop_assert!(starting + halting <= 1, "{:?}", world.plan);
+                    world.carry_out(actions);
                 }
             }
         }
-        world.settle();
-        prop_assert!(world.answers.is_empty() && !world.over);
-        for (place, child) in &world.plan.children {
-            let at_rest = match child.rules.restart {
-                Restart::Permanent => matches!(child.state, State::Up { .. }),
-                _ => matches!(child.state, State::Up { .. } | State::Gone),
-            };
-            prop_assert!(at_rest, "{place}: {child:?}");
+        // Whoever does not stop is killed in time.
+        while !world.answers.is_empty() || world.plan.next_due().is_some() {
+            world.settle();
+            world.pass(Duration::from_secs(5));
         }
+        prop_assert!(!world.over);
+        for (place, child) in &world.plan.children {
+            let up = matches!(child.state, State::Up { .. });
+            let may_rest = child.rules.restart != Restart::Permanent || called.contains(place);
+            prop_assert!(up || child.state == State::Gone && may_rest, "{place}: {child:?}");
+            prop_assert_eq!(up, world.cells.contains_key(place), "{}: {:?}", place, child);
+        }
+        prop_assert!(world.cells.keys().all(|place| world.plan.state(*place).is_some()));
     }
+}
+
+/// What may happen at any moment.
+#[derive(Clone, Debug)]
+enum Happening {
+    End {
+        place: Place,
+        normal: bool,
+        gone: bool,
+    },
+    Hear(usize),
+    Pass(Duration),
+    /// Terminate, restart, delete, add.
+    Call(Place, u8),
+}
+
+fn happening() -> impl proptest::strategy::Strategy<Value = Happening> {
+    prop_oneof![
+        3 => (0..8_u64, any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(place, normal, gone)| Happening::End { place, normal, gone }),
+        4 => (0..4_usize).prop_map(Happening::Hear),
+        1 => (0..7_u64).prop_map(|secs| Happening::Pass(Duration::from_secs(secs))),
+        2 => (0..8_u64, 0..4_u8).prop_map(|(place, call)| Happening::Call(place, call)),
+    ]
 }
 
 /// A plan with these children, all up.

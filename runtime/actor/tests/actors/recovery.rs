@@ -8,13 +8,13 @@ use tokio::{
 };
 
 use crate::{
-    fixture::{Threads, on_one_thread},
+    fixture::{Threads, block_on_plain, on_one_thread, spawn_thread},
     kin::{
         Begin, Birth, Dally, Diary, End, How, Kid, Lives, Ping, Thread, child, end, get, kid,
         kid_of, seen, settle, states, supervise, witness,
     },
     odeon::{
-        Backoff, ChildError, ChildState, DynamicSpec, ExitKind, Shutdown, SpawnOptions,
+        Backoff, ChildError, ChildState, DynamicSpec, ExitKind, Restart, Shutdown, SpawnOptions,
         SupervisorSpec, WhenSpent,
     },
     otp_suite::dynamic,
@@ -208,4 +208,57 @@ fn a_supervisor_that_ends_tells_who_waits_for_a_call() {
         supervisor.stop();
         assert!(matches!(waits.await.unwrap(), Err(ChildError::Ended)));
     });
+}
+
+/// Threads that spawn, end, kill and terminate children of one supervisor: at rest nothing is lost.
+#[test]
+fn calls_and_ends_from_many_threads_lead_to_rest() {
+    let threads = Threads::new(3);
+    let spec = DynamicSpec::new().restart(Restart::Transient).intensity(u32::MAX, 60 * SECOND);
+    let supervisor = threads.block_on(dynamic(&threads.system, spec));
+    let workers = (0..3_u32).map(|thread| {
+        let supervisor = supervisor.clone();
+        spawn_thread(move || {
+            block_on_plain(async move {
+                let (diary, mut left) = (Diary::default(), 0);
+                for round in 0..60 {
+                    let kid = supervisor.start_child(Birth::new('a', &diary)).await.unwrap();
+                    match (thread + round) % 6 {
+                        0 => kid.ask(End(How::Normal)).await.unwrap(),
+                        1 => drop(kid.ask(End(How::Panic)).await.unwrap_err()),
+                        2 => kid.kill(),
+                        3 => kid.tell(End(How::Kill)).await.unwrap(),
+                        4 => {
+                            kid.kill();
+                            supervisor.terminate_child(&kid).await.unwrap();
+                        }
+                        _ => {
+                            kid.stop();
+                            // It may be gone, going, or still there.
+                            let _ = supervisor.terminate_child(&kid).await;
+                        }
+                    }
+                    if (1..4).contains(&((thread + round) % 6)) {
+                        assert_eq!(kid.ask(Ping).await.unwrap(), 1, "a new life, the same child");
+                        left += 1;
+                    }
+                }
+                left
+            })
+        })
+    });
+    let workers = workers.collect::<Vec<_>>();
+    let left = workers.into_iter().map(|worker| worker.join().unwrap()).sum::<usize>();
+    let counts = threads.block_on(async {
+        loop {
+            let counts = supervisor.count_children().await.unwrap();
+            if counts.specs == left {
+                break counts;
+            }
+            yield_now().await;
+        }
+    });
+    assert_eq!((counts.active, left), (left, 90));
+    drop(supervisor);
+    threads.end();
 }

@@ -23,7 +23,7 @@ pub(crate) struct ByHand {
     pub(crate) system: ActorSystem,
     pub(crate) worker: Arc<Worker>,
     /// For timers that never fire: its clock stands still.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl ByHand {
@@ -35,11 +35,12 @@ impl ByHand {
         let system = ActorSystem::new(config, env, node, Incarnation(1), runtime.handle().clone());
         let (tasks, _) = Tasks::new(&system);
         let worker = Arc::new(Worker::new(system.clone(), tasks, 1, Role::Shared));
-        Self { system, worker, _runtime: runtime }
+        Self { system, worker, runtime }
     }
 
     /// Runs the worker until it has nothing to do; `true` once it has quit.
     pub(crate) fn run(&self) -> bool {
+        let _entered = self.runtime.enter();
         self.worker.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 

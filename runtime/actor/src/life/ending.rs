@@ -76,7 +76,13 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
         Phase::Running => core.exit.set(Some(Exit { reason, last: !head.is_supervised() })),
         // `stopped` panicked: the end goes on as it was.
         Phase::Stopping => {}
-        Phase::Fresh | Phase::Reaping | Phase::Waiting | Phase::Ended => return,
+        Phase::Reaping => {
+            // Nobody can wait for the children, as without a timer: they end without this actor.
+            head.signal_children(Signals::KILL);
+            drop(head.if_bonds(|bonds| std::mem::take(&mut bonds.children)));
+            return;
+        }
+        Phase::Fresh | Phase::Waiting | Phase::Ended => return,
     }
     // SAFETY: the slot is idle now.
     unsafe { reap::<A>(cell, Signals::STOP) };

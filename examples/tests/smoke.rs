@@ -6,7 +6,10 @@
 use std::{fs, path::Path, process::Command};
 
 /// The name and the program of each example.
-const EXAMPLES: [(&str, &str); 1] = [("first_actor", env!("CARGO_BIN_EXE_first_actor"))];
+const EXAMPLES: [(&str, &str); 2] = [
+    ("axum_front", env!("CARGO_BIN_EXE_axum_front")),
+    ("first_actor", env!("CARGO_BIN_EXE_first_actor")),
+];
 
 #[test]
 fn every_example_ends_well() {

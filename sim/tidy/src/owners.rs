@@ -32,6 +32,7 @@ use Owners::{Anyone, Only, Tests, Walled};
 pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("actix", Walled(&["odeon", "odeon-actor"])),
     ("actix-rt", Walled(&["odeon", "odeon-actor"])),
+    ("axum", Walled(&["odeon-examples", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("bytes", Anyone),
     ("clap", Walled(&["odeon-bench-sim", "odeon-benches", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("foca", Walled(&["odeon-cluster"])),

@@ -44,11 +44,11 @@ pub use odeon_actor::{
     ChildSpec, ChildState, CircuitBreaker, Context, DeclareError, DynamicSpec, DynamicSupervisor,
     ExitKind, ExitReason, ExportError, Group, GroupError, Handler, Identity as ActorIdentity,
     LinkError, MissedTicks, NameChange, NameChanges, NameState, NameTaken, Outcome, Overflow, Pick,
-    Placement, Probe, ReadContext, ReadHandler, Recipient, Reply, Responder, Restart, Retry,
-    RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError, StartError,
-    Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally, Target,
-    TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor, Watchable, WeakRef,
-    WhenSpent, Window, Witness, spawn, strategy,
+    Placement, Pool, PoolSpec, Probe, ReadContext, ReadHandler, Recipient, Reply, Responder,
+    Restart, Retry, RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError,
+    StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally,
+    Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor, Watchable,
+    WeakRef, WhenSpent, Window, Witness, spawn, strategy,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;

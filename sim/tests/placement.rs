@@ -32,7 +32,7 @@ impl Handler<Add> for Sum {
 #[odeon_sim::test(seeds = 0..5)]
 async fn a_blocking_actor_is_a_worker_like_others(world: &mut World) {
     world.start_node("a", NodeBuilder::alone, async |_| ());
-    world.all_joined(&["a"], SECOND).await.expect("it is alone");
+    world.run_for(SECOND).await;
     let node = world.runtime_node("a").expect("it is up");
     let placements =
         [Placement::Endpoint, Placement::LeastLoaded, Placement::Blocking, Placement::Blocking];

@@ -5,15 +5,15 @@
 //! cluster-wide, or an actor; nothing stands between a sender and the member it picks. Read `strategy.rs` for who is
 //! picked, `pool.rs` for a group whose members are started as they are needed.
 
+mod named;
+
 use std::{
-    any::Any,
-    collections::BTreeMap,
     fmt,
     future::poll_fn,
     hash::Hash,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError, RwLock, Weak,
+        Arc, PoisonError, RwLock, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
@@ -26,6 +26,8 @@ use crate::{
     strategy::{self, Strategy},
     watchers::{EndHook, Watcher},
 };
+
+pub(crate) use named::Groups;
 
 /// An actor could not join, or there is no such group. State is unchanged.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -363,54 +365,4 @@ impl<A: Actor> fmt::Debug for Routed<A> {
         let kind = A::ID.unwrap_or_else(|| std::any::type_name::<A>());
         write!(f, "Routed({kind}, {:?})", self.router.strategy)
     }
-}
-
-/// The named groups of a node.
-pub(crate) struct Groups {
-    named: Mutex<BTreeMap<Box<str>, Named>>,
-    groups_max: u32,
-    members_max: u32,
-}
-
-struct Named {
-    group: Arc<dyn Any + Send + Sync>,
-    kind: &'static str,
-    /// Whether nobody holds the group and it has no member.
-    is_idle: fn(&Arc<dyn Any + Send + Sync>) -> bool,
-}
-
-impl Groups {
-    pub(crate) fn new(groups_max: u32, members_max: u32) -> Self {
-        Self { named: Mutex::default(), groups_max, members_max }
-    }
-
-    /// The group with this name, which is made on first use.
-    pub(crate) fn named<A: Actor>(&self, name: &str) -> Result<Group<A>, GroupError> {
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = named.get(name) {
-            return match known.group.clone().downcast::<Members<A>>() {
-                Ok(members) => Ok(Group { members }),
-                Err(_) => Err(GroupError::OtherType { name: name.into(), kind: known.kind }),
-            };
-        }
-        if named.len() >= self.groups_max as usize {
-            named.retain(|_, known| !(known.is_idle)(&known.group));
-        }
-        if named.len() >= self.groups_max as usize {
-            return Err(GroupError::TooMany { max: self.groups_max });
-        }
-        let group = Group::<A>::new(self.members_max);
-        let entry = Named {
-            group: group.members.clone(),
-            kind: A::ID.unwrap_or_else(|| std::any::type_name::<A>()),
-            is_idle: is_idle::<A>,
-        };
-        named.insert(name.into(), entry);
-        Ok(group)
-    }
-}
-
-fn is_idle<A: Actor>(group: &Arc<dyn Any + Send + Sync>) -> bool {
-    let members = group.downcast_ref::<Members<A>>();
-    Arc::strong_count(group) == 1 && members.is_none_or(|members| members.now().is_empty())
 }

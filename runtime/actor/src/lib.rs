@@ -2,8 +2,9 @@
 //!
 //! What it is: [`Actor`]s with async [`Handler`]s that live on workers, each worker one actix actor that runs many of
 //! ours; bounded mailboxes; asks that say whether the message ran; supervisors that restart what fails and keep its
-//! mailbox. What it is NOT: a network. Other nodes are reached through the traits of `remote.rs`, which the runtime
-//! implements, and what they send comes in through [`ActorSystem::deliver`]. Read `actor.rs` next, then `cell.rs`.
+//! mailbox; [`Target`]s, groups and pools that pick who takes a message. What it is NOT: a network. Other nodes are
+//! reached through the traits of `remote.rs`, which the runtime implements, and what they send comes in through
+//! [`ActorSystem::deliver`]. Read `actor.rs` next, then `cell.rs`.
 
 #![cfg_attr(
     all(test, feature = "loom"),
@@ -56,6 +57,7 @@ mod overflow;
 mod panics;
 mod pipe;
 mod placement;
+mod pool;
 mod probe;
 mod reads;
 mod recipient;
@@ -109,6 +111,7 @@ pub use group::{Broadcast, Group, GroupError, Routed};
 pub use links::LinkError;
 pub use overflow::Overflow;
 pub use placement::Placement;
+pub use pool::{Pool, PoolSpec};
 pub use probe::{Probe, ProbeActor};
 pub use reads::{ReadContext, ReadHandler};
 pub use recipient::{Recipient, RecipientAsk, RecipientTell};

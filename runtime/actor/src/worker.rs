@@ -6,6 +6,8 @@
 //! workers share a thread, so what is bound to the thread is set for the length of a poll only.
 #![expect(unsafe_code, reason = "what only the polling thread touches is shared without a lock")]
 
+mod seen;
+
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -17,11 +19,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use odeon_env::{Observed, Observer};
+use odeon_env::Observer;
 use tokio::sync::oneshot;
 
 use crate::{
-    ActorSystem, ExitReason,
+    ActorSystem,
     cell::{CellHead, CellPtr, Signals, turn_waker},
     gauge::Gauge,
     run_queue::{Arrival, Inbox},
@@ -187,19 +189,6 @@ impl Worker {
 
     pub(crate) fn system(&self) -> &ActorSystem {
         &self.system
-    }
-
-    /// Its number in its system, in order of start.
-    pub(crate) fn number(&self) -> u32 {
-        self.number
-    }
-
-    pub(crate) fn role(&self) -> Role {
-        self.role
-    }
-
-    pub(crate) fn gauge(&self) -> &Gauge {
-        &self.gauge
     }
 
     /// # Safety
@@ -439,23 +428,5 @@ impl Worker {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.system.forget_worker(self);
-    }
-
-    pub(crate) fn observe_started(&self, actor: u64, kind: &str) {
-        if let Some(observer) = &self.observer {
-            observer.observe(Observed::ActorStarted { actor, kind });
-        }
-    }
-
-    pub(crate) fn observe_handler(&self, actor: u64, message: &str) {
-        if let Some(observer) = &self.observer {
-            observer.observe(Observed::HandlerStarted { actor, message });
-        }
-    }
-
-    pub(crate) fn observe_stopped(&self, actor: u64, reason: &ExitReason) {
-        if let Some(observer) = &self.observer {
-            observer.observe(Observed::ActorStopped { actor, reason: &reason.to_string() });
-        }
     }
 }

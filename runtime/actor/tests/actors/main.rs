@@ -27,6 +27,7 @@ mod overflow;
 mod panics;
 mod passing;
 mod placements;
+mod pools;
 mod probes;
 mod reading;
 mod reaping;

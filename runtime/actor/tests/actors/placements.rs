@@ -17,7 +17,7 @@ use tokio::{runtime::Builder, task::LocalSet};
 use tracing::instrument::WithSubscriber;
 
 use crate::{
-    fixture::{Add, Tally, Threads, Worker, in_world, on_one_thread, spawn_thread, system_of},
+    fixture::{Threads, in_world, on_one_thread, spawn_thread, system_of},
     log::Lines,
     odeon::{
         self, Actor, ActorRef, ActorSystem, Context, Handler, Placement, SpawnOptions, StartError,
@@ -163,19 +163,6 @@ fn the_least_loaded_worker_has_fewer_actors() {
         assert!(elsewhere >= 5, "{elsewhere}");
     });
     threads.end();
-}
-
-#[test]
-fn the_least_loaded_of_idle_workers_is_the_emptiest() {
-    on_one_thread(2, |system| async move {
-        let one = system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await.unwrap();
-        for _ in 0..3 {
-            let options = options(Some(Placement::LeastLoaded));
-            system.spawn::<Worker>(Tally::default(), options).await.unwrap();
-        }
-        one.ask(Add(1)).await.unwrap();
-        assert_eq!(system.stats().live_actors, 4);
-    });
 }
 
 #[test]

@@ -252,7 +252,7 @@ pub(super) unsafe fn kill<A: Actor>(cell: NonNull<CellHead>) -> bool {
     }
     let failure = Failure::new(FailureKind::Stopped, Certainty::Ran, "killed");
     // SAFETY: the caller says so.
-    let panics = unsafe { core.slot.abandon(cell, &failure) };
+    let panics = unsafe { abandon(cell, core, &failure) };
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
     if let Some(starter) = core.starter.take() {
         // A spawner that gave up misses nothing.

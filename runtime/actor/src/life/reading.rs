@@ -107,7 +107,7 @@ unsafe fn next<A: Actor>(cell: NonNull<CellHead>, extras: &Extras, turn: &mut Tu
     let (head, core) = unsafe { parts::<A>(cell) };
     let signals = head.signals.any();
     // What was unstashed is no read: a read has no stash.
-    let wanted = Signals::STOP | Signals::LEAVE | Signals::LANE | Signals::RETURNED;
+    let wanted = Signals::STOP | Signals::HALT | Signals::LEAVE | Signals::LANE | Signals::RETURNED;
     let alone = signals & wanted != 0
         || signals & Signals::DRAIN != 0 && !core.draining.get()
         || extras.sources().is_ready();

@@ -290,6 +290,27 @@ fn a_stream_that_always_has_something_starves_neither_messages_nor_neighbours() 
 }
 
 #[test]
+fn a_stream_that_always_has_something_does_not_starve_a_mailbox_with_priorities() {
+    on_one_thread(1, |system| async move {
+        let log = Log::default();
+        let options = SpawnOptions::default().priorities(2);
+        let busy = system.spawn::<Diary>(log.clone(), options).await.unwrap();
+        let (stream, _) = numbers(20_000);
+        make(&busy, move |ctx| {
+            ctx.attach(None, stream, |n| Note(n.to_string())).unwrap();
+            let me = ctx.self_ref();
+            (0..3).for_each(|_| me.try_tell(note("told")).unwrap());
+        })
+        .await;
+        sleep(SECOND).await;
+        let words = log.words();
+        assert_eq!(words.len(), 20_003);
+        let told = words.iter().rposition(|word| word == "told").unwrap();
+        assert!(told < 10, "{told}");
+    });
+}
+
+#[test]
 fn an_actor_has_at_most_so_many_sources() {
     in_world(|| async {
         let mut config = SystemConfig::default();

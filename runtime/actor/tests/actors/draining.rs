@@ -5,7 +5,7 @@ use odeon_message::{AskError, Certainty, FailureKind};
 use crate::{
     desk::{ANSWER, DEFER, Desk, Job, Log, SECOND, SLEEP, asking, desk, make, settle, supervised},
     fixture::on_one_thread,
-    odeon::SpawnOptions,
+    odeon::{ChildSpec, Context, SpawnOptions, Supervisor, SupervisorSpec},
 };
 
 #[test]
@@ -99,6 +99,36 @@ fn a_supervised_actor_drains_and_starts_again_with_what_came_later() {
         assert_eq!(later.await.unwrap(), Ok(3));
         assert_eq!(log.take(), ["1", "2", "3"]);
         assert_eq!(system.stats().restarts, 1);
+    });
+}
+
+#[test]
+fn a_drain_takes_what_is_queued_out_of_priorities_too() {
+    on_one_thread(1, |system| async move {
+        let log = Log::default();
+        let options = SpawnOptions::default().priorities(2);
+        let child = ChildSpec::new::<Desk>("d", log.clone()).options(options);
+        let spec = SupervisorSpec::one_for_one().child(child);
+        let supervisor = system.spawn::<Supervisor>(spec, SpawnOptions::default()).await.unwrap();
+        let desk = supervisor.child::<Desk>("d").await.unwrap();
+        let running = asking(&desk, SLEEP, 1);
+        settle().await;
+        let life = |desk: &mut Desk, ctx: &mut Context<Desk>| {
+            desk.log.add(format!("life {}", ctx.restarts()));
+        };
+        for _ in 0..2 {
+            desk.try_tell(crate::desk::Do::with(life)).unwrap();
+        }
+        desk.drain();
+        settle().await;
+        desk.try_tell(crate::desk::Do::with(life)).unwrap();
+        running.await.unwrap().unwrap();
+        tokio::time::sleep(SECOND).await;
+        // What came while it was busy is queued too: it drains when it comes to it.
+        assert_eq!(log.take(), ["1", "life 0", "life 0", "life 0"]);
+        desk.try_tell(crate::desk::Do::with(life)).unwrap();
+        settle().await;
+        assert_eq!(log.take(), ["life 1"]);
     });
 }
 

@@ -265,6 +265,62 @@ fn a_kill_answers_all_reads() {
 }
 
 #[test]
+fn a_kill_that_lets_the_supervisor_decide_answers_all_reads() {
+    on_one_thread(1, |system| async move {
+        let spec =
+            SupervisorSpec::one_for_one().child(ChildSpec::new::<Shelf>("s", Shared::default()));
+        let supervisor = system.spawn::<Supervisor>(spec, SpawnOptions::default()).await.unwrap();
+        let supervised = supervisor.child::<Shelf>("s").await.unwrap();
+        for shelf in [shelf(&system).await.0, supervised.clone()] {
+            let looks = (0..5).map(|_| look(&shelf, 2000, COUNT)).collect::<Vec<_>>();
+            settle().await;
+            let put = put(&shelf, 1);
+            settle().await;
+            shelf.kill();
+            settle().await;
+            for look in looks {
+                assert!(look.is_finished(), "it is answered at once");
+                let error = look.await.unwrap().unwrap_err();
+                assert!(matches!(error, AskError::Stopped(_)), "{error}");
+                assert_eq!(error.certainty(), Certainty::Ran);
+            }
+            assert_eq!(put.await.unwrap().ok(), (shelf == supervised).then_some(1));
+        }
+    });
+}
+
+#[test]
+fn reads_that_never_end_together_do_not_put_off_a_restart_of_the_family() {
+    on_one_thread(1, |system| async move {
+        let (shared, other) = (Shared::default(), Shared::default());
+        let spec = SupervisorSpec::one_for_all()
+            .child(ChildSpec::new::<Shelf>("s", shared.clone()))
+            .child(ChildSpec::new::<Shelf>("t", other.clone()));
+        let supervisor = system.spawn::<Supervisor>(spec, SpawnOptions::default()).await.unwrap();
+        let shelf = supervisor.child::<Shelf>("s").await.unwrap();
+        let sibling = supervisor.child::<Shelf>("t").await.unwrap();
+        put(&shelf, 7).await.unwrap().unwrap();
+        // Two readers, one of whom always reads.
+        let readers = (0..2).map(|n| {
+            let shelf = shelf.clone();
+            spawn_local(async move {
+                sleep(Duration::from_millis(500 * n)).await;
+                for _ in 0..20 {
+                    drop(shelf.ask(Look { millis: 1000, then: COUNT }).await);
+                }
+            })
+        });
+        let readers = readers.collect::<Vec<_>>();
+        sleep(3 * SECOND).await;
+        look(&sibling, 0, PANIC).await.unwrap().unwrap_err();
+        sleep(3 * SECOND).await;
+        assert_eq!(system.stats().restarts, 2);
+        assert_eq!(shelf.ask(Look { millis: 0, then: COUNT }).await, Ok(0), "a new life");
+        readers.into_iter().for_each(|reader| reader.abort());
+    });
+}
+
+#[test]
 fn a_read_sees_that_its_asker_gave_up_also_on_another_node() {
     in_world(|| async {
         let net = Net::new(16);

@@ -99,8 +99,9 @@ impl<A: Actor> Context<A> {
             Some(result) => responder.settle(result),
             // If the node takes no more tasks, the responder is dropped, which answers.
             None => {
-                let task = self.cell().head.worker.tasks.spawn(bring_back(ask, responder));
-                task.into_iter().for_each(crate::TaskHandle::detach);
+                let home = self.cell().head.worker.task_home();
+                let task = home.map(|tasks| tasks.spawn(bring_back(ask, responder)));
+                task.into_iter().flatten().for_each(crate::TaskHandle::detach);
             }
         }
     }

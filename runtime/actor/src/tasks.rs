@@ -78,7 +78,8 @@ impl<T> Future for TaskHandle<T> {
 }
 
 /// Runs a future as a task of the node that this code runs on: in a handler, or in a task of the node, on the same
-/// worker. It outlives the actor that started it, never the node.
+/// worker; on another one if the actor is placed where it may block. It outlives the actor that started it, never the
+/// node.
 ///
 /// # Errors
 /// [`TaskError::NoNode`] outside of a node, and when the worker takes no more tasks.

@@ -136,9 +136,9 @@ pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
     polling().is_some_and(|worker| ptr::eq(unsafe { worker.bound() }.running.get(), cell))
 }
 
-/// The tasks of the worker that this thread is polling.
+/// Where a task goes that the present turn spawns, if this thread is polling a worker.
 pub(crate) fn present_tasks() -> Option<Tasks> {
-    polling().map(|worker| worker.tasks.clone())
+    polling()?.task_home()
 }
 
 /// Lets whoever waits with a deadline do without a timer until the worker's poll ends: most answers come before. `false`

@@ -3,12 +3,21 @@
 use odeon_env::Observed;
 
 use super::Worker;
-use crate::{ExitReason, gauge::Gauge, workers::Role};
+use crate::{ExitReason, gauge::Gauge, tasks::Tasks, workers::Role};
 
 impl Worker {
     /// Its number in its system, in order of start.
     pub(crate) fn number(&self) -> u32 {
         self.number
+    }
+
+    /// Where the tasks of its actors run: here, but those of an actor that may block, whose thread ends with it, on another
+    /// worker. `None` if there is none.
+    pub(crate) fn task_home(&self) -> Option<Tasks> {
+        match self.role {
+            Role::Dedicated => self.system.workers().next().map(|worker| worker.tasks.clone()),
+            Role::Shared | Role::Endpoint => Some(self.tasks.clone()),
+        }
     }
 
     pub(crate) fn role(&self) -> Role {

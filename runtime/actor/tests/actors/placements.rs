@@ -68,6 +68,21 @@ impl Handler<Block> for Place {
     }
 }
 
+/// Leaves a task behind that says where it runs, and ends.
+#[message(local, crate = crate::odeon)]
+struct Errand(SyncSender<ThreadId>);
+
+impl Handler<Errand> for Place {
+    async fn handle(&mut self, errand: Errand, ctx: &mut Context<Self>) {
+        let task = odeon::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            errand.0.send(thread::current().id()).unwrap();
+        });
+        task.unwrap().detach();
+        ctx.stop();
+    }
+}
+
 fn options(placement: Option<Placement>) -> SpawnOptions {
     let options = SpawnOptions::default();
     match placement {
@@ -292,5 +307,22 @@ fn nothing_is_watched_where_no_time_passes() {
         let done = tokio::time::timeout(Duration::from_millis(5), watch).await;
         assert!(done.is_err(), "it is never done");
     });
+    threads.end();
+}
+
+#[test]
+fn a_task_of_a_blocking_actor_outlives_its_thread() {
+    let threads = Threads::new(1);
+    threads.system.set_threads(Arc::new(Host));
+    let (sender, receiver) = sync_channel(1);
+    let shared = threads.block_on(async {
+        let system = &threads.system;
+        let shared = home(&place(system, None).await).await;
+        let blocking = place(system, Some(Placement::Blocking)).await;
+        assert_ne!(home(&blocking).await, shared);
+        blocking.tell(Errand(sender)).await.unwrap();
+        shared
+    });
+    assert_eq!(receiver.recv().unwrap(), shared);
     threads.end();
 }

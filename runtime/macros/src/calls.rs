@@ -145,6 +145,24 @@ impl Actor {
         let called = if call.is_async { quote!(#called.await) } else { called };
         let output = call.output();
         let open = (!names.is_empty()).then(|| quote!(let #message { #(#names),* } = __message;));
+        if call.reads {
+            return quote_spanned! {options::written_for(function) =>
+                #[automatically_derived]
+                impl #root::ReadHandler<#message> for #actor {
+                    async fn read(
+                        &self,
+                        __message: #message,
+                        __context: &#root::ReadContext<Self>,
+                    ) -> #output {
+                        let _ = (&__message, &__context);
+                        #open
+                        #called
+                    }
+                }
+
+                #root::reads!(#actor: #message);
+            };
+        }
         quote_spanned! {options::written_for(function) =>
             #[automatically_derived]
             impl #root::Handler<#message> for #actor {

@@ -89,6 +89,9 @@ pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 ///     #[handler(local)]
 ///     pub fn peek(&mut self) -> u64 { … }
+///
+///     #[handler("bank/Balance", read)]
+///     pub async fn balance(&self) -> u64 { … }
 /// }
 ///
 /// account.deposit(5).await?;      // on an `ActorRef<Account>`, a group, a pool, a breaker: on any `Target`
@@ -97,7 +100,8 @@ pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
 /// * `#[handler("area/Message")]`: other nodes may send it, under this id. `#[handler(local)]`: only this node. The
 ///   arguments become the fields of a message called after actor and method, here `AccountDeposit`, or as
 ///   `message = Name` says; the last argument may be the `&mut Context<Self>`. A return type `Result<Reply, Error>` is
-///   reply and error of the message, any other its reply. The handlers are all as visible as the first.
+///   reply and error of the message, any other its reply. The handlers are all as visible as the first. With `read` it
+///   takes `&self`, and a `&ReadContext<Self>` if any: it runs beside other reads, never beside what changes the actor.
 /// * The trait `AccountCalls` has a method for each of them that answers with an `Ask`; bring it into scope where
 ///   actors are called from.
 /// * Without `#[start]` the actor starts from its own value, which must be `Clone`. With it, the arguments of that

@@ -377,3 +377,51 @@ fn readers_and_writers_on_threads_lose_nothing() {
     drop(shelf);
     threads.end();
 }
+
+#[derive(Clone, Default)]
+struct Ledger {
+    cents: u64,
+}
+
+#[actor(id = "test/Ledger", crate = crate::odeon)]
+impl Ledger {
+    #[handler("test/Enter")]
+    fn enter(&mut self, cents: u64) -> u64 {
+        self.cents += cents;
+        self.cents
+    }
+
+    #[handler("test/Total", read)]
+    async fn total(&self, millis: u64, ctx: &ReadContext<Self>) -> u64 {
+        assert!(ctx.remaining().is_some());
+        sleep(Duration::from_millis(millis)).await;
+        self.cents
+    }
+
+    #[handler(local, read)]
+    fn is_empty(&self) -> bool {
+        self.cents == 0
+    }
+}
+
+#[test]
+fn reads_are_written_from_methods_too() {
+    on_one_thread(1, |system| async move {
+        let ledger = system.spawn::<Ledger>(Ledger::default(), SpawnOptions::default());
+        let ledger = ledger.await.unwrap();
+        assert_eq!(ledger.is_empty().await, Ok(true));
+        let began = Instant::now();
+        let totals = (0..5).map(|_| {
+            let ledger = ledger.clone();
+            spawn_local(async move { ledger.total(1000).await })
+        });
+        let totals = totals.collect::<Vec<_>>();
+        settle().await;
+        assert_eq!(ledger.enter(7).await, Ok(7));
+        for total in totals {
+            assert_eq!(total.await.unwrap(), Ok(0));
+        }
+        assert_eq!(began.elapsed().as_secs(), 1);
+        assert_eq!(ledger.is_empty().await, Ok(false));
+    });
+}

@@ -1,6 +1,7 @@
 //! One method of an actor's own impl: what its attribute says and what its signature means.
 //!
-//! `#[handler("area/Message")]` or `#[handler(local)]`, with `message = Name` where the name of the message matters;
+//! `#[handler("area/Message")]` or `#[handler(local)]`, with `message = Name` where the name of the message matters, and
+//! `read` where it only looks at the actor;
 //! `#[start]`, `#[stopped]`, `#[terminated]` on those that are called by the runtime. Attributes are taken off.
 
 use proc_macro2::TokenStream;
@@ -29,6 +30,8 @@ pub(super) struct Call {
     pub(super) message: Ident,
     pub(super) arguments: Vec<(Ident, Type)>,
     pub(super) context: bool,
+    /// It takes `&self`, and runs beside others of its kind.
+    pub(super) reads: bool,
     pub(super) is_async: bool,
     pub(super) reply: Type,
     pub(super) error: Option<Type>,
@@ -72,6 +75,7 @@ impl HookKind {
 struct Said {
     id: Option<LitStr>,
     local: bool,
+    read: bool,
     message: Option<Ident>,
 }
 
@@ -103,9 +107,13 @@ fn plain(signature: &Signature) -> Result<()> {
 }
 
 fn call(attribute: &Attribute, function: &ImplItemFn, actor: &Ident) -> Result<Call> {
-    let Said { id, message, .. } = said(attribute)?;
+    let Said { id, message, read, .. } = said(attribute)?;
     let signature = &function.sig;
-    receiver(signature)?;
+    if read {
+        reader(signature)?
+    } else {
+        receiver(signature)?
+    }
     let (arguments, context) = arguments(signature)?;
     let (reply, error) = split(&signature.output)?;
     let default = || format_ident!("{actor}{}", pascal(&signature.ident));
@@ -117,6 +125,7 @@ fn call(attribute: &Attribute, function: &ImplItemFn, actor: &Ident) -> Result<C
         message: message.unwrap_or_else(default),
         arguments,
         context,
+        reads: read,
         is_async: signature.asyncness.is_some(),
         reply,
         error,
@@ -156,12 +165,15 @@ fn option(said: &mut Said, input: ParseStream<'_>) -> Result<()> {
     let name: Ident = input.call(Ident::parse_any)?;
     if name == "local" {
         said.local = true;
+    } else if name == "read" {
+        said.read = true;
     } else if name == "message" {
         input.parse::<Token![=]>()?;
         said.message = Some(input.parse()?);
     } else {
-        let text =
-            format!("unknown option `{name}`: a handler takes an id or local, and message = Name");
+        let text = format!(
+            "unknown option `{name}`: a handler takes an id or local, read, and message = Name"
+        );
         return Err(Error::new(name.span(), text));
     }
     Ok(())
@@ -174,6 +186,15 @@ fn receiver(signature: &Signature) -> Result<()> {
     }
     let text =
         format!("`{}` is called on the running actor: it takes `&mut self`", signature.ident);
+    Err(Error::new(signature.span(), text))
+}
+
+fn reader(signature: &Signature) -> Result<()> {
+    let kind = signature.receiver().map(|it| &it.kind);
+    if matches!(kind, Some(ReceiverKind::Reference(_, _, None))) {
+        return Ok(());
+    }
+    let text = format!("`{}` only reads the running actor: it takes `&self`", signature.ident);
     Err(Error::new(signature.span(), text))
 }
 
@@ -209,7 +230,8 @@ fn arguments(signature: &Signature) -> Result<(Vec<(Ident, Type)>, bool)> {
 fn is_context(ty: &Type) -> bool {
     let Type::Reference(reference) = ty else { return false };
     let Type::Path(it) = &*reference.elem else { return false };
-    it.path.segments.last().is_some_and(|last| last.ident == "Context")
+    let last = it.path.segments.last();
+    last.is_some_and(|last| last.ident == "Context" || last.ident == "ReadContext")
 }
 
 /// Reply and error of a return type.

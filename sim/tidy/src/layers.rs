@@ -93,7 +93,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("odeon-examples", "examples", 6, &["odeon"], true),
     room("odeon-benches", "benches", 6, BELOW_BENCHES, true),
     room("odeon-bench-sim", "benches/sim", 6, &["odeon", "odeon-interpose", "odeon-sim"], true),
-    room("odeon-compare", "benches/compare", 6, &["odeon"], false),
+    room("odeon-compare", "benches/compare", 6, &["odeon"], true),
     room("odeon-tidy", "sim/tidy", 6, &[], true),
 ];
 

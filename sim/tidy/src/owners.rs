@@ -30,18 +30,31 @@ use Owners::{Anyone, Only, Tests, Walled};
 
 /// The foreign crates in the order of their names.
 pub(crate) const OWNERS: &[(&str, Owners)] = &[
-    ("actix", Walled(&["odeon", "odeon-actor"])),
-    ("actix-rt", Walled(&["odeon", "odeon-actor"])),
-    ("axum", Walled(&["odeon-examples", "odeon-node", "odeon-ops", "odeon-sim"])),
+    ("actix", Walled(&["odeon", "odeon-actor", "odeon-compare"])),
+    ("actix-rt", Walled(&["odeon", "odeon-actor", "odeon-compare"])),
+    ("async-trait", Walled(&["odeon-compare"])),
+    ("axum", Walled(&["odeon-compare", "odeon-examples", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("bytes", Anyone),
-    ("clap", Walled(&["odeon-bench-sim", "odeon-benches", "odeon-node", "odeon-ops", "odeon-sim"])),
+    (
+        "clap",
+        Walled(&[
+            "odeon-bench-sim",
+            "odeon-benches",
+            "odeon-compare",
+            "odeon-node",
+            "odeon-ops",
+            "odeon-sim",
+        ]),
+    ),
+    ("coerce", Walled(&["odeon-compare"])),
     ("foca", Walled(&["odeon-cluster"])),
     ("futures-core", Only(&["odeon-actor"])),
     ("getrandom", Only(&["odeon-env"])),
     ("hdrhistogram", Walled(&["odeon-actor", "odeon-benches", "odeon-node", "odeon-transport"])),
     ("indexmap", Anyone),
     ("indicatif", Walled(&["odeon-node", "odeon-ops", "odeon-sim"])),
-    ("libc", Only(&["odeon-env", "odeon-interpose", "odeon-node", "odeon-sim"])),
+    ("kameo", Walled(&["odeon-compare"])),
+    ("libc", Only(&["odeon-compare", "odeon-env", "odeon-interpose", "odeon-node", "odeon-sim"])),
     ("loom", Walled(&["odeon-actor"])),
     ("memmap2", Walled(&["odeon-node"])),
     ("proc-macro2", Only(&["odeon-macros", "odeon-sim-macros"])),
@@ -49,6 +62,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("quinn", Walled(&["odeon-benches", "odeon-transport"])),
     ("quinn-udp", Walled(&["odeon-env", "odeon-sim"])),
     ("quote", Only(&["odeon-macros", "odeon-sim-macros"])),
+    ("ractor", Walled(&["odeon-compare"])),
     ("rand", Only(&["odeon-cluster", "odeon-sim"])),
     ("rcgen", Walled(&["odeon-transport"])),
     ("rkyv", Walled(&["odeon-macros", "odeon-message"])),
@@ -67,7 +81,14 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ),
     (
         "serde_json",
-        Only(&["odeon-bench-sim", "odeon-benches", "odeon-node", "odeon-ops", "odeon-sim"]),
+        Only(&[
+            "odeon-bench-sim",
+            "odeon-benches",
+            "odeon-compare",
+            "odeon-node",
+            "odeon-ops",
+            "odeon-sim",
+        ]),
     ),
     ("socket2", Only(&["odeon-env"])),
     ("syn", Only(&["odeon-macros", "odeon-sim-macros"])),
@@ -79,6 +100,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
             "odeon-actor",
             "odeon-bench-sim",
             "odeon-benches",
+            "odeon-compare",
             "odeon-env",
             "odeon-examples",
             "odeon-node",
@@ -91,6 +113,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("tracing", Anyone),
     ("tracing-subscriber", Walled(&["odeon-examples", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("trybuild", Tests),
+    ("xtra", Walled(&["odeon-compare"])),
 ];
 
 /// The owners of a foreign crate.

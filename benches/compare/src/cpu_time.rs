@@ -1,4 +1,4 @@
-//! How much CPU time this process has used: `getrusage`.
+//! How much CPU time this process, or this thread, has used: `getrusage`.
 #![expect(unsafe_code, reason = "getrusage is a C function")]
 
 use std::{io, mem::MaybeUninit, time::Duration};
@@ -9,10 +9,23 @@ use crate::Outcome;
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn cpu_time() -> Outcome<Duration> {
+#[cfg(feature = "peers")]
+pub(crate) fn of_process() -> Outcome<Duration> {
+    used(libc::RUSAGE_SELF)
+}
+
+/// CPU time of the calling thread so far.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn of_thread() -> Outcome<Duration> {
+    used(libc::RUSAGE_THREAD)
+}
+
+fn used(by: libc::c_int) -> Outcome<Duration> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to memory of the right type, which the call fills.
-    if unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } != 0 {
+    if unsafe { libc::getrusage(by, usage.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error().into());
     }
     // SAFETY: all zeros are a value of this plain C struct, and the call has filled it.
@@ -26,15 +39,15 @@ fn span(time: libc::timeval) -> Outcome<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::cpu_time;
+    use super::of_thread;
 
     #[test]
     fn work_takes_time() {
-        let before = cpu_time().unwrap();
+        let before = of_thread().unwrap();
         let mut word = 1_u64;
-        while cpu_time().unwrap() == before {
+        while of_thread().unwrap() == before {
             word = std::hint::black_box(word.wrapping_mul(31));
         }
-        assert!(cpu_time().unwrap() > before);
+        assert!(of_thread().unwrap() > before);
     }
 }

@@ -9,7 +9,6 @@ mod child;
 #[cfg(feature = "peers")]
 mod client;
 mod counting;
-#[cfg(feature = "peers")]
 mod cpu_time;
 mod cpus;
 mod gate;

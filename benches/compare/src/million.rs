@@ -1,23 +1,40 @@
 //! One million live actors of Odeon in one process, and the memory that the process takes with them.
 //!
-//! The node has its defaults and one worker thread; every thousandth actor is asked, to show that they live.
+//! The node has its defaults and one worker thread; the actors have a number each. Every thousandth is asked, to show
+//! that they live.
 
 use std::time::Duration;
 
-use crate::{
-    Outcome,
-    counting::Counting,
-    gate::Gate,
-    memory::resident_bytes,
-    system::System,
-    systems::odeon::{Odeon, node},
-    threads,
-};
+use odeon::{Actor, Context, Handler, StartError, message};
+
+use crate::{Outcome, memory::resident_bytes, systems::odeon::node, threads};
 
 const ACTORS: u64 = 1_000_000;
 
 /// Megabytes that the whole process may take.
 const TARGET_MB: u64 = 300;
+
+#[derive(Clone)]
+struct Account {
+    cents: u64,
+}
+
+impl Actor for Account {
+    type Args = Self;
+
+    async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(args)
+    }
+}
+
+#[message(local, reply = u64)]
+struct Balance;
+
+impl Handler<Balance> for Account {
+    async fn handle(&mut self, _: Balance, _: &mut Context<Self>) -> u64 {
+        self.cents
+    }
+}
 
 /// Spawns them, asks some, prints the memory.
 ///
@@ -27,17 +44,15 @@ const TARGET_MB: u64 = 300;
 pub(crate) fn run() -> Outcome<()> {
     threads::single()?.block_on(async {
         let node = node().await?;
-        let system = Odeon::of(&node);
-        let gate = Gate::new();
         let mut asked = Vec::new();
-        for number in 0..ACTORS {
-            let counter = system.counter(Counting::asked(&gate)).await?;
-            if number % 1000 == 0 {
-                asked.push(counter);
+        for cents in 0..ACTORS {
+            let account = node.spawn(Account { cents }).await?;
+            if cents % 1000 == 0 {
+                asked.push((cents, account));
             }
         }
-        for (counter, value) in asked.iter().zip(0..) {
-            if Odeon::ask(counter, value).await? != value {
+        for (cents, account) in asked {
+            if account.ask(Balance).await? != cents {
                 return Err("an actor answered wrongly".into());
             }
         }

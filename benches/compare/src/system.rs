@@ -4,7 +4,12 @@
 //! [`Mode`] in [`System::run`] and calls the workload inside with a [`World`]. What it is NOT: a judge; how a system is
 //! driven, and why that is its best, stands at the top of its file.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+};
 
 use clap::ValueEnum;
 use tokio::task::JoinSet;
@@ -81,6 +86,21 @@ pub(crate) trait System: Clone + Send + Sync + 'static {
     /// Spawns a counter.
     fn counter(&self, counting: Counting) -> impl Future<Output = Outcome<Self::Counter>> + Send;
 
+    /// Spawns many. A system whose spawn waits for the actor's start begins them [together].
+    fn counters(
+        &self,
+        count: u64,
+        counting: &Counting,
+    ) -> impl Future<Output = Outcome<Vec<Self::Counter>>> + Send {
+        async move {
+            let mut counters = Vec::with_capacity(count as usize);
+            for _ in 0..count {
+                counters.push(self.counter(counting.clone()).await?);
+            }
+            Ok(counters)
+        }
+    }
+
     /// Lets it [add](Counting::add).
     fn tell(counter: &Self::Counter, value: u64) -> impl Future<Output = Outcome<()>> + Send;
 
@@ -112,4 +132,52 @@ pub(crate) async fn ask_often<S: System>(counter: &S::Counter, asks: u64) -> Out
         }
     }
     Ok(())
+}
+
+/// Begins all futures before it waits for the first.
+///
+/// # Errors
+/// The first that fails; the others are dropped.
+pub(crate) async fn together<T, F>(futures: impl Iterator<Item = F>) -> Outcome<Vec<T>>
+where
+    F: Future<Output = Outcome<T>>,
+{
+    let mut begun = Vec::with_capacity(futures.size_hint().0);
+    for future in futures {
+        let mut future = Box::pin(future);
+        let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        begun.push((future, polled));
+    }
+    let mut done = Vec::with_capacity(begun.len());
+    for (future, polled) in begun {
+        done.push(match polled {
+            Poll::Ready(result) => result?,
+            Poll::Pending => future.await?,
+        });
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+
+    use super::together;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_begin_before_the_first_is_done() {
+        let began = Instant::now();
+        let waits = [30, 0, 10].map(Duration::from_millis).into_iter().map(async |wait| {
+            sleep(wait).await;
+            Ok(wait.as_millis())
+        });
+        assert_eq!(together(waits).await.unwrap(), [30, 0, 10]);
+        assert_eq!(began.elapsed().as_millis(), 30);
+        let mixed = [true, false]
+            .into_iter()
+            .map(async |good| if good { Ok(()) } else { Err("no".into()) });
+        assert_eq!(together(mixed).await.unwrap_err().to_string(), "no");
+    }
 }

@@ -1,8 +1,9 @@
 //! The workloads: what is measured, in which modes, and with how many messages.
 //!
 //! Each runs in slices of the same size: the first warms caches, allocator and branch predictors up and does not count,
-//! the median of the others is the sample. So a moment in which another program has the CPU costs one slice. The bodies
-//! are in `workload/`.
+//! the median of the others is the sample. The clock of one thread (`st`) is its own CPU time, which is what it would
+//! take with the CPU to itself: it never waits for another. Where two threads work together it is the time of day, and a
+//! moment in which another program has the CPU costs one slice. The bodies are in `workload/`.
 
 mod asks;
 #[cfg(feature = "peers")]
@@ -17,7 +18,7 @@ use clap::ValueEnum;
 use tokio::time::Instant;
 
 use crate::{
-    Outcome,
+    Outcome, cpu_time,
     system::{Mode, System, World},
 };
 
@@ -113,16 +114,39 @@ impl Slices {
     /// The median of the slices, in nanoseconds an operation.
     async fn measure<F: Future<Output = Outcome<()>>>(
         self,
+        mode: Mode,
         mut slice: impl FnMut() -> F,
     ) -> Outcome<f64> {
         slice().await?;
         let mut spans = Vec::with_capacity(self.count);
         for _ in 0..self.count {
-            let began = Instant::now();
+            let clock = Clock::start(mode)?;
             slice().await?;
-            spans.push(began.elapsed());
+            spans.push(clock.elapsed()?);
         }
         Ok(median(&mut spans).as_nanos() as f64 / self.operations as f64)
+    }
+}
+
+/// What the time of a slice is read from.
+enum Clock {
+    Day(Instant),
+    Thread(Duration),
+}
+
+impl Clock {
+    fn start(mode: Mode) -> Outcome<Self> {
+        Ok(match mode {
+            Mode::St => Self::Thread(cpu_time::of_thread()?),
+            Mode::Xt | Mode::Mt => Self::Day(Instant::now()),
+        })
+    }
+
+    fn elapsed(self) -> Outcome<Duration> {
+        Ok(match self {
+            Self::Day(began) => began.elapsed(),
+            Self::Thread(before) => cpu_time::of_thread()? - before,
+        })
     }
 }
 
@@ -154,7 +178,7 @@ mod tests {
                 Ok(())
             }
         };
-        assert_eq!(slices.measure(slice).await.unwrap(), 1e7);
+        assert_eq!(slices.measure(Mode::Xt, slice).await.unwrap(), 1e7);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     counting::Counting,
     cpus::Cpus,
     gate::Gate,
-    system::{Mode, System, Tasks, World, ask_often},
+    system::{Mode, System, Tasks, World, ask_often, together},
     threads::{on_pool, pool, single},
 };
 
@@ -192,6 +192,10 @@ impl System for Odeon {
 
     async fn counter(&self, counting: Counting) -> Outcome<Self::Counter> {
         self.spawn(Counter(counting)).await
+    }
+
+    async fn counters(&self, count: u64, counting: &Counting) -> Outcome<Vec<Self::Counter>> {
+        together((0..count).map(|_| self.counter(counting.clone()))).await
     }
 
     async fn tell(counter: &Self::Counter, value: u64) -> Outcome<()> {

@@ -11,7 +11,7 @@ use crate::{
     counting::Counting,
     cpus::Cpus,
     gate::Gate,
-    system::{Mode, System, World, ask_often},
+    system::{Mode, System, World, ask_often, together},
     threads::{Place, run_tasks},
 };
 
@@ -152,6 +152,10 @@ impl System for Ractor {
 
     async fn counter(&self, counting: Counting) -> Outcome<Self::Counter> {
         self.start(Counter, counting).await
+    }
+
+    async fn counters(&self, count: u64, counting: &Counting) -> Outcome<Vec<Self::Counter>> {
+        together((0..count).map(|_| self.counter(counting.clone()))).await
     }
 
     async fn tell(counter: &Self::Counter, value: u64) -> Outcome<()> {

@@ -25,14 +25,14 @@ fn slices(mode: Mode) -> Slices {
 pub(super) async fn ask<S: System>(world: World<S>) -> Outcome<f64> {
     let counter = world.system.counter(Counting::asked(&Gate::new())).await?;
     let slices = slices(world.mode);
-    slices.measure(|| ask_often::<S>(&counter, slices.operations)).await
+    slices.measure(world.mode, || ask_often::<S>(&counter, slices.operations)).await
 }
 
 pub(super) async fn ask_from_actor<S: System>(world: World<S>) -> Outcome<f64> {
     let counter = world.system.counter(Counting::asked(&Gate::new())).await?;
     let asker = world.system.asker(counter).await?;
     let slices = slices(world.mode);
-    slices.measure(|| S::let_ask(&asker, slices.operations)).await
+    slices.measure(world.mode, || S::let_ask(&asker, slices.operations)).await
 }
 
 pub(super) async fn ask64<S: System>(world: World<S>) -> Outcome<f64> {
@@ -49,5 +49,5 @@ pub(super) async fn ask64<S: System>(world: World<S>) -> Outcome<f64> {
         }
         Ok(())
     };
-    Slices { count: 10, operations: ASKERS * each }.measure(slice).await
+    Slices { count: 10, operations: ASKERS * each }.measure(world.mode, slice).await
 }

@@ -13,7 +13,7 @@ use crate::{
     Outcome,
     client::REQUESTS,
     counting::Counting,
-    cpu_time::cpu_time,
+    cpu_time,
     gate::Gate,
     system::{System, World},
 };
@@ -55,7 +55,7 @@ async fn ask<S: System>(counter: &S::Counter) -> Result<String, StatusCode> {
 
 /// Nanoseconds of this process's CPU time a request.
 async fn phase(addr: SocketAddr, path: &str) -> Outcome<f64> {
-    let before = cpu_time()?;
+    let before = cpu_time::of_process()?;
     let status = Command::new(std::env::current_exe()?)
         .args(["client", &format!("--addr={addr}"), &format!("--path={path}")])
         .stdin(Stdio::null())
@@ -65,5 +65,5 @@ async fn phase(addr: SocketAddr, path: &str) -> Outcome<f64> {
     if !status.success() {
         return Err(format!("the client of {path} failed: {status}").into());
     }
-    Ok((cpu_time()? - before).as_nanos() as f64 / REQUESTS as f64)
+    Ok((cpu_time::of_process()? - before).as_nanos() as f64 / REQUESTS as f64)
 }

@@ -25,5 +25,5 @@ pub(super) async fn ring<S: System>(world: World<S>) -> Outcome<f64> {
         gate.opened().await;
         Ok(())
     };
-    slices.measure(slice).await
+    slices.measure(world.mode, slice).await
 }

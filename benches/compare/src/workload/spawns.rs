@@ -16,22 +16,19 @@ const IDLE_ACTORS: u64 = 100_000;
 
 /// A slice ends when the last actor has answered: then all are there.
 pub(super) async fn spawn<S: System>(world: World<S>) -> Outcome<f64> {
-    let gate = Gate::new();
+    let counting = Counting::asked(&Gate::new());
     let slices = Slices::new(20, 5_000);
     // What was spawned lives on, so that no slice pays for an end.
     let kept = Mutex::new(Vec::new());
     let slice = || async {
-        let mut counters = Vec::with_capacity(slices.operations as usize);
-        for _ in 0..slices.operations {
-            counters.push(world.system.counter(Counting::asked(&gate)).await?);
-        }
+        let counters = world.system.counters(slices.operations, &counting).await?;
         if let Some(last) = counters.last() {
             S::ask(last, 0).await?;
         }
         kept.lock().unwrap_or_else(PoisonError::into_inner).push(counters);
         Ok(())
     };
-    slices.measure(slice).await
+    slices.measure(world.mode, slice).await
 }
 
 pub(super) async fn bytes_per_actor<S: System>(world: World<S>) -> Outcome<f64> {

@@ -40,7 +40,7 @@ async fn to_one<S: System>(world: World<S>, slices: Slices, burst: u64) -> Outco
         gate.opened().await;
         Ok(())
     };
-    slices.measure(slice).await
+    slices.measure(world.mode, slice).await
 }
 
 pub(super) async fn tell<S: System>(world: World<S>) -> Outcome<f64> {
@@ -64,7 +64,7 @@ pub(super) async fn two_producers<S: System>(world: World<S>) -> Outcome<f64> {
         gate.opened().await;
         Ok(())
     };
-    slices.measure(slice).await
+    slices.measure(world.mode, slice).await
 }
 
 /// Two producers with so many tells each: tasks of the program, or threads beside the driver's and the actor's.
@@ -111,5 +111,5 @@ pub(super) async fn fanout<S: System>(world: World<S>) -> Outcome<f64> {
         gate.opened().await;
         Ok(())
     };
-    slices.measure(slice).await
+    slices.measure(world.mode, slice).await
 }

@@ -157,7 +157,6 @@ impl<M: Message> Asking<M> {
     where
         A: Handler<M>,
     {
-        let system = cell.head.worker.system();
         if let State::New(_) = self.state {
             let State::New(message) = mem::replace(&mut self.state, State::Done) else {
                 return Poll::Ready(polled_again());
@@ -166,7 +165,7 @@ impl<M: Message> Asking<M> {
                 let detail = "an actor asks itself: its handler would wait for itself";
                 return Poll::Ready(Err(Failure::not_delivered(FailureKind::Deadlock, detail)));
             }
-            self.begin(system);
+            self.begin(cell.head.worker.system());
             let (envelope, handle) = AskHandle::new::<A>(message, self.deadline.at());
             let ticket = enter(cell, envelope, self.priority);
             self.state = State::Local(handle, ticket);
@@ -177,7 +176,7 @@ impl<M: Message> Asking<M> {
         if let Poll::Ready(answer) = handle.poll(cx) {
             return Poll::Ready(answer);
         }
-        if self.deadline.is_over(system, cx) {
+        if self.deadline.is_over_at(&cell.head.worker, cx) {
             let answer = handle.give_up();
             if let Some(ticket) = ticket.take() {
                 drop(CellPtr::borrow(cell).leave(ticket));

@@ -7,7 +7,10 @@ use std::{future::Future, pin::Pin, task::Context, time::Duration};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::{ActorSystem, worker::arm_later};
+use crate::{
+    ActorSystem,
+    worker::{Worker, arm_later},
+};
 
 /// When a send gives up. `None` is so far away that nobody waits for it.
 #[derive(Default)]
@@ -33,6 +36,20 @@ impl Deadline {
 
     /// Whether time is up; else the task is woken when it is.
     pub(crate) fn is_over(&mut self, system: &ActorSystem, cx: &mut Context<'_>) -> bool {
+        self.poll(system, None, cx)
+    }
+
+    /// The same for a send that one of this worker's actors ends, most likely in the worker's next poll.
+    pub(crate) fn is_over_at(&mut self, worker: &Worker, cx: &mut Context<'_>) -> bool {
+        self.poll(worker.system(), Some(worker), cx)
+    }
+
+    fn poll(
+        &mut self,
+        system: &ActorSystem,
+        answerer: Option<&Worker>,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let Some(at) = self.at else { return false };
         // Once the system is gone its runtime may be gone too, and a timer would panic.
         if system.is_gone() {
@@ -40,7 +57,7 @@ impl Deadline {
         }
         if !self.deferred && self.timer.is_none() {
             self.deferred = true;
-            if arm_later(cx.waker()) {
+            if arm_later(cx.waker(), answerer) {
                 return false;
             }
         }

@@ -66,6 +66,11 @@ impl Inbox {
         self.stack.sleep()
     }
 
+    /// Whether the next push will find the worker parked. Certain on the worker's own thread only.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.stack.is_asleep()
+    }
+
     /// Takes nothing any more; what was in goes to `ready`.
     pub(crate) fn close(&self, ready: &mut impl Extend<CellPtr>) {
         ready.extend(Taken(self.stack.close()));

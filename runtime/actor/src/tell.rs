@@ -272,7 +272,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
             }
             Place::Waiting => {}
         }
-        if wait.deadline.is_over(cell.head.worker.system(), cx) {
+        if wait.deadline.is_over_at(&cell.head.worker, cx) {
             let left = CellPtr::borrow(cell).leave(wait.ticket);
             let Some(envelope) = left else { return Poll::Ready(Ok(())) };
             return Poll::Ready(Err(TellError::returned(late(), reclaim(envelope))));

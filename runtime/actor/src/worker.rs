@@ -141,14 +141,28 @@ pub(crate) fn present_tasks() -> Option<Tasks> {
     polling()?.task_home()
 }
 
-/// Lets whoever waits with a deadline do without a timer until the worker's poll ends: most answers come before. `false`
-/// if the thread is polling no worker, so that the timer is needed now.
-pub(crate) fn arm_later(waker: &Waker) -> bool {
-    let Some(worker) = polling() else { return false };
-    // SAFETY: the thread is polling it.
-    let mut untimed = unsafe { worker.bound() }.untimed.borrow_mut();
-    if !untimed.last().is_some_and(|last| last.will_wake(waker)) {
-        untimed.push(waker.clone());
+/// Lets whoever waits with a deadline do without a timer until the end of a poll: most answers come before. The poll is
+/// the one that is going on, or the next of `answerer`, the worker whose actor answers, if this is its thread. `false` if
+/// there is neither, so that the timer is needed now.
+pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> bool {
+    let polling = polling();
+    let worker = match (polling, answerer) {
+        (Some(worker), _) => worker,
+        (None, Some(answerer)) if answerer.thread.load(Ordering::Relaxed) == this_thread() => {
+            answerer
+        }
+        _ => return false,
+    };
+    {
+        // SAFETY: the thread is polling it, or is the one that does and is between two polls.
+        let mut untimed = unsafe { worker.bound() }.untimed.borrow_mut();
+        if !untimed.last().is_some_and(|last| last.will_wake(waker)) {
+            untimed.push(waker.clone());
+        }
+    }
+    // Its actor may be in the middle of a handler, and no poll due.
+    if polling.is_none() && worker.inbox.is_parked() {
+        worker.wake();
     }
     true
 }
@@ -192,7 +206,7 @@ impl Worker {
     }
 
     /// # Safety
-    /// The calling thread is polling or closing this worker.
+    /// The calling thread is polling or closing this worker, or is the one that polls it and is between two polls.
     unsafe fn bound(&self) -> &Bound {
         &self.bound
     }
@@ -426,6 +440,8 @@ impl Worker {
         bound.spare.borrow_mut().clear();
         bound.untimed.take();
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // A later thread may have the same address.
+        self.thread.store(0, Ordering::Relaxed);
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.system.forget_worker(self);
     }

@@ -17,12 +17,13 @@ use crate::{
 };
 
 /// The surroundings of a running actor.
+#[expect(clippy::box_collection, reason = "an empty map is three words, and idle actors are many")]
 pub struct Context<A: Actor> {
     cell: Arc<ActorCell<A>>,
-    /// What it watches.
-    watches: BTreeMap<Identity, Watching>,
-    /// How it wants to end.
-    ending: Option<ExitReason>,
+    /// What it watches; boxed, as most actors watch nobody.
+    watches: Option<Box<BTreeMap<Identity, Watching>>>,
+    /// How it wants to end; boxed, as few are ending at any time.
+    ending: Option<Box<ExitReason>>,
 }
 
 struct Watching {
@@ -39,7 +40,7 @@ enum Target {
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(cell: Arc<ActorCell<A>>) -> Self {
-        Self { cell, watches: BTreeMap::new(), ending: None }
+        Self { cell, watches: None, ending: None }
     }
 
     /// The reference to this actor.
@@ -90,7 +91,7 @@ impl<A: Actor> Context<A> {
     /// at once if it is gone already. Watching it again before that changes nothing. A restart is no end.
     pub fn watch(&mut self, actor: &impl Watchable) {
         let who = actor.who();
-        if self.watches.contains_key(&who) {
+        if self.watches.as_ref().is_some_and(|watches| watches.contains_key(&who)) {
             return;
         }
         let system = self.system().clone();
@@ -121,12 +122,13 @@ impl<A: Actor> Context<A> {
                 Target::Ended
             }
         };
-        self.watches.insert(who, Watching { token, target });
+        self.watches.get_or_insert_default().insert(who, Watching { token, target });
     }
 
     /// Takes a watch back: [`Actor::terminated`] is not called for it any more.
     pub fn unwatch(&mut self, actor: &impl Watchable) {
-        if let Some(watching) = self.watches.remove(&actor.who()) {
+        let watching = self.watches.as_mut().and_then(|watches| watches.remove(&actor.who()));
+        if let Some(watching) = watching {
             self.end_watch(watching);
         }
     }
@@ -189,19 +191,20 @@ impl<A: Actor> Context<A> {
     }
 
     pub(crate) fn end_as(&mut self, reason: ExitReason) {
-        self.ending.get_or_insert(reason);
+        self.ending.get_or_insert_with(|| Box::new(reason));
         self.cell.head.signals.set(Signals::LEAVE);
     }
 
     pub(crate) fn take_ending(&mut self) -> Option<ExitReason> {
-        self.ending.take()
+        self.ending.take().map(|reason| *reason)
     }
 
     /// Whether a watch is still wanted; it is over with that.
     pub(crate) fn take_watch(&mut self, who: Identity, token: u64) -> bool {
-        let wanted = self.watches.get(&who).is_some_and(|watching| watching.token == token);
+        let Some(watches) = &mut self.watches else { return false };
+        let wanted = watches.get(&who).is_some_and(|watching| watching.token == token);
         if wanted {
-            self.watches.remove(&who);
+            watches.remove(&who);
         }
         wanted
     }
@@ -210,7 +213,7 @@ impl<A: Actor> Context<A> {
     pub(crate) fn forget_life(&mut self) {
         self.ending = None;
         self.cell.head.withdraw_watches();
-        for watching in std::mem::take(&mut self.watches).into_values() {
+        for watching in self.watches.take().into_iter().flat_map(|watches| watches.into_values()) {
             self.end_watch(watching);
         }
     }

@@ -96,7 +96,8 @@ pub(crate) type Starter = oneshot::Sender<Result<(), StartError>>;
 /// everything else never is.
 pub(crate) struct Core<A: Actor> {
     phase: PhaseCell,
-    exit: Cell<Option<Exit>>,
+    /// Boxed, as few actors are ending at any time.
+    exit: Cell<Option<Box<Exit>>>,
     batch: Batch,
     /// Messages taken whose room was not given back yet.
     taken: Cell<Charge>,
@@ -139,6 +140,14 @@ impl<A: Actor> Core<A> {
     /// Where the handler that runs is.
     pub(crate) fn slot(&self) -> &FutureSlot {
         &self.slot
+    }
+
+    fn set_exit(&self, exit: Exit) {
+        self.exit.set(Some(Box::new(exit)));
+    }
+
+    fn take_exit(&self) -> Option<Exit> {
+        self.exit.take().map(|exit| *exit)
     }
 
     /// What this actor has beside the usual, made for `cell`, its own, if need be.

@@ -18,8 +18,11 @@ const STEP_ALIGN: usize = 16;
 /// Memory for one future; empty at first.
 pub(crate) struct Scratch {
     start: NonNull<u8>,
-    /// Size 0 means: nothing is allocated, and `start` is only aligned.
-    layout: Layout,
+    /// Its size in steps, for an idle actor pays for every byte here. 0 means: nothing is allocated, and `start` is only
+    /// aligned.
+    steps: u32,
+    /// Its alignment; the compiler allows 2^29 at most.
+    align: u32,
 }
 
 // SAFETY: it owns its memory and there is nothing in it between futures, which are `Send` themselves.
@@ -27,23 +30,27 @@ unsafe impl Send for Scratch {}
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { start: NonNull::<u128>::dangling().cast(), layout: Layout::new::<[u128; 0]>() }
+        Self { start: NonNull::<u128>::dangling().cast(), steps: 0, align: STEP_ALIGN as u32 }
     }
 }
 
 impl Scratch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.layout.size() == 0
+        self.steps == 0
+    }
+
+    fn bytes(&self) -> usize {
+        self.steps as usize * STEP_BYTES
     }
 
     /// Whether it is worth keeping for another actor.
     pub(crate) fn is_keepable(&self) -> bool {
-        !self.is_empty() && self.layout.size() <= KEPT_BYTES_MAX
+        !self.is_empty() && self.bytes() <= KEPT_BYTES_MAX
     }
 
     /// Memory for `layout`; what was in there before is forgotten, so it must have been dropped.
     pub(crate) fn reserve(&mut self, layout: Layout) -> NonNull<u8> {
-        if layout.size() > self.layout.size() || layout.align() > self.layout.align() {
+        if layout.size() > self.bytes() || layout.align() > self.align as usize {
             *self = Self::allocate(layout);
         }
         self.start
@@ -57,22 +64,29 @@ impl Scratch {
     #[cold]
     fn allocate(wanted: Layout) -> Self {
         let size = wanted.size().max(1).next_multiple_of(STEP_BYTES);
-        let layout = Layout::from_size_align(size, wanted.align().max(STEP_ALIGN))
-            .expect("a future's layout stays valid when it is rounded up to a few bytes more");
+        let layout = layout(size, wanted.align().max(STEP_ALIGN));
         // SAFETY: the size is at least 1.
         let start = unsafe { alloc(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        Self { start, layout }
+        let steps =
+            u32::try_from(size / STEP_BYTES).expect("no machine has 512 GiB for one future");
+        Self { start, steps, align: layout.align() as u32 }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         if !self.is_empty() {
+            let layout = layout(self.bytes(), self.align as usize);
             // SAFETY: it was allocated with this very layout.
-            unsafe { dealloc(self.start.as_ptr(), self.layout) }
+            unsafe { dealloc(self.start.as_ptr(), layout) }
         }
     }
+}
+
+fn layout(bytes: usize, align: usize) -> Layout {
+    Layout::from_size_align(bytes, align)
+        .expect("a future's layout stays valid when it is rounded up to a few bytes more")
 }
 
 #[cfg(test)]

@@ -69,11 +69,11 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
             let starter = core.starter.take();
             let last = !head.is_supervised();
             let error = StartError::Panicked(text);
-            core.exit.set(Some(Exit { reason: error.reason(), last }));
+            core.set_exit(Exit { reason: error.reason(), last });
             // A spawner that gave up misses nothing.
             let _ = starter.map(|starter| starter.send(Err(error)));
         }
-        Phase::Running => core.exit.set(Some(Exit { reason, last: !head.is_supervised() })),
+        Phase::Running => core.set_exit(Exit { reason, last: !head.is_supervised() }),
         // `stopped` panicked: the end goes on as it was.
         Phase::Stopping => {}
         Phase::Reaping => {
@@ -102,7 +102,7 @@ pub(super) unsafe fn leave<A: Actor>(
     end_sources(head, core);
     let reason = exit.reason.clone();
     let last = exit.last;
-    core.exit.set(Some(exit));
+    core.set_exit(exit);
     core.phase.set(Phase::Stopping);
     head.close_family();
     if last {
@@ -150,7 +150,7 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
         head.signals.set(Signals::RETURNED);
     }
     head.signal_children(signal);
-    let exit = core.exit.take().unwrap_or_else(killed);
+    let exit = core.take_exit().unwrap_or_else(killed);
     // Whoever spawned it was told that it could not start.
     let told = exit.last && exit.reason.kind() == ExitKind::StartFailed;
     if !exit.reason.is_normal() && !told {
@@ -163,7 +163,7 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
         // SAFETY: the caller says so.
         unsafe { refuse_queued::<A>(cell, &exit.reason) };
     }
-    core.exit.set(Some(exit));
+    core.set_exit(exit);
 }
 
 /// The children are gone: the supervisor is asked, or this was it.
@@ -173,8 +173,8 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
 pub(super) unsafe fn settle<A: Actor>(cell: NonNull<CellHead>) -> Next {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
-    let exit = core.exit.take().unwrap_or_else(killed);
-    core.exit.set(Some(exit.clone()));
+    let exit = core.take_exit().unwrap_or_else(killed);
+    core.set_exit(exit.clone());
     if !exit.last && head.report(News::Down(exit.reason.clone())) {
         core.phase.set(Phase::Waiting);
         return Next::Go;
@@ -258,8 +258,8 @@ pub(super) unsafe fn kill<A: Actor>(cell: NonNull<CellHead>) -> bool {
         // A spawner that gave up misses nothing.
         let _ = starter.send(Err(StartError::Stopped));
     }
-    let last = core.exit.take().map_or(!head.is_supervised(), |exit| exit.last);
-    core.exit.set(Some(Exit { last, ..killed() }));
+    let last = core.take_exit().map_or(!head.is_supervised(), |exit| exit.last);
+    core.set_exit(Exit { last, ..killed() });
     // SAFETY: the slot is idle now.
     unsafe { reap::<A>(cell, Signals::KILL) };
     false
@@ -283,7 +283,7 @@ pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
         // A spawner that gave up misses nothing.
         let _ = starter.send(Err(StartError::Stopped));
     }
-    core.exit.set(Some(killed()));
+    core.set_exit(killed());
     // SAFETY: the slot is idle now.
     unsafe { reap::<A>(cell, Signals::KILL) };
     // SAFETY: as above.
@@ -298,7 +298,7 @@ pub(super) unsafe fn finish<A: Actor>(cell: NonNull<CellHead>) {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
     core.phase.set(Phase::Ended);
-    let exit = core.exit.take().unwrap_or_else(killed);
+    let exit = core.take_exit().unwrap_or_else(killed);
     // SAFETY: the caller says so.
     unsafe { refuse_queued::<A>(cell, &exit.reason) };
     let killed = exit.reason.kind() == ExitKind::Killed;

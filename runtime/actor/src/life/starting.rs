@@ -30,7 +30,7 @@ pub(super) unsafe fn arrive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'
             let _ = starter.send(Err(StartError::Stopped));
         }
         let last = told & Signals::STOP != 0 || !head.is_supervised();
-        core.exit.set(Some(Exit { reason: ExitReason::shutdown(""), last }));
+        core.set_exit(Exit { reason: ExitReason::shutdown(""), last });
         // SAFETY: the caller says so.
         unsafe { ending::reap::<A>(cell, Signals::STOP) };
         return Next::Go;
@@ -87,7 +87,7 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
             }
             Err(error) => {
                 let last = !head.is_supervised();
-                core.exit.set(Some(Exit { reason: error.reason(), last }));
+                core.set_exit(Exit { reason: error.reason(), last });
                 Err(error)
             }
         };

@@ -141,10 +141,10 @@ unsafe fn obey<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
         // What was wanted of the life that ended is void.
         head.signals.take(Signals::LEAVE | Signals::DRAIN);
         core.draining.set(false);
-        let exit = core.exit.take();
+        let exit = core.take_exit();
         if verdict & Signals::HALT != 0 {
             // The verdict was taken back before it was heard.
-            core.exit.set(exit);
+            core.exit.set(exit.map(Box::new));
             if !head.report(News::Down(ExitReason::shutdown(""))) {
                 // SAFETY: the caller says so.
                 unsafe { ending::finish::<A>(cell) };

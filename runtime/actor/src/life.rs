@@ -314,7 +314,8 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         let taken = core.taken.get().plus(head.mailbox.charge(&envelope));
         core.taken.set(taken);
         if taken.messages() >= portion {
-            give_room_back(head, core);
+            // Whoever waits for it is woken once a turn: a wake may cross threads, and costs as much as many messages.
+            head.mailbox.release(core.taken.take());
         }
         // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
         if !unsafe { envelope.start(cell, turn) } {
@@ -330,9 +331,14 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
     false
 }
 
+/// A turn ends, or the mailbox is empty: whoever waits for room has it now.
 fn give_room_back<A: Actor>(head: &CellHead, core: &Core<A>) {
     let taken = core.taken.take();
-    if taken != Charge::default() && head.mailbox.release(taken) {
+    let waiting = match taken == Charge::default() {
+        true => head.mailbox.has_waiting(),
+        false => head.mailbox.release(taken),
+    };
+    if waiting {
         head.serve_room();
     }
 }

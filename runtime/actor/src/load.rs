@@ -159,6 +159,12 @@ impl Load {
         self.word.fetch_sub(charge.0, AcqRel) & WAITING != 0
     }
 
+    /// Whether senders wait for room.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.word.load(Relaxed) & WAITING != 0
+    }
+
     /// From now on nobody reserves without asking the waiting room.
     pub(crate) fn mark_waiting(&self) {
         self.word.fetch_or(WAITING, AcqRel);

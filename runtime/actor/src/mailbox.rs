@@ -135,6 +135,15 @@ impl Mailbox {
         }
     }
 
+    /// Whether senders wait for room.
+    #[inline]
+    pub(crate) fn has_waiting(&self) -> bool {
+        match self.lanes() {
+            None => self.load.is_waiting(),
+            Some(lanes) => lanes.is_waiting(),
+        }
+    }
+
     /// From now on nobody enters without asking the waiting room.
     pub(crate) fn mark_waiting(&self) {
         match self.lanes() {

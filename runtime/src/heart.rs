@@ -203,6 +203,9 @@ impl Heart {
         };
         self.phases.leaving();
         self.node.system().stop(within).await;
+        // Before the goodbye: whoever hears it takes nothing from this node any more, and would hold the ends of its
+        // actors, which are on their way, for unknown.
+        self.transport.flush(within).await;
         self.news.push(News::Leave);
         if !self.directory.is_empty() {
             // No answer within the time: the others will notice by themselves.

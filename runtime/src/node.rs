@@ -238,7 +238,9 @@ impl Node {
         &self.shared.tasks
     }
 
-    /// Stops the node: actors first, then what waits in lanes is sent, then the goodbyes, then the connections.
+    /// Stops the node: actors first, then what waits in lanes is sent and read by the others, then the goodbyes, then
+    /// the connections. Whoever watches one of its actors from another node is told how that ended, not that the node
+    /// was lost.
     ///
     /// Each of these takes at most `within`. Calling it again waits for the same end.
     ///

@@ -247,6 +247,7 @@ async fn finish(
         hub.bad_peer(association, text);
     }
     let dropped = association.lost();
+    hub.flushes.over(association.peer().id);
     driver.rest();
     Counters::add(&association.counters.frames_dropped, dropped);
     association.take_down_due();

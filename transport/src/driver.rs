@@ -277,6 +277,7 @@ impl Dials {
         let why = LostReason::Undeliverable(refused.to_string().into());
         let had_frames = association.has_frames();
         let dropped = association.give_up(&why);
+        hub.flushes.over(association.peer().id);
         association.heard();
         Counters::add(&association.counters.frames_dropped, dropped);
         if had_frames {

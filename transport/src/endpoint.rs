@@ -174,6 +174,23 @@ impl Transport {
         }
     }
 
+    /// Waits until the peers have read what was sent to them before, at most `within`.
+    ///
+    /// Each lane that carried something is asked by a ping behind it, which is answered once all before it was handed to
+    /// the peer's events. What waits for a connection is waited for; what is lost with one is not.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost; what was sent goes out all the same.
+    pub async fn flush(&self, within: Duration) {
+        let hub = &self.hub;
+        for association in hub.shared.all() {
+            // Whoever has something to be read has a driver, which says when there is nothing to wait for any more.
+            hub.driver(&association);
+            hub.flushes.ask(&association, || hub.next_ping());
+        }
+        let _ = tokio::time::timeout(within, hub.flushes.done()).await;
+    }
+
     /// Closes the endpoint: nothing is accepted or dialled any more, what waits in lanes goes out where there is a
     /// connection, then all connections are closed and their peers told. At most `within`; what takes longer is cut.
     ///

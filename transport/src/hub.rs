@@ -23,6 +23,7 @@ use crate::{
     Association, LostReason, PeerId, RefusedReason, TransportEvents,
     driver::{Driver, drive},
     exchange::{Dialled, Established, dial},
+    flush::Flushes,
     link::{Link, LinkEvent},
     log_gate::LogGate,
     quic_config::QuicConfigs,
@@ -45,6 +46,7 @@ pub(crate) struct Hub {
     /// Dials under way to addresses whose node is not known, each with the newest datagram that waits.
     seeds: RefCell<BTreeMap<SocketAddr, Option<Bytes>>>,
     tasks: RefCell<JoinSet<()>>,
+    pub(crate) flushes: Flushes,
     dismissed: Notify,
     seed_ended: Notify,
     pub(crate) bad_peers: LogGate,
@@ -71,6 +73,7 @@ impl Hub {
             drivers: RefCell::default(),
             seeds: RefCell::default(),
             tasks: RefCell::default(),
+            flushes: Flushes::default(),
             dismissed: Notify::new(),
             seed_ended: Notify::new(),
             bad_peers: LogGate::default(),
@@ -115,6 +118,7 @@ impl Hub {
     /// A driver has ended.
     pub(crate) fn dismiss(&self, driver: &Rc<Driver>) {
         let id = driver.association.peer().id;
+        self.flushes.over(id);
         let mut drivers = self.drivers.borrow_mut();
         if drivers.get(&id).is_some_and(|found| Rc::ptr_eq(found, driver)) {
             drivers.remove(&id);

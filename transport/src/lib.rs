@@ -13,6 +13,7 @@ mod driver;
 mod endpoint;
 mod events;
 mod exchange;
+mod flush;
 mod hub;
 mod identity;
 mod link;

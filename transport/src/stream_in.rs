@@ -105,13 +105,14 @@ fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
                     .map_err(|cause| End::protocol(CloseCode::Protocol, &cause))?;
             }
         }
-        FrameKind::Ping => {
-            let Ping { token } = frame.body().map_err(|cause| malformed(&cause))?;
-            let header = Header::bare(FrameKind::Pong);
-            association.control_body(&live.control, header, &Pong { token });
+        FrameKind::Ping => pong(live, &frame)?,
+        FrameKind::Pong => {
+            // One of the control stream is awaited by nobody: that QUIC acknowledged it was all that was wanted.
+            let Pong { token } = frame.body().map_err(|cause| malformed(&cause))?;
+            live.hub.flushes.answered(association.peer().id, token);
         }
-        // That QUIC acknowledged the ping is all that was wanted; the close of QUIC follows that of the stream.
-        FrameKind::Pong | FrameKind::Close => {}
+        // The close of QUIC follows that of the stream.
+        FrameKind::Close => {}
         FrameKind::Hello | FrameKind::Welcome | FrameKind::Refuse => {
             return Err(unexpected(&frame));
         }
@@ -197,10 +198,18 @@ fn take_from_lane(live: &Live, windows: &Arc<LaneWindows>, frame: Frame) -> Resu
             tell(live, frame, Some(credit))?;
         }
         FrameKind::Credit => windows.forget(frame.header.receiver).map_err(overrun)?,
+        FrameKind::Ping => pong(live, &frame)?,
         // Streams of their own for large messages are not offered in this revision.
         FrameKind::Announce => return Err(unexpected(&frame)),
         _ => tell(live, frame, None)?,
     }
+    Ok(())
+}
+
+/// Answers a ping: whatever came before it on its stream was handed on.
+fn pong(live: &Live, ping: &Frame) -> Result<(), End> {
+    let Ping { token } = ping.body().map_err(|cause| malformed(&cause))?;
+    live.association.control_body(&live.control, Header::bare(FrameKind::Pong), &Pong { token });
     Ok(())
 }
 

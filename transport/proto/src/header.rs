@@ -111,7 +111,9 @@ impl FrameKind {
             | Self::StreamItem
             | Self::StreamEnd
             | Self::Announce => matches!(purpose, Purpose::Lane),
-            Self::Error | Self::Credit => matches!(purpose, Purpose::Lane | Purpose::Control),
+            Self::Error | Self::Credit | Self::Ping => {
+                matches!(purpose, Purpose::Lane | Purpose::Control)
+            }
             Self::Hello
             | Self::Welcome
             | Self::Refuse
@@ -121,7 +123,6 @@ impl FrameKind {
             | Self::Probe
             | Self::ProbeAnswer
             | Self::Close
-            | Self::Ping
             | Self::Pong => matches!(purpose, Purpose::Control),
         }
     }

@@ -112,6 +112,12 @@ impl LaneState {
         position.0 <= self.lost
     }
 
+    /// Whether a frame was written since the connection was last lost.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.written > self.lost
+    }
+
     /// Whether this frame was, or may have been, handed to QUIC.
     ///
     /// False is a promise: the frame did not leave and will not, or still waits. True is said of a dropped frame

@@ -335,6 +335,11 @@ impl Lane {
         !inner.pieces.is_empty() || !inner.rooms.is_empty()
     }
 
+    /// Whether a frame was appended since the connection was last lost.
+    pub(crate) fn is_used(&self) -> bool {
+        self.lock().books.is_used()
+    }
+
     /// Whether frames wait.
     pub(crate) fn has_frames(&self) -> bool {
         !self.lock().pieces.is_empty()

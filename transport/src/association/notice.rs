@@ -11,7 +11,8 @@ pub(super) const NOTICE_BYTES_MAX: usize = 1 << 10;
 /// reset, so that asks fail and watches are said again.
 pub(super) const NOTICES_BYTES_MAX: usize = 1 << 20;
 
-/// Whether a frame must reach the peer or end the connection: nothing says again what it says.
+/// Whether a frame must reach the peer or end the connection: nothing says again what it says. A ping asks whether
+/// those before it were read.
 pub(super) fn is_notice(kind: FrameKind) -> bool {
-    matches!(kind, FrameKind::Error | FrameKind::Terminated)
+    matches!(kind, FrameKind::Error | FrameKind::Terminated | FrameKind::Ping)
 }

@@ -246,6 +246,38 @@ fn credit_of_idle_receivers_is_forgotten_and_counted_anew() {
 }
 
 #[test]
+fn flushing_ends_when_the_peer_has_read_everything() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        a.until_up(1).await;
+        a.transport.flush(Duration::ZERO).await;
+        net.disturb(7, 10, Duration::from_millis(20));
+        for round in 1..=5 {
+            for slot in 0..200 {
+                try_send(&to_b, key(slot), &[7; 500]).unwrap();
+            }
+            let began = tokio::time::Instant::now();
+            a.transport.flush(Duration::from_secs(60)).await;
+            assert_eq!(b.payloads().len(), round * 200);
+            assert!(began.elapsed() < Duration::from_secs(60));
+        }
+        // A peer that is gone is waited for as long as it was said, and one whose connection is lost no longer.
+        net.cut(a.addr, b.addr);
+        try_send(&to_b, key(1), b"late").unwrap();
+        let began = tokio::time::Instant::now();
+        a.transport.flush(Duration::from_millis(300)).await;
+        assert_eq!(began.elapsed(), Duration::from_millis(300));
+        a.transport.flush(Duration::from_secs(60)).await;
+        assert!(began.elapsed() < Duration::from_secs(60));
+        assert_eq!(crate::node::downs(&a.events()).len(), 1);
+    });
+}
+
+#[test]
 fn closing_flushes_what_waits() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());

@@ -141,6 +141,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
         ("announce", Lane, body(message, &bulk)),
         ("close", Control, bodied(&close)),
         ("ping", Control, bodied(&Ping { token: 1 })),
+        ("ping in a lane", Lane, bodied(&Ping { token: 2 })),
         ("pong", Control, bodied(&Pong { token: 1 })),
     ]
 }

@@ -7,7 +7,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use odeon_message::{Credit, Incarnation, NodeId};
-use odeon_wire::{CloseCode, PayloadError, Refuse};
+use odeon_wire::{CloseCode, PayloadError, Refuse, RefuseReason};
 
 use crate::{Association, Frame};
 
@@ -134,22 +134,58 @@ pub enum RefusedReason {
     ByPeer(Refuse),
     /// The node that answered is not the one that was dialled, or says something its certificate does not.
     Identity(Box<str>),
+    /// The node that answered, in this life of it, has left or was declared dead; a later life will be taken.
+    Gone(Box<str>),
     /// The peer speaks something else.
     Protocol(Box<str>),
     /// No answer in time, or the connection broke during the handshake.
     NoAnswer(Box<str>),
 }
 
+impl RefusedReason {
+    /// Whether it is in the order of things: the peer, or this node, has left or was declared dead, and whoever lives
+    /// comes back in a later life by itself.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Gone(_) => true,
+            Self::ByPeer(refuse) => refuse.reason == RefuseReason::Quarantined,
+            _ => false,
+        }
+    }
+
+    /// Whether dialling again soon is of no use: something must be changed by hand first.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::NotAuthenticated(_) => true,
+            Self::ByPeer(refuse) => matches!(
+                refuse.reason,
+                RefuseReason::Cluster
+                    | RefuseReason::Revision
+                    | RefuseReason::Identity
+                    | RefuseReason::OwnName
+            ),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for RefusedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAuthenticated(cause) => {
-                write!(f, "the nodes do not trust each other's certificates: {cause}")
+                write!(
+                    f,
+                    "the nodes do not trust each other's certificates: {cause}; issue both from one authority, and \
+                     give both nodes that authority's certificate (ca.pem)"
+                )
             }
             Self::ByPeer(refusal) => {
                 write!(f, "the peer refused: {}: {}", refusal.reason, refusal.text)
             }
             Self::Identity(cause) => write!(f, "another node answered: {cause}"),
+            Self::Gone(cause) => write!(f, "the node that answered is gone: {cause}"),
             Self::Protocol(cause) => write!(f, "the peer does not speak this protocol: {cause}"),
             Self::NoAnswer(cause) => write!(f, "no answer: {cause}"),
         }

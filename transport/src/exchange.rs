@@ -8,7 +8,7 @@ use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering};
 use odeon_message::NodeId;
 use odeon_wire::{
     CloseCode, ClusterName, Frame, FrameLimits, FrameReader, Handshake, HandshakeError, Hello,
-    NodeName, Preamble, Purpose, RefuseReason, Step, Surroundings, format::PREAMBLE_BYTES,
+    NodeName, Preamble, Purpose, Refuse, RefuseReason, Step, Surroundings, format::PREAMBLE_BYTES,
 };
 use quinn::{Connection, ConnectionError, Incoming, RecvStream, SendStream, VarInt};
 use rustls::pki_types::CertificateDer;
@@ -116,8 +116,10 @@ pub(crate) async fn dial(
         Err(_) => Err(RefusedReason::NoAnswer(format!("nothing within {limit:?}").into())),
     };
     hub.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
-    if let Err(reason) = &result {
-        hub.failed_handshake(addr, false, &reason.to_string());
+    match &result {
+        Err(reason) if reason.is_gone() => tracing::debug!(%addr, %reason, "not dialled again"),
+        Err(reason) => hub.failed_handshake(addr, false, &reason.to_string()),
+        Ok(_) => {}
     }
     result
 }
@@ -171,6 +173,12 @@ async fn try_dial(
             }
             Err(RefusedReason::ByPeer(refuse))
         }
+        Step::Failed(HandshakeError::Unfit(refuse))
+            if refuse.reason == RefuseReason::Quarantined =>
+        {
+            connection.close(CloseCode::Quarantined, &refuse.text);
+            Err(RefusedReason::Gone(refuse.text))
+        }
         Step::Failed(HandshakeError::Superseded) => Ok(Dialled::Superseded(certified.id())),
         Step::Failed(cause @ (HandshakeError::Unfit(_) | HandshakeError::OtherNode { .. })) => {
             connection.close(CloseCode::Refused, &cause.to_string());
@@ -201,7 +209,7 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
     let remote = incoming.remote_address();
     let connecting =
         incoming.accept_with(hub.quic.server(remote)).map_err(|cause| cause.to_string())?;
-    let connection = connecting.await.map_err(|cause| cause.to_string())?;
+    let connection = connecting.await.map_err(|cause| refused_reason(&cause).to_string())?;
     let connection = Held::new(connection, CloseCode::HandshakeTimeout);
     let (hello, _) = hub.shared.hello();
     let cluster = hello.cluster;
@@ -212,8 +220,7 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
             return Err(reason.to_string());
         }
     };
-    let (mut send, mut recv) =
-        connection.get().accept_bi().await.map_err(|cause| cause.to_string())?;
+    let (send, mut recv) = connection.get().accept_bi().await.map_err(|cause| cause.to_string())?;
     let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
     let frame = match first_frame(&mut recv, &mut reader).await {
         Ok(frame) => frame,
@@ -251,20 +258,37 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
             Ok(())
         }
         Step::Refuse(refuse) | Step::Refused(refuse) => {
-            let text = format!("{certified} is refused: {}: {}", refuse.reason, refuse.text);
-            let sent = send.write_all(&first).await.is_ok() && send.finish().is_ok();
-            if sent {
-                // Closing drops what was not acknowledged, so the peer has to have it first.
-                let _ = send.stopped().await;
-            }
-            connection.close(CloseCode::Refused, &refuse.text);
-            // Two dials that cross are nothing to worry about.
-            if refuse.reason == RefuseReason::Duplicate { Ok(()) } else { Err(text) }
+            turn_away(connection, send, &first, &refuse, &certified).await
         }
         Step::Failed(cause) => {
             connection.close(CloseCode::Malformed, &cause.to_string());
             Err(format!("{certified}: {cause}"))
         }
+    }
+}
+
+/// Says why a peer is refused, and closes.
+async fn turn_away(
+    connection: Held,
+    mut send: SendStream,
+    first: &[u8],
+    refuse: &Refuse,
+    certified: &NodeName,
+) -> Result<(), String> {
+    let text = format!("{certified} is refused: {}: {}", refuse.reason, refuse.text);
+    let sent = send.write_all(first).await.is_ok() && send.finish().is_ok();
+    if sent {
+        // Closing drops what was not acknowledged, so the peer has to have it first.
+        let _ = send.stopped().await;
+    }
+    connection.close(CloseCode::Refused, &refuse.text);
+    match refuse.reason {
+        // Two dials that cross are nothing to worry about, nor is a node that has not heard yet that it is gone.
+        RefuseReason::Duplicate | RefuseReason::Quarantined => {
+            tracing::debug!("{text}");
+            Ok(())
+        }
+        _ => Err(text),
     }
 }
 

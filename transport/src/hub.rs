@@ -306,7 +306,7 @@ impl Hub {
     pub(crate) fn bad_peer(&self, association: &Association, text: &str) {
         association.counters.bad_frames.fetch_add(1, Ordering::Relaxed);
         self.shared.counters.bad_peers.fetch_add(1, Ordering::Relaxed);
-        if let Some(held_back) = self.bad_peers.pass() {
+        if let Some(held_back) = self.bad_peers.pass(text) {
             let peer = association.peer();
             tracing::warn!(
                 peer = peer.name(), incarnation = %peer.id.incarnation, held_back,
@@ -318,7 +318,7 @@ impl Hub {
     /// Counts and logs a handshake that did not end well.
     pub(crate) fn failed_handshake(&self, addr: SocketAddr, inbound: bool, text: &str) {
         self.shared.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-        if let Some(held_back) = self.failed_handshakes.pass() {
+        if let Some(held_back) = self.failed_handshakes.pass(text) {
             tracing::info!(%addr, inbound, held_back, "handshake failed: {text}");
         }
     }

@@ -121,7 +121,9 @@ impl Identity {
             read("CA certificate", ca_cert)?,
         ];
         let origins = [cert, key, ca_cert].map(|path| path.display().to_string());
-        Self::parse(texts.each_ref().map(Vec::as_slice), origins)
+        let identity = Self::parse(texts.each_ref().map(Vec::as_slice), origins)?;
+        warn_of_readers(key);
+        Ok(identity)
     }
 
     /// Reads certificate chain, key and authorities from three PEM texts.
@@ -205,6 +207,25 @@ impl Identity {
         &self.0.authorities
     }
 }
+
+/// A key is whoever reads it.
+#[cfg(unix)]
+fn warn_of_readers(key: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Ok(found) = std::fs::metadata(key) else { return };
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = key.display();
+        tracing::warn!(
+            "others on this machine can use the private key {path} (mode {mode:04o}) and pass for this node: \
+             chmod 600 {path}"
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_of_readers(_: &Path) {}
 
 fn certificates(
     pem: &[u8],

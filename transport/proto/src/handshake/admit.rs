@@ -132,7 +132,9 @@ pub(super) fn vet(
     if let Some(dead) = known.quarantined
         && hello.incarnation <= dead
     {
-        let text = format!("incarnations up to {dead} are quarantined: restart the node");
+        let text = format!(
+            "incarnations up to {dead} have left or were declared dead; a later one is taken"
+        );
         return Err(Refuse { known: Some(dead), ..refuse(RefuseReason::Quarantined, text) });
     }
     Ok(revision)

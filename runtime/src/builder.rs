@@ -40,6 +40,23 @@ pub enum NodeError {
         /// The name in the certificate.
         certificate: String,
     },
+    /// A seed cannot be dialled.
+    #[error(
+        "the seed {seed:?} is no host:port: use something like 127.0.0.1:7400 or db1.example:7400"
+    )]
+    Seed {
+        /// The seed.
+        seed: String,
+    },
+    /// There are seeds and no certificate: no node would let this one in.
+    #[error(
+        "a node that joins others, here {seed}, needs a certificate that their authority has issued: give it with \
+         NodeBuilder::identity, or leave the seed out and start the node alone"
+    )]
+    NoIdentity {
+        /// The first seed.
+        seed: String,
+    },
     /// A certificate for this program alone could not be made.
     #[error(transparent)]
     Certificate(#[from] CaError),
@@ -142,7 +159,8 @@ impl NodeBuilder {
     }
 
     /// The `host:port` of a node that may be in the cluster already; may be called several times. The node keeps
-    /// asking its seeds until one answers, and its own address among them does no harm.
+    /// asking its seeds until one answers, and its own address among them does no harm. It needs an
+    /// [identity](Self::identity) that their authority has issued.
     pub fn seed(mut self, seed: impl Into<String>) -> Self {
         self.seeds.push(seed.into());
         self
@@ -227,8 +245,14 @@ impl NodeBuilder {
     }
 
     fn check(&self) -> Result<(), NodeError> {
-        match self.workers {
-            Some(value) if !(1..=WORKERS_MAX).contains(&value) => Err(NodeError::Workers { value }),
+        if let Some(value) = self.workers.filter(|value| !(1..=WORKERS_MAX).contains(value)) {
+            return Err(NodeError::Workers { value });
+        }
+        if let Some(seed) = self.seeds.iter().find(|seed| !is_host_and_port(seed)) {
+            return Err(NodeError::Seed { seed: seed.clone() });
+        }
+        match self.seeds.first() {
+            Some(seed) if self.given.is_none() => Err(NodeError::NoIdentity { seed: seed.clone() }),
             _ => Ok(()),
         }
     }
@@ -257,6 +281,14 @@ impl NodeBuilder {
             advertised(local, self.advertise).ok_or(NodeError::Advertise { listen: local })?;
         Ok((socket, addr))
     }
+}
+
+/// Whether a seed names a host, or an address, and a port to dial.
+fn is_host_and_port(seed: &str) -> bool {
+    let Some((host, port)) = seed.rsplit_once(':') else { return false };
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && (is_bracketed || !host.contains(':'));
+    is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// Workers on the thread that starts them.

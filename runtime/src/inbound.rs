@@ -14,7 +14,7 @@ use odeon_actor::{
 };
 use odeon_message::{ActorKey, AskId, Credit, EncodeError, Failure};
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
-use odeon_wire::{Frame, FrameKind, PayloadError, Refuse};
+use odeon_wire::{CloseCode, Frame, FrameKind, PayloadError, Refuse};
 use tokio::time::Instant;
 
 use crate::{
@@ -150,6 +150,9 @@ impl TransportEvents for Inbound {
         tracing::debug!(peer = %peer.peer().id, %why, "connection lost");
         self.outbound.asks.lost(peer, &why.to_string());
         self.cancels.lost(peer.peer().id);
+        if matches!(why, LostReason::ClosedByPeer { code: CloseCode::Quarantined, .. }) {
+            self.news.let_go_by(peer.peer().id);
+        }
         self.news.push(News::ConnectionLost(peer.peer().id));
     }
 
@@ -188,6 +191,9 @@ impl TransportEvents for Inbound {
         if let RefusedReason::ByPeer(Refuse { known: Some(known), .. }) = reason {
             self.news.push(News::Outdated(*known));
         }
-        self.news.push(News::Refused { addr, reason: reason.to_string() });
+        if !reason.is_gone() {
+            let lasting = reason.is_lasting();
+            self.news.push(News::Refused { addr, reason: reason.to_string(), lasting });
+        }
     }
 }

@@ -10,7 +10,11 @@ use odeon_env::Env;
 use odeon_transport::Transport;
 use tokio::time::Instant;
 
-use crate::{directory::Directory, newsfeed::Newsfeed, phase::Phases};
+use crate::{
+    directory::Directory,
+    newsfeed::{Newsfeed, Refusal},
+    phase::{Phase, Phases},
+};
 
 /// First pause between two rounds of knocking; doubled up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -22,8 +26,14 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// the directory.
 const PAUSE_JOINED: Duration = Duration::from_secs(5);
 
-/// How often a node that is alone says why.
-const SAY_EVERY: Duration = Duration::from_secs(5);
+/// Longest pause while those who answer refuse this node for what must be changed by hand, such as its certificate.
+const PAUSE_REFUSED_MAX: Duration = Duration::from_secs(10);
+
+/// When a node that is alone first says why.
+const SAY_AFTER: Duration = Duration::from_secs(2);
+
+/// Longest time until it says so again; doubled up to it from [`SAY_AFTER`].
+const SAY_EVERY_MAX: Duration = Duration::from_secs(300);
 
 /// What knocking needs.
 pub(crate) struct Join {
@@ -44,25 +54,37 @@ impl Join {
     /// Runs until it is dropped.
     pub(crate) async fn run(self) {
         let mut pause = PAUSE_MIN;
-        let mut say_at = Instant::now() + SAY_EVERY;
+        let mut say_every = SAY_AFTER;
+        let mut say_at = Instant::now() + say_every;
         if self.alone {
             self.phases.up();
         }
         loop {
             if self.others() {
                 pause = PAUSE_JOINED;
-            } else if !self.alone && Instant::now() >= say_at {
-                say_at = Instant::now() + SAY_EVERY;
-                tracing::warn!("{}", self.why_alone());
+                say_every = SAY_AFTER;
+                say_at = Instant::now() + say_every;
+            } else if Instant::now() >= say_at {
+                say_every = (say_every * 2).min(SAY_EVERY_MAX);
+                say_at = Instant::now() + say_every;
+                self.say_why_alone();
+            }
+            if self.phases.current() >= Phase::Leaving {
+                return std::future::pending().await;
             }
             self.knock().await;
             let round = tokio::time::sleep(pause);
             tokio::select! {
                 biased;
                 () = self.directory.changed() => {}
-                () = round => pause = (pause * 2).min(PAUSE_MAX.max(pause)),
+                () = round => pause = (pause * 2).min(self.pause_max().max(pause)),
             }
         }
+    }
+
+    fn pause_max(&self) -> Duration {
+        let lasting = self.news.refusal().is_some_and(|refusal| refusal.lasting);
+        if lasting { PAUSE_REFUSED_MAX } else { PAUSE_MAX }
     }
 
     fn others(&self) -> bool {
@@ -92,20 +114,32 @@ impl Join {
         }
     }
 
-    fn why_alone(&self) -> String {
+    fn say_why_alone(&self) {
         let seeds = self.seeds.join(", ");
         let last = match self.news.refusal() {
-            Some((addr, reason)) => format!("; the last answer, from {addr}: {reason}"),
+            Some(Refusal { addr, reason, .. }) => {
+                format!("; the last answer, from {addr}: {reason}")
+            }
             None => String::new(),
         };
-        if self.seeds.is_empty() {
-            format!(
+        match (self.alone, self.seeds.is_empty()) {
+            (true, true) => {}
+            (true, false) => tracing::info!(
+                "no seed has answered: this node runs as a cluster of its own and keeps asking {seeds}{last}"
+            ),
+            (false, true) => tracing::warn!(
                 "waiting at {} for another node to join: this node has no seed and may not be a cluster of its own \
                  (give it a seed, or start it as a lone node)",
                 self.own
-            )
-        } else {
-            format!("waiting for a seed to answer: {seeds}{last}")
+            ),
+            (false, false) if self.was_up() => {
+                tracing::warn!("all others are gone: asking {seeds} for the way back{last}");
+            }
+            (false, false) => tracing::warn!("waiting for a seed to answer: {seeds}{last}"),
         }
+    }
+
+    fn was_up(&self) -> bool {
+        self.phases.current() >= Phase::Up
     }
 }

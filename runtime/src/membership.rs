@@ -93,7 +93,13 @@ impl MembershipHall {
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Send { to, bytes } => self.transport.datagram((to.node, to.addr), bytes),
+            Effect::Send { to, bytes } => {
+                // A goodbye is said several times; whoever has heard it does not want to be dialled for the next.
+                let peer = PeerId { node: to.node, incarnation: to.incarnation };
+                if !self.news.was_let_go_by(peer) {
+                    self.transport.datagram((to.node, to.addr), bytes);
+                }
+            }
             Effect::Joined => self.phases.up(),
             Effect::Up(member) => {
                 let member = describe(&member);
@@ -119,7 +125,10 @@ impl MembershipHall {
     }
 
     fn down(&self, member: &Member, reason: DownReason) {
-        tracing::info!(member = member.name, ?reason, "member down");
+        match reason {
+            DownReason::Left => tracing::info!(member = member.name, "member left"),
+            _ => tracing::info!(member = member.name, ?reason, "member down"),
+        }
         self.note("member down", &member.name);
         // First the association: whatever is told to watchers and asks below finds it closed.
         self.transport

@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::Arc,
 };
@@ -34,8 +34,8 @@ pub(crate) enum News {
     ConnectionLost(PeerId),
     /// A peer knows a later life of this node, or holds this one for dead.
     Outdated(Incarnation),
-    /// A dial was refused or not answered.
-    Refused { addr: SocketAddr, reason: String },
+    /// A dial was refused or not answered; whether something must be changed by hand first.
+    Refused { addr: SocketAddr, reason: String, lasting: bool },
     /// Say goodbye.
     Leave,
 }
@@ -108,15 +108,32 @@ pub(crate) struct Newsfeed {
     dropped: Cell<u64>,
     arrived: Notify,
     /// The last refusal, for whoever asks why the node is alone.
-    refusal: RefCell<Option<(SocketAddr, String)>>,
+    refusal: RefCell<Option<Refusal>>,
+    /// Peers that take nothing from this node any more; noted once it leaves, at most one a peer.
+    gone_for: RefCell<Option<BTreeSet<PeerId>>>,
+}
+
+/// A dial that did not succeed.
+#[derive(Clone)]
+pub(crate) struct Refusal {
+    pub(crate) addr: SocketAddr,
+    pub(crate) reason: String,
+    /// Whether dialling again soon is of no use.
+    pub(crate) lasting: bool,
 }
 
 impl Newsfeed {
     pub(crate) fn push(&self, news: News) {
-        if let News::Refused { addr, reason } = &news {
-            tracing::debug!(%addr, %reason, "refused");
-            *self.refusal.borrow_mut() = Some((*addr, reason.clone()));
-            return;
+        let news = match news {
+            News::Refused { addr, reason, lasting } => {
+                tracing::debug!(%addr, %reason, "refused");
+                *self.refusal.borrow_mut() = Some(Refusal { addr, reason, lasting });
+                return;
+            }
+            news => news,
+        };
+        if matches!(news, News::Leave) {
+            self.gone_for.borrow_mut().get_or_insert_default();
         }
         if self.waiting.borrow_mut().push(news) {
             self.arrived.notify_one();
@@ -136,8 +153,20 @@ impl Newsfeed {
     }
 
     /// Why the last dial did not succeed.
-    pub(crate) fn refusal(&self) -> Option<(SocketAddr, String)> {
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.refusal.borrow().clone()
+    }
+
+    /// That peer has closed the connection for good: where this node is leaving, it has heard so.
+    pub(crate) fn let_go_by(&self, peer: PeerId) {
+        if let Some(peers) = &mut *self.gone_for.borrow_mut() {
+            peers.insert(peer);
+        }
+    }
+
+    /// Whether that peer has heard that this node leaves.
+    pub(crate) fn was_let_go_by(&self, peer: PeerId) -> bool {
+        self.gone_for.borrow().as_ref().is_some_and(|peers| peers.contains(&peer))
     }
 }
 
@@ -192,6 +221,16 @@ mod tests {
         assert_eq!(taken.len(), 12);
         assert!(matches!(taken[10..], [News::Outdated(Incarnation(7)), News::Leave]));
         assert!(news.waiting.borrow().kept.is_empty());
+    }
+
+    #[test]
+    fn who_has_let_a_node_go_is_noted_once_it_leaves() {
+        let news = Newsfeed::default();
+        news.let_go_by(peer(1));
+        assert!(!news.was_let_go_by(peer(1)), "it held this node for dead, which lives on");
+        news.push(News::Leave);
+        news.let_go_by(peer(2));
+        assert!(news.was_let_go_by(peer(2)) && !news.was_let_go_by(peer(3)));
     }
 
     #[test]

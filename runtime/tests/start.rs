@@ -11,8 +11,8 @@ use std::{
 };
 
 use odeon::{
-    Actor, ActorRef, Ca, Context, ExitKind, Handler, Node, Placement, SpawnOptions, StartError,
-    Terminated, Validity, actor,
+    Actor, ActorRef, Ca, Context, ExitKind, Handler, Node, NodeError, Placement, SpawnOptions,
+    StartError, Terminated, Validity, actor,
     env::{Env, RealEnv},
     message,
 };
@@ -189,4 +189,19 @@ fn a_name_that_no_certificate_can_carry_is_refused() {
     assert!(error.to_string().contains("No_Such"), "{error}");
     let error = block_on(Node::builder("a").alone().workers(0).start()).expect_err("no workers");
     assert!(error.to_string().contains("use 1 to 1024"), "{error}");
+}
+
+#[test]
+fn seeds_that_can_never_let_a_node_in_are_refused() {
+    let ca = Ca::in_memory("start").expect("the name is good");
+    let identity = ca.issue("a", Validity::from(RealEnv.wall_clock(), DAY)).expect("it is good");
+    for seed in ["nonsense", "", "host", "host:", ":7400", "host:0", "host:99999", "::1:7400"] {
+        let builder = Node::builder("a").identity(identity.clone()).seed("[::1]:7400").seed(seed);
+        let error = block_on(builder.start()).expect_err("the seed is bad");
+        assert!(matches!(&error, NodeError::Seed { seed: named } if named == seed), "{error}");
+    }
+    let error = block_on(Node::builder("a").seed("127.0.0.1:7400").start());
+    let error = error.expect_err("nobody lets it in");
+    assert!(matches!(error, NodeError::NoIdentity { .. }), "{error}");
+    assert!(error.to_string().contains("NodeBuilder::identity"), "{error}");
 }

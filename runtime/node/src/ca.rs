@@ -13,7 +13,10 @@ use std::{
 
 use odeon::{Ca, PemPair, Validity, env::Env};
 
-use crate::failure::Failed;
+use crate::{failure::Failed, output::print};
+
+/// The name of the authority's files, which no node can have.
+const AUTHORITY: &str = "ca";
 
 /// Makes a certificate authority and certificates of nodes.
 #[derive(Debug, clap::Subcommand)]
@@ -27,7 +30,7 @@ pub(crate) enum CaCommand {
         #[arg(long, default_value = ".")]
         dir: PathBuf,
         /// Days for which the authority is valid.
-        #[arg(long, default_value_t = 3650, value_parser = clap::value_parser!(u32).range(1..=36500))]
+        #[arg(long, default_value_t = 3650, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=36500))]
         days: u32,
     },
     /// Issue a certificate to a node: `NAME.pem` and `NAME.key`.
@@ -39,7 +42,7 @@ pub(crate) enum CaCommand {
         #[arg(long, default_value = ".")]
         dir: PathBuf,
         /// Days for which the certificate is valid.
-        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        #[arg(long, default_value_t = 90, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
     },
 }
@@ -53,10 +56,16 @@ pub(crate) fn run(command: CaCommand) -> Result<(), Failed> {
         CaCommand::Init { cluster, dir, days } => {
             let ca = Ca::new(&cluster, validity(days)).map_err(Failed::input)?;
             fs::create_dir_all(&dir).map_err(|error| {
-                Failed::input(format!("cannot make the folder {}: {error}", dir.display()))
+                Failed::input(format!(
+                    "cannot make the folder {}: {error}; name a folder with --dir that exists or that you may make",
+                    dir.display()
+                ))
             })?;
-            write_pair(&dir, "ca", &ca.to_pem())
+            write_pair(&dir, AUTHORITY, &ca.to_pem())
         }
+        CaCommand::Issue { name, .. } if name == AUTHORITY => Err(Failed::input(format!(
+            "a node cannot be named {AUTHORITY}: its files would have the names of the authority's; choose another name"
+        ))),
         CaCommand::Issue { name, dir, days } => {
             let pem = PemPair { cert: read(&dir.join("ca.pem"))?, key: read(&dir.join("ca.key"))? };
             let ca = Ca::from_pem(&pem).map_err(Failed::input)?;
@@ -76,8 +85,10 @@ fn read(path: &Path) -> Result<String, Failed> {
 }
 
 fn write_pair(dir: &Path, name: &str, pair: &PemPair) -> Result<(), Failed> {
-    write(&dir.join(format!("{name}.key")), &pair.key, 0o600)?;
-    write(&dir.join(format!("{name}.pem")), &pair.cert, 0o644)
+    let [key, cert] = ["key", "pem"].map(|end| dir.join(format!("{name}.{end}")));
+    write(&key, &pair.key, 0o600)?;
+    write(&cert, &pair.cert, 0o644)?;
+    print(&format!("wrote {} and {}", cert.display(), key.display()))
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failed> {
@@ -88,7 +99,12 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failed> {
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {
-        let remedy = "files are never overwritten: name another folder, or move the old file away";
+        let remedy = match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                "files are never overwritten: name another folder with --dir, or move the old file away"
+            }
+            _ => "name a folder with --dir that you may write to and that has room",
+        };
         Failed::input(format!("cannot write {}: {error}; {remedy}", path.display()))
     })
 }

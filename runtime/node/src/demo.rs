@@ -41,7 +41,7 @@ use crate::{
         journal::Journal,
         papers::Papers,
         report::Report,
-        verdict::Findings,
+        verdict::{Counts, Findings},
         witness::{Watched, Witness},
         words::Words,
     },
@@ -66,16 +66,17 @@ const COUNT_WITHIN: Duration = Duration::from_secs(300);
 /// Counts words on a cluster of processes on this machine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
-    /// Text files to count; without any, an embedded text is repeated to a million words.
+    /// Text files to count, with 100,000 words or more together unless --no-kill is given; without any, an embedded
+    /// text is repeated to a million words.
     files: Vec<PathBuf>,
     /// Node processes to start, 2 to 16.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
+    #[arg(long, default_value_t = 3, allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(2..=16))]
     nodes: u8,
     /// Do not kill a node in the middle.
     #[arg(long)]
     no_kill: bool,
     /// Chooses when the node is killed and which node counts what.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
     /// Print one line of JSON at the end, and nothing else, on standard output.
     #[arg(long)]
@@ -97,10 +98,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<bool, Failed> {
     let count = usize::from(args.nodes);
     let partitions = count * COUNTERS_PER_NODE;
     let words = Rc::new(Words::read(&args.files, partitions).map_err(Failed::input)?);
-    if words.total() == 0 || (!args.no_kill && words.total() < WORDS_MIN) {
+    if !args.no_kill && words.total() < WORDS_MIN {
         let total = words.total();
         return Err(Failed::input(format!(
-            "the input has {total} words: give at least {WORDS_MIN}, or a few and --no-kill"
+            "the input has {total} words, and a node is killed in the middle of {WORDS_MIN} or more: give more, or \
+             --no-kill"
         )));
     }
     let names: Vec<String> = (1..=count).map(|n| format!("n{n}")).collect();
@@ -126,13 +128,14 @@ pub(crate) async fn run(args: DemoArgs) -> Result<bool, Failed> {
     };
     let (mut report, left) = outcome.inspect_err(|failed| {
         if args.json {
-            report::print_failure(&failed.to_string());
+            // It failed anyway, and says so on standard error too.
+            let _ = report::print_failure(&failed.to_string());
         }
     })?;
     if !left {
         report.find("a node did not leave by itself when it was asked to");
     }
-    report.print(args.json);
+    report.print(args.json)?;
     Ok(report.ok())
 }
 
@@ -274,11 +277,12 @@ impl<'a> Stage<'a> {
         tokio::time::timeout_at(within, all).await.map_err(late)??;
         let took = self.began.elapsed();
         let kill = kill.map(|(kill, at)| self.recovered(kill, at));
-        let mut findings = self.verdict(&counters).await;
+        let (mut findings, counts) = self.verdict(&counters).await;
         let (labels, dishonest) =
             verdict::honesty(&self.board, journal, &self.witness, kill.is_some());
         findings.extend(dishonest);
-        Ok(Report::new(&self.board, &self.words, took, kill, (labels, findings)))
+        Ok(Report::new(&self.board, &self.words, took, kill, (labels, findings))
+            .with_counts(&counts))
     }
 
     fn recovered(&self, kill: Kill, at: Instant) -> Kill {
@@ -286,12 +290,21 @@ impl<'a> Stage<'a> {
         Kill { recover, ..kill }
     }
 
-    async fn verdict(&self, counters: &[(usize, ActorRef<Counter>)]) -> Findings {
+    async fn verdict(&self, counters: &[(usize, ActorRef<Counter>)]) -> (Findings, Counts) {
         let mut findings = Findings::new();
+        let mut counts = Counts::new();
         for (partition, counter) in counters {
-            findings.extend(verdict::compare(&self.words, *partition, counter).await);
+            match verdict::count(counter).await {
+                Ok(counted) => {
+                    findings.extend(verdict::compare(&self.words, *partition, &counted));
+                    // A word has one partition, so nothing is overwritten.
+                    counts.extend(counted.counts);
+                }
+                Err(error) => findings
+                    .push(format!("partition {partition}: the counter does not answer: {error}")),
+            }
         }
-        findings
+        (findings, counts)
     }
 
     /// Kills a node that holds a fifth of all counts, once enough is counted and asks are in flight to it, and starts

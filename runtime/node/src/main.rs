@@ -8,6 +8,8 @@ mod ca;
 mod demo;
 mod failure;
 mod node;
+mod output;
+mod usage;
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -27,8 +29,14 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Count words on a cluster of processes, kill one, and check that nothing was lost.
+    ///
+    /// A word is a run of letters and digits, in lower case; one longer than 64 bytes is cut into several. Every count
+    /// is compared with a plain single-threaded run, and every failed call with what truly happened.
     Demo(demo::DemoArgs),
     /// Run one node until it is told to stop.
+    ///
+    /// It leaves in order on SIGTERM, SIGINT and SIGHUP. It runs no actors of yours: a program of yours joins the same
+    /// cluster as a node itself, with the crate `odeon`.
     Node(node::NodeArgs),
     /// Make a certificate authority and certificates of nodes.
     #[command(subcommand)]
@@ -48,7 +56,7 @@ fn main() -> ExitCode {
         {
             error.exit()
         }
-        Err(error) => return end(&Failed::input(one_line(&error))),
+        Err(error) => return end(&Failed::input(usage::one_line(&error))),
     };
     if let Err(failed) = log(matches!(args.command, Command::Node(_))) {
         return end(&failed);
@@ -64,16 +72,6 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(failed) => end(&failed),
     }
-}
-
-/// What is wrong with a flag: the value and what it must be, without the usage.
-fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let what = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
-    format!(
-        "{}; `odeon help` lists the flags",
-        what.split_whitespace().collect::<Vec<_>>().join(" ")
-    )
 }
 
 async fn run(command: Command) -> Result<bool, Failed> {

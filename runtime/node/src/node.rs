@@ -1,31 +1,33 @@
-//! `odeon node`: one node by hand, until SIGTERM or SIGINT.
+//! `odeon node`: one node by hand, until SIGTERM, SIGINT or SIGHUP.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use odeon::{Identity, MemberEvent, Node};
-use tokio::signal::unix::{SignalKind, signal};
+use odeon::{Identity, Node, NodeError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failed;
 
 /// Longest time for each phase of the stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// Runs one node until it is told to stop by SIGTERM or SIGINT; then it leaves cleanly.
+/// Runs one node until it is told to stop by SIGTERM, SIGINT or SIGHUP; then it leaves in order.
 #[derive(Debug, clap::Args)]
 pub(crate) struct NodeArgs {
     /// Name of the node, the one in its certificate.
     #[arg(long, env = "ODEON_NAME")]
     name: String,
-    /// Where to listen; port 0 lets the system choose.
+    /// Where to listen; port 0 lets the system choose. For other machines an address that they reach, or 0.0.0.0 and
+    /// --advertise.
     #[arg(long, env = "ODEON_LISTEN", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Where others reach this node, if that is not where it listens.
+    /// Where others reach this node, if that is not where it listens; port 0 is the one it listens at.
     #[arg(long, env = "ODEON_ADVERTISE")]
     advertise: Option<SocketAddr>,
-    /// The `host:port` of a node that may be in the cluster; may be given several times.
+    /// The `host:port` of a node that may be in the cluster; may be given several times, or with commas between.
     #[arg(long, env = "ODEON_JOIN", value_delimiter = ',', value_parser = seed)]
     join: Vec<String>,
-    /// Run as a lone node, which others may join; without papers it makes its own, and none can.
+    /// The node may be a cluster of its own, which others join: for the first node, also when it is started again.
+    /// Without --cert, --key and --ca-cert it makes a certificate for itself, and no other node can join it.
     #[arg(long)]
     dev: bool,
     /// The node's certificate, PEM.
@@ -51,27 +53,41 @@ fn seed(text: &str) -> Result<String, String> {
 
 /// Runs the node.
 pub(crate) async fn run(args: NodeArgs) -> Result<(), Failed> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::run)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::run)?;
-    let node = builder(args)?.start().await.map_err(Failed::input)?;
+    let on = |kind| signal(kind).map_err(Failed::run);
+    let mut orders =
+        [on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?];
+    let node = builder(args)?.start().await.map_err(start_failed)?;
     tracing::info!(node = node.name(), addr = %node.addr(), "listening");
-    let mut members = node.members();
-    loop {
-        tokio::select! {
-            event = members.next() => match event {
-                Some(MemberEvent::Up(member)) => tracing::info!(member = member.name, addr = %member.addr, "up"),
-                Some(MemberEvent::Down { member, reason }) => tracing::info!(member = member.name, ?reason, "down"),
-                Some(_) => {}
-                // A later life of this node has taken its place.
-                None => return Err(Failed::run("another node of this name is in the cluster: names are unique")),
-            },
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+    tokio::select! {
+        () = told(&mut orders) => {}
+        // A later life of this node has taken its place.
+        () = node.ended() => {
+            return Err(Failed::run("another node of this name is in the cluster: names are unique"));
         }
     }
     tracing::info!("leaving");
     node.stop(STOP_WITHIN).await;
+    tracing::info!("left");
     Ok(())
+}
+
+/// Completes with the first of these signals.
+async fn told([terminate, interrupt, hangup]: &mut [Signal; 3]) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+/// Why the node did not start, with the flags that help.
+fn start_failed(error: NodeError) -> Failed {
+    match &error {
+        NodeError::Advertise { .. } => Failed::input(format!(
+            "{error} (--advertise HOST-ADDRESS:PORT; port 0 is the one it listens at)"
+        )),
+        _ => Failed::input(error),
+    }
 }
 
 fn builder(args: NodeArgs) -> Result<odeon::NodeBuilder, Failed> {

@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     net::{SocketAddr, UdpSocket},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -113,15 +114,20 @@ impl Running {
     }
 
     /// Sends SIGTERM; the node must leave by itself, and have said nothing on standard output.
-    fn terminate(mut self) {
-        let told =
-            Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
-        assert!(told.success());
+    fn terminate(self) {
+        self.leave("-TERM");
+    }
+
+    /// Sends a signal, on which the node must leave by itself; the rest of its log.
+    fn leave(mut self, signal: &str) -> Vec<String> {
+        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(told.expect("kill runs").success());
         assert!(self.child.wait().expect("it was started").success());
         let mut said = String::new();
         let mut stdout = self.child.stdout.take().expect("it is piped");
         stdout.read_to_string(&mut said).expect("it says text");
         assert_eq!(said, "");
+        self.lines.iter().collect()
     }
 }
 
@@ -141,7 +147,48 @@ fn two_nodes_by_hand_join_and_leave() {
     a.line(&["up", "member=\"b\""]);
     b.line(&["up", "member=\"a\""]);
     b.terminate();
-    a.line(&["down", "member=\"b\"", "Left"]);
+    a.line(&["member left", "member=\"b\""]);
+    a.terminate();
+}
+
+/// It looked like a failure: a handshake failed, something was quarantined, and the node was to be restarted.
+#[test]
+fn a_node_that_leaves_in_order_looks_like_it_in_both_logs() {
+    let papers = Folder::new("leave").papers("hand", &["a", "b"]);
+    let a = Running::start(&papers, "a", &["--dev"]);
+    let seed = a.addr().to_string();
+    let b = Running::start(&papers, "b", &["--join", &seed]);
+    a.line(&["member up", "member=\"b\""]);
+    b.line(&["member up", "member=\"a\""]);
+    let of_a = a.leave("-HUP");
+    b.line(&["member left", "member=\"a\""]);
+    let of_b = b.leave("-TERM");
+    for line in of_a.iter().chain(&of_b) {
+        let is_calm = !["WARN", "ERROR", "handshake", "quarantine", "restart"]
+            .iter()
+            .any(|word| line.contains(word));
+        assert!(is_calm, "{line}");
+    }
+    assert!(of_a.last().is_some_and(|line| line.contains("left")), "{of_a:?}");
+    assert!(!of_a.iter().chain(&of_b).any(|line| line.contains("member")), "each is said once");
+}
+
+#[test]
+fn a_lone_node_whose_seed_does_not_answer_says_that_it_goes_on() {
+    let papers = Folder::new("alone").papers("hand", &["a"]);
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let a = Running::start(&papers, "a", &["--dev", "--join", &nobody]);
+    a.line(&["cluster of its own", "keeps asking", &nobody]);
+    a.terminate();
+}
+
+#[test]
+fn a_key_that_others_can_read_is_warned_of() {
+    let papers = Folder::new("readable").papers("hand", &["a"]);
+    let key = papers.path("a.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let a = Running::start(&papers, "a", &["--dev"]);
+    a.line(&["WARN", &key, "0644", "chmod 600"]);
     a.terminate();
 }
 
@@ -165,7 +212,7 @@ fn a_node_of_another_cluster_is_refused_and_says_so() {
     let a = Running::start(&ours, "a", &["--dev"]);
     let seed = a.addr().to_string();
     let b = Running::start(&theirs, "b", &["--join", &seed]);
-    b.line(&["waiting for a seed", &seed, "certificate"]);
+    b.line(&["waiting for a seed", &seed, "certificate", "from one authority"]);
     a.terminate();
     b.terminate();
 }
@@ -198,6 +245,9 @@ fn names_and_files_are_checked_before_anything_is_written() {
     let papers = Folder::new("names").papers("hand", &["a"]);
     let dir = papers.0.to_str().unwrap();
     refuses(&["ca", "issue", "--name", "No_Such", "--dir", dir], &["No_Such"]);
+    refuses(&["ca", "issue", "--name", "ca", "--dir", dir], &["another name"]);
+    let nowhere = format!("{}/folder", papers.path("ca.pem"));
+    refuses(&["ca", "init", "--cluster", "hand", "--dir", &nowhere], &[&nowhere, "--dir"]);
     refuses(&["ca", "issue", "--name", "a", "--dir", dir], &["a.key", "never overwritten"]);
     refuses(&["ca", "init", "--cluster", "hand", "--dir", dir], &["ca.key", "never overwritten"]);
     refuses(&["node", "--name", "No_Such", "--dev"], &["No_Such"]);
@@ -210,7 +260,39 @@ fn an_input_too_small_to_lose_a_node_is_refused() {
     let folder = Folder::new("small");
     let file = folder.path("few.txt");
     fs::write(&file, "three small words").unwrap();
-    refuses(&["demo", &file], &["3 words", "--no-kill"]);
+    refuses(&["demo", &file], &["3 words", "100000", "--no-kill"]);
+    let empty = folder.path("empty.txt");
+    fs::write(&empty, "... --- ...").unwrap();
+    refuses(&["demo", "--no-kill", &file, &empty], &[&empty, "no words"]);
+    let help = String::from_utf8(run(&["demo", "--help"]).stdout).unwrap();
+    assert!(help.contains("100,000 words") && help.contains("letters and digits"), "{help}");
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let folder = Folder::new("full");
+    let file = folder.path("few.txt");
+    fs::write(&file, "three small words").unwrap();
+    let dir = folder.path("papers");
+    for args in [
+        &["demo", "--json", "--no-kill", "--nodes", "2", &file][..],
+        &["ca", "init", "--cluster", "hand", "--dir", &dir],
+    ] {
+        let full = fs::File::create("/dev/full").unwrap();
+        let output = odeon(args).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("standard output"), "{text}");
+    }
+}
+
+#[test]
+fn papers_say_where_they_were_put() {
+    let papers = Folder::new("where").papers("hand", &[]);
+    let dir = papers.0.to_str().unwrap();
+    let said = run(&["ca", "issue", "--name", "a", "--dir", dir]).stdout;
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said, format!("wrote {dir}/a.pem and {dir}/a.key\n"));
 }
 
 #[test]
@@ -219,10 +301,28 @@ fn flags_out_of_bounds_are_named() {
     refuses(&["demo", "--nodes", "x"], &["--nodes", "x"]);
     refuses(&["node", "--name", "a", "--dev", "--join", "127.0.0.1"], &["127.0.0.1", "host:port"]);
     refuses(&["node", "--name", "a", "--dev", "--listen", "here"], &["--listen", "here"]);
-    refuses(&["nod"], &["nod"]);
+    refuses(&["nod"], &["nod", "`odeon --help`"]);
+    refuses(&["demo", "--nodes", "-1"], &["--nodes", "-1", "`odeon demo --help`"]);
+    refuses(
+        &["ca", "issue", "--name", "a", "--days", "-1"],
+        &["--days", "`odeon ca issue --help`"],
+    );
     let anywhere = ["node", "--name", "a", "--dev", "--listen", "0.0.0.0:0"];
-    refuses(&anywhere, &["0.0.0.0", "advertise"]);
+    refuses(&anywhere, &["0.0.0.0", "--advertise"]);
     refuses(&[&anywhere[..], &["--advertise", "0.0.0.0:7400"]].concat(), &["0.0.0.0", "advertise"]);
+}
+
+#[test]
+fn a_value_from_the_environment_is_blamed_on_its_variable() {
+    let mut node = odeon(&["node", "--name", "a", "--dev"]);
+    let text = node.env("ODEON_LISTEN", "here").output().unwrap().stderr;
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("ODEON_LISTEN") && text.contains("here"), "{text}");
+    assert!(!text.contains("--listen"), "{text}");
+    let mut node = odeon(&["node", "--name", "a", "--dev", "--listen", "there"]);
+    let text = node.env("ODEON_LISTEN", "127.0.0.1:0").output().unwrap().stderr;
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("--listen") && !text.contains("ODEON_LISTEN"), "{text}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::demo::{
 
 /// Asks in flight to one counter. More than the credit of one receiver, so that some wait for credit when their node
 /// is killed.
-const WINDOW: usize = 48;
+pub(crate) const WINDOW: usize = 48;
 
 /// How long an ask may take: longer than the detection of a lost node.
 const ASK_WITHIN: Duration = Duration::from_secs(20);

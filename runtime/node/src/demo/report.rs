@@ -1,15 +1,23 @@
 //! What the demo says at the end: one line of JSON, or a few lines for people.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::demo::{
-    Kill,
-    board::Board,
-    verdict::{Findings, Labels},
-    words::{BATCH_WORDS_MAX, Words},
+use crate::{
+    demo::{
+        Kill,
+        board::Board,
+        feeder::WINDOW,
+        verdict::{Counts, Findings, Labels},
+        words::{BATCH_WORDS_MAX, Words},
+    },
+    failure::Failed,
+    output::print,
 };
+
+/// Words that are shown with their counts.
+const TOP: usize = 10;
 
 /// The figures of one run.
 #[derive(Debug, Serialize)]
@@ -25,6 +33,8 @@ pub(crate) struct Report {
     recover_ms: Option<u64>,
     rejoined: Option<bool>,
     asks: Asks,
+    /// The most frequent words with their counts.
+    top: Vec<(String, u64)>,
     #[serde(skip)]
     findings: Findings,
     #[serde(skip)]
@@ -71,9 +81,19 @@ impl Report {
             recover_ms: kill.and_then(|kill| kill.recover).map(ms),
             rejoined: kill.map(|kill| kill.rejoined),
             asks: Asks { replied, not_delivered, may_have_run, ran },
+            top: Vec::new(),
             findings,
             took,
         }
+    }
+
+    /// The same report, with the most frequent words; equally frequent ones in the order of the alphabet.
+    pub(crate) fn with_counts(mut self, counts: &Counts) -> Self {
+        let mut all: Vec<_> = counts.iter().map(|(word, count)| (word.clone(), *count)).collect();
+        all.sort_by(|(word, count), (other, than)| than.cmp(count).then(word.cmp(other)));
+        all.truncate(TOP);
+        self.top = all;
+        self
     }
 
     /// Whether everything was equal and honest.
@@ -88,7 +108,10 @@ impl Report {
     }
 
     /// Says it: what is wrong on standard error, the figures on standard output.
-    pub(crate) fn print(&self, json: bool) {
+    ///
+    /// # Errors
+    /// When the figures cannot be written.
+    pub(crate) fn print(&self, json: bool) -> Result<(), Failed> {
         for finding in &self.findings {
             tracing::error!("{finding}");
         }
@@ -97,7 +120,7 @@ impl Report {
         } else {
             self.text()
         };
-        print(&text);
+        print(&text)
     }
 
     fn text(&self) -> String {
@@ -108,7 +131,8 @@ impl Report {
         };
         let mut text = format!(
             "{} words in {} messages of at most {BATCH_WORDS_MAX} words: {verdict}\n\
-             {} messages a second over {:.1} s; an ask took {} us (median), {} us (99 %), {} us (longest)",
+             {} messages a second over {:.1} s; with up to {WINDOW} asks in flight to each counter, one took {} us \
+             (median), {} us (99 %), {} us (longest)",
             self.words,
             self.messages,
             self.msgs_per_s,
@@ -124,16 +148,15 @@ impl Report {
                 self.asks.not_delivered, self.asks.may_have_run
             );
         }
-        text
+        if self.rejoined == Some(true) {
+            text += "\nthe killed node was started again and everybody saw it come back";
+        }
+        let top: Vec<_> = self.top.iter().map(|(word, count)| format!("{word} {count}")).collect();
+        format!("{text}\nmost frequent: {}", top.join(", "))
     }
 }
 
 /// A run that came to no verdict, as a line of JSON.
-pub(crate) fn print_failure(error: &str) {
-    print(&serde_json::json!({ "ok": false, "error": error }).to_string());
-}
-
-fn print(text: &str) {
-    // A reader that has gone away has seen enough.
-    let _ = writeln!(std::io::stdout(), "{text}");
+pub(crate) fn print_failure(error: &str) -> Result<(), Failed> {
+    print(&serde_json::json!({ "ok": false, "error": error }).to_string())
 }

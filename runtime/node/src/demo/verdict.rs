@@ -5,10 +5,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     time::Duration,
 };
 
-use odeon::{ActorRef, Certainty};
+use odeon::{ActorRef, AskError, Certainty};
 
 use crate::demo::{
     board::{Board, FailedAsk},
@@ -28,56 +29,53 @@ const PAGE_WITHIN: Duration = Duration::from_secs(10);
 /// What was found wrong, in words; empty if nothing was.
 pub(crate) type Findings = Vec<String>;
 
-/// Compares one counter with the plain run.
-pub(crate) async fn compare(
-    words: &Words,
-    partition: usize,
-    counter: &ActorRef<Counter>,
-) -> Findings {
-    let mut plain = Tally::default();
-    words.iter(partition).for_each(|word| plain.add(word));
-    let mut counts = BTreeMap::new();
+/// How often each word was counted.
+pub(crate) type Counts = BTreeMap<String, u64>;
+
+/// What one counter has counted.
+pub(crate) struct Counted {
+    pub(crate) counts: Counts,
+    words: u64,
+    digest: u64,
+}
+
+/// Asks a counter for all of its counts.
+pub(crate) async fn count(counter: &ActorRef<Counter>) -> Result<Counted, AskError<Infallible>> {
+    let mut counts = Counts::new();
     let mut after = None;
     loop {
-        let page =
-            counter.ask(Totals { after: after.take(), at_most: PAGE }).within(PAGE_WITHIN).await;
-        let page = match page {
-            Ok(page) => page,
-            Err(error) => {
-                return vec![format!(
-                    "partition {partition}: the counter does not answer: {error}"
-                )];
-            }
-        };
+        let page = Totals { after: after.take(), at_most: PAGE };
+        let page = counter.ask(page).within(PAGE_WITHIN).await?;
         let last = page.counts.last().map(|(word, _)| word.clone());
-        let (counted, digest) = (page.words, page.digest);
+        let (words, digest) = (page.words, page.digest);
         counts.extend(page.counts);
-        if last.is_some() {
-            after = last;
-            continue;
+        if last.is_none() {
+            return Ok(Counted { counts, words, digest });
         }
-        return differences(partition, &plain, &counts, counted, digest);
+        after = last;
     }
 }
 
-fn differences(
-    partition: usize,
-    plain: &Tally,
-    counts: &BTreeMap<String, u64>,
-    counted: u64,
-    digest: u64,
-) -> Findings {
+/// Compares what one counter has counted with the plain run.
+pub(crate) fn compare(words: &Words, partition: usize, counted: &Counted) -> Findings {
+    let mut plain = Tally::default();
+    words.iter(partition).for_each(|word| plain.add(word));
+    differences(partition, &plain, counted)
+}
+
+fn differences(partition: usize, plain: &Tally, counted: &Counted) -> Findings {
     let mut findings = Findings::new();
-    if counted != plain.words() {
+    if counted.words != plain.words() {
         findings.push(format!(
-            "partition {partition}: {counted} words counted instead of {}",
+            "partition {partition}: {} words counted instead of {}",
+            counted.words,
             plain.words()
         ));
     }
-    if counts != plain.counts() {
+    if counted.counts != *plain.counts() {
         findings.push(format!("partition {partition}: the counts differ from the plain run's"));
     }
-    if digest != plain.digest() {
+    if counted.digest != plain.digest() {
         findings.push(format!(
             "partition {partition}: the words were counted in another order, or not each once"
         ));
@@ -203,7 +201,8 @@ mod tests {
         let plain = count(&["a", "b", "b"]);
         let other = count(&["b", "a", "b"]);
         let found = |tally: &Tally| {
-            differences(0, &plain, tally.counts(), tally.words(), tally.digest()).len()
+            let (counts, words) = (tally.counts().clone(), tally.words());
+            differences(0, &plain, &Counted { counts, words, digest: tally.digest() }).len()
         };
         assert_eq!(found(&plain), 0);
         assert_eq!(found(&other), 1, "the order alone");

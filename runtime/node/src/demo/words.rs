@@ -22,12 +22,15 @@ const WORD_BYTES_MAX: usize = 64;
 /// Most words in one message.
 pub(crate) const BATCH_WORDS_MAX: usize = 64;
 
-/// A file that could not be read.
+/// A file that cannot be counted.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the input {path}: {source}; give files that exist and that you may read")]
-pub(crate) struct InputError {
-    path: PathBuf,
-    source: io::Error,
+pub(crate) enum InputError {
+    /// It could not be read.
+    #[error("cannot read the input {path}: {source}; give files that exist and that you may read")]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// There is nothing to count in it.
+    #[error("the input {path} has no words, which are runs of letters and digits: leave it out")]
+    Empty { path: PathBuf },
 }
 
 /// All words, each stored once.
@@ -47,8 +50,11 @@ impl Words {
             }
         }
         for path in files {
-            let bytes = read(path)?;
-            words.text(&String::from_utf8_lossy(&bytes));
+            let before = words.total;
+            words.text(&String::from_utf8_lossy(&read(path)?));
+            if words.total == before {
+                return Err(InputError::Empty { path: path.clone() });
+            }
         }
         Ok(words.finish())
     }
@@ -81,7 +87,7 @@ impl Words {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, InputError> {
-    fs::read(path).map_err(|source| InputError { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| InputError::Unreadable { path: path.to_owned(), source })
 }
 
 struct Collector {

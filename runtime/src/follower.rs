@@ -39,7 +39,7 @@ pub(crate) fn learn(known: &watch::Sender<Known>, holding: Holding) {
 
 /// Notes that this life of the node is over: nothing that is still said of it counts.
 pub(crate) fn lost(known: &watch::Sender<Known>, incarnation: Incarnation) {
-    learn(known, Holding { holder: None, incarnation, version: u64::MAX });
+    learn(known, Holding { holder: None, hidden: None, incarnation, version: u64::MAX });
 }
 
 /// Hears the holders of one name.
@@ -76,7 +76,7 @@ mod tests {
             key: ActorKey { slot, generation: 0 },
             actor_type: ActorTypeId(1),
         };
-        Holding { holder: slot.map(address), incarnation, version }
+        Holding { holder: slot.map(address), hidden: None, incarnation, version }
     }
 
     fn slot(known: &watch::Sender<Known>) -> Option<u32> {

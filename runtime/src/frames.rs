@@ -22,7 +22,7 @@ pub(crate) fn reply(
         Ok(_) => {}
         Err(refused @ (SendRefused::Encode(_) | SendRefused::TooLong { .. })) => {
             let detail = format!("the reply: {refused}");
-            error(peer, ask, &Failure::new(FailureKind::Decode, Certainty::Ran, detail));
+            error(peer, ask, &Failure::new(FailureKind::Unsendable, Certainty::Ran, detail));
         }
         Err(refused @ SendRefused::LaneFull) => {
             let detail = format!("the reply: {refused}");

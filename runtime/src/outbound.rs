@@ -166,8 +166,10 @@ impl RemoteRoute {
 fn describe(name: &str, refused: &SendRefused) -> Failure {
     let kind = match refused {
         refused if refused.is_full() => FailureKind::Full,
-        SendRefused::TooLong { .. } | SendRefused::Incompatible { .. } => FailureKind::Incompatible,
-        SendRefused::Encode(_) | SendRefused::Frame(_) => FailureKind::Decode,
+        SendRefused::NotAccepted | SendRefused::Incompatible { .. } => FailureKind::Incompatible,
+        SendRefused::TooLong { .. } | SendRefused::Encode(_) | SendRefused::Frame(_) => {
+            FailureKind::Unsendable
+        }
         _ => FailureKind::Unreachable,
     };
     Failure::not_delivered(kind, format!("{name}: {refused}"))

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use odeon_actor::{
-    Actor, ActorRef, ActorSystem, Context, Handler, Identity, NameChanges, NameState, StartError,
-    Terminated,
+    Actor, ActorRef, ActorSystem, AnyRef, Context, ExportError, Handler, Identity, NameChanges,
+    NameState, StartError, Terminated,
 };
 use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
@@ -33,17 +33,56 @@ const TYPE: &str = "odeon/Registrar";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holding {
     pub(crate) holder: Option<Address>,
+    /// Why the holder cannot be reached, if there is one without an address.
+    pub(crate) hidden: Option<Hidden>,
     /// The life of the node.
     pub(crate) incarnation: Incarnation,
     /// How many changes of names there had been in this life.
     pub(crate) version: u64,
 }
 
+/// Why an actor has no address.
+#[data]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Hidden {
+    /// Its type has no id.
+    NoId,
+    /// Its type was not declared.
+    Undeclared,
+    /// So many actors of its node are reachable already.
+    Full { actors: u32 },
+}
+
+impl Hidden {
+    fn of(error: ExportError) -> Option<Self> {
+        match error {
+            ExportError::NoId => Some(Self::NoId),
+            ExportError::Undeclared => Some(Self::Undeclared),
+            ExportError::Full(actors) => Some(Self::Full { actors }),
+            // It ended just now: nobody has the name.
+            _ => None,
+        }
+    }
+
+    /// What is to be said and done about it.
+    pub(crate) fn error(self) -> ExportError {
+        match self {
+            Self::NoId => ExportError::NoId,
+            Self::Undeclared => ExportError::Undeclared,
+            Self::Full { actors } => ExportError::Full(actors),
+        }
+    }
+}
+
 impl Holding {
     pub(crate) fn of(system: &ActorSystem, state: &NameState) -> Self {
-        // An actor that no other node can reach is as good as none to the asker.
-        let holder = state.holder.as_ref().and_then(|holder| holder.address().ok());
-        Self { holder, incarnation: system.incarnation(), version: state.version }
+        let address = state.holder.as_ref().map(AnyRef::address);
+        let (holder, hidden) = match address {
+            None => (None, None),
+            Some(Ok(holder)) => (Some(holder), None),
+            Some(Err(error)) => (None, Hidden::of(error)),
+        };
+        Self { holder, hidden, incarnation: system.incarnation(), version: state.version }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-use odeon_actor::{Actor, ActorRef, ActorSystem, NameChanges, SpawnOptions};
+use odeon_actor::{Actor, ActorRef, ActorSystem, ExportError, NameChanges, SpawnOptions};
 use odeon_message::{ActorTypeId, Address, AskError, Certainty};
 use tokio::sync::watch;
 
@@ -40,6 +40,16 @@ pub enum LookupError {
         name: String,
         /// The node.
         node: String,
+    },
+    /// Somebody holds the name and cannot be reached from other nodes.
+    #[error("{name} is there on {node}, but cannot be reached from other nodes: {why}")]
+    Hidden {
+        /// The name.
+        name: String,
+        /// The node.
+        node: String,
+        /// Why, and what to do about it over there.
+        why: ExportError,
     },
     /// There is no such member now.
     #[error("{node} is not a member of the cluster now: wait for it with Node::members")]
@@ -92,7 +102,12 @@ impl RemoteNode {
         let system = self.node.system();
         let registrar = registrar(system, &member);
         let answer = registrar.ask(Lookup { name: name.to_owned() }).await;
-        match answer.map_err(|error| self.no_answer(&error))?.holder {
+        let answer = answer.map_err(|error| self.no_answer(&error))?;
+        if let Some(hidden) = answer.hidden {
+            let (name, node) = (name.to_owned(), self.name.clone());
+            return Err(LookupError::Hidden { name, node, why: hidden.error() });
+        }
+        match answer.holder {
             Some(holder) if holder.actor_type != actor_type => {
                 Err(LookupError::OtherType { name: name.to_owned(), node: self.name.clone() })
             }
@@ -171,7 +186,8 @@ pub struct RemoteName<A: Actor> {
 }
 
 impl<A: Actor> RemoteName<A> {
-    /// The holder now: `None` while nobody holds the name, the holder is of another type, or the node is away.
+    /// The holder now: `None` while nobody holds the name, the holder is of another type or cannot be reached from
+    /// other nodes, or the node is away.
     #[must_use]
     pub fn current(&self) -> Option<ActorRef<A>> {
         let holder = self.known.borrow().holder;

@@ -173,7 +173,10 @@ impl Association {
         if let (Some(ours), Some(met)) = (fingerprint, self.met.get())
             && !met.accepted.accepts(message, ours)
         {
-            return Err(SendRefused::Incompatible { ours, theirs: self.accepts(message) });
+            return Err(match self.accepts(message) {
+                Some(theirs) => SendRefused::Incompatible { ours, theirs },
+                None => SendRefused::NotAccepted,
+            });
         }
         let header = Header::message(to, message, ask);
         let parcel = Parcel { header, extensions: Extensions::remaining(remaining), encode };

@@ -6,7 +6,7 @@
 
 use std::{
     any::TypeId,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     marker::PhantomData,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -112,9 +112,18 @@ pub(crate) struct Declared(RwLock<Declarations>);
 struct Declarations {
     actors: BTreeMap<ActorTypeId, DeclaredActor>,
     messages: BTreeMap<MessageId, Accepted>,
+    /// Types with an id that were missed here and said so: at most as many as the program has.
+    missed: BTreeSet<ActorTypeId>,
 }
 
 impl Declared {
+    /// Whether this is the first time that a type with this id is missed among the declared ones.
+    pub(crate) fn is_first_missed(&self, id: &'static str) -> bool {
+        let actor = ActorTypeId::of(id);
+        let mut declared = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        !declared.actors.contains_key(&actor) && declared.missed.insert(actor)
+    }
+
     /// Adds an actor type; one without an id is local and adds nothing. Nothing changes on an error.
     pub(crate) fn add<A: Actor>(&self) -> Result<(), DeclareError> {
         let Some(id) = A::ID else { return Ok(()) };
@@ -162,5 +171,18 @@ impl Declared {
     pub(crate) fn table(&self, actor: ActorTypeId) -> Option<Arc<AcceptTable>> {
         let declared = self.0.read().unwrap_or_else(PoisonError::into_inner);
         declared.actors.get(&actor).map(|actor| actor.table.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_missed_is_said_once() {
+        let declared = Declared::default();
+        assert!(declared.is_first_missed("test/One"));
+        assert!(!declared.is_first_missed("test/One"));
+        assert!(declared.is_first_missed("test/Other"));
     }
 }

@@ -11,7 +11,7 @@ use odeon_message::{
     },
 };
 
-use crate::{Actor, ActorRef, ActorSystem};
+use crate::{Actor, ActorRef, ActorSystem, ExportError};
 
 /// What a reference looks like in an archive: the address and nothing else.
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -44,11 +44,21 @@ where
     Reference: Serialize<S, Resolver = ReferenceResolver>,
 {
     fn serialize(&self, serializer: &mut S) -> Result<Self::Resolver, S::Error> {
-        let address = self.address().map_err(S::Error::new)?;
+        let address = self.address().map_err(|cause| {
+            S::Error::new(NotReachable { actor: std::any::type_name::<A>(), cause })
+        })?;
         let reference = Reference { address };
         let resolver = reference.serialize(serializer)?;
         Ok((reference, resolver))
     }
+}
+
+/// No other node could use the reference.
+#[derive(Debug, thiserror::Error)]
+#[error("no other node can reach the {actor} that it refers to: {cause}")]
+struct NotReachable {
+    actor: &'static str,
+    cause: ExportError,
 }
 
 /// The receiver of a message with a reference in it is no actor system.

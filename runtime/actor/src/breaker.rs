@@ -52,7 +52,8 @@ impl Tally {
                 FailureKind::Cancelled
                 | FailureKind::Deadlock
                 | FailureKind::Incompatible
-                | FailureKind::LocalOnly,
+                | FailureKind::LocalOnly
+                | FailureKind::Unsendable,
             )
             | Outcome::Abandoned => Self::Neither,
             Outcome::Failed(_) => Self::Failure,

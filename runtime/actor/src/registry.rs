@@ -148,6 +148,22 @@ impl NameChanges {
     }
 }
 
+/// Other nodes do not find what the name's giver most likely wants them to find: says so, once a type.
+fn warn_if_hidden(name: &str, cell: &CellPtr) {
+    let system = cell.worker.system();
+    // Without other nodes nobody misses it.
+    if let Some(id) = cell.actor_id()
+        && system.remotes().is_some()
+        && system.declared().is_first_missed(id)
+    {
+        tracing::warn!(
+            name,
+            "actors of type {id} have an id, and no other node finds them by name: declare the type before the node \
+             starts, with NodeBuilder::actor"
+        );
+    }
+}
+
 #[derive(Default)]
 struct Names {
     holders: BTreeMap<Box<str>, CellPtr>,
@@ -210,6 +226,7 @@ impl Registry {
             bonds.ended.is_none()
         });
         if kept {
+            warn_if_hidden(name, cell);
             return Ok(());
         }
         self.free(cell, &[name.into()]);

@@ -46,7 +46,7 @@ pub struct ReplyTo {
 /// The way back to an asking node. Nothing here may wait; each ask is answered exactly once, from any thread.
 pub trait ReplyPath: Send + Sync {
     /// Sends what a handler returned; `encode` appends its archive. Where `encode` fails, the path sends
-    /// [`FailureKind::Decode`](odeon_message::FailureKind::Decode) with [`Certainty::Ran`].
+    /// [`FailureKind::Unsendable`](odeon_message::FailureKind::Unsendable) with [`Certainty::Ran`].
     fn reply(&self, ask: AskId, encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>);
 
     /// Sends why there is no reply.

@@ -22,7 +22,9 @@ pub enum ExportError {
     #[error("the actor's type has no id: put #[actor(id = \"…\", handles(…))] on its impl")]
     NoId,
     /// The actor's type was not declared on this node.
-    #[error("the actor's type is not declared on this node: declare it before the node starts")]
+    #[error(
+        "the actor's type is not declared on its node: declare it before the node starts, with NodeBuilder::actor"
+    )]
     Undeclared,
     /// The actor has ended.
     #[error("the actor has ended")]

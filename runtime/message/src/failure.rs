@@ -65,6 +65,9 @@ pub enum FailureKind {
     Decode = 9,
     /// The message must not leave its node.
     LocalOnly = 10,
+    /// The message, or its reply, cannot be sent to another node as it is: it is too long, or holds a reference to an
+    /// actor that no other node can reach.
+    Unsendable = 11,
 }
 
 impl FailureKind {
@@ -82,6 +85,7 @@ impl FailureKind {
             8 => Self::Incompatible,
             9 => Self::Decode,
             10 => Self::LocalOnly,
+            11 => Self::Unsendable,
             _ => return None,
         })
     }
@@ -100,6 +104,7 @@ impl fmt::Display for FailureKind {
             Self::Incompatible => "the receiver does not accept this message",
             Self::Decode => "the archive could not be read",
             Self::LocalOnly => "the message is declared local",
+            Self::Unsendable => "it cannot be sent to another node as it is",
         })
     }
 }
@@ -160,6 +165,9 @@ pub enum AskError<E> {
     Handler(E),
     /// The message is declared local and the actor lives on another node.
     LocalOnly(Cause),
+    /// The message, or its reply, cannot be sent to another node as it is: it is too long, or holds a reference to an
+    /// actor that no other node can reach. The detail says which; trying again is of no use.
+    Unsendable(Cause),
     /// The caller gave up, or the actor did: it dropped the duty to answer.
     Cancelled(Cause),
     /// The deadline passed.
@@ -193,6 +201,7 @@ impl<E> AskError<E> {
         match &mut self {
             Self::Handler(_) => {}
             Self::LocalOnly(cause)
+            | Self::Unsendable(cause)
             | Self::Cancelled(cause)
             | Self::Deadline(cause)
             | Self::Deadlock(cause)
@@ -210,6 +219,7 @@ impl<E> AskError<E> {
         match self {
             Self::Handler(_) => None,
             Self::LocalOnly(cause)
+            | Self::Unsendable(cause)
             | Self::Cancelled(cause)
             | Self::Deadline(cause)
             | Self::Deadlock(cause)
@@ -228,6 +238,7 @@ impl<E> AskError<E> {
         Some(match self {
             Self::Handler(_) => return None,
             Self::LocalOnly(_) => FailureKind::LocalOnly,
+            Self::Unsendable(_) => FailureKind::Unsendable,
             Self::Cancelled(_) => FailureKind::Cancelled,
             Self::Deadline(_) => FailureKind::Deadline,
             Self::Deadlock(_) => FailureKind::Deadlock,
@@ -255,6 +266,7 @@ impl<E> From<Failure> for AskError<E> {
             FailureKind::Incompatible => Self::Incompatible(cause),
             FailureKind::Decode => Self::Decode(cause),
             FailureKind::LocalOnly => Self::LocalOnly(cause),
+            FailureKind::Unsendable => Self::Unsendable(cause),
         }
     }
 }

@@ -25,13 +25,21 @@ pub enum SendRefused {
     /// Whoever encoded the payload did not only append; a bug.
     #[error(transparent)]
     Frame(EncodeFrameError),
-    /// The peer does not accept this message, or in another layout: deploy matching versions.
-    #[error("the peer does not accept this message in our layout {ours}, but in {theirs:?}")]
+    /// No actor type that is declared on the peer lists this message.
+    #[error(
+        "no actor type that is declared over there lists this message: list it in handles(…) of its #[actor], and \
+         declare that actor there, with NodeBuilder::actor"
+    )]
+    NotAccepted,
+    /// The peer accepts this message in another layout: deploy matching versions.
+    #[error(
+        "the peer has this message in another layout ({theirs}, ours is {ours}): deploy matching versions"
+    )]
     Incompatible {
         /// Our layout.
         ours: Fingerprint,
-        /// The peer's; `None` if it does not know the message.
-        theirs: Option<Fingerprint>,
+        /// The peer's.
+        theirs: Fingerprint,
     },
     /// The peer was never met, so what it accepts is not known yet. A dial is under way: wait with
     /// [`poll_room`](crate::Association::poll_room).

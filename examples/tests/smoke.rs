@@ -6,9 +6,10 @@
 use std::{fs, path::Path, process::Command};
 
 /// The name and the program of each example.
-const EXAMPLES: [(&str, &str); 2] = [
+const EXAMPLES: [(&str, &str); 3] = [
     ("axum_front", env!("CARGO_BIN_EXE_axum_front")),
     ("first_actor", env!("CARGO_BIN_EXE_first_actor")),
+    ("two_nodes", env!("CARGO_BIN_EXE_two_nodes")),
 ];
 
 #[test]

@@ -101,6 +101,34 @@ pub enum NodeError {
 type Declaration = Box<dyn FnOnce(&ActorSystem) -> Result<(), DeclareError> + Send>;
 
 /// A node to be.
+///
+/// # Examples
+/// A node of a program of its own, whose certificate `odeon ca issue` has made:
+/// ```no_run
+/// use std::path::Path;
+///
+/// use odeon::{Identity, Node};
+/// # use odeon::{Actor, Context, StartError, actor};
+/// # struct Account;
+/// # #[actor(id = "bank/Account", handles())]
+/// # impl Actor for Account {
+/// #     type Args = ();
+/// #     async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> { Ok(Self) }
+/// # }
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let papers = ["b.pem", "b.key", "ca.pem"].map(Path::new);
+/// let node = Node::builder("b")
+///     .identity(Identity::from_pem_files(papers[0], papers[1], papers[2])?)
+///     .listen("10.0.0.2:7400".parse()?)
+///     .seed("10.0.0.1:7400") // of the first node, which starts with `.alone()`
+///     .actor::<Account>() // what other nodes may send to
+///     .start()
+///     .await?;
+/// assert!(node.joined().await);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a node to be is nothing until it is started"]
 pub struct NodeBuilder {
     pub(crate) name: String,

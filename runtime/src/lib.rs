@@ -1,12 +1,128 @@
-//! Odeon: a distributed actor runtime.
+//! Odeon: typed actors that run on many machines as one program.
 //!
-//! Typed actors with async handlers, references that mean the same on one thread and across nodes, messages as rkyv
-//! archives over QUIC with mutual TLS, supervision, nodes that find each other, and a simulator that runs all of it
-//! from one seed. This crate is the only one that an application must name.
+//! An actor is a value that handles one message at a time, in `async` methods. Whoever holds an [`ActorRef`] sends to
+//! it with `tell` and asks it with `ask`, and does not see whether it lives on the same thread or on another machine.
+//! Between machines a message is an [rkyv](https://rkyv.org) archive, sent over QUIC, always encrypted, both sides
+//! authenticated. Nodes find each other, and tell when one is gone. A failed call says whether the message was not
+//! delivered, may have run, or ran.
 //!
-//! What it is: the front door, [`Node`], and the halls where the rooms below meet: `outbound.rs` (reference to lane),
-//! `inbound.rs` (frame to mailbox), `membership.rs` (who is there). What it is NOT: any of those rooms. Read `node.rs`
-//! next, then `heart.rs`.
+//! # A first actor
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use odeon::{Actor, Context, Handler, Node, StartError, actor, message};
+//!
+//! #[message(id = "bank/Deposit", reply = u64)]
+//! struct Deposit {
+//!     cents: u64,
+//! }
+//!
+//! #[derive(Clone, Default)]
+//! struct Account {
+//!     cents: u64,
+//! }
+//!
+//! #[actor(id = "bank/Account", handles(Deposit))]
+//! impl Actor for Account {
+//!     type Args = Self; // what a supervisor starts it from again
+//!
+//!     async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
+//!         Ok(args)
+//!     }
+//! }
+//!
+//! impl Handler<Deposit> for Account {
+//!     async fn handle(&mut self, deposit: Deposit, _: &mut Context<Self>) -> u64 {
+//!         self.cents += deposit.cents;
+//!         self.cents
+//!     }
+//! }
+//!
+//! #[odeon::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let node = Node::builder("a").alone().actor::<Account>().start().await?;
+//!     let account = node.spawn(Account::default()).await?;
+//!     account.tell(Deposit { cents: 5 }).await?;
+//!     assert_eq!(account.ask(Deposit { cents: 1 }).await?, 6);
+//!     node.stop(Duration::from_secs(5)).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Two nodes
+//!
+//! Each node has a certificate of one authority, here one in memory; nodes in programs of their own read theirs with
+//! [`Identity::from_pem_files`]. One node is the first, [alone](NodeBuilder::alone), the others have
+//! [seeds](NodeBuilder::seed). What is to be reached from other nodes has an id, lists its messages in `handles(…)`, and
+//! is declared with [`NodeBuilder::actor`] on each node that runs it.
+//!
+//! ```
+//! # use odeon::{Actor, Context, Handler, StartError, actor, message};
+//! # #[message(id = "bank/Deposit", reply = u64)]
+//! # struct Deposit { cents: u64 }
+//! # #[derive(Clone, Default)]
+//! # struct Account { cents: u64 }
+//! # #[actor(id = "bank/Account", handles(Deposit))]
+//! # impl Actor for Account {
+//! #     type Args = Self;
+//! #     async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> { Ok(args) }
+//! # }
+//! # impl Handler<Deposit> for Account {
+//! #     async fn handle(&mut self, deposit: Deposit, _: &mut Context<Self>) -> u64 {
+//! #         self.cents += deposit.cents;
+//! #         self.cents
+//! #     }
+//! # }
+//! use std::time::{Duration, SystemTime};
+//!
+//! use odeon::{Ca, Node, Validity};
+//!
+//! #[odeon::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let ca = Ca::in_memory("shop")?;
+//!     let validity = Validity::from(SystemTime::now(), Duration::from_secs(24 * 3600));
+//!     let node = |name| ca.issue(name, validity).map(|it| Node::builder(name).identity(it));
+//!
+//!     let bank = node("bank")?.alone().actor::<Account>().start().await?;
+//!     let till = node("till")?.seed(bank.addr().to_string()).start().await?;
+//!     assert!(till.joined().await);
+//!
+//!     let account = bank.spawn(Account::default()).await?;
+//!     bank.register("account", &account)?;
+//!     let found = till.on("bank").lookup::<Account>("account").await?.expect("the bank has it");
+//!     assert_eq!(found.ask(Deposit { cents: 5 }).await?, 5);
+//!
+//!     bank.stop(Duration::from_secs(5)).await;
+//!     till.stop(Duration::from_secs(5)).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # In your own program
+//!
+//! There is no release yet: depend on the repository, by path or by git. Your own futures run wherever you like; for
+//! `#[tokio::main]` you need tokio yourself, `#[odeon::main]` needs nothing more.
+//!
+//! ```toml
+//! [dependencies]
+//! odeon = { path = "../odeon/runtime" }   # or { git = "…", rev = "…" }
+//! tokio = { version = "1", features = ["rt", "macros"] }
+//! ```
+//!
+//! # Where to read on
+//!
+//! * [`Node`] and [`NodeBuilder`]: how a node starts, joins and stops; [`RemoteNode`]: names on other nodes.
+//! * [`Actor`], [`Handler`], [`Context`]: what an actor does; [`macro@actor`] writes the rest from its methods.
+//! * [`ActorRef`], [`Ask`], [`Tell`], [`AskError`]: sending, deadlines, and what a failure says.
+//! * [`Supervisor`], [`SupervisorSpec`], [`DynamicSupervisor`]: starting again what fails.
+//! * [`Group`], [`CircuitBreaker`], [`RetryPolicy`], [`Target`]: many actors as one, and calls that are guarded.
+//! * [`Ca`], [`Identity`]: certificates. [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`]: bounds and times.
+//! * [`macro@test`] and [`Probe`]: testing.
+//! * The folder `examples` of the repository: whole programs, one idea each.
+//!
+//! For maintainers: this crate is the front door and the halls where the rooms below meet, and none of those rooms. Read
+//! `node.rs` next, then `heart.rs`.
 
 // The macros write paths through the crate's name, also in this crate.
 extern crate self as odeon;
@@ -39,24 +155,27 @@ pub use phase::Phase;
 pub use remote_node::{LookupError, RemoteName, RemoteNode};
 
 pub use odeon_actor::{
-    Accepts, Actor, ActorRef, ActorState, ActorSystem, Aim, AnyRef, Ask, AutoShutdown, Backoff,
-    BreakerConfig, BreakerError, BreakerState, Broadcast, ChildCounts, ChildError, ChildInfo,
-    ChildSpec, ChildState, CircuitBreaker, Context, DeclareError, DynamicSpec, DynamicSupervisor,
-    ExitKind, ExitReason, ExportError, Group, GroupError, Handler, Identity as ActorIdentity,
-    LinkError, MissedTicks, NameChange, NameChanges, NameState, NameTaken, Outcome, Overflow, Pick,
-    Placement, Pool, PoolSpec, Probe, ReadContext, ReadHandler, Recipient, Reply, Responder,
-    Restart, Retry, RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError,
-    StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally,
-    Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor, Watchable,
-    WeakRef, WhenSpent, Window, Witness, spawn, strategy,
+    Accepted, Accepts, Actor, ActorIdentity, ActorRef, ActorState, ActorSystem, Aim, AnyRef, Ask,
+    AskFuture, AutoShutdown, Backoff, BreakerConfig, BreakerError, BreakerState, Broadcast,
+    ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState, CircuitBreaker, Context,
+    DeclareError, DynamicSpec, DynamicSupervisor, ExitKind, ExitReason, ExportError, Group,
+    GroupError, Handler, LinkError, MissedTicks, NameChange, NameChanges, NameState, NameTaken,
+    Outcome, Overflow, Pick, Placement, Pool, PoolSpec, Probe, ProbeActor, ReadContext,
+    ReadHandler, Recipient, RecipientAsk, RecipientTell, Reply, Responder, Restart, Retry,
+    RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError, StartError,
+    Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally, Target,
+    TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor, Watchable, WeakRef,
+    WhenSpent, Window, Witness, reads, spawn, strategy,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{
-    ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, Failure, FailureKind,
-    Fingerprint, Incarnation, Message, MessageId, NodeId, Schema, SchemaWalk, TellError, rkyv,
+    ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, DecodeError, EncodeError,
+    Failure, FailureKind, Fingerprint, Incarnation, Message, MessageId, NameError, NodeId, Payload,
+    Schema, SchemaWalk, TellError, rkyv,
 };
 pub use odeon_transport::{
-    Ca, CaError, Identity, IdentityError, PemPair, TransportConfig, Validity,
+    Ca, CaError, ConfigError, Identity, IdentityError, NameError as CertificateNameError, PemPair,
+    TransportConfig, TransportError, Validity,
 };

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use odeon_actor::{
-    Actor, ActorRef, ActorSystem, AnyRef, Context, ExportError, Handler, Identity, NameChanges,
-    NameState, StartError, Terminated,
+    Actor, ActorIdentity, ActorRef, ActorSystem, AnyRef, Context, ExportError, Handler,
+    NameChanges, NameState, StartError, Terminated,
 };
 use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
@@ -110,7 +110,7 @@ pub(crate) struct FollowRefused {
 pub(crate) struct Registrar {
     tasks: Tasks,
     /// One name a follower: whoever asks again, because an answer was lost, is told by a new task.
-    following: BTreeMap<Identity, TaskHandle>,
+    following: BTreeMap<ActorIdentity, TaskHandle>,
 }
 
 impl Registrar {

@@ -71,6 +71,24 @@ pub enum LookupError {
 }
 
 /// A node of the cluster by its name, whichever life of it is there. Cheap to clone.
+///
+/// # Examples
+/// ```
+/// use odeon::{Actor, LookupError, Node};
+///
+/// async fn cashier<A: Actor>(node: &Node) -> Result<(), LookupError> {
+///     // Now, or not at all:
+///     let found = node.on("bank").lookup::<A>("cashier").await?;
+///     # let _ = found;
+///     // As soon as there is one, and again after the bank was restarted:
+///     let mut name = node.on("bank").follow::<A>("cashier").await?;
+///     while let Some(cashier) = name.held().await {
+///         println!("the cashier is {:?}", cashier.identity());
+///         name.changed().await;
+///     }
+///     Ok(()) // this node has stopped
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RemoteNode {
     node: Node,

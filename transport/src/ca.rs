@@ -84,6 +84,29 @@ impl fmt::Debug for PemPair {
 }
 
 /// A certificate authority: its name, its key and its certificate.
+///
+/// Nodes trust each other when one authority has issued the certificates of both. It is made once a cluster; its key
+/// stays where it was made. `odeon ca` does the same with files.
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// # use odeon_transport as odeon;
+/// use odeon::{Ca, CaError, Identity, Validity};
+///
+/// // For nodes of one program, such as in a test.
+/// let ca = Ca::in_memory("shop")?;
+/// let validity = Validity::from(SystemTime::now(), Duration::from_secs(90 * 24 * 3600));
+/// let a: Identity = ca.issue("a", validity)?;
+/// assert_eq!(a.node_name(), "a");
+///
+/// // For nodes elsewhere: their files are `pem.cert`, `pem.key`, and the authority's certificate.
+/// let pem = ca.issue_pem("b", validity)?;
+/// let b = Identity::from_pem(&pem.cert, &pem.key, &ca.to_pem().cert)?;
+/// assert_eq!(b.node_name(), "b");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Ca {
     cluster: ClusterName,
     cert: CertificateDer<'static>,

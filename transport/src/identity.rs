@@ -17,6 +17,20 @@ use webpki::EndEntityCert;
 use crate::name::read_names;
 
 /// A node's certificate chain, its private key and the certificates of the authorities it trusts. Clones share.
+///
+/// # Examples
+/// ```no_run
+/// use std::path::Path;
+///
+/// # use odeon_transport as odeon;
+/// use odeon::{Identity, IdentityError};
+///
+/// // Made by `odeon ca init --cluster shop` and `odeon ca issue --name a`.
+/// let [cert, key, ca_cert] = ["a.pem", "a.key", "ca.pem"].map(Path::new);
+/// let identity = Identity::from_pem_files(cert, key, ca_cert)?; // for `Node::builder("a").identity(identity)`
+/// # let _ = identity;
+/// # Ok::<(), IdentityError>(())
+/// ```
 #[derive(Clone)]
 pub struct Identity(Arc<Parts>);
 

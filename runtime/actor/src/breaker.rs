@@ -156,7 +156,8 @@ pub enum BreakerState {
 ///
 /// # Examples
 /// ```
-/// use odeon_actor::{Actor, ActorRef, BreakerConfig, BreakerError, CircuitBreaker};
+/// # use odeon_actor as odeon;
+/// use odeon::{Actor, ActorRef, BreakerConfig, BreakerError, CircuitBreaker};
 ///
 /// fn guard<A: Actor>(payments: &ActorRef<A>) -> Result<CircuitBreaker<ActorRef<A>>, BreakerError> {
 ///     CircuitBreaker::new(payments.clone(), BreakerConfig { failure_percent: 30, ..BreakerConfig::default() })

@@ -156,7 +156,8 @@ impl SpawnOptions {
     /// higher ones. At most 8, and at least 1, the default: then priorities are ignored and sending takes no lock.
     ///
     /// ```
-    /// use odeon_actor::{Overflow, SpawnOptions};
+    /// # use odeon_actor as odeon;
+    /// use odeon::{Overflow, SpawnOptions};
     ///
     /// // An actor that answers its operator before its sensors, and keeps the newest readings.
     /// let options = SpawnOptions::default().mailbox(256).priorities(2).overflow(Overflow::DropOldest);

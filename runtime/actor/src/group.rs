@@ -121,7 +121,8 @@ impl<A: Actor> Drop for Members<A> {
 ///
 /// # Examples
 /// ```
-/// use odeon_actor::{Actor, ActorRef, Group, GroupError};
+/// # use odeon_actor as odeon;
+/// use odeon::{Actor, ActorRef, Group, GroupError};
 ///
 /// fn gather<A: Actor>(actors: &[ActorRef<A>]) -> Result<Group<A>, GroupError> {
 ///     let group = Group::new(64);

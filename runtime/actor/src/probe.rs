@@ -28,10 +28,12 @@ type Caught<M> = (M, Option<oneshot::Sender<<M as Message>::Output>>);
 /// ```no_run
 /// # mod odeon { pub use odeon_actor::*; pub use odeon_message::*; }
 /// # use std::time::Duration;
-/// # use odeon_message::message;
-/// use odeon_actor::{ActorSystem, Probe, StartError};
+/// use odeon::{ActorSystem, Probe, StartError, message};
 ///
-/// #[message(local, reply = u64, crate = crate::odeon)]
+/// # /*
+/// #[message(local, reply = u64)]
+/// # */
+/// # #[message(local, reply = u64, crate = crate::odeon)]
 /// struct Charge { cents: u64 }
 ///
 /// # async fn example(system: ActorSystem) -> Result<(), StartError> {

@@ -41,14 +41,19 @@ pub trait ReadHandler<M: Message>: Actor + Sync {
 /// Makes an actor a [`Handler`](crate::Handler) of the messages that it [reads](crate::ReadHandler).
 ///
 /// ```
-/// # use odeon_actor::{Actor, Context, ReadContext, ReadHandler, StartError, reads};
+/// use odeon::{ReadContext, ReadHandler, message, reads};
+/// # use odeon_actor::{Actor, Context, StartError};
 /// # struct Account { cents: u64 }
 /// # impl Actor for Account {
 /// #     type Args = ();
 /// #     async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> { Ok(Self { cents: 0 }) }
 /// # }
 /// # mod odeon { pub use odeon_actor::*; pub use odeon_message::*; }
-/// #[odeon_message::message(local, reply = u64, crate = crate::odeon)]
+///
+/// # /*
+/// #[message(local, reply = u64)]
+/// # */
+/// # #[message(local, reply = u64, crate = crate::odeon)]
 /// struct Balance;
 ///
 /// impl ReadHandler<Balance> for Account {

@@ -24,7 +24,8 @@ use crate::{ActorSystem, Ask, AskFuture, Handler, deadline::Deadline, stats::cou
 /// # Examples
 /// ```
 /// use std::time::Duration;
-/// use odeon_actor::RetryPolicy;
+/// # use odeon_actor as odeon;
+/// use odeon::RetryPolicy;
 ///
 /// let policy = RetryPolicy::attempts(4)
 ///     .pauses(Duration::from_millis(20), Duration::from_millis(500))

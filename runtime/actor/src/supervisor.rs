@@ -37,6 +37,21 @@ use crate::{
 };
 
 /// An actor that supervises others; spawn it with a [`SupervisorSpec`].
+///
+/// ```
+/// # use odeon_actor as odeon;
+/// use odeon::{Actor, ActorRef, ActorSystem, ChildSpec, SpawnOptions, StartError, Supervisor, SupervisorSpec};
+///
+/// /// Starts an actor, and again whenever it fails; references to it and its mailbox survive that.
+/// async fn supervised<A: Actor>(
+///     system: &ActorSystem, // `node.system()`; a node has `spawn_with` itself
+///     args: A::Args,
+/// ) -> Result<Option<ActorRef<A>>, StartError> {
+///     let spec = SupervisorSpec::one_for_one().child(ChildSpec::new::<A>("only", args));
+///     let supervisor = system.spawn::<Supervisor>(spec, SpawnOptions::default()).await?;
+///     Ok(supervisor.child::<A>("only").await)
+/// }
+/// ```
 pub struct Supervisor {
     family: Family,
 }

@@ -157,6 +157,7 @@ impl ActorSystem {
 
     /// Begins another life of the node, after it was declared dead and joins anew: all addresses given out die, the
     /// actors live on and get new ones when needed. Those that are [pinned](Self::pin) keep their places.
+    #[doc(hidden)]
     pub fn set_incarnation(&self, incarnation: Incarnation) {
         self.inner.slots.renew(incarnation);
     }
@@ -166,6 +167,7 @@ impl ActorSystem {
     ///
     /// # Errors
     /// As [`ActorRef::address`]; [`ExportError::Ended`] also for an actor of another node.
+    #[doc(hidden)]
     pub fn pin<A: Actor>(&self, actor: &ActorRef<A>) -> Result<Address, ExportError> {
         actor.cell().ok_or(ExportError::Ended)?.pin()
     }
@@ -206,6 +208,7 @@ impl ActorSystem {
     }
 
     /// Connects the system to a network, once; a second call changes nothing.
+    #[doc(hidden)]
     pub fn set_remotes(&self, remotes: Arc<dyn Remotes>) {
         // The first network stays: routes of it are in use.
         let _ = self.inner.remotes.set(remotes);
@@ -323,6 +326,7 @@ impl ActorSystem {
 
     /// Closes the gates before a simulated crash: from now on no handler runs, not even while the `LocalSet` is
     /// dropped.
+    #[doc(hidden)]
     pub fn crash(&self) {
         self.inner.stopping.store(true, Ordering::Release);
         self.inner.crashed.store(true, Ordering::Release);

@@ -17,11 +17,13 @@ use crate::{Actor, ActorRef, Ask, Handler, Tell};
 /// # Examples
 /// What can be asked of an account can be asked of whatever leads to one:
 /// ```
-/// use odeon_actor::{Actor, Ask, Context, Handler, StartError, Target};
+/// use odeon::{Actor, Ask, Context, Handler, StartError, Target, message};
 /// # mod odeon { pub use odeon_actor::*; pub use odeon_message::*; }
-/// # use odeon_message::message;
 ///
-/// #[message(local, reply = u64, crate = crate::odeon)]
+/// # /*
+/// #[message(local, reply = u64)]
+/// # */
+/// # #[message(local, reply = u64, crate = crate::odeon)]
 /// struct Deposit(u64);
 /// # struct Account(u64);
 /// # impl Actor for Account {

@@ -20,7 +20,7 @@ pub struct WatchId(pub u64);
 
 /// Who an actor is, for comparing: an actor of this node by its number, another's by its address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Identity {
+pub enum ActorIdentity {
     /// Number of the actor on this node, in order of spawning.
     Local(u64),
     /// Address on another node, or one that is not valid any more.
@@ -32,7 +32,7 @@ pub enum Identity {
 #[non_exhaustive]
 pub struct Terminated {
     /// Which: compare with [`ActorRef::identity`](crate::ActorRef::identity).
-    pub who: Identity,
+    pub who: ActorIdentity,
     /// Why.
     pub reason: ExitReason,
 }
@@ -108,7 +108,7 @@ impl RemoteWatches {
 
 impl Remote {
     fn tell(self, watch: WatchId, reason: &ExitReason) {
-        let (who, token) = (Identity::Remote(self.target), watch.0);
+        let (who, token) = (ActorIdentity::Remote(self.target), watch.0);
         self.watcher.push_lane(LaneItem::Terminated { who, token, reason: reason.clone() });
     }
 }

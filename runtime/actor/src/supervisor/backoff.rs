@@ -13,7 +13,8 @@ use super::SpecError;
 ///
 /// ```
 /// use std::time::Duration;
-/// use odeon_actor::Backoff;
+/// # use odeon_actor as odeon;
+/// use odeon::Backoff;
 ///
 /// // 100 ms, 200 ms, 400 ms … 10 s, each shortened by up to a half; forgotten after a minute without a failure.
 /// let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(10))

@@ -25,7 +25,8 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use odeon_actor::{DynamicSpec, Restart};
+/// # use odeon_actor as odeon;
+/// use odeon::{DynamicSpec, Restart};
 /// # use odeon_actor::{Actor, Context, StartError};
 /// # struct Session;
 /// # impl Actor for Session {

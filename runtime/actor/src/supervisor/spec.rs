@@ -82,11 +82,24 @@ impl Flags {
 ///
 /// ```
 /// use std::time::Duration;
-/// use odeon_actor::SupervisorSpec;
 ///
-/// let spec = SupervisorSpec::one_for_one().intensity(3, Duration::from_secs(10));
-/// # let _ = spec; // `.child(ChildSpec::new::<Account>("accounts", args))` for each child
+/// # use odeon_actor as odeon;
+/// use odeon::{ChildSpec, Restart, SpawnOptions, SupervisorSpec};
+/// # use odeon_actor::{Actor, Context, StartError};
+/// # struct Account;
+/// # impl Actor for Account {
+/// #     type Args = ();
+/// #     async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> { Ok(Self) }
+/// # }
+///
+/// let account = ChildSpec::new::<Account>("account", ())
+///     .restart(Restart::Transient) // after a failure, not after a stop
+///     .options(SpawnOptions::default().named("account"));
+/// let spec = SupervisorSpec::one_for_one().intensity(3, Duration::from_secs(10)).child(account);
+/// # let _ = spec;
 /// ```
+///
+/// A node starts it with `node.spawn_with::<Supervisor>(spec)`.
 #[derive(Clone, Debug)]
 pub struct SupervisorSpec {
     pub(crate) flags: Flags,

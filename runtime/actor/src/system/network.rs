@@ -15,6 +15,8 @@ use crate::{
     stats::{count, count_aloud},
 };
 
+/// For the runtime, which brings what comes from the network; applications have no use for it.
+#[doc(hidden)]
 impl ActorSystem {
     /// Takes a message from the network. Never waits and never decodes; a full mailbox's waiting room takes it, which
     /// credit bounds. Its credit is given back in every case.

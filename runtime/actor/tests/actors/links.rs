@@ -10,12 +10,12 @@ use crate::{
     kin::{seen, settle, witness},
     network::{Till, pair},
     odeon::{
-        Actor, ActorRef, ActorSystem, ChildSpec, Context, ExitKind, Handler, Identity, LinkError,
-        SpawnOptions, StartError, Supervisor, SupervisorSpec, Terminated,
+        Actor, ActorIdentity, ActorRef, ActorSystem, ChildSpec, Context, ExitKind, Handler,
+        LinkError, SpawnOptions, StartError, Supervisor, SupervisorSpec, Terminated,
     },
 };
 
-type News = Arc<Mutex<Vec<(Identity, ExitKind)>>>;
+type News = Arc<Mutex<Vec<(ActorIdentity, ExitKind)>>>;
 
 /// Ends with those it is linked with, or with `News` only writes it down.
 struct Partner(Option<News>);

@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     fixture::{Add, Boom, Hold, Leave, Tally, Threads, Worker, on_one_thread, read},
     odeon::{
-        Actor, ActorRef, ActorSystem, ChildSpec, Context, Handler, Identity, Pool, PoolSpec,
+        Actor, ActorIdentity, ActorRef, ActorSystem, ChildSpec, Context, Handler, Pool, PoolSpec,
         Restart, SpawnOptions, StartError, Supervisor, SupervisorSpec, Target,
     },
 };
@@ -21,7 +21,7 @@ async fn pool(system: &ActorSystem, spec: PoolSpec<Worker>) -> ActorRef<Pool<Wor
     system.spawn::<Pool<Worker>>(spec, SpawnOptions::default()).await.unwrap()
 }
 
-fn who(spec: &PoolSpec<Worker>) -> BTreeSet<Identity> {
+fn who(spec: &PoolSpec<Worker>) -> BTreeSet<ActorIdentity> {
     spec.group().members().iter().map(ActorRef::identity).collect()
 }
 

@@ -8,7 +8,7 @@ use crate::{
     fixture::{Add, Tally, Worker, on_one_thread},
     kin::{Diary, How, Kid, end, get, kid, supervise},
     odeon::{
-        ActorSystem, Identity, NameChange, NameChanges, NameTaken, SpawnOptions, Supervisor,
+        ActorIdentity, ActorSystem, NameChange, NameChanges, NameTaken, SpawnOptions, Supervisor,
         SupervisorSpec,
     },
 };
@@ -18,7 +18,7 @@ async fn named(system: &ActorSystem, name: &str) -> crate::odeon::ActorRef<Worke
     system.spawn::<Worker>(Tally::default(), options).await.unwrap()
 }
 
-async fn next(changes: &mut NameChanges) -> Option<Identity> {
+async fn next(changes: &mut NameChanges) -> Option<ActorIdentity> {
     match changes.next().await.unwrap() {
         NameChange::Registered(actor) => Some(actor.identity()),
         NameChange::Free => None,

@@ -14,8 +14,8 @@ use crate::{
     fixture::{Add, Hold, Tally, Worker, in_world, on_one_thread, read},
     net::Net,
     odeon::{
-        Actor, ActorRef, ActorSystem, Ask, BreakerConfig, CircuitBreaker, Context, Group, Handler,
-        Identity, Recipient, SpawnOptions, StartError, Target, Terminated, WeakRef,
+        Actor, ActorIdentity, ActorRef, ActorSystem, Ask, BreakerConfig, CircuitBreaker, Context,
+        Group, Handler, Recipient, SpawnOptions, StartError, Target, Terminated, WeakRef,
     },
 };
 
@@ -217,7 +217,7 @@ fn a_weak_reference_keeps_no_memory() {
 #[test]
 fn weak_references_are_keys() {
     on_one_thread(1, |system| async move {
-        let mut known = BTreeMap::<Identity, WeakRef<Worker>>::new();
+        let mut known = BTreeMap::<ActorIdentity, WeakRef<Worker>>::new();
         for _ in 0..3 {
             let weak = worker(&system).await.0.downgrade();
             known.insert(weak.identity(), weak);

@@ -12,9 +12,9 @@ use crate::{
     },
     network::{Pay, Till, pair},
     odeon::{
-        Actor, ActorRef, ActorSystem, ChildSpec, Context, ExitKind, ExitReason, Handler, Identity,
-        NetworkWatcher, SpawnOptions, StartError, Supervisor, SupervisorSpec, SystemConfig,
-        Terminated, TerminatedSink, WatchId,
+        Actor, ActorIdentity, ActorRef, ActorSystem, ChildSpec, Context, ExitKind, ExitReason,
+        Handler, NetworkWatcher, SpawnOptions, StartError, Supervisor, SupervisorSpec,
+        SystemConfig, Terminated, TerminatedSink, WatchId,
     },
 };
 
@@ -84,7 +84,7 @@ async fn settle() {
     }
 }
 
-fn kinds(news: &News) -> Vec<(Identity, ExitKind)> {
+fn kinds(news: &News) -> Vec<(ActorIdentity, ExitKind)> {
     news.lock().unwrap().iter().map(|t| (t.who, t.reason.kind())).collect()
 }
 

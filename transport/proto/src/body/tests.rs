@@ -100,7 +100,7 @@ fn numbers_without_meaning_are_kept_or_refused() {
     let value = |what, found| PayloadError::Value { what, found };
     assert_eq!(Refuse::decode(&[1, 5, 0, 0]), Err(value("refuse reserved byte", 5)));
     assert_eq!(Failure::decode(&[0, 0, 0, 0]), Err(value("failure kind", 0)));
-    assert_eq!(Failure::decode(&[11, 0, 0, 0]), Err(value("failure kind", 11)));
+    assert_eq!(Failure::decode(&[99, 0, 0, 0]), Err(value("failure kind", 99)));
     let certainty = value("certainty", 3);
     assert_eq!(certainty.to_string(), "certainty is 3, which has no meaning");
     assert_eq!(Failure::decode(&[1, 3, 0, 0]), Err(certainty));

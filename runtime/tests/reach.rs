@@ -1,13 +1,22 @@
 //! What other nodes cannot reach or be sent, and what is said of it: a type that was not declared, a message that is
 //! not listed, one that is too long, one with a reference that is of no use elsewhere.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use odeon::{
     Actor, ActorRef, AskError, Ca, Certainty, Context, ExportError, Handler, LookupError, Node,
     SpawnOptions, StartError, Validity, actor,
     env::{Env, RealEnv},
     message,
+};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -81,6 +90,47 @@ impl Handler<Listed> for Undeclared {
     }
 }
 
+/// The warnings of all nodes of this program.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn warnings() -> MutexGuard<'static, Vec<String>> {
+    WARNINGS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Warnings;
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0 += &format!("{field}={value:?} ");
+    }
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        warnings().push(text.0);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
 async fn pair() -> (Node, Node) {
     let ca = Ca::in_memory("reach").expect("the name is good");
     let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(24 * 3600));
@@ -98,7 +148,8 @@ async fn pair() -> (Node, Node) {
 async fn names() {
     let (a, b) = pair().await;
     let options = SpawnOptions::default().named("hidden");
-    a.spawn_opts::<Undeclared>(Undeclared, options).await.expect("it starts");
+    let hidden = a.spawn_opts::<Undeclared>(Undeclared, options).await.expect("it starts");
+    a.register("hidden too", &hidden).expect("the name is free");
     let error = b.on("a").lookup::<Undeclared>("hidden").await.expect_err("it has no address");
     let LookupError::Hidden { why, .. } = &error else { panic!("{error}") };
     assert_eq!(*why, ExportError::Undeclared);
@@ -106,6 +157,9 @@ async fn names() {
     assert!(text.contains("hidden is there on a") && text.contains("NodeBuilder::actor"), "{text}");
     let free = b.on("a").lookup::<Known>("free").await.expect("a answers");
     assert!(free.is_none(), "nobody has that name");
+    let warnings = warnings().clone();
+    let said = |text: &&String| text.contains("reach/Undeclared") && text.contains("hidden");
+    assert_eq!(warnings.iter().filter(said).count(), 1, "{warnings:?}");
     a.stop(LONG).await;
     b.stop(LONG).await;
 }
@@ -113,6 +167,7 @@ async fn names() {
 /// It was `Ok(None)`, and nothing said why.
 #[test]
 fn a_named_actor_of_an_undeclared_type_is_there_and_says_so() {
+    tracing::subscriber::set_global_default(Warnings).expect("no other test sets one");
     names();
 }
 

@@ -314,8 +314,12 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         let taken = core.taken.get().plus(head.mailbox.charge(&envelope));
         core.taken.set(taken);
         if taken.messages() >= portion {
+            let waiting = head.mailbox.release(core.taken.take());
             // Whoever waits for it is woken once a turn: a wake may cross threads, and costs as much as many messages.
-            head.mailbox.release(core.taken.take());
+            // Where priorities count, who waits may be the most urgent of all.
+            if waiting && head.mailbox.lanes().is_some() {
+                head.serve_room();
+            }
         }
         // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
         if !unsafe { envelope.start(cell, turn) } {

@@ -111,8 +111,9 @@ impl World {
     /// When they do not within `max`.
     pub async fn all_joined(&self, names: &[&str], max: Duration) -> Result<(), NotReached> {
         let sees_all = |name: &&str| {
-            let members =
-                self.runtime_node(name).map(|node| node.members_now()).unwrap_or_default();
+            // A node that has not started yet, or has ended, sees nobody, not even itself.
+            let Some(node) = self.runtime_node(name) else { return false };
+            let members = node.members_now();
             let sees =
                 |other: &&str| other == name || members.iter().any(|member| member.name == **other);
             names.iter().all(sees)

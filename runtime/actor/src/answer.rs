@@ -11,7 +11,7 @@
 
 use std::{
     mem,
-    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
     task::{Context, Poll, Waker},
 };
 
@@ -56,6 +56,8 @@ pub(crate) enum GivenUp<R> {
 /// The shared place. Its functions say which side calls them; a side that has let go calls none.
 pub(crate) struct Answer<Q, R> {
     state: AtomicU8,
+    /// 1 once the duty to answer left the handler that claimed the question; beside the state, which is full.
+    handed_on: AtomicU8,
     /// The asker's until it sets `WAKER`; then it is read by both until `DONE`, and the asker's again.
     waker: UnsafeCell<Option<Waker>>,
     /// The actor's until it sets `DONE`, then the asker's; while `WATCHED` is set, of whoever clears it first.
@@ -66,6 +68,7 @@ impl<Q, R> Answer<Q, R> {
     pub(crate) fn new(question: Q) -> Self {
         Self {
             state: AtomicU8::new(0),
+            handed_on: AtomicU8::new(0),
             waker: UnsafeCell::new(None),
             body: UnsafeCell::new(Body::Question(question)),
         }
@@ -90,6 +93,17 @@ impl<Q, R> Answer<Q, R> {
     /// Whether the asker has given up.
     pub(crate) fn is_given_up(&self) -> bool {
         self.state.load(Acquire) & GIVEN_UP != 0
+    }
+
+    /// The duty to answer leaves the handler: it is deferred, or goes to another actor.
+    pub(crate) fn hand_on(&self) {
+        self.handed_on.store(1, Release);
+    }
+
+    /// Whether whoever asks waits for the actor that was asked: there is no answer, and nobody else has the duty to give
+    /// it. Once `false`, for ever.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.load(Acquire) & DONE == 0 && self.handed_on.load(Acquire) == 0
     }
 
     /// The body is the actor's again after it was watched; `false` if the asker, who gave up, has it.

@@ -22,10 +22,11 @@ use crate::{
     ask_slot::AskHandle,
     cell::{ActorCell, CellPtr},
     deadline::Deadline,
+    edges::{self, Edge, Want},
     envelope::Envelope,
     room::{Entered, Patience},
     tell::Bundle,
-    worker::is_own_turn,
+    worker::waiting::{waits_for_itself, who_waits},
 };
 
 /// An ask that was not sent yet: await it.
@@ -65,7 +66,8 @@ impl<A: Handler<M>, M: Message> IntoFuture for Ask<A, M> {
             Ok(pick) => AskFuture::picked(pick, message, within, priority),
             Err(failure) => {
                 let state = State::Nobody(failure);
-                let asking = Asking { within, priority, deadline: Deadline::default(), state };
+                let asking =
+                    Asking { within, priority, deadline: Deadline::default(), edge: None, state };
                 AskFuture { actor: None, asking, witness: None }
             }
         }
@@ -90,6 +92,8 @@ struct Asking<M: Message> {
     within: Option<Duration>,
     priority: u8,
     deadline: Deadline,
+    /// Where the handler that asks is known to wait. Goes before the ask itself.
+    edge: Option<Box<Edge>>,
     state: State<M>,
 }
 
@@ -118,7 +122,7 @@ impl<A: Handler<M>, M: Message> AskFuture<A, M> {
     ) -> Self {
         let Pick { actor, witness } = pick;
         let state = State::New(message);
-        let asking = Asking { within, priority, deadline: Deadline::default(), state };
+        let asking = Asking { within, priority, deadline: Deadline::default(), edge: None, state };
         Self { actor: Some(actor), asking, witness }
     }
 
@@ -161,8 +165,8 @@ impl<M: Message> Asking<M> {
             let State::New(message) = mem::replace(&mut self.state, State::Done) else {
                 return Poll::Ready(polled_again());
             };
-            if is_own_turn(&raw const cell.head) {
-                let detail = "an actor asks itself: its handler would wait for itself";
+            if waits_for_itself(&raw const cell.head, A::READS) {
+                let detail = edges::asks_itself(&CellPtr::borrow(cell));
                 return Poll::Ready(Err(Failure::not_delivered(FailureKind::Deadlock, detail)));
             }
             self.begin(cell.head.worker.system());
@@ -174,16 +178,25 @@ impl<M: Message> Asking<M> {
             return Poll::Ready(polled_again());
         };
         if let Poll::Ready(answer) = handle.poll(cx) {
+            self.edge = None;
             return Poll::Ready(answer);
         }
-        if self.deadline.is_over_at(&cell.head.worker, cx) {
-            let answer = handle.give_up();
-            if let Some(ticket) = ticket.take() {
-                drop(CellPtr::borrow(cell).leave(ticket));
-            }
-            return Poll::Ready(answer);
+        let again = self.deadline.has_begun();
+        let answer = if self.deadline.is_over_at(&cell.head.worker, cx) {
+            handle.give_up(FailureKind::Deadline, "")
+        } else if again
+            && self.edge.is_none()
+            && let Some(circle) = look_round(&mut self.edge, &self.deadline, handle, cell)
+        {
+            handle.give_up(FailureKind::Deadlock, &circle)
+        } else {
+            return Poll::Pending;
+        };
+        self.edge = None;
+        if let Some(ticket) = ticket.take() {
+            drop(CellPtr::borrow(cell).leave(ticket));
         }
-        Poll::Pending
+        Poll::Ready(answer)
     }
 
     fn poll_remote(
@@ -242,6 +255,21 @@ impl<M: Message> Asking<M> {
         self.state = State::Remote(ask, slot);
         Poll::Pending
     }
+}
+
+/// Makes it known that the handler that asks waits, if it is one, and has waited for some time; the circle that it
+/// closes.
+#[cold]
+fn look_round<A: Handler<M>, M: Message>(
+    edge: &mut Option<Box<Edge>>,
+    deadline: &Deadline,
+    handle: &AskHandle<M>,
+    cell: &Arc<ActorCell<A>>,
+) -> Option<String> {
+    let (from, by) = who_waits(deadline.swept())?;
+    let want = Want::Answer(handle.open(A::READS));
+    let made = Edge::new(from, by, CellPtr::new(cell.clone()), want)?;
+    edge.insert(Box::new(made)).closes_circle()
 }
 
 /// Gives a message to the route, or waits in line for it. The message stays where it is until it is taken, so that a

@@ -25,6 +25,7 @@ use crate::{
     Handler,
     answer::{Answer, GivenUp},
     cell::CellHead,
+    edges::OpenAsk,
     envelope::{Envelope, EnvelopeCalls, Head},
     future_slot::{Sink, Waits},
     life,
@@ -71,6 +72,13 @@ impl<M: Message> NodePtr<M> {
     unsafe fn answer<'a>(self) -> &'a Answer<M, Outcome<M>> {
         // SAFETY: the caller says so.
         &unsafe { self.get() }.answer
+    }
+
+    /// # Safety
+    /// The node is one of `M`, and the asker has not let go.
+    unsafe fn is_open(node: NonNull<()>) -> bool {
+        // SAFETY: the caller says so.
+        unsafe { Self(node.cast()).answer() }.is_open()
     }
 
     /// # Safety
@@ -156,6 +164,8 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for Asks<A, M> {
 
     unsafe fn detach(_: NonNull<CellHead>, target: *mut (), out: &mut dyn Any) -> bool {
         let Some(out) = out.downcast_mut::<Option<Responder<M>>>() else { return false };
+        // SAFETY: the handler's run holds the node for the actor.
+        unsafe { Self::node(target).answer() }.hand_on();
         // SAFETY: the hold of the handler's run goes over to the duty.
         *out = Some(Responder::here(unsafe { Duty::new(Self::node(target)) }));
         true
@@ -208,15 +218,21 @@ impl<M: Message> AskHandle<M> {
         polled.map(|result| result.unwrap_or_else(polled_again))
     }
 
-    /// The asker's time is up: the result if it is just there, else what is known.
-    pub(crate) fn give_up(&mut self) -> Outcome<M> {
+    /// How others see whether it is under way. There is an edge for it only while the handle is.
+    pub(crate) fn open(&self, reads: bool) -> OpenAsk {
+        // SAFETY: the handle keeps the node, and only atomics of it are read.
+        unsafe { OpenAsk::new(self.0.0.cast(), NodePtr::<M>::is_open, reads) }
+    }
+
+    /// The asker waits no longer, and says why: the result if it is just there, else that and what is known.
+    pub(crate) fn give_up(&mut self, kind: FailureKind, why: &str) -> Outcome<M> {
         // SAFETY: the handle is the asker's side.
         let certainty = match unsafe { self.answer().give_up() } {
             GivenUp::Answered(result) => return result.unwrap_or_else(polled_again),
             GivenUp::Unclaimed => Certainty::NotDelivered,
             GivenUp::Claimed => Certainty::Ran,
         };
-        Err(Failure::new(FailureKind::Deadline, certainty, ""))
+        Err(Failure::new(kind, certainty, why))
     }
 }
 
@@ -313,12 +329,12 @@ mod tests {
     fn whoever_gives_up_is_told_what_is_known() {
         let kept = Arc::new(());
         let (envelope, mut handle) = ask(&kept);
-        let given_up = handle.give_up().unwrap_err();
+        let given_up = handle.give_up(FailureKind::Deadline, "").unwrap_err();
         assert_eq!(given_up.certainty, Certainty::NotDelivered);
         drop((envelope, handle));
         let (envelope, mut handle) = ask(&kept);
         envelope.refuse(&full());
-        assert_eq!(handle.give_up(), Err(full()), "it was just there");
+        assert_eq!(handle.give_up(FailureKind::Deadline, ""), Err(full()), "it was just there");
         drop(handle);
         assert_eq!(Arc::strong_count(&kept), 1);
     }

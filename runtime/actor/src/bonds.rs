@@ -13,6 +13,7 @@ use odeon_message::{ActorKey, Incarnation};
 use crate::{
     ExitReason, Identity, Shutdown,
     cell::{CellHead, CellPtr, Signals},
+    edges::Waiting,
     envelope::Envelope,
     links::Link,
     room::Room,
@@ -100,6 +101,8 @@ pub(crate) struct Bonds {
     pub(crate) pinned: bool,
     pub(crate) lane: SystemLane,
     pub(crate) room: Room,
+    /// What its handlers wait for.
+    pub(crate) waits: Vec<Waiting>,
 }
 
 impl Bonds {

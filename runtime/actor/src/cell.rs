@@ -57,6 +57,8 @@ impl Signals {
     pub(crate) const RETURNED: u16 = 1024;
     /// Reads run: nothing that needs the actor for itself begins.
     pub(crate) const READING: u16 = 2048;
+    /// A handler had to wait for another actor, and that is known in the bonds.
+    pub(crate) const WAITS: u16 = 128;
     /// Handle what is queued, then stop.
     pub(crate) const DRAIN: u16 = 4096;
 

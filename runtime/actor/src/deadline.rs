@@ -9,25 +9,38 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     ActorSystem,
-    worker::{Worker, arm_later},
+    worker::{Worker, arm_later, waiting::has_not_swept},
 };
 
-/// When a send gives up. `None` is so far away that nobody waits for it.
+/// When a send gives up. `None` is so far away that nobody waits for it; such a send is woken once all the same, to look
+/// whom it waits for.
 #[derive(Default)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
     /// It has been polled without a timer.
     deferred: bool,
+    /// How often the worker had woken those without a timer by then.
+    swept: u32,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadline {
     pub(crate) fn after(within: Duration) -> Self {
-        Self { at: Instant::now().checked_add(within), deferred: false, timer: None }
+        Self { at: Instant::now().checked_add(within), deferred: false, swept: 0, timer: None }
     }
 
     pub(crate) fn at(&self) -> Option<Instant> {
         self.at
+    }
+
+    /// Whether it was polled before: what it is for has not come at once.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.deferred
+    }
+
+    /// The sweeps of the worker in whose poll the wait began.
+    pub(crate) fn swept(&self) -> u32 {
+        self.swept
     }
 
     pub(crate) fn remaining(&self) -> Option<Duration> {
@@ -50,17 +63,19 @@ impl Deadline {
         answerer: Option<&Worker>,
         cx: &mut Context<'_>,
     ) -> bool {
-        let Some(at) = self.at else { return false };
         // Once the system is gone its runtime may be gone too, and a timer would panic.
-        if system.is_gone() {
+        if self.at.is_some() && system.is_gone() {
             return true;
         }
-        if !self.deferred && self.timer.is_none() {
+        // A read is polled twice before the worker's poll ends, the second time with a waker of its own.
+        if self.timer.is_none() && (!self.deferred || has_not_swept(self.swept)) {
             self.deferred = true;
-            if arm_later(cx.waker(), answerer) {
+            if let Some(swept) = arm_later(cx.waker(), answerer) {
+                self.swept = swept;
                 return false;
             }
         }
+        let Some(at) = self.at else { return false };
         let timer = self.timer.get_or_insert_with(|| {
             let _entered = system.runtime().enter();
             Box::pin(sleep_until(at))

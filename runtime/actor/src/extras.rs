@@ -26,7 +26,10 @@ use crate::{
     timers::Quiet,
     turn::Turn,
     wakes::Wakes,
-    worker::is_own_turn,
+    worker::{
+        is_own_turn,
+        waiting::{Part, begin_part},
+    },
 };
 
 pub(crate) struct Extras {
@@ -73,7 +76,9 @@ impl Extras {
                     continue;
                 }
             }
+            let part = begin_part(Part::Source);
             let ended = self.sources().poll(key);
+            drop(part);
             drop(ended);
         }
     }

@@ -238,6 +238,11 @@ impl FutureSlot {
         }
     }
 
+    /// What the sink of the future in the slot is given.
+    pub(crate) fn target(&self) -> *mut () {
+        self.target.get()
+    }
+
     /// Whoever waits for the future in the slot; `None` once they were answered, or if there is none.
     pub(crate) fn asker(&self) -> Option<Asker> {
         let calls = self.calls.get().filter(|_| !self.is_answered())?;

@@ -33,6 +33,7 @@ mod child_spec;
 mod config;
 mod context;
 mod deadline;
+mod edges;
 mod envelope;
 mod exit;
 mod extras;

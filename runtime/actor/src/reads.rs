@@ -25,7 +25,10 @@ use crate::{
     future_slot::{Asker, FutureSlot},
     turn::Turn,
     wakes::{Key, OwnWaker},
-    worker::is_own_turn,
+    worker::{
+        is_own_turn,
+        waiting::{Part, begin_part},
+    },
 };
 
 /// Answers messages of one type from a shared reference: many of them may be under way at a time.
@@ -200,10 +203,11 @@ impl Reads {
     ) -> bool {
         let reads = self.0.borrow();
         let Some(Read { slot, waker }) = reads.get(&key) else { return false };
+        let part = begin_part(Part::Read(slot.target().addr()));
         // Nothing that runs in a read gets here.
         // SAFETY: the caller says so.
         let done = unsafe { slot.resume(cell, &mut task::Context::from_waker(waker.begin())) };
-        drop(reads);
+        drop((part, reads));
         if done {
             let read = self.0.borrow_mut().remove(&key);
             turn.resumed = true;

@@ -78,6 +78,11 @@ impl Room {
         Some((line, at))
     }
 
+    /// Whether a message waits under this ticket, and somebody may let it in.
+    pub(crate) fn holds(&self, ticket: u64) -> bool {
+        !self.closed && self.find(ticket).is_some()
+    }
+
     fn remove(&mut self, ticket: u64) -> Option<Entry> {
         let (line, at) = self.find(ticket)?;
         let entry = self.lines.get_mut(line)?.remove(at)?;

@@ -23,10 +23,11 @@ use crate::{
     actor_ref::{Place as Where, gone},
     cell::{ActorCell, CellPtr},
     deadline::Deadline,
+    edges::{Edge, Want},
     envelope::Envelope,
     mailbox::Pushed,
     room::{Entered, Patience, Place},
-    worker::is_own_turn,
+    worker::{is_own_turn, waiting::who_waits},
 };
 
 /// Takes the message of a tell back.
@@ -168,6 +169,18 @@ struct Wait {
     ticket: u64,
     /// Its place in the line of a route.
     line: RoomWaiter,
+    /// Where the handler that sends is known to wait.
+    edge: Option<Edge>,
+}
+
+impl Wait {
+    /// Makes it known that the handler that sends waits, if it is one, and has waited for some time; the circle that it
+    /// closes.
+    fn look_round(&mut self, to: CellPtr) -> Option<String> {
+        let (from, by) = who_waits(self.deadline.swept())?;
+        let edge = Edge::new(from, by, to, Want::Room(self.ticket))?;
+        self.edge.insert(edge).closes_circle()
+    }
 }
 
 // Nothing in it is pinned; the message is moved out by value.
@@ -250,7 +263,8 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
 
     fn wait(&self, system: &ActorSystem, ticket: u64) -> Box<Wait> {
         let within = self.within.unwrap_or(system.config().tell_within);
-        Box::new(Wait { deadline: Deadline::after(within), ticket, line: RoomWaiter::default() })
+        let (deadline, line) = (Deadline::after(within), RoomWaiter::default());
+        Box::new(Wait { deadline, ticket, line, edge: None })
     }
 
     fn poll_local(&mut self, cell: &Arc<ActorCell<A>>, cx: &mut Context<'_>) -> Poll<Told<M>> {
@@ -272,13 +286,21 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
             }
             Place::Waiting => {}
         }
-        if wait.deadline.is_over_at(&cell.head.worker, cx) {
-            let left = CellPtr::borrow(cell).leave(wait.ticket);
-            let Some(envelope) = left else { return Poll::Ready(Ok(())) };
-            return Poll::Ready(Err(TellError::returned(late(), reclaim(envelope))));
-        }
-        self.wait = Some(wait);
-        Poll::Pending
+        let again = wait.deadline.has_begun();
+        let failure = if wait.deadline.is_over_at(&cell.head.worker, cx) {
+            late()
+        } else if again
+            && wait.edge.is_none()
+            && let Some(circle) = wait.look_round(CellPtr::new(cell.clone()))
+        {
+            Failure::not_delivered(FailureKind::Deadlock, circle)
+        } else {
+            self.wait = Some(wait);
+            return Poll::Pending;
+        };
+        let left = CellPtr::borrow(cell).leave(wait.ticket);
+        let Some(envelope) = left else { return Poll::Ready(Ok(())) };
+        Poll::Ready(Err(TellError::returned(failure, reclaim(envelope))))
     }
 
     /// Goes to the waiting room; `Some` if that is the end of it.

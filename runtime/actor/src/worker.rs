@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "what only the polling thread touches is shared without a lock")]
 
 mod seen;
+pub(crate) mod waiting;
 
 use std::{
     cell::{Cell, RefCell},
@@ -60,6 +61,10 @@ struct Bound {
     spare: RefCell<Vec<Scratch>>,
     /// Who waits with a deadline but without a timer yet.
     untimed: RefCell<Vec<Waker>>,
+    /// How often those were woken.
+    sweeps: Cell<u32>,
+    /// What of the turn is polled.
+    part: Cell<waiting::Part>,
     /// The actor whose turn it is.
     running: Cell<*const CellHead>,
     spun: Cell<u32>,
@@ -130,6 +135,13 @@ pub(crate) fn is_polling() -> bool {
     POLLING.try_with(|polling| !polling.get().is_null()).unwrap_or(false)
 }
 
+/// The actor whose turn it is.
+fn running(bound: &Bound) -> Option<CellPtr> {
+    let cell = NonNull::new(bound.running.get().cast_mut())?;
+    // SAFETY: its turn keeps it alive.
+    Some(unsafe { CellPtr::share(cell) })
+}
+
 /// Whether the code that asks is part of this actor's turn.
 pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
     // SAFETY: the thread is polling it.
@@ -142,20 +154,21 @@ pub(crate) fn present_tasks() -> Option<Tasks> {
 }
 
 /// Lets whoever waits with a deadline do without a timer until the end of a poll: most answers come before. The poll is
-/// the one that is going on, or the next of `answerer`, the worker whose actor answers, if this is its thread. `false` if
-/// there is neither, so that the timer is needed now.
-pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> bool {
+/// the one that is going on, or the next of `answerer`, the worker whose actor answers, if this is its thread. `None` if
+/// there is neither, so that the timer is needed now; else how often the worker has woken such sends before.
+pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> Option<u32> {
     let polling = polling();
     let worker = match (polling, answerer) {
         (Some(worker), _) => worker,
         (None, Some(answerer)) if answerer.thread.load(Ordering::Relaxed) == this_thread() => {
             answerer
         }
-        _ => return false,
+        _ => return None,
     };
+    // SAFETY: the thread is polling it, or is the one that does and is between two polls.
+    let bound = unsafe { worker.bound() };
     {
-        // SAFETY: the thread is polling it, or is the one that does and is between two polls.
-        let mut untimed = unsafe { worker.bound() }.untimed.borrow_mut();
+        let mut untimed = bound.untimed.borrow_mut();
         if !untimed.last().is_some_and(|last| last.will_wake(waker)) {
             untimed.push(waker.clone());
         }
@@ -164,13 +177,16 @@ pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> bool {
     if polling.is_none() && worker.inbox.is_parked() {
         worker.wake();
     }
-    true
+    Some(bound.sweeps.get())
 }
 
 /// Lets those arm their timers who still wait; `false` if there was nobody.
 fn wake_untimed(bound: &Bound) -> bool {
     let untimed = bound.untimed.take();
     let some = !untimed.is_empty();
+    if some {
+        bound.sweeps.set(bound.sweeps.get().wrapping_add(1));
+    }
     untimed.into_iter().for_each(Waker::wake);
     some
 }

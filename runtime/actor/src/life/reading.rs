@@ -16,6 +16,7 @@ use crate::{
     future_slot::Sink,
     reads::ReadContext,
     turn::Turn,
+    worker::waiting::{Part, begin_part},
 };
 
 /// Runs one read, to its end or to its first wait; then it goes on beside the actor's messages.
@@ -47,10 +48,12 @@ pub(super) unsafe fn read<A, M, S>(
         let ctx = unsafe { ReadContext::new(actor_ref, core.slot.asker()) };
         async move { actor.handle_read(message, &ctx).await }
     };
+    let part = begin_part(Part::Read(target.addr()));
     // SAFETY: the caller says so; the actor is not moved while reads run.
     if unsafe { core.slot.begin::<_, S>(cell, target, make, &mut turn.cx) } {
         return;
     }
+    drop(part);
     // SAFETY: the turn keeps the cell alive.
     let extras = core.extras_or(unsafe { CellPtr::share(cell) });
     extras.reads.park(extras.wakes.one(), core.slot.move_out());

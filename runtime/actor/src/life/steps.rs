@@ -20,6 +20,9 @@ use crate::{
 pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
+    if head.signals.any() & Signals::WAITS != 0 {
+        head.end_waits();
+    }
     match core.phase.get() {
         // SAFETY: the caller says so.
         Phase::Fresh => unsafe { starting::arrive::<A>(cell, turn) },

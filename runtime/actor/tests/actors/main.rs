@@ -6,6 +6,7 @@ mod beside;
 mod breakers;
 mod contract;
 mod crowd;
+mod deadlocks;
 mod desk;
 mod draining;
 mod drops;

@@ -93,7 +93,8 @@ impl<A: Actor> ActorRef<A> {
     /// waits: a full mailbox is an error at once.
     ///
     /// # Errors
-    /// The future answers with the message and why it was not taken.
+    /// The future answers with the message and why it was not taken. A handler that waits for room at an actor that waits
+    /// for this one is told [`Deadlock`](FailureKind::Deadlock).
     pub fn tell<M: Message>(&self, message: M) -> Tell<'_, A, M>
     where
         A: Handler<M>,

@@ -13,7 +13,10 @@ use std::{
     collections::BTreeSet,
     iter,
     ptr::NonNull,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::cell::{CellHead, CellPtr, Signals};
@@ -24,6 +27,9 @@ const EDGES_MAX: usize = 64;
 const WALK_MAX: usize = 1024;
 /// Walks of one search: each that is in vain met a circle that had just opened.
 const WALKS_MAX: usize = 16;
+
+/// Edges made so far, by all systems of the program, between whose actors there may be edges: the numbers of them.
+static EDGES: AtomicU64 = AtomicU64::new(0);
 
 /// Held while a circle is looked at once more and opened, so that one send of it ends and not several.
 static OPENING: Mutex<()> = Mutex::new(());
@@ -117,7 +123,7 @@ struct Step {
 impl Edge {
     /// Makes it known that an actor waits; `None` if it waits for too many already.
     pub(crate) fn new(from: CellPtr, by: By, to: CellPtr, want: Want) -> Option<Self> {
-        let id = from.worker.system().next_token();
+        let id = EDGES.fetch_add(1, Ordering::Relaxed);
         let refused = from.with_bonds(|bonds| {
             let waiting = Waiting { id, by, to, want };
             if bonds.waits.len() >= EDGES_MAX {
@@ -135,15 +141,15 @@ impl Edge {
         Some(Self { from, id })
     }
 
-    /// Whether the walk from this edge leads back to it. Then the wait is over for the others, who see one circle less,
-    /// and the actors on the way are named.
+    /// Whether the walk from this edge leads back to it. Then the edge is gone, so that nobody else sees this circle, and
+    /// the actors on the way are named; the caller ends the wait.
     pub(crate) fn closes_circle(&self) -> Option<String> {
         iter::repeat_with(|| self.walk()).take(WALKS_MAX).map_while(|circle| circle).find_map(
             |circle| {
                 // Edges were seen one after the other. If all are still there, they were all there at one time.
                 let _opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
                 self.is_circle(&circle).then(|| {
-                    // The receiver lives on in the circle.
+                    // It is no last hold on the receiver: the circle has one.
                     drop(self.from.remove_wait(self.id));
                     self.names(&circle)
                 })

@@ -17,6 +17,7 @@ mod sync {
 }
 
 #[path = "answer.rs"]
+#[expect(dead_code, reason = "the models hand no duty on")]
 mod answer;
 #[path = "load.rs"]
 #[expect(dead_code, reason = "the models look at no bound")]

@@ -55,7 +55,7 @@ pub enum FailureKind {
     Deadline = 4,
     /// The caller gave up, or the actor did: it dropped the duty to answer.
     Cancelled = 5,
-    /// Asks wait for each other in a circle.
+    /// Actors wait for each other in a circle; see [`AskError::Deadlock`] for which of them are found.
     Deadlock = 6,
     /// The other node cannot be reached, or was lost.
     Unreachable = 7,
@@ -99,7 +99,7 @@ impl fmt::Display for FailureKind {
             Self::Panicked => "the handler panicked",
             Self::Deadline => "the deadline passed",
             Self::Cancelled => "the ask was cancelled",
-            Self::Deadlock => "the ask waits for itself",
+            Self::Deadlock => "actors wait for each other in a circle",
             Self::Unreachable => "the node cannot be reached",
             Self::Incompatible => "the receiver does not accept this message",
             Self::Decode => "the archive could not be read",
@@ -172,7 +172,20 @@ pub enum AskError<E> {
     Cancelled(Cause),
     /// The deadline passed.
     Deadline(Cause),
-    /// Asks wait for each other in a circle.
+    /// Actors wait for each other in a circle, so that there can be no answer before the handler that asks is done. The
+    /// detail names them in order, from who asked back to it; the others in the circle go on waiting, and may now be
+    /// answered. Ask from a task, or with `ctx.pipe`, or answer later (`ctx.defer`), so that no actor is kept waiting.
+    ///
+    /// Found, at once or when a wait has outlasted a poll of the worker: an actor that asks itself; chains (A asks B, and
+    /// B, to answer, asks A) and crossing asks of any length up to 1,024 waits; the same with tells that wait for room in
+    /// a full mailbox, which get `FailureKind::Deadlock` and their message back. A handler that waits with a timer or for the first
+    /// of several answers is in a circle all the same: this one cannot come before it is done. A read keeps waiting
+    /// what is no read.
+    ///
+    /// Not found: circles that lead over another node, over an answer that was deferred, over a message that was
+    /// forwarded or stashed, over anything else than an ask or a tell (a channel, a task that is awaited), over a read
+    /// that is queued behind another message, or over one of more than 64 waits of one actor. There the deadline ends the
+    /// wait.
     Deadlock(Cause),
     /// A bound was reached on the way or at the receiver. Retry after a pause.
     Full(Cause),

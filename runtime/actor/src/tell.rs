@@ -242,6 +242,27 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn poll_uncommon(&mut self, cx: &mut Context<'_>) -> Poll<Told<M>> {
+        if let Whom::Aimed(aim) = &self.whom {
+            let aim = aim.clone();
+            if let Some(told) = self.pick(&aim) {
+                return Poll::Ready(told);
+            }
+        }
+        match &self.whom {
+            Whom::One(actor) => self.poll_at(actor, cx),
+            Whom::Picked(picked) => {
+                let actor = picked.actor.clone();
+                let told = self.poll_at(&actor, cx);
+                told.map(|told| learn(self.take_witness(), told))
+            }
+            // It was told at its first poll.
+            Whom::Aimed(_) => Poll::Ready(Ok(())),
+        }
+    }
+
     fn poll_at(&mut self, actor: &ActorRef<A>, cx: &mut Context<'_>) -> Poll<Told<M>> {
         match actor.place() {
             Where::Local(cell) => self.poll_local(cell, cx),
@@ -376,22 +397,17 @@ impl<A: Handler<M>, M: Message> Future for Tell<'_, A, M> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Whom::Aimed(aim) = &this.whom {
-            let aim = aim.clone();
-            if let Some(told) = this.pick(&aim) {
-                return Poll::Ready(told);
+        // The common way: an actor of this node that has room. Whatever is in its way is seen to below.
+        if let Whom::One(actor) = &this.whom
+            && let Where::Local(cell) = actor.place()
+            && let Some(message) = this.message.take()
+        {
+            match post(cell, message) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err((_, message)) => this.message = Some(message),
             }
         }
-        match &this.whom {
-            Whom::One(actor) => this.poll_at(actor, cx),
-            Whom::Picked(picked) => {
-                let actor = picked.actor.clone();
-                let told = this.poll_at(&actor, cx);
-                told.map(|told| learn(this.take_witness(), told))
-            }
-            // It was told at its first poll.
-            Whom::Aimed(_) => Poll::Ready(Ok(())),
-        }
+        this.poll_uncommon(cx)
     }
 }
 
@@ -403,7 +419,18 @@ fn learn<M>(witness: Option<Box<dyn Witness>>, told: Told<M>) -> Told<M> {
 }
 
 impl<A: Handler<M>, M: Message> Drop for Tell<'_, A, M> {
+    #[inline]
     fn drop(&mut self) {
+        if self.wait.is_some() || matches!(self.whom, Whom::Picked(_)) {
+            self.abandon();
+        }
+    }
+}
+
+impl<A: Handler<M>, M: Message> Tell<'_, A, M> {
+    /// Nobody waits any more for what waits, or was picked.
+    #[cold]
+    fn abandon(&mut self) {
         if let Some(witness) = self.take_witness() {
             witness.learn(Outcome::Abandoned);
         }

@@ -207,17 +207,13 @@ impl<F: Future, S: Sink<F::Output>> Table<F, S> {
 
 impl FutureSlot {
     fn start(&self) -> NonNull<u8> {
-        let scratch = self.scratch.take();
-        let start = scratch.start();
-        self.scratch.set(scratch);
-        start
+        // SAFETY: no other thread touches the slot, and nothing called here does.
+        unsafe { &*self.scratch.as_ptr() }.start()
     }
 
     fn reserve(&self, layout: Layout) -> NonNull<u8> {
-        let mut scratch = self.scratch.take();
-        let start = scratch.reserve(layout);
-        self.scratch.set(scratch);
-        start
+        // SAFETY: no other thread touches the slot, and nothing called here does.
+        unsafe { &mut *self.scratch.as_ptr() }.reserve(layout)
     }
 
     pub(crate) fn is_busy(&self) -> bool {

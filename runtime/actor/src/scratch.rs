@@ -49,6 +49,7 @@ impl Scratch {
     }
 
     /// Memory for `layout`; what was in there before is forgotten, so it must have been dropped.
+    #[inline]
     pub(crate) fn reserve(&mut self, layout: Layout) -> NonNull<u8> {
         if layout.size() > self.bytes() || layout.align() > self.align as usize {
             *self = Self::allocate(layout);

@@ -6,7 +6,7 @@
 //! each has at most one entry.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     task::{Poll, Waker},
 };
 
@@ -44,6 +44,8 @@ enum Entry {
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
     entries: BTreeMap<(ActorKey, u64), Entry>,
+    /// Those of them that were not woken: what is walked when something comes free.
+    asleep: BTreeSet<(ActorKey, u64)>,
     arrivals: u64,
 }
 
@@ -63,6 +65,7 @@ impl Rooms {
             let place = (receiver, self.arrivals);
             waiter.place = Some(place);
             self.entries.insert(place, Entry::Waiting(None));
+            self.asleep.insert(place);
             return Poll::Ready(());
         };
         match self.entries.insert(place, Entry::Waiting(None)) {
@@ -70,12 +73,16 @@ impl Rooms {
                 self.entries.insert(place, Entry::Waiting(Some(waker.clone())));
                 Poll::Pending
             }
-            Some(Entry::Woken) | None => Poll::Ready(()),
+            Some(Entry::Woken) | None => {
+                self.asleep.insert(place);
+                Poll::Ready(())
+            }
         }
     }
 
     fn remove(&mut self, waiter: &mut RoomWaiter) -> Option<ActorKey> {
         let place = waiter.place.take()?;
+        self.asleep.remove(&place);
         self.entries.remove(&place).map(|_| place.0)
     }
 
@@ -87,31 +94,25 @@ impl Rooms {
 
     /// Marks the first `count` callers that wait for `receiver`; returns their wakers, to be woken without a lock.
     pub(super) fn wake(&mut self, receiver: ActorKey, count: u64) -> Vec<Waker> {
-        let mut wakers = Vec::new();
-        let mut left = count;
-        for (_, entry) in self.entries.range_mut((receiver, 0)..=(receiver, u64::MAX)) {
-            if left == 0 {
-                break;
-            }
-            if let Entry::Waiting(waker) = entry {
-                wakers.extend(waker.take());
-                *entry = Entry::Woken;
-                left -= 1;
-            }
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let of_receiver = self.asleep.range((receiver, 0)..=(receiver, u64::MAX));
+        let woken: Vec<_> = of_receiver.take(count).copied().collect();
+        woken.into_iter().filter_map(|place| self.mark(place)).collect()
+    }
+
+    /// Marks one caller as woken; returns its waker.
+    fn mark(&mut self, place: (ActorKey, u64)) -> Option<Waker> {
+        self.asleep.remove(&place);
+        match self.entries.insert(place, Entry::Woken) {
+            Some(Entry::Waiting(waker)) => waker,
+            Some(Entry::Woken) | None => None,
         }
-        wakers
     }
 
     /// Marks everybody.
     pub(super) fn wake_all(&mut self) -> Vec<Waker> {
-        let mut wakers = Vec::new();
-        for entry in self.entries.values_mut() {
-            if let Entry::Waiting(waker) = entry {
-                wakers.extend(waker.take());
-                *entry = Entry::Woken;
-            }
-        }
-        wakers
+        let woken = std::mem::take(&mut self.asleep);
+        woken.into_iter().filter_map(|place| self.mark(place)).collect()
     }
 
     /// Whether nobody waits.
@@ -158,6 +159,19 @@ mod tests {
         assert!(rooms.poll(B, &mut other, Waker::noop()).is_pending());
         assert_eq!(rooms.wake_all().len(), 1);
         assert!(rooms.forget(&mut second).is_none() && rooms.forget(&mut other).is_none());
+        assert!(rooms.is_empty() && rooms.asleep.is_empty());
+    }
+
+    /// A wake used to walk past all who were woken before, under the lock that the writer takes.
+    #[test]
+    fn waking_many_is_not_a_walk_for_each() {
+        const MANY: usize = 1 << 15;
+        let mut rooms = Rooms::default();
+        let mut waiters: Vec<RoomWaiter> = (0..MANY).map(|_| settle(&mut rooms, A)).collect();
+        assert_eq!(rooms.wake_all().len(), MANY);
+        for waiter in &mut waiters {
+            assert!(rooms.forget(waiter).is_none());
+        }
         assert!(rooms.is_empty());
     }
 }

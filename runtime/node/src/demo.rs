@@ -314,8 +314,15 @@ impl<'a> Stage<'a> {
         let at_words = self.words.total() / 100 * (30 + usize::try_from(seed % 21).unwrap_or(0));
         let victim = loop {
             self.board.moved.notified().await;
-            if self.board.words() >= at_words
-                && let Some(victim) = self.board.victim()
+            let counted = self.board.words();
+            // The later it gets, the less is asked for.
+            let flying_min = match counted * 10 / self.words.total().max(1) {
+                ..6 => 16,
+                6..8 => 4,
+                _ => 1,
+            };
+            if counted >= at_words
+                && let Some(victim) = self.board.victim(flying_min, |ask| self.witness.flies(ask))
             {
                 break victim;
             }

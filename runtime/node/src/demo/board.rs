@@ -35,7 +35,10 @@ struct Partition {
     home: String,
     words: usize,
     complete: bool,
-    in_flight: usize,
+    /// Asks that a lane has taken and nobody has answered.
+    in_flight: BTreeSet<u64>,
+    /// An ask waits for credit.
+    waits: bool,
     lost_at: Option<Instant>,
     back_at: Option<Instant>,
 }
@@ -152,12 +155,20 @@ impl Board {
         home.clone_into(&mut partition.home);
     }
 
-    pub(crate) fn sent(&self, partition: usize) {
-        self.partitions.borrow_mut()[partition].in_flight += 1;
+    /// An ask is about to be sent, and waits for credit if need be.
+    pub(crate) fn sending(&self, partition: usize) {
+        self.partitions.borrow_mut()[partition].waits = true;
     }
 
-    pub(crate) fn answered(&self, partition: usize) {
-        self.partitions.borrow_mut()[partition].in_flight -= 1;
+    /// A lane has taken the ask, or it failed before that.
+    pub(crate) fn sent(&self, partition: usize, taken: Option<u64>) {
+        let partition = &mut self.partitions.borrow_mut()[partition];
+        partition.waits = false;
+        partition.in_flight.extend(taken);
+    }
+
+    pub(crate) fn answered(&self, partition: usize, ask: u64) {
+        self.partitions.borrow_mut()[partition].in_flight.remove(&ask);
     }
 
     pub(crate) fn counted(&self, partition: usize, ask: u64, words: usize, took: Duration) {
@@ -196,20 +207,21 @@ impl Board {
         self.partitions.borrow().iter().map(|partition| partition.words).sum()
     }
 
-    /// A node that holds at least a fifth of all counted words and has asks in flight: the fullest such.
-    pub(crate) fn victim(&self) -> Option<String> {
+    /// A node that holds at least a fifth of all counted words and leaves failed asks of both labels if it dies now: the
+    /// fullest such. At least `flying_min` asks to it must be with QUIC and unanswered, as `flies` says: more than are
+    /// answered while it is killed; and some must wait for credit.
+    pub(crate) fn victim(&self, flying_min: usize, flies: impl Fn(u64) -> bool) -> Option<String> {
         let partitions = self.partitions.borrow();
         let counted = self.words();
-        let of = |node: &String| {
-            let here = partitions.iter().filter(|partition| partition.home == *node);
-            here.fold((0, 0), |(words, flying), one| (words + one.words, flying + one.in_flight))
-        };
         let nodes = self.nodes.borrow();
-        let fit = nodes
-            .iter()
-            .map(|node| (node, of(node)))
-            .filter(|(_, (words, flying))| *flying > 0 && words * 5 >= counted);
-        fit.max_by_key(|(_, (words, _))| *words).map(|(node, _)| node.clone())
+        let fit = nodes.iter().filter_map(|node| {
+            let here = || partitions.iter().filter(|partition| partition.home == *node);
+            let words: usize = here().map(|one| one.words).sum();
+            let flying = here().flat_map(|one| &one.in_flight).filter(|ask| flies(**ask)).count();
+            let waits = here().any(|one| one.waits);
+            (flying >= flying_min && waits && words * 5 >= counted).then_some((words, node))
+        });
+        fit.max_by_key(|(words, _)| *words).map(|(_, node)| node.clone())
     }
 
     /// When the last lost partition had its first words counted again; `None` while one has not, or none was lost.

@@ -24,6 +24,8 @@ pub(crate) struct Count {
 /// What a counter has counted so far.
 #[data]
 pub(crate) struct Counted {
+    /// The ask that this answers, by which the witness knows it.
+    pub(crate) ask: u64,
     pub(crate) words: u64,
 }
 
@@ -73,7 +75,7 @@ impl Handler<Count> for Counter {
         // First the journal: whatever happens after this line, the ask has run.
         assert!(self.journal.ran(count.ask), "the journal has room for every ask of the demo");
         count.words.iter().for_each(|word| self.tally.add(word));
-        Counted { words: self.tally.words() }
+        Counted { ask: count.ask, words: self.tally.words() }
     }
 }
 

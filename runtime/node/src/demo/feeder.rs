@@ -107,9 +107,11 @@ impl Feeder {
         let words = self.words.batch(self.partition, first);
         let (ask, count) = (self.board.next_ask(), words.len());
         let sent = Instant::now();
-        match counter.ask(Count { ask, words }).within(ASK_WITHIN).sent().await {
+        self.board.sending(self.partition);
+        let taken = counter.ask(Count { ask, words }).within(ASK_WITHIN).sent().await;
+        self.board.sent(self.partition, taken.is_ok().then_some(ask));
+        match taken {
             Ok(reply) => {
-                self.board.sent(self.partition);
                 in_flight.push_back(InFlight { ask, words: count, sent, reply });
                 true
             }
@@ -120,9 +122,9 @@ impl Feeder {
     async fn finish(&self, in_flight: InFlight) -> bool {
         let InFlight { ask, words, sent, reply } = in_flight;
         let answer = reply.await;
-        self.board.answered(self.partition);
+        self.board.answered(self.partition, ask);
         match answer {
-            Ok(Counted { words: _ }) => {
+            Ok(Counted { .. }) => {
                 self.board.counted(self.partition, ask, words, sent.elapsed());
                 true
             }

@@ -25,31 +25,49 @@ pub(crate) const fn marked(number: u64) -> u64 {
 /// The asks that were seen on their way to QUIC.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Witness {
-    asks: Arc<Mutex<BTreeSet<u64>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Asks on their way to QUIC.
+    written: BTreeSet<u64>,
+    /// Asks whose answers came back.
+    answered: BTreeSet<u64>,
 }
 
 impl Witness {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.asks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that were seen.
+    /// Whether this ask was handed to QUIC and no answer to it has come.
+    pub(crate) fn flies(&self, ask: u64) -> bool {
+        let seen = self.lock();
+        seen.written.contains(&ask) && !seen.answered.contains(&ask)
+    }
+
+    /// All that were handed to QUIC.
     pub(crate) fn asks(&self) -> BTreeSet<u64> {
-        self.lock().clone()
+        self.lock().written.clone()
     }
+}
 
-    /// Frames and archives begin at multiples of 16 bytes, so an id lies at a multiple of 8.
-    fn look_through(&self, bytes: &[u8]) {
-        let (words, _) = bytes.as_chunks::<8>();
-        let ids = words.iter().map(|word| u64::from_le_bytes(*word));
-        self.lock().extend(ids.filter(|id| id >> 32 == MARK));
-    }
+/// The ids in bytes. Frames and archives begin at multiples of 16 bytes, so an id lies at a multiple of 8.
+fn ids(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let (words, _) = bytes.as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    words.filter(|id| id >> 32 == MARK)
 }
 
 impl Observer for Witness {
     fn observe(&self, event: Observed<'_>) {
-        if let Observed::Written { bytes } = event {
-            self.look_through(bytes);
+        match event {
+            Observed::Written { bytes } => self.lock().written.extend(ids(bytes)),
+            Observed::Frame { inbound: true, payload, .. } => {
+                self.lock().answered.extend(ids(payload));
+            }
+            _ => {}
         }
     }
 }
@@ -100,5 +118,9 @@ mod tests {
             payload: &marked(8).to_le_bytes(),
         });
         assert_eq!(witness.asks(), BTreeSet::from([marked(7), marked(u64::from(u32::MAX))]));
+        assert!(witness.flies(marked(7)) && !witness.flies(marked(8)));
+        let payload = &marked(7).to_le_bytes();
+        witness.observe(Observed::Frame { inbound: true, kind: 2, payload });
+        assert!(!witness.flies(marked(7)), "it was answered");
     }
 }

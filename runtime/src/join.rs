@@ -59,9 +59,14 @@ impl Join {
         if self.alone {
             self.phases.up();
         }
+        let mut with_others = false;
         loop {
             if self.others() {
                 pause = PAUSE_JOINED;
+                with_others = true;
+            } else if std::mem::take(&mut with_others) {
+                // Alone again: the way back is asked for as at first, and said no sooner.
+                pause = PAUSE_MIN;
                 say_every = SAY_AFTER;
                 say_at = Instant::now() + say_every;
             } else if Instant::now() >= say_at {

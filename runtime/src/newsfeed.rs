@@ -132,6 +132,10 @@ impl Newsfeed {
             }
             news => news,
         };
+        if matches!(news, News::Contact(_)) {
+            // Somebody has answered: what was refused before is no answer to why the node is alone.
+            *self.refusal.borrow_mut() = None;
+        }
         if matches!(news, News::Leave) {
             self.gone_for.borrow_mut().get_or_insert_default();
         }

@@ -118,11 +118,12 @@ impl Hub {
     /// A driver has ended.
     pub(crate) fn dismiss(&self, driver: &Rc<Driver>) {
         let id = driver.association.peer().id;
-        self.flushes.over(id);
         let mut drivers = self.drivers.borrow_mut();
         if drivers.get(&id).is_some_and(|found| Rc::ptr_eq(found, driver)) {
             drivers.remove(&id);
+            self.flushes.over(id);
         }
+        drop(drivers);
         self.dismissed.notify_waiters();
     }
 

@@ -87,7 +87,10 @@ fn read(path: &Path) -> Result<String, Failed> {
 fn write_pair(dir: &Path, name: &str, pair: &PemPair) -> Result<(), Failed> {
     let [key, cert] = ["key", "pem"].map(|end| dir.join(format!("{name}.{end}")));
     write(&key, &pair.key, 0o600)?;
-    write(&cert, &pair.cert, 0o644)?;
+    write(&cert, &pair.cert, 0o644).inspect_err(|_| {
+        // A key without its certificate would only lie in the way; if it cannot go, the error above is what matters.
+        let _ = fs::remove_file(&key);
+    })?;
     print(&format!("wrote {} and {}", cert.display(), key.display()))
 }
 

@@ -86,6 +86,9 @@ fn start_failed(error: NodeError) -> Failed {
         NodeError::Advertise { .. } => Failed::input(format!(
             "{error} (--advertise HOST-ADDRESS:PORT; port 0 is the one it listens at)"
         )),
+        NodeError::NoIdentity { .. } => {
+            Failed::input(format!("{error} (here: --cert, --key and --ca-cert, or no --join)"))
+        }
         _ => Failed::input(error),
     }
 }

@@ -30,6 +30,7 @@ use crate::{
     future_slot::{Sink, Waits},
     life,
     load::units,
+    nodes,
     responder::Responder,
     stats::count,
     turn::Turn,
@@ -84,8 +85,8 @@ impl<M: Message> NodePtr<M> {
     /// # Safety
     /// Both sides have let go, and the caller is who was told so.
     unsafe fn free(self) {
-        // SAFETY: nobody holds the node any more, which was made from a box.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        // SAFETY: nobody holds the node any more, which was put in its memory when the ask was made.
+        unsafe { nodes::end(self.0) };
     }
 
     /// The actor's side ends with a result, and lets go.
@@ -200,7 +201,7 @@ impl<M: Message> AskHandle<M> {
     pub(crate) fn new<A: Handler<M>>(message: M, deadline: Option<Instant>) -> (Envelope, Self) {
         let answer = Answer::new(message);
         let head = UnsafeCell::new(Head::new(Asks::<A, M>::CALLS));
-        let node = NonNull::from(Box::leak(Box::new(AskNode { head, deadline, answer })));
+        let node = nodes::put(AskNode { head, deadline, answer });
         // SAFETY: it is the start of a node whose table is its own; the envelope is the actor's hold on it.
         let envelope = unsafe { Envelope::from_raw(node.cast()) };
         (envelope, Self(NodePtr(node)))

@@ -20,6 +20,7 @@ use crate::{
     future_slot::Sink,
     life,
     load::units,
+    nodes,
     responder::Responder,
     stack::Linked,
     stats::count,
@@ -193,17 +194,16 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for Told<A, M> {
 /// # Safety
 /// The node is owned and was made by [`Envelope::tell`] with the same `M`.
 unsafe fn open<M>(node: NonNull<Head>) -> M {
-    // SAFETY: the caller says that it is an owned box of this type.
-    let node = unsafe { Box::from_raw(node.cast::<TellNode<M>>().as_ptr()) };
-    let TellNode { head: _, message } = *node;
+    // SAFETY: the caller says that it is an owned node of this type.
+    let TellNode { head: _, message } = unsafe { nodes::take(node.cast::<TellNode<M>>()) };
     message
 }
 
 impl Envelope {
-    /// A tell: one allocation.
+    /// A tell: one block of memory.
     pub(crate) fn tell<A: Handler<M>, M: Message>(message: M) -> Self {
-        let node = Box::new(TellNode { head: Head::new(Told::<A, M>::CALLS), message });
-        Self(NonNull::from(Box::leak(node)).cast())
+        let head = Head::new(Told::<A, M>::CALLS);
+        Self(nodes::put(TellNode { head, message }).cast())
     }
 
     /// What a tell of `M` takes up in a mailbox, known before it is made.

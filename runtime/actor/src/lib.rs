@@ -54,6 +54,7 @@ mod loom_models;
 mod mailbox;
 #[cfg(test)]
 mod mailbox_model;
+mod nodes;
 mod overflow;
 mod panics;
 mod pipe;

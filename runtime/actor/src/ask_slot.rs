@@ -34,6 +34,7 @@ use crate::{
     responder::Responder,
     stats::count,
     turn::Turn,
+    worker::answered,
 };
 
 pub(crate) use duty::{Duty, unanswered};
@@ -104,6 +105,7 @@ impl<M: Message> NodePtr<M> {
             unsafe { self.free() };
         }
         if let Some(waker) = waker {
+            answered(&waker);
             waker.wake();
         }
         // A refused message, dropped last: its destructor is foreign code.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     ActorSystem,
-    worker::{Worker, arm_later, waiting::has_not_swept},
+    worker::{Worker, arm_later, note_time, waiting::has_not_swept},
 };
 
 /// When a send gives up. `None` is so far away that nobody waits for it; such a send is woken once all the same, to look
@@ -26,7 +26,9 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(within: Duration) -> Self {
-        Self { at: Instant::now().checked_add(within), deferred: false, swept: 0, timer: None }
+        let now = Instant::now();
+        note_time(now);
+        Self { at: now.checked_add(within), deferred: false, swept: 0, timer: None }
     }
 
     pub(crate) fn at(&self) -> Option<Instant> {

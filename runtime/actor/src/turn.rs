@@ -11,9 +11,6 @@ use crate::worker::Worker;
 /// thousand busy actors all move within a millisecond.
 pub(crate) const ACTOR_MESSAGES_MAX: u32 = 256;
 
-/// Messages that share one clock read.
-const CLOCK_MESSAGES_MAX: u32 = 8;
-
 pub(crate) struct Turn<'a> {
     pub(crate) worker: &'a Worker,
     /// Wakes the actor whose turn it is.
@@ -28,34 +25,16 @@ pub(crate) struct Turn<'a> {
     pub(crate) resumed: bool,
     /// Credit of inbound messages that were taken in this turn, given back together.
     credit: Option<Credit>,
-    /// The last clock read, and how many handlers had begun by then.
-    read: Option<(Instant, u32)>,
 }
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(worker: &'a Worker, cx: task::Context<'a>) -> Self {
-        Self {
-            worker,
-            cx,
-            handled: 0,
-            taken: 0,
-            aside: 0,
-            resumed: false,
-            credit: None,
-            read: None,
-        }
+        Self { worker, cx, handled: 0, taken: 0, aside: 0, resumed: false, credit: None }
     }
 
     /// The time: the clock is read once for a few messages.
-    pub(crate) fn now(&mut self) -> Instant {
-        match self.read {
-            Some((now, at)) if self.handled - at < CLOCK_MESSAGES_MAX => now,
-            _ => {
-                let now = Instant::now();
-                self.read = Some((now, self.handled));
-                now
-            }
-        }
+    pub(crate) fn now(&self) -> Instant {
+        self.worker.recent(self.handled)
     }
 
     /// An inbound message was taken: its credit goes back to the sender when the turn ends, or another sender's

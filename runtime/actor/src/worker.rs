@@ -21,16 +21,18 @@ use std::{
 };
 
 use odeon_env::Observer;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     ActorSystem,
     cell::{CellHead, CellPtr, Signals, turn_waker},
+    clock::Clock,
     gauge::Gauge,
     run_queue::{Arrival, Inbox},
     scratch::Scratch,
     tasks::Tasks,
     turn::Turn,
+    untimed::Untimed,
     workers::Role,
 };
 
@@ -60,14 +62,29 @@ struct Bound {
     live: RefCell<Vec<CellPtr>>,
     spare: RefCell<Vec<Scratch>>,
     /// Who waits with a deadline but without a timer yet.
-    untimed: RefCell<Vec<Waker>>,
+    untimed: RefCell<Untimed>,
     /// How often those were woken.
     sweeps: Cell<u32>,
     /// What of the turn is polled.
     part: Cell<waiting::Part>,
+    clock: Clock,
+    /// The waker of the last poll: the one that others find behind the lock.
+    kept: RefCell<Option<Waker>>,
     /// The actor whose turn it is.
     running: Cell<*const CellHead>,
     spun: Cell<u32>,
+}
+
+impl Bound {
+    /// Has the worker polled: as [`Worker::wake`] for other threads, without the lock.
+    fn wake(&self) {
+        // Foreign code, which may poll the worker right here.
+        let Some(waker) = self.kept.take() else { return };
+        waker.wake_by_ref();
+        if self.kept.borrow().is_none() {
+            self.kept.replace(Some(waker));
+        }
+    }
 }
 
 pub(crate) struct Worker {
@@ -167,12 +184,7 @@ pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> Option<u32>
     };
     // SAFETY: the thread is polling it, or is the one that does and is between two polls.
     let bound = unsafe { worker.bound() };
-    {
-        let mut untimed = bound.untimed.borrow_mut();
-        if !untimed.last().is_some_and(|last| last.will_wake(waker)) {
-            untimed.push(waker.clone());
-        }
-    }
+    bound.untimed.borrow_mut().add(waker);
     // Its actor may be in the middle of a handler, and no poll due.
     if polling.is_none() && worker.inbox.is_parked() {
         worker.wake();
@@ -180,14 +192,34 @@ pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> Option<u32>
     Some(bound.sweeps.get())
 }
 
+/// An answer wakes somebody now, who may have done without a timer.
+pub(crate) fn answered(waker: &Waker) {
+    if let Some(worker) = polling() {
+        // SAFETY: the thread is polling it.
+        unsafe { worker.bound() }.untimed.borrow_mut().woken(waker);
+    }
+}
+
+/// The time was read, for a deadline.
+pub(crate) fn note_time(now: Instant) {
+    if let Some(worker) = polling() {
+        // SAFETY: the thread is polling it.
+        unsafe { worker.bound() }.clock.note(now);
+    }
+}
+
 /// Lets those arm their timers who still wait; `false` if there was nobody.
 fn wake_untimed(bound: &Bound) -> bool {
-    let untimed = bound.untimed.take();
+    // Foreign wakers may come back here.
+    let mut untimed = bound.untimed.take();
     let some = !untimed.is_empty();
     if some {
         bound.sweeps.set(bound.sweeps.get().wrapping_add(1));
     }
-    untimed.into_iter().for_each(Waker::wake);
+    untimed.wake();
+    if bound.untimed.borrow().is_empty() && untimed.is_keepable() {
+        bound.untimed.replace(untimed);
+    }
     some
 }
 
@@ -255,6 +287,11 @@ impl Worker {
     }
 
     fn wake(&self) {
+        if self.thread.load(Ordering::Relaxed) == this_thread() {
+            // SAFETY: this is the thread that polls it.
+            unsafe { self.bound() }.wake();
+            return;
+        }
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(waker) = waker {
             waker.wake();
@@ -300,6 +337,11 @@ impl Worker {
         }
     }
 
+    /// The time as of a few handlers ago at most. Called in a turn in which so many have begun.
+    pub(crate) fn recent(&self, handled: u32) -> Instant {
+        self.own().map_or_else(Instant::now, |bound| bound.clock.recent(handled))
+    }
+
     /// An actor's first turn.
     pub(crate) fn attach(&self, cell: CellPtr) {
         if self.stopping.load(Ordering::Relaxed) && !cell.has_parent() {
@@ -329,12 +371,13 @@ impl Worker {
 
     /// Runs ready actors; done when the worker was told to quit and has no actor left.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.keep_waker(cx.waker());
         let _polling = Polling::begin(self);
         let _polled = self.gauge.begin_poll();
         self.thread.store(this_thread(), Ordering::Relaxed);
         // SAFETY: this thread is polling it.
         let bound = unsafe { self.bound() };
+        self.keep_waker(bound, cx.waker());
+        bound.clock.begin_poll();
         let orders = self.orders.load(Ordering::Acquire);
         self.follow(bound, orders);
         let mut handled = 0;
@@ -393,6 +436,7 @@ impl Worker {
         // SAFETY: this is the cell's worker, whose thread runs one actor at a time.
         let again = unsafe { cell.run(&mut turn) };
         bound.running.set(ptr::null());
+        bound.clock.end_turn(turn.handled);
         if again && !cell.queued.swap(true, Ordering::AcqRel) {
             bound.ready.borrow_mut().push_back(cell.clone());
         }
@@ -408,11 +452,13 @@ impl Worker {
         ready.pop_front()
     }
 
-    fn keep_waker(&self, waker: &Waker) {
-        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
-            *kept = Some(waker.clone());
+    fn keep_waker(&self, bound: &Bound, waker: &Waker) {
+        if bound.kept.borrow().as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            return;
         }
+        let gone = bound.kept.replace(Some(waker.clone()));
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        drop(gone);
     }
 
     fn follow(&self, bound: &Bound, orders: u8) {
@@ -455,6 +501,7 @@ impl Worker {
         self.end_all(bound);
         bound.spare.borrow_mut().clear();
         bound.untimed.take();
+        bound.kept.take();
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // A later thread may have the same address.
         self.thread.store(0, Ordering::Relaxed);

@@ -28,7 +28,7 @@ pub(crate) enum Place<A: Actor> {
     Local(Arc<ActorCell<A>>),
     Remote(Arc<dyn Route>, ActorSystem),
     /// Of an earlier life of this node, ended, or of another type.
-    Gone(Address),
+    Gone(Box<Address>),
 }
 
 impl<A: Actor> ActorRef<A> {
@@ -72,17 +72,18 @@ impl<A: Actor> ActorRef<A> {
     /// leads nowhere.
     #[must_use]
     pub fn from_address(system: &ActorSystem, address: Address) -> Self {
+        let gone = || Place::Gone(Box::new(address));
         let place = if A::ID.map(ActorTypeId::of) != Some(address.actor_type) {
-            Place::Gone(address)
+            gone()
         } else if address.node != system.node() {
-            system.remotes().map_or(Place::Gone(address), |remotes| {
-                Place::Remote(remotes.route(address), system.clone())
-            })
+            system
+                .remotes()
+                .map_or_else(gone, |remotes| Place::Remote(remotes.route(address), system.clone()))
         } else if address.incarnation == system.incarnation() {
             let cell = system.slots().with(address.key, |cell, _| cell.clone());
-            cell.and_then(|cell| cell.downcast().ok()).map_or(Place::Gone(address), Place::Local)
+            cell.and_then(|cell| cell.downcast().ok()).map_or_else(gone, Place::Local)
         } else {
-            Place::Gone(address)
+            gone()
         };
         Self { place }
     }
@@ -141,7 +142,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.place {
             Place::Local(cell) => CellPtr::borrow(cell).address(),
             Place::Remote(route, _) => Ok(route.address()),
-            Place::Gone(address) => Ok(*address),
+            Place::Gone(address) => Ok(**address),
         }
     }
 
@@ -151,7 +152,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.place {
             Place::Local(cell) => Identity::Local(cell.head.number),
             Place::Remote(route, _) => Identity::Remote(route.address()),
-            Place::Gone(address) => Identity::Remote(*address),
+            Place::Gone(address) => Identity::Remote(**address),
         }
     }
 
@@ -201,7 +202,7 @@ impl<A: Actor> Clone for ActorRef<A> {
         let place = match &self.place {
             Place::Local(cell) => Place::Local(cell.clone()),
             Place::Remote(route, system) => Place::Remote(route.clone(), system.clone()),
-            Place::Gone(address) => Place::Gone(*address),
+            Place::Gone(address) => Place::Gone(address.clone()),
         };
         Self { place }
     }

@@ -193,6 +193,7 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for Told<A, M> {
 ///
 /// # Safety
 /// The node is owned and was made by [`Envelope::tell`] with the same `M`.
+#[inline]
 unsafe fn open<M>(node: NonNull<Head>) -> M {
     // SAFETY: the caller says that it is an owned node of this type.
     let TellNode { head: _, message } = unsafe { nodes::take(node.cast::<TellNode<M>>()) };

@@ -174,6 +174,7 @@ impl<F: Future, S: Sink<F::Output>> Table<F, S> {
 
     /// # Safety
     /// `slot` is busy with a future of this table, which is built.
+    #[inline]
     unsafe fn poll(slot: &FutureSlot, cell: NonNull<CellHead>, cx: &mut Context<'_>) -> bool {
         let mut future = slot.start().cast::<F>();
         // SAFETY: the future is built, and nobody else touches the memory while its slot is busy.
@@ -206,11 +207,13 @@ impl<F: Future, S: Sink<F::Output>> Table<F, S> {
 }
 
 impl FutureSlot {
+    #[inline]
     fn start(&self) -> NonNull<u8> {
         // SAFETY: no other thread touches the slot, and nothing called here does.
         unsafe { &*self.scratch.as_ptr() }.start()
     }
 
+    #[inline]
     fn reserve(&self, layout: Layout) -> NonNull<u8> {
         // SAFETY: no other thread touches the slot, and nothing called here does.
         unsafe { &mut *self.scratch.as_ptr() }.reserve(layout)
@@ -276,6 +279,7 @@ impl FutureSlot {
     /// # Safety
     /// It is the cell's turn; `target` is what `S` expects. What the future borrows stays until the future is done or
     /// abandoned.
+    #[inline]
     pub(crate) unsafe fn begin<F: Future, S: Sink<F::Output>>(
         &self,
         cell: NonNull<CellHead>,

@@ -165,6 +165,7 @@ impl<A: Actor> Core<A> {
 
     /// # Safety
     /// It is the cell's turn and nothing that borrows the actor is in the slot or made from this call twice.
+    #[inline]
     #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
     unsafe fn actor(&self) -> &mut Option<A> {
         // SAFETY: the caller says so.
@@ -173,6 +174,7 @@ impl<A: Actor> Core<A> {
 
     /// # Safety
     /// As [`actor`](Self::actor), for the context.
+    #[inline]
     #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
     unsafe fn context(&self) -> &mut Option<Context<A>> {
         // SAFETY: the caller says so.
@@ -183,6 +185,7 @@ impl<A: Actor> Core<A> {
     ///
     /// # Safety
     /// As [`actor`](Self::actor), for both.
+    #[inline]
     #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
     unsafe fn borrow(&self) -> (&mut A, &mut Context<A>) {
         // SAFETY: the caller says so.
@@ -351,6 +354,7 @@ fn give_room_back<A: Actor>(head: &CellHead, core: &Core<A>) {
 ///
 /// # Safety
 /// It is the turn of `cell`, which is of actor type `A`; its slot is idle; `target` is what `S` expects.
+#[inline]
 pub(crate) unsafe fn handle<A, M, S>(
     cell: NonNull<CellHead>,
     target: *mut (),

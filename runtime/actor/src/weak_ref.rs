@@ -55,7 +55,7 @@ impl<A: Actor> ActorRef<A> {
         let place = match self.place() {
             Place::Local(cell) => Weakly::Local(link(cell), cell.head.number),
             Place::Remote(route, system) => Weakly::Remote(route.address(), system.clone()),
-            Place::Gone(address) => Weakly::Gone(*address),
+            Place::Gone(address) => Weakly::Gone(**address),
         };
         WeakRef { place }
     }

@@ -159,13 +159,13 @@ pub use odeon_actor::{
     AskFuture, AutoShutdown, Backoff, BreakerConfig, BreakerError, BreakerState, Broadcast,
     ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState, CircuitBreaker, Context,
     DeclareError, DynamicSpec, DynamicSupervisor, ExitKind, ExitReason, ExportError, Group,
-    GroupError, Handler, LinkError, MissedTicks, NameChange, NameChanges, NameState, NameTaken,
-    Outcome, Overflow, Pick, Placement, Pool, PoolSpec, Probe, ProbeActor, ReadContext,
+    GroupError, Handler, LinkError, Metrics, MissedTicks, NameChange, NameChanges, NameState,
+    NameTaken, Outcome, Overflow, Pick, Placement, Pool, PoolSpec, Probe, ProbeActor, ReadContext,
     ReadHandler, Recipient, RecipientAsk, RecipientTell, Reply, Responder, Restart, Retry,
-    RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError, StartError,
-    Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally, Target,
-    TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor, Watchable, WeakRef,
-    WhenSpent, Window, Witness, reads, spawn, strategy,
+    RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError, Spread,
+    StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally,
+    Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor, TypeMetrics,
+    Watchable, WeakRef, WhenSpent, Window, Witness, WorkerMetrics, reads, spawn, strategy,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env as env;

@@ -6,8 +6,8 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use odeon_actor::{
-    Actor, ActorRef, ActorSystem, NameChanges, NameTaken, SpawnOptions, StartError, SystemStats,
-    Tree,
+    Actor, ActorRef, ActorSystem, Metrics, NameChanges, NameTaken, SpawnOptions, StartError,
+    SystemStats, Tree,
 };
 use odeon_env::Env;
 use odeon_message::{Incarnation, NodeId};
@@ -222,6 +222,21 @@ impl Node {
     /// Nothing is lost.
     pub async fn tree(&self) -> Tree {
         self.shared.system.tree().await
+    }
+
+    /// What the actors of this node did, by type and by worker, and what waits at them; it prints as a table. The
+    /// actors go on meanwhile; it waits at most a second for the workers.
+    ///
+    /// ```no_run
+    /// # async fn example(node: odeon::Node) {
+    /// println!("{}", node.metrics().await);
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn metrics(&self) -> Metrics {
+        self.shared.system.metrics().await
     }
 
     /// How many asks of this node wait for other nodes.

@@ -171,7 +171,7 @@ impl<M: Message> Asking<M> {
             }
             self.begin(cell.head.worker.system());
             let (envelope, handle) = AskHandle::new::<A>(message, self.deadline.at());
-            let ticket = enter(cell, envelope, self.priority);
+            let ticket = enter(cell, envelope.with_cause(), self.priority);
             self.state = State::Local(handle, ticket);
         }
         let State::Local(handle, ticket) = &mut self.state else {

@@ -123,6 +123,7 @@ impl<A: Handler<M>, M: Message> Asks<A, M> {
         units: units(size_of::<AskNode<M>>()),
         payload: None,
         reads: A::READS,
+        caused: false,
     };
 
     unsafe fn start(head: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
@@ -135,6 +136,7 @@ impl<A: Handler<M>, M: Message> Asks<A, M> {
         let message = if expired { None } else { unsafe { node.answer.claim() } };
         let Some(message) = message else {
             count(&turn.worker.system().counters().skipped);
+            turn.head.tally(|counts| &counts.skipped);
             let late = Failure::not_delivered(FailureKind::Deadline, "it waited in the mailbox");
             // SAFETY: as above.
             unsafe { ptr.finish(Err(late)) };

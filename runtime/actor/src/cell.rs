@@ -21,6 +21,7 @@ use std::{
 use crate::{
     Actor, Context, Overflow,
     bonds::Bonds,
+    census::TypePlace,
     life::{self, Core, Phase},
     mailbox::Mailbox,
     stats::count,
@@ -92,11 +93,22 @@ pub(crate) struct CellHead {
     pub(crate) signals: Signals,
     /// In the run queue, or on the way to it.
     pub(crate) queued: AtomicBool,
+    /// Where its type is counted.
+    pub(crate) place: TypePlace,
+    /// When its worker last took messages, in ticks of `metrics.rs`; 0 while it sleeps, or if nobody knows.
+    pub(crate) taken_at: AtomicU32,
 }
 
 impl Drop for CellHead {
     fn drop(&mut self) {
         self.worker.system().counters().cells.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl CellHead {
+    /// What people call the type: its id, else its name in the program.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.calls.kind()
     }
 }
 
@@ -116,6 +128,10 @@ impl CellCalls {
     /// What people call the type: its id, else its name in the program.
     pub(crate) fn kind(&self) -> &'static str {
         self.id.unwrap_or_else(|| (self.type_name)())
+    }
+
+    pub(crate) fn type_id(&self) -> TypeId {
+        (self.type_id)()
     }
 }
 
@@ -167,6 +183,8 @@ impl<A: Actor> ActorCell<A> {
             signals: Signals::default(),
             // Nobody else may schedule it before whoever made it has put it in its worker's queue.
             queued: AtomicBool::new(true),
+            place: TypePlace::default(),
+            taken_at: AtomicU32::new(0),
         };
         let cell = Arc::new(Self { head, core });
         // SAFETY: nobody else knows the cell yet.
@@ -260,11 +278,6 @@ impl CellPtr {
     /// The declared id of the actor's type.
     pub(crate) fn actor_id(&self) -> Option<&'static str> {
         self.calls.id
-    }
-
-    /// What people call the type: its id, else its name in the program.
-    pub(crate) fn kind(&self) -> &'static str {
-        self.calls.kind()
     }
 
     /// The table of its type.

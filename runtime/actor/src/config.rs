@@ -63,6 +63,11 @@ pub struct SystemConfig {
     /// How long one poll of a worker may last before it is called blocked, logged and counted. Default 100 ms: a hundred
     /// times what a worker's poll is meant to take, and less than what a heartbeat tolerates. Zero: never.
     pub blocked_after: Duration,
+    /// One message of so many that a worker handles is measured, for [`Metrics`](crate::Metrics): how long its handler
+    /// takes, and how long one of the next has waited. Default 127: two clock reads, which cost more than a message,
+    /// are spread so thin that they are not felt, and messages that come in rounds are all met, since it is a prime.
+    /// 1 measures every message, 0 none.
+    pub sample_every: u32,
     /// Empty turns of a worker before it parks; waking a parked thread costs about 5 us. Default 100, a few tens of
     /// microseconds; 0 parks at once, and a simulated environment always does.
     pub spin: u32,
@@ -91,6 +96,7 @@ impl Default for SystemConfig {
             retries_saved_max: 100,
             blocking_threads_max: 256,
             blocked_after: Duration::from_millis(100),
+            sample_every: 127,
             spin: 100,
         }
     }

@@ -70,6 +70,8 @@ pub(crate) struct EnvelopeCalls {
     pub(crate) payload: Option<unsafe fn(NonNull<Head>) -> usize>,
     /// Whether its handler is a read.
     pub(crate) reads: bool,
+    /// Whether it is another node with its cause, of `cause.rs`.
+    pub(crate) caused: bool,
 }
 
 /// An owned node.
@@ -92,7 +94,7 @@ impl Envelope {
         ManuallyDrop::new(self).0
     }
 
-    fn calls(node: NonNull<Head>) -> &'static EnvelopeCalls {
+    pub(crate) fn calls(node: NonNull<Head>) -> &'static EnvelopeCalls {
         // SAFETY: the caller owns the node, so it is alive.
         unsafe { node.as_ref() }.calls
     }
@@ -106,6 +108,11 @@ impl Envelope {
             // SAFETY: the node is owned by `self`, and its table is of its type.
             Some(payload) => calls.units.saturating_add(units(unsafe { payload(self.0) })),
         }
+    }
+
+    /// Whether its cause travels with it.
+    pub(crate) fn is_caused(&self) -> bool {
+        Self::calls(self.0).caused
     }
 
     /// Whether its handler is a read.
@@ -155,6 +162,7 @@ impl<A: Handler<M>, M: Message> Told<A, M> {
         units: Envelope::tell_units::<M>(),
         payload: None,
         reads: A::READS,
+        caused: false,
     };
 
     unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
@@ -217,7 +225,8 @@ impl Envelope {
     /// # Safety
     /// The envelope was made by [`tell`](Self::tell) with the same `M`.
     pub(crate) unsafe fn reclaim<M: Message>(self) -> M {
-        // SAFETY: the node is owned by `self`; the caller says what it is.
-        unsafe { open::<M>(self.into_raw()) }
+        let node = self.without_cause().into_raw();
+        // SAFETY: the node is owned, and has no other around it; the caller says what it is.
+        unsafe { open::<M>(node) }
     }
 }

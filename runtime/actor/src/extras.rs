@@ -26,6 +26,7 @@ use crate::{
     timers::Quiet,
     turn::Turn,
     wakes::Wakes,
+    watched::Held,
     worker::{
         is_own_turn,
         waiting::{Part, begin_part},
@@ -44,6 +45,8 @@ pub(crate) struct Extras {
     returned: RefCell<VecDeque<Envelope>>,
     /// A handler of a message of the mailbox waits in the slot.
     pub(crate) held: Cell<bool>,
+    /// The handler that waits in the slot is looked at.
+    pub(crate) watched: Cell<Option<Box<Held>>>,
 }
 
 impl Extras {
@@ -56,6 +59,7 @@ impl Extras {
             stashed: RefCell::default(),
             returned: RefCell::default(),
             held: Cell::new(false),
+            watched: Cell::new(None),
         }
     }
 

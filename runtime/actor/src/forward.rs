@@ -60,10 +60,14 @@ impl<A: Actor> Context<A> {
     {
         // Nobody wants the answer any more.
         let Some(envelope) = responder.carry::<B>(message) else {
+            self.cell().head.tally(|counts| &counts.skipped);
             return count(&self.system().counters().skipped);
         };
-        if let Entered::Refused(envelope, kind) = cell.enter(envelope, 0, Patience::Quiet) {
+        if let Entered::Refused(envelope, kind) =
+            cell.enter(envelope.with_cause(), 0, Patience::Quiet)
+        {
             count(&self.system().counters().undelivered);
+            cell.tally(|counts| &counts.undelivered);
             envelope.refuse(&cell.refusal(kind));
         }
     }

@@ -9,7 +9,10 @@ use std::{
     sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use crate::cell::{CellCalls, CellPtr};
+use crate::{
+    cell::{CellCalls, CellPtr},
+    stats::count,
+};
 
 /// A line of its own: the worker writes here while others write beside it.
 #[repr(align(128))]
@@ -25,6 +28,16 @@ pub(crate) struct Gauge {
     ready: AtomicUsize,
     /// Actors placed here and not gone.
     actors: AtomicUsize,
+    watched: Watched,
+}
+
+/// What the watchdog has seen of the worker; only it writes here.
+#[repr(align(128))]
+#[derive(Default)]
+struct Watched {
+    looks: AtomicU64,
+    busy: AtomicU64,
+    blocked: AtomicU64,
 }
 
 /// Whose turn it is.
@@ -76,6 +89,27 @@ impl Gauge {
     pub(crate) fn poll(&self) -> Option<u64> {
         let polls = self.polls.load(Relaxed);
         (polls % 2 == 1).then_some(polls)
+    }
+
+    /// The watchdog looks: the poll that is going on.
+    pub(crate) fn look(&self) -> Option<u64> {
+        let poll = self.poll();
+        count(&self.watched.looks);
+        if poll.is_some() {
+            count(&self.watched.busy);
+        }
+        poll
+    }
+
+    /// A poll was found to be blocked.
+    pub(crate) fn block(&self) {
+        count(&self.watched.blocked);
+    }
+
+    /// How often it was looked at, was at work, and was blocked.
+    pub(crate) fn seen(&self) -> (u64, u64, u64) {
+        let Watched { looks, busy, blocked } = &self.watched;
+        (looks.load(Relaxed), busy.load(Relaxed), blocked.load(Relaxed))
     }
 
     /// Whose turn it is. Of a worker that moves on meanwhile it may be anybody's; of one that is blocked it is right.

@@ -62,6 +62,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         units: units(size_of::<InboundNode>()),
         payload: Some(payload_bytes),
         reads: A::READS,
+        caused: false,
     };
 
     unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
@@ -155,6 +156,7 @@ impl<A: Handler<M>, M: Message> Carried<A, M> {
         units: units(size_of::<CarriedNode<M>>()),
         payload: None,
         reads: A::READS,
+        caused: false,
     };
 
     /// # Safety
@@ -266,6 +268,7 @@ impl<M: Message> Asked<M> {
             _ => return Some(self),
         };
         count(&turn.worker.system().counters().skipped);
+        turn.head.tally(|counts| &counts.skipped);
         self.fail(&Failure::not_delivered(unwanted, ""));
         None
     }

@@ -30,6 +30,7 @@ use crate::{
     load::Charge,
     mailbox::Batch,
     turn::Turn,
+    watched::Held,
 };
 
 pub(crate) use ending::end;
@@ -159,6 +160,9 @@ impl<A: Actor> Core<A> {
     fn has_message(&self, head: &CellHead) -> bool {
         if self.batch.is_empty() && !self.draining.get() {
             self.batch.refill(&head.mailbox.take_some());
+            if !self.batch.is_empty() {
+                head.worker.note_taken(head);
+            }
         }
         !self.batch.is_empty()
     }
@@ -277,7 +281,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         return false;
     }
     // SAFETY: the caller says so.
-    if !unsafe { core.slot.resume(cell, &mut turn.cx) } {
+    if !unsafe { resume(cell, core, turn) } {
         if head.signals.any() & Signals::SOURCES != 0 {
             // They go on meanwhile; what they bring waits.
             // SAFETY: none of these are reads, which do not run beside a handler.
@@ -307,9 +311,15 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             core.batch.refill(&head.mailbox.take());
             if core.batch.is_empty() {
                 give_room_back(head, core);
+                if head.mailbox.wants_mark() {
+                    head.mailbox.mark();
+                }
                 if head.mailbox.sleep() {
+                    head.taken_at.store(0, Ordering::Relaxed);
                     return false;
                 }
+            } else {
+                turn.worker.note_taken(head);
             }
             continue;
         };
@@ -336,6 +346,21 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
     }
     give_room_back(head, core);
     false
+}
+
+/// Goes on with what waits in the slot: `true` if that is idle now.
+///
+/// # Safety
+/// As [`run`]; the core is that of the cell.
+unsafe fn resume<A: Actor>(cell: NonNull<CellHead>, core: &Core<A>, turn: &mut Turn<'_>) -> bool {
+    let on = |turn: &mut Turn<'_>| {
+        // SAFETY: the caller says so.
+        unsafe { core.slot.resume(cell, &mut turn.cx) }
+    };
+    match core.extras.get() {
+        None => on(turn),
+        Some(extras) => Held::resume(&extras.watched, turn, on),
+    }
 }
 
 /// A turn ends, or the mailbox is empty: whoever waits for room has it now.
@@ -370,9 +395,10 @@ where
     let (head, core) = unsafe { parts::<A>(cell) };
     turn.handled += 1;
     turn.worker.observe_handler(head.number, M::NAME);
+    let watched = turn.watch(M::NAME);
     if A::READS {
         // SAFETY: the caller says so.
-        unsafe { reading::read::<A, M, S>(cell, target, message, turn) };
+        unsafe { reading::read::<A, M, S>(cell, target, message, turn, watched) };
         return true;
     }
     let make = || {
@@ -382,7 +408,17 @@ where
         actor.handle(message, context)
     };
     // SAFETY: the caller says so; the actor is not moved while the slot is busy.
-    unsafe { core.slot.begin::<_, S>(cell, target, make, &mut turn.cx) }
+    let done = unsafe { core.slot.begin::<_, S>(cell, target, make, &mut turn.cx) };
+    match watched {
+        None => {}
+        Some(watched) if done => watched.done(turn),
+        Some(watched) => {
+            // SAFETY: the turn keeps the cell alive.
+            let extras = core.extras_or(unsafe { CellPtr::share(cell) });
+            extras.watched.set(Some(watched.hold()));
+        }
+    }
+    done
 }
 
 /// Takes the end of a future that answers nobody.

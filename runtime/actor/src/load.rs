@@ -27,6 +27,11 @@ pub(crate) const fn units(bytes: usize) -> u32 {
     if units > UNITS_MAX as u64 { UNITS_MAX } else { units as u32 }
 }
 
+/// The bytes of so many units.
+pub(crate) const fn bytes(units: u32) -> usize {
+    units as usize * UNIT_BYTES
+}
+
 /// What messages take up: how many they are, and their units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Charge(u64);

@@ -7,13 +7,17 @@
 //! `room.rs` next.
 #![expect(unsafe_code, reason = "the queue is linked through the messages themselves")]
 
+mod mark;
 mod order;
 
 use std::{
     cell::Cell,
     ptr::{self, NonNull},
     sync::atomic::Ordering::Relaxed,
+    time::Duration,
 };
+
+use mark::Mark;
 
 use crate::{
     envelope::{Envelope, Head},
@@ -51,19 +55,20 @@ pub(crate) struct Mailbox {
     stack: Stack<Head>,
     load: Load,
     lanes: Option<Box<Lanes>>,
+    mark: Mark,
 }
 
 impl Mailbox {
     /// An empty mailbox whose receiver is awake.
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { stack: Stack::new(), load: Load::new(bounds), lanes: None }
+        Self { stack: Stack::new(), load: Load::new(bounds), lanes: None, mark: Mark::default() }
     }
 
     /// One with lanes.
     pub(crate) fn with_lanes(lanes: Lanes) -> Self {
         // Nobody reserves here: the lanes count for themselves.
         let load = Load::new(Bounds::CLOSED);
-        Self { stack: Stack::new(), load, lanes: Some(Box::new(lanes)) }
+        Self { stack: Stack::new(), load, lanes: Some(Box::new(lanes)), mark: Mark::default() }
     }
 
     pub(crate) fn lanes(&self) -> Option<&Lanes> {
@@ -164,7 +169,7 @@ impl Mailbox {
     pub(crate) fn push(&self, envelope: Envelope) -> Pushed {
         let node = envelope.into_raw();
         // SAFETY: the node was owned by the envelope.
-        match unsafe { self.stack.push(node) } {
+        match unsafe { self.stack.push(node, || self.mark.note()) } {
             Landed::Queued => Pushed::Queued,
             Landed::Woke => Pushed::Woke,
             // SAFETY: it was taken out of an envelope above and not given away.
@@ -210,6 +215,49 @@ impl Mailbox {
             None => self.stack.sleep(),
             Some(lanes) => lanes.sleep(),
         }
+    }
+
+    /// The wait of one of the next messages shall be measured: of the next, if the mailbox is empty. Only the receiver
+    /// calls it, and what follows.
+    pub(crate) fn want_mark(&self) {
+        if self.lanes.is_none() {
+            self.mark.want();
+        }
+        if self.mark.is_wanted() {
+            self.mark();
+        }
+    }
+
+    /// Whether a mark is to be [set](Self::mark) as soon as the mailbox is empty.
+    #[inline]
+    pub(crate) fn wants_mark(&self) -> bool {
+        self.mark.is_wanted()
+    }
+
+    /// Marks the mailbox, if it is empty now.
+    #[cold]
+    pub(crate) fn mark(&self) {
+        self.mark.prepare();
+        if self.stack.mark() {
+            self.mark.set();
+        }
+    }
+
+    /// Whether the first message that was taken just now had been noted.
+    #[inline]
+    pub(crate) fn is_marked(&self) -> bool {
+        self.mark.is_set()
+    }
+
+    /// How long that message has waited.
+    #[cold]
+    pub(crate) fn take_mark(&self) -> Option<Duration> {
+        self.mark.take()
+    }
+
+    /// What is taken now is not measured.
+    pub(crate) fn forget_mark(&self) {
+        self.mark.forget();
     }
 
     /// Takes nothing any more; what was in comes out, oldest first.

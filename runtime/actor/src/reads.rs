@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "reads borrow the actor from its cell while the worker goes on")]
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     fmt,
     future::{Future, poll_fn},
@@ -25,6 +25,7 @@ use crate::{
     future_slot::{Asker, FutureSlot},
     turn::Turn,
     wakes::{Key, OwnWaker},
+    watched::Held,
     worker::{
         is_own_turn,
         waiting::{Part, begin_part},
@@ -174,6 +175,7 @@ impl<A: Actor> fmt::Debug for ReadContext<A> {
 struct Read {
     slot: FutureSlot,
     waker: OwnWaker,
+    watched: Cell<Option<Box<Held>>>,
 }
 
 /// The reads of one actor that wait, each in a slot of its own.
@@ -186,9 +188,14 @@ impl Reads {
     }
 
     /// Takes in what waits in the actor's slot; it is polled again with a waker of its own.
-    pub(crate) fn park(&self, (key, waker): (Key, OwnWaker), slot: FutureSlot) {
+    pub(crate) fn park(
+        &self,
+        (key, waker): (Key, OwnWaker),
+        slot: FutureSlot,
+        watched: Option<Box<Held>>,
+    ) {
         waker.wake();
-        self.0.borrow_mut().insert(key, Read { slot, waker });
+        self.0.borrow_mut().insert(key, Read { slot, waker, watched: Cell::new(watched) });
     }
 
     /// Polls a read that was woken; `false` if there is none of that number.
@@ -202,11 +209,13 @@ impl Reads {
         turn: &mut Turn<'_>,
     ) -> bool {
         let reads = self.0.borrow();
-        let Some(Read { slot, waker }) = reads.get(&key) else { return false };
+        let Some(Read { slot, waker, watched }) = reads.get(&key) else { return false };
         let part = begin_part(Part::Read(slot.target().addr()));
-        // Nothing that runs in a read gets here.
-        // SAFETY: the caller says so.
-        let done = unsafe { slot.resume(cell, &mut task::Context::from_waker(waker.begin())) };
+        let done = Held::resume(watched, turn, |_| {
+            // Nothing that runs in a read gets here.
+            // SAFETY: the caller says so.
+            unsafe { slot.resume(cell, &mut task::Context::from_waker(waker.begin())) }
+        });
         drop((part, reads));
         if done {
             let read = self.0.borrow_mut().remove(&key);

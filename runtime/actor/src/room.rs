@@ -191,6 +191,7 @@ impl CellPtr {
     /// The mailbox drops a message.
     fn lose(&self, envelope: Envelope) {
         count(&self.worker.system().counters().dropped);
+        self.tally(|counts| &counts.dropped);
         envelope.refuse(&self.refusal(FailureKind::Full));
     }
 

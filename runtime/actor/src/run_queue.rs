@@ -45,7 +45,7 @@ impl Inbox {
     pub(crate) fn push(&self, cell: CellPtr) -> Arrival {
         let cell = cell.into_raw();
         // SAFETY: the count taken above keeps the cell alive, and it is in no queue, so its link is ours.
-        match unsafe { self.stack.push(cell) } {
+        match unsafe { self.stack.push(cell, || ()) } {
             Landed::Queued => Arrival::Queued,
             Landed::Woke => Arrival::Parked,
             // SAFETY: it was taken out of a `CellPtr` above and never published.

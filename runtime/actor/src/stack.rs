@@ -18,6 +18,10 @@ use super::sync::AtomicPtr;
 const ASLEEP: usize = 1;
 /// The top of a stack that takes nothing any more.
 const CLOSED: usize = 2;
+/// The top of an empty stack whose next push is noted; also beside [`ASLEEP`].
+const NOTED: usize = 4;
+/// Below are the tops that are no nodes, which are aligned to this.
+const NODES: usize = 8;
 
 fn mark<T>(value: usize) -> *mut T {
     ptr::without_provenance_mut(value)
@@ -53,19 +57,24 @@ impl<T: Linked> Stack<T> {
         Self { top: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Pushes a node.
+    /// Pushes a node; `note` is called before, if the stack is [marked](Self::mark).
     ///
     /// # Safety
     /// The caller owns the node, and gives it away unless the answer is [`Landed::Closed`].
     #[inline]
-    pub(crate) unsafe fn push(&self, node: NonNull<T>) -> Landed {
+    pub(crate) unsafe fn push(&self, node: NonNull<T>, note: impl Fn()) -> Landed {
+        const { assert!(align_of::<T>() >= NODES, "the tops that are no nodes have room") };
         let mut top = self.top.load(Relaxed);
         loop {
             if top.addr() == CLOSED {
                 return Landed::Closed;
             }
-            let asleep = top.addr() == ASLEEP;
-            let below = if asleep { ptr::null_mut() } else { top };
+            let is_node = top.addr() >= NODES;
+            let asleep = !is_node && top.addr() & ASLEEP != 0;
+            if !is_node && top.addr() & NOTED != 0 {
+                note();
+            }
+            let below = if is_node { top } else { ptr::null_mut() };
             // SAFETY: the node is still the caller's alone: it is published by the exchange below.
             unsafe { node.as_ref() }.link().store(below, Relaxed);
             match self.top.compare_exchange_weak(top, node.as_ptr(), AcqRel, Relaxed) {
@@ -79,7 +88,7 @@ impl<T: Linked> Stack<T> {
     /// Takes everything: the oldest node, from which [`next`] leads to the others. Only the receiver calls it.
     #[inline]
     pub(crate) fn take(&self) -> Option<NonNull<T>> {
-        if self.top.load(Relaxed).addr() <= CLOSED {
+        if self.top.load(Relaxed).addr() < NODES {
             return None;
         }
         turned(self.top.swap(ptr::null_mut(), Acquire))
@@ -91,7 +100,26 @@ impl<T: Linked> Stack<T> {
     pub(crate) fn sleep(&self) -> bool {
         match self.top.compare_exchange(ptr::null_mut(), mark(ASLEEP), AcqRel, Relaxed) {
             Ok(_) => true,
-            Err(top) => top.addr() <= CLOSED,
+            Err(top) if top.addr() == NOTED => self.sleep_noted(),
+            Err(top) => top.addr() < NODES,
+        }
+    }
+
+    /// As [`sleep`](Self::sleep), of a stack that is marked.
+    #[cold]
+    fn sleep_noted(&self) -> bool {
+        match self.top.compare_exchange(mark(NOTED), mark(ASLEEP | NOTED), AcqRel, Relaxed) {
+            Ok(_) => true,
+            Err(top) => top.addr() < NODES,
+        }
+    }
+
+    /// Lets the next push be noted; `false` if the stack is not empty, or its receiver not awake. Only the receiver calls
+    /// it.
+    pub(crate) fn mark(&self) -> bool {
+        match self.top.compare_exchange(ptr::null_mut(), mark(NOTED), AcqRel, Relaxed) {
+            Ok(_) => true,
+            Err(top) => top.addr() == NOTED,
         }
     }
 
@@ -102,7 +130,8 @@ impl<T: Linked> Stack<T> {
 
     /// Whether the next push must wake the receiver. Only a hint.
     pub(crate) fn is_asleep(&self) -> bool {
-        self.top.load(Relaxed).addr() == ASLEEP
+        let top = self.top.load(Relaxed).addr();
+        top < NODES && top & ASLEEP != 0
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -112,7 +141,7 @@ impl<T: Linked> Stack<T> {
 
 /// Turns a stack round that was just taken as a whole.
 fn turned<T: Linked>(top: *mut T) -> Option<NonNull<T>> {
-    let mut rest = if top.addr() <= CLOSED { ptr::null_mut() } else { top };
+    let mut rest = if top.addr() < NODES { ptr::null_mut() } else { top };
     let mut first = ptr::null_mut();
     while let Some(node) = NonNull::new(rest) {
         // SAFETY: the stack was taken as a whole, so its nodes are alive and the taker's.

@@ -40,10 +40,12 @@ impl<A: Actor> Context<A> {
         let responder = self.take_responder::<M>("stash");
         // Nobody wants the answer any more.
         let Some(envelope) = responder.carry::<A>(message) else {
+            self.cell().head.tally(|counts| &counts.skipped);
             return count(&self.system().counters().skipped);
         };
         if let Err(envelope) = self.extras().stash(envelope, stash_max) {
             count(&self.system().counters().undelivered);
+            self.cell().head.tally(|counts| &counts.undelivered);
             let detail = format!(
                 "the actor has {stash_max} messages in its stash: send less, or raise stash_max"
             );

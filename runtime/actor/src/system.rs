@@ -5,6 +5,7 @@
 //! [`ActorSystem::deliver`]. Read `spawn.rs` and `worker.rs` next.
 
 mod failures;
+mod measured;
 mod network;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     future::Future,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -32,7 +33,9 @@ use crate::{
     NameState, NameTaken, Placement, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
     Threads,
     accepts::Declared,
+    census::Census,
     group::Groups,
+    metrics::Kept,
     panics,
     registry::Registry,
     retry::RetryBudget,
@@ -70,6 +73,12 @@ struct Inner {
     remote_watches: RemoteWatches,
     peer_watches: Arc<PeerWatches>,
     counters: Counters,
+    census: Census,
+    /// What workers that have left had sampled.
+    kept_sampled: Kept,
+    made_at: Instant,
+    /// The last tick, for ages; 0 if nobody keeps the time.
+    tick: AtomicU32,
     failures: Failures,
     retry_budget: RetryBudget,
     groups: Groups,
@@ -116,6 +125,10 @@ impl ActorSystem {
             remote_watches: RemoteWatches::default(),
             peer_watches: Arc::default(),
             counters: Counters::default(),
+            census: Census::default(),
+            kept_sampled: Kept::default(),
+            made_at: Instant::now(),
+            tick: AtomicU32::new(0),
             failures: Failures::default(),
             stopping: AtomicBool::new(false),
             crashed: AtomicBool::new(false),

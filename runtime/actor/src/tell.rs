@@ -45,7 +45,7 @@ where
     if !cell.head.mailbox.reserve(const { Envelope::tell_units::<M>() }) {
         return Err((FailureKind::Full, message));
     }
-    match cell.head.mailbox.push(Envelope::tell::<A, M>(message)) {
+    match cell.head.mailbox.push(Envelope::tell::<A, M>(message).with_cause()) {
         Pushed::Queued => Ok(()),
         Pushed::Woke => {
             CellPtr::borrow(cell).schedule();
@@ -76,7 +76,7 @@ where
     M: Message,
 {
     if kind == FailureKind::Full && !cell.head.is_plain() {
-        let envelope = Envelope::tell::<A, M>(message);
+        let envelope = Envelope::tell::<A, M>(message).with_cause();
         match CellPtr::borrow(cell).enter(envelope, 0, Patience::None) {
             Entered::Refused(envelope, why) => (kind, message) = (why, reclaim(envelope)),
             Entered::Queued | Entered::Waiting(_) => return Ok(()),
@@ -332,7 +332,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         message: M,
         cx: &mut Context<'_>,
     ) -> Option<Told<M>> {
-        let envelope = Envelope::tell::<A, M>(message);
+        let envelope = Envelope::tell::<A, M>(message).with_cause();
         // It would wait for itself.
         let patience = match is_own_turn(&raw const cell.head) {
             true => Patience::None,

@@ -4,8 +4,9 @@ use std::task;
 
 use odeon_message::Credit;
 use tokio::time::Instant;
+use tracing::Span;
 
-use crate::worker::Worker;
+use crate::{cell::CellHead, worker::Worker};
 
 /// Messages that one actor takes before the next has its turn: enough to amortise the switch, few enough that a
 /// thousand busy actors all move within a millisecond.
@@ -13,6 +14,8 @@ pub(crate) const ACTOR_MESSAGES_MAX: u32 = 256;
 
 pub(crate) struct Turn<'a> {
     pub(crate) worker: &'a Worker,
+    /// The actor whose turn it is.
+    pub(crate) head: &'a CellHead,
     /// Wakes the actor whose turn it is.
     pub(crate) cx: task::Context<'a>,
     /// Handlers begun in this turn.
@@ -23,13 +26,34 @@ pub(crate) struct Turn<'a> {
     pub(crate) aside: u32,
     /// A handler of a message of the mailbox that had waited is done.
     pub(crate) resumed: bool,
+    /// How many handlers will have begun when one of them is measured.
+    pub(crate) sample_at: u32,
+    /// The sender's span of the message that is taken, if that is known.
+    pub(crate) cause: Option<Span>,
     /// Credit of inbound messages that were taken in this turn, given back together.
     credit: Option<Credit>,
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn new(worker: &'a Worker, cx: task::Context<'a>) -> Self {
-        Self { worker, cx, handled: 0, taken: 0, aside: 0, resumed: false, credit: None }
+    /// A turn in which one of the handlers is measured, when so many have begun.
+    pub(crate) fn new(
+        worker: &'a Worker,
+        head: &'a CellHead,
+        cx: task::Context<'a>,
+        sample_at: u32,
+    ) -> Self {
+        Self {
+            worker,
+            head,
+            cx,
+            handled: 0,
+            taken: 0,
+            aside: 0,
+            resumed: false,
+            sample_at,
+            cause: None,
+            credit: None,
+        }
     }
 
     /// The time: the clock is read once for a few messages.

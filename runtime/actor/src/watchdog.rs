@@ -73,7 +73,8 @@ impl ActorSystem {
     /// Watches the workers, for as long as it is polled: on another thread than theirs, since it must run while they
     /// are blocked. Each poll of a worker that lasts longer than
     /// [`blocked_after`](crate::SystemConfig::blocked_after) is counted in
-    /// [`blocked`](crate::SystemStats::blocked). It is never done; in a simulation, or with `blocked_after` zero, it
+    /// [`blocked`](crate::SystemStats::blocked). It also keeps the time and looks who is at work, for
+    /// [`metrics`](Self::metrics). It is never done; in a simulation, or with `blocked_after` zero, it
     /// does nothing.
     ///
     /// # Panics
@@ -89,11 +90,14 @@ impl ActorSystem {
         let mut watchdog = Watchdog::new(blocked_after);
         loop {
             sleep(blocked_after / 2).await;
+            let now = Instant::now();
+            self.set_tick(now);
             let workers = self.workers().shared();
-            let polls = workers.iter().map(|w| (w.number(), w.gauge().poll())).collect::<Vec<_>>();
-            for Blocked { worker, lasted, aloud } in watchdog.look(Instant::now(), &polls) {
+            let polls = workers.iter().map(|w| (w.number(), w.gauge().look())).collect::<Vec<_>>();
+            for Blocked { worker, lasted, aloud } in watchdog.look(now, &polls) {
                 count(&self.counters().blocked);
                 let gauge = workers.iter().find(|w| w.number() == worker).map(|w| w.gauge());
+                gauge.into_iter().for_each(|gauge| gauge.block());
                 if let Some(running) = gauge.and_then(|gauge| gauge.running()).filter(|_| aloud) {
                     let (actor, kind) = (running.actor, running.kind);
                     tracing::warn!(

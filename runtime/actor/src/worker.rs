@@ -6,6 +6,7 @@
 //! workers share a thread, so what is bound to the thread is set for the length of a poll only.
 #![expect(unsafe_code, reason = "what only the polling thread touches is shared without a lock")]
 
+mod metering;
 mod seen;
 pub(crate) mod waiting;
 
@@ -28,6 +29,7 @@ use crate::{
     cell::{CellHead, CellPtr, Signals, turn_waker},
     clock::Clock,
     gauge::Gauge,
+    meters::{Handled, Meters},
     run_queue::{Arrival, Inbox},
     scratch::Scratch,
     tasks::Tasks,
@@ -35,6 +37,8 @@ use crate::{
     untimed::Untimed,
     workers::Role,
 };
+
+pub(crate) use metering::{Report, Waiting};
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
 const POLL_MESSAGES_MAX: u32 = 2048;
@@ -53,6 +57,8 @@ impl Order {
     pub(crate) const QUIT: u8 = 4;
     /// Say who has no parent.
     pub(crate) const ROOTS: u8 = 8;
+    /// Say what was measured and what waits.
+    pub(crate) const REPORT: u8 = 16;
 }
 
 /// What only the thread that polls the worker touches.
@@ -73,6 +79,9 @@ struct Bound {
     /// The actor whose turn it is.
     running: Cell<*const CellHead>,
     spun: Cell<u32>,
+    meters: Meters,
+    /// A report that is being made.
+    look: RefCell<metering::Look>,
 }
 
 impl Bound {
@@ -99,12 +108,17 @@ pub(crate) struct Worker {
     stopping: AtomicBool,
     /// Who wants to know the actors without a parent; bounded by the calls for a tree.
     asked: Mutex<Vec<oneshot::Sender<Vec<CellPtr>>>>,
+    /// Who wants a report; bounded by the calls for metrics.
+    asked_report: Mutex<Vec<oneshot::Sender<Report>>>,
+    handled: Handled,
     system: ActorSystem,
     pub(crate) tasks: Tasks,
     observer: Option<Arc<dyn Observer>>,
     number: u32,
     role: Role,
     gauge: Gauge,
+    /// Its clock costs nothing and stands still in a poll.
+    simulated: bool,
     /// The environment picks among the ready actors.
     chosen: bool,
     spin: u32,
@@ -229,21 +243,29 @@ impl Worker {
         let (observer, chosen) = (env.observer(), env.choose(1).is_some());
         let simulated = chosen || observer.is_some();
         let spin = if simulated { 0 } else { system.config().spin };
+        let bound = Bound::default();
+        bound.meters.until.set(match system.config().sample_every {
+            0 => u32::MAX,
+            every => every,
+        });
         Self {
             inbox: Inbox::new(),
-            bound: Bound::default(),
+            bound,
             waker: Mutex::new(None),
             thread: AtomicUsize::new(0),
             foreign: AtomicBool::new(false),
             orders: AtomicU8::new(0),
             stopping: AtomicBool::new(false),
             asked: Mutex::default(),
+            asked_report: Mutex::default(),
+            handled: Handled::default(),
             system,
             tasks,
             observer,
             number,
             role,
             gauge: Gauge::default(),
+            simulated,
             chosen,
             spin,
         }
@@ -351,12 +373,14 @@ impl Worker {
         let mut live = bound.live.borrow_mut();
         let at = u32::try_from(live.len()).expect("memory ends before 2^32 actors");
         cell.live_at.store(at, Ordering::Relaxed);
+        self.enrol(bound, &cell);
         live.push(cell);
     }
 
     /// An actor's last turn; one that never had its first is not here.
     pub(crate) fn detach(&self, cell: &CellPtr) {
         self.gauge.one_less();
+        cell.strike();
         let Some(bound) = self.own() else { return };
         let at = cell.live_at.swap(u32::MAX, Ordering::Relaxed) as usize;
         let mut live = bound.live.borrow_mut();
@@ -378,6 +402,7 @@ impl Worker {
         let bound = unsafe { self.bound() };
         self.keep_waker(bound, cx.waker());
         bound.clock.begin_poll();
+        bound.meters.tick.set(self.system.tick(self.simulated));
         let orders = self.orders.load(Ordering::Acquire);
         self.follow(bound, orders);
         let mut handled = 0;
@@ -430,13 +455,18 @@ impl Worker {
     fn turn(&self, bound: &Bound, cell: &CellPtr) -> (u32, u32) {
         cell.queued.swap(false, Ordering::AcqRel);
         let waker = turn_waker(cell);
-        let mut turn = Turn::new(self, Context::from_waker(&waker));
+        let until = bound.meters.until.get();
+        let mut turn = Turn::new(self, cell, Context::from_waker(&waker), until);
         bound.running.set(cell.as_raw().as_ptr());
         self.gauge.begin_turn(cell);
         // SAFETY: this is the cell's worker, whose thread runs one actor at a time.
         let again = unsafe { cell.run(&mut turn) };
         bound.running.set(ptr::null());
         bound.clock.end_turn(turn.handled);
+        if until != u32::MAX {
+            bound.meters.until.set(turn.sample_at - turn.handled);
+        }
+        self.handled.add(cell.place.get(), turn.handled);
         if again && !cell.queued.swap(true, Ordering::AcqRel) {
             bound.ready.borrow_mut().push_back(cell.clone());
         }
@@ -471,6 +501,9 @@ impl Worker {
         if orders & Order::ROOTS != 0 {
             self.answer_roots(bound);
         }
+        if orders & Order::REPORT != 0 {
+            self.answer_report(bound);
+        }
         if orders & Order::END != 0 {
             self.inbox.take(&mut *bound.ready.borrow_mut());
             self.end_all(bound);
@@ -503,6 +536,7 @@ impl Worker {
         bound.untimed.take();
         bound.kept.take();
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.close_meters(bound);
         // A later thread may have the same address.
         self.thread.store(0, Ordering::Relaxed);
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -76,6 +76,7 @@ unsafe fn drain<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next 
     let (head, core) = unsafe { parts::<A>(cell) };
     let last = !head.is_supervised();
     if !core.draining.replace(true) {
+        head.mailbox.forget_mark();
         // A supervised actor keeps its mailbox for its next life.
         core.batch.append(&if last { head.mailbox.close() } else { head.mailbox.take() });
         if last {

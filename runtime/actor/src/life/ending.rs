@@ -43,6 +43,8 @@ unsafe fn abandon<A: Actor>(cell: NonNull<CellHead>, core: &Core<A>, failure: &F
     // SAFETY: the caller says so.
     let panics = unsafe { core.slot.abandon(cell, failure) };
     let Some(extras) = core.extras.get() else { return panics };
+    // Before the reads: its span is closed, and its time is not measured.
+    drop(extras.watched.take());
     // SAFETY: as above.
     let reads = unsafe { extras.reads.abandon(cell, failure) };
     // SAFETY: the cell is alive in its turn.
@@ -157,6 +159,7 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
         // SAFETY: the turn keeps the cell alive.
         let kind = unsafe { CellPtr::share(cell) }.kind();
         head.worker.system().note_failure(kind, head.number, &exit.reason);
+        head.tally(|counts| &counts.failures);
     }
     head.break_links(&exit.reason);
     if exit.last {
@@ -202,6 +205,7 @@ unsafe fn refuse_queued<A: Actor>(cell: NonNull<CellHead>, reason: &ExitReason) 
         extras.unstash();
         while let Some(envelope) = extras.next_returned() {
             count(undelivered);
+            head.tally(|counts| &counts.undelivered);
             quietly(head, || envelope.refuse(&failure));
         }
     }
@@ -209,6 +213,7 @@ unsafe fn refuse_queued<A: Actor>(cell: NonNull<CellHead>, reason: &ExitReason) 
     for batch in [&core.batch, &rest] {
         while let Some(envelope) = batch.pop() {
             count(undelivered);
+            head.tally(|counts| &counts.undelivered);
             quietly(head, || envelope.refuse(&failure));
         }
     }
@@ -221,6 +226,7 @@ pub(super) fn refuse_waiting(head: &CellHead, reason: &ExitReason) {
     // Without bonds nobody waits, but latecomers must find the room closed.
     for envelope in head.close_room() {
         count(&head.worker.system().counters().undelivered);
+        head.tally(|counts| &counts.undelivered);
         quietly(head, || envelope.refuse(&failure));
     }
 }

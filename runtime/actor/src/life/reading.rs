@@ -16,6 +16,7 @@ use crate::{
     future_slot::Sink,
     reads::ReadContext,
     turn::Turn,
+    watched::Watched,
     worker::waiting::{Part, begin_part},
 };
 
@@ -28,6 +29,7 @@ pub(super) unsafe fn read<A, M, S>(
     target: *mut (),
     message: M,
     turn: &mut Turn<'_>,
+    watched: Option<Watched>,
 ) where
     A: Handler<M>,
     M: Message,
@@ -51,12 +53,12 @@ pub(super) unsafe fn read<A, M, S>(
     let part = begin_part(Part::Read(target.addr()));
     // SAFETY: the caller says so; the actor is not moved while reads run.
     if unsafe { core.slot.begin::<_, S>(cell, target, make, &mut turn.cx) } {
-        return;
+        return watched.into_iter().for_each(|watched| watched.done(turn));
     }
     drop(part);
     // SAFETY: the turn keeps the cell alive.
     let extras = core.extras_or(unsafe { CellPtr::share(cell) });
-    extras.reads.park(extras.wakes.one(), core.slot.move_out());
+    extras.reads.park(extras.wakes.one(), core.slot.move_out(), watched.map(Watched::hold));
     core.slot.lend(|| turn.worker.spare());
     head.signals.set(Signals::READING);
 }

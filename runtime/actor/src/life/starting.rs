@@ -83,6 +83,11 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
                 head.worker.observe_started(head.number, kind);
                 let counters = head.worker.system().counters();
                 count(if first { &counters.started } else { &counters.restarts });
+                head.tally(if first {
+                    |counts| &counts.started
+                } else {
+                    |counts| &counts.restarts
+                });
                 Ok(())
             }
             Err(error) => {

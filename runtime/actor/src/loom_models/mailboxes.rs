@@ -57,7 +57,7 @@ impl Shared {
         node.number.with_mut(|place| unsafe { *place = number });
         let node = NonNull::from(Box::leak(node));
         // SAFETY: the node is this sender's, and given away.
-        match unsafe { self.stack.push(node) } {
+        match unsafe { self.stack.push(node, || ()) } {
             Landed::Queued => true,
             Landed::Woke => {
                 self.wakes.fetch_add(1, Relaxed);

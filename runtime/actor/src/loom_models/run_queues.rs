@@ -64,7 +64,7 @@ impl Worker {
             return true;
         }
         // SAFETY: the flag was not set, so the cell is in no queue and its link is this thread's.
-        match unsafe { self.inbox.push(NonNull::from(&self.cell)) } {
+        match unsafe { self.inbox.push(NonNull::from(&self.cell), || ()) } {
             Landed::Queued => true,
             Landed::Woke => {
                 self.woken.notify();

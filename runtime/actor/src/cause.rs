@@ -1,0 +1,101 @@
+//! The span in which a message was sent, on its way to the span in which it is handled.
+//!
+//! What it is: an envelope around another one, made only while somebody listens to the spans of `watched.rs` and the
+//! sender is in one, so that all other messages carry nothing. It keeps the sender's span open until then. What it is NOT:
+//! known to other nodes, or to messages from timers, streams and piped futures, which have no sender.
+#![expect(unsafe_code, reason = "a node is put around another one")]
+
+use std::ptr::NonNull;
+
+use odeon_message::Failure;
+use tracing::Span;
+
+use crate::{
+    cell::CellHead,
+    envelope::{Envelope, EnvelopeCalls, Head},
+    load::bytes,
+    turn::Turn,
+    watched::is_traced,
+};
+
+#[repr(C)]
+struct CausedNode {
+    head: Head,
+    inner: Envelope,
+    cause: Span,
+}
+
+/// The tables of messages that may change their actor, and of reads.
+struct Caused<const READS: bool>;
+
+impl<const READS: bool> Caused<READS> {
+    const CALLS: &'static EnvelopeCalls = &EnvelopeCalls {
+        start,
+        refuse,
+        // Its room was reserved before anybody asked for its cause.
+        units: 0,
+        payload: Some(payload),
+        reads: READS,
+        caused: true,
+    };
+}
+
+/// # Safety
+/// The node is owned and was made by [`Envelope::with_cause`].
+unsafe fn open(node: NonNull<Head>) -> (Envelope, Span) {
+    // SAFETY: the caller says that it is an owned box of this type.
+    let node = unsafe { Box::from_raw(node.cast::<CausedNode>().as_ptr()) };
+    let CausedNode { inner, cause, .. } = *node;
+    (inner, cause)
+}
+
+unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+    // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
+    let (inner, cause) = unsafe { open(node) };
+    turn.cause = Some(cause);
+    // SAFETY: the caller keeps the contract; what is inside was made for the same actor type.
+    let done = unsafe { inner.start(cell, turn) };
+    // It is still there if the message was skipped.
+    turn.cause = None;
+    done
+}
+
+unsafe fn refuse(node: NonNull<Head>, failure: &Failure) {
+    // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
+    unsafe { open(node) }.0.refuse(failure);
+}
+
+/// # Safety
+/// The node is alive and was made by [`Envelope::with_cause`].
+unsafe fn payload(node: NonNull<Head>) -> usize {
+    // SAFETY: the caller says so.
+    bytes(unsafe { node.cast::<CausedNode>().as_ref() }.inner.units())
+}
+
+impl Envelope {
+    /// With the span that this thread is in, if anybody wants to know.
+    #[inline]
+    pub(crate) fn with_cause(self) -> Self {
+        if is_traced() { self.caused_by(Span::current()) } else { self }
+    }
+
+    #[cold]
+    fn caused_by(self, cause: Span) -> Self {
+        if cause.is_none() || cause.is_disabled() || self.is_caused() {
+            return self;
+        }
+        let calls = if self.reads() { Caused::<true>::CALLS } else { Caused::<false>::CALLS };
+        let node = Box::new(CausedNode { head: Head::new(calls), inner: self, cause });
+        // SAFETY: it is the start of a node whose table is its own.
+        unsafe { Self::from_raw(NonNull::from(Box::leak(node)).cast()) }
+    }
+
+    /// What is inside, if it travels with its cause.
+    pub(crate) fn without_cause(self) -> Self {
+        if !self.is_caused() {
+            return self;
+        }
+        // SAFETY: the flag says that it was made by `with_cause`.
+        unsafe { open(self.into_raw()) }.0
+    }
+}

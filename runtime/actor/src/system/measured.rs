@@ -1,0 +1,45 @@
+//! What a system keeps for its metrics, beside its counters.
+//!
+//! What it is NOT: the metrics; read `metrics.rs`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, atomic::Ordering::Relaxed},
+};
+
+use tokio::time::Instant;
+
+use super::ActorSystem;
+use crate::{census::Census, meters::Sampled, metrics::Kept};
+
+impl ActorSystem {
+    pub(crate) fn census(&self) -> &Census {
+        &self.inner.census
+    }
+
+    pub(crate) fn kept_sampled(&self) -> &Kept {
+        &self.inner.kept_sampled
+    }
+
+    /// Keeps what a worker that leaves has sampled.
+    pub(crate) fn keep_sampled(&self, sampled: BTreeMap<usize, Sampled>) {
+        let mut kept = self.inner.kept_sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, sampled) in sampled {
+            kept.entry(place).or_default().add(&sampled);
+        }
+    }
+
+    pub(crate) fn made_at(&self) -> Instant {
+        self.inner.made_at
+    }
+
+    /// The time for ages, as of the last look of the watchdog; a simulated clock is read.
+    #[inline]
+    pub(crate) fn tick(&self, simulated: bool) -> u32 {
+        if simulated { self.ticks(Instant::now()) } else { self.inner.tick.load(Relaxed) }
+    }
+
+    pub(crate) fn set_tick(&self, now: Instant) {
+        self.inner.tick.store(self.ticks(now), Relaxed);
+    }
+}

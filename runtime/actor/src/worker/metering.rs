@@ -1,0 +1,134 @@
+//! What a worker measures of its actors, and how it is copied for whoever asks.
+//!
+//! The live actors are looked at a portion a poll, so that a worker with a million of them stays as quick as before.
+//! What it is NOT: the sum over all workers; read `metrics.rs`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, atomic::Ordering},
+};
+
+use tokio::sync::oneshot;
+
+use super::{Bound, Order, Worker};
+use crate::{
+    cell::{CellHead, CellPtr},
+    meters::{Meters, Sampled},
+    metrics::since,
+};
+
+/// Actors that are looked at in one poll: about a tenth of a millisecond.
+const LOOKED_AT_MAX: usize = 4096;
+
+/// What waits at the actors of one type.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Waiting {
+    pub(crate) messages: u64,
+    pub(crate) messages_max: u32,
+    /// The longest time since messages were taken from a mailbox in which some wait, in ticks.
+    pub(crate) ticks_max: Option<u32>,
+}
+
+impl Waiting {
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.messages += more.messages;
+        self.messages_max = self.messages_max.max(more.messages_max);
+        self.ticks_max = self.ticks_max.max(more.ticks_max);
+    }
+}
+
+/// A worker's answer, by the place of the type.
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) waiting: BTreeMap<usize, Waiting>,
+    pub(crate) sampled: BTreeMap<usize, Sampled>,
+}
+
+/// How far the worker has come.
+#[derive(Default)]
+pub(super) struct Look {
+    next: usize,
+    waiting: BTreeMap<usize, Waiting>,
+}
+
+impl Look {
+    fn at(&mut self, cell: &CellHead, tick: u32) {
+        let messages = cell.mailbox.held().messages();
+        let taken_at = cell.taken_at.load(Ordering::Relaxed);
+        let ticks = (messages > 0).then(|| since(taken_at, tick)).flatten();
+        let one = Waiting { messages: messages.into(), messages_max: messages, ticks_max: ticks };
+        self.waiting.entry(cell.place.get()).or_default().add(&one);
+    }
+}
+
+impl Worker {
+    /// What it measured and what waits at its actors, within a few polls.
+    pub(crate) fn report(&self) -> oneshot::Receiver<Report> {
+        let (sender, report) = oneshot::channel();
+        self.asked_report.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        self.order(Order::REPORT);
+        report
+    }
+
+    /// Looks at some more of the actors; whoever asked is answered after the last.
+    pub(super) fn answer_report(&self, bound: &Bound) {
+        self.orders.fetch_and(!Order::REPORT, Ordering::AcqRel);
+        let tick = bound.meters.tick.get();
+        let mut look = bound.look.take();
+        {
+            let live = bound.live.borrow();
+            live.iter().skip(look.next).take(LOOKED_AT_MAX).for_each(|cell| look.at(cell, tick));
+            look.next += LOOKED_AT_MAX;
+            if look.next < live.len() {
+                bound.look.replace(look);
+                return self.order(Order::REPORT);
+            }
+        }
+        let asked =
+            std::mem::take(&mut *self.asked_report.lock().unwrap_or_else(PoisonError::into_inner));
+        for sender in asked {
+            let (waiting, sampled) = (look.waiting.clone(), bound.meters.sampled());
+            // Whoever gave up waiting misses nothing.
+            let _ = sender.send(Report { waiting, sampled });
+        }
+    }
+
+    /// The worker leaves: what it has counted stays.
+    pub(super) fn close_meters(&self, bound: &Bound) {
+        self.asked_report.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        bound.look.take();
+        self.handled.hand_over(self.system.census());
+        self.system.keep_sampled(bound.meters.take());
+    }
+
+    /// Works on the meters, in a turn.
+    pub(crate) fn meters_of_turn(&self, f: impl FnOnce(&Meters)) {
+        if let Some(bound) = self.own() {
+            f(&bound.meters);
+        }
+    }
+
+    /// Handlers of a type that began here.
+    pub(crate) fn handled(&self, place: usize) -> u64 {
+        self.handled.of(place)
+    }
+
+    /// An actor's first turn: its type gets its place.
+    pub(super) fn enrol(&self, bound: &Bound, cell: &CellPtr) {
+        cell.enrol(bound.meters.place(cell, self.system.census()));
+    }
+
+    /// Messages of the mailbox were taken, in the actor's turn.
+    #[inline]
+    pub(crate) fn note_taken(&self, head: &CellHead) {
+        let Some(bound) = self.own() else { return };
+        head.taken_at.store(bound.meters.tick.get(), Ordering::Relaxed);
+        if head.mailbox.is_marked() {
+            if let Some(waited) = head.mailbox.take_mark() {
+                bound.meters.queue(head.place.get(), waited);
+            }
+        } else if head.mailbox.wants_mark() {
+            head.mailbox.mark();
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) fn table(rows: &[Row], systems: &[Name]) -> String {
     let mut text = format!("{:<16}{:<5}{:<6}", "workload", "mode", "unit");
     for system in systems {
-        text += &format!("{system:>9}");
+        text += &format!("{system:>11}");
     }
     text += &format!("  {:<8}{:>6}{:>8}\n", "best", "ratio", "target");
     for row in rows {
@@ -24,6 +24,11 @@ pub(crate) fn table(rows: &[Row], systems: &[Name]) -> String {
         told.map(|(system, why)| format!("{} {} {system}: {why}\n", row.workload, row.mode))
     });
     text.extend(failures);
+    let costs = rows.iter().filter_map(|row| {
+        let cost = (row.cost_of_metrics()? - 1.0) * 100.0;
+        Some(format!("{} {}: metrics cost {cost:.1} %\n", row.workload, row.mode))
+    });
+    text.extend(costs);
     if rows
         .iter()
         .any(|row| row.mode == Mode::Mt && row.cells.iter().any(|c| c.system == Name::Odeon))
@@ -39,9 +44,9 @@ fn line(row: &Row, systems: &[Name]) -> String {
     for system in systems {
         let cell = row.cells.iter().find(|cell| cell.system == *system);
         text += &match cell.map(|cell| (cell.median(), &cell.failure)) {
-            Some((Some(median), _)) => format!("{median:>9.1}"),
-            Some((None, Some(_))) => format!("{:>9}", "failed"),
-            Some((None, None)) | None => format!("{:>9}", "-"),
+            Some((Some(median), _)) => format!("{median:>11.1}"),
+            Some((None, Some(_))) => format!("{:>11}", "failed"),
+            Some((None, None)) | None => format!("{:>11}", "-"),
         };
     }
     let Some(ratio) = row.ratio() else { return text + "\n" };
@@ -69,6 +74,9 @@ pub(crate) fn json(rows: &[Row]) -> Value {
             }
             if cell.system == Name::Odeon {
                 value["placement"] = json!(placement(row.mode));
+            }
+            if let (Name::Odeon, Some(cost)) = (cell.system, row.cost_of_metrics()) {
+                value["metrics_ratio"] = json!(cost);
             }
             if let (Name::Odeon, Some(ratio)) = (cell.system, ratio) {
                 value["best_peer"] = json!(ratio.best.to_string());
@@ -105,6 +113,18 @@ mod tests {
         assert_eq!(value["rows"][1]["failure"], "killed after 60 s");
         let text = table(&rows, &systems);
         assert!(text.contains("ask mt tokio: killed after 60 s"), "{text}");
-        assert!(text.contains("      6.0   failed"), "{text}");
+        assert!(text.contains("        6.0     failed"), "{text}");
+        assert!(!text.contains("metrics"), "{text}");
+    }
+
+    #[test]
+    fn what_metrics_cost_is_told_where_both_were_measured() {
+        let systems = [Name::Odeon, Name::OdeonBare];
+        let mut row = Row::new(Workload::Tell, Mode::St, &systems);
+        row.cells[0].samples.push(20.5);
+        row.cells[1].samples.push(20.0);
+        let text = table(std::slice::from_ref(&row), &systems);
+        assert!(text.contains("tell st: metrics cost 2.5 %"), "{text}");
+        assert_eq!(json(&[row])["rows"][0]["metrics_ratio"].as_f64(), Some(1.025));
     }
 }

@@ -1,6 +1,7 @@
 //! The systems that are compared, by name.
 //!
-//! Five Rust frameworks are the peers that Odeon's ratios are made against; bare tokio and Erlang are references.
+//! Five Rust frameworks are the peers that Odeon's ratios are made against; bare tokio, Erlang and Odeon
+//! without its measurements are references.
 
 #[cfg(feature = "peers")]
 mod actix;
@@ -32,6 +33,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub(crate) enum Name {
     Odeon,
+    /// Odeon without measured messages.
+    OdeonBare,
     #[cfg(feature = "peers")]
     Actix,
     #[cfg(feature = "peers")]
@@ -55,7 +58,7 @@ impl Name {
             Self::Actix | Self::Kameo | Self::Ractor | Self::Xtra | Self::Coerce => true,
             #[cfg(feature = "peers")]
             Self::Erlang => false,
-            Self::Odeon | Self::Tokio => false,
+            Self::Odeon | Self::OdeonBare | Self::Tokio => false,
         }
     }
 
@@ -82,6 +85,7 @@ impl Name {
     pub(crate) fn sample(self, workload: Workload, mode: Mode) -> Outcome<f64> {
         match self {
             Self::Odeon => run::<odeon::Odeon>(workload, mode),
+            Self::OdeonBare => run::<odeon::OdeonBare>(workload, mode),
             #[cfg(feature = "peers")]
             Self::Actix => run::<actix::Actix>(workload, mode),
             #[cfg(feature = "peers")]

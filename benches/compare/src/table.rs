@@ -45,6 +45,11 @@ impl Row {
         self.cells.iter().find(|cell| cell.system == system)?.median()
     }
 
+    /// Odeon's median as a multiple of that of Odeon without measured messages.
+    pub(crate) fn cost_of_metrics(&self) -> Option<f64> {
+        Some(self.median_of(Name::Odeon)? / self.median_of(Name::OdeonBare)?)
+    }
+
     /// `None` without samples of Odeon or of any peer.
     pub(crate) fn ratio(&self) -> Option<Ratio> {
         let odeon = self.median_of(Name::Odeon)?;

@@ -186,7 +186,7 @@ mod tests {
         // The axum workload starts this program again, which a test is not.
         let on_one_thread = |it: &&Workload| it.modes().contains(&Mode::St);
         for workload in Workload::value_variants().iter().filter(on_one_thread) {
-            for system in [Name::Odeon, Name::Tokio] {
+            for system in [Name::Odeon, Name::OdeonBare, Name::Tokio] {
                 // Memory that an earlier sample gave back may serve a later one.
                 let least = if *workload == Workload::BytesPerActor { 0.0 } else { 1.0 };
                 let sample = system.sample(*workload, Mode::St).unwrap();

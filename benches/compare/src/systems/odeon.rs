@@ -1,8 +1,9 @@
 //! Odeon with its defaults: bounded mailboxes, a deadline on every ask, panics caught, figures counted.
 //!
 //! `st` runs a worker on the driver's own thread; `xt` and `mt` start a whole node with one worker thread, beside the
-//! driver or beside a multi-thread program. [`placement`] says so in the row. What it is NOT: tuned; no bound, time or
-//! option differs from what an application gets.
+//! driver or beside a multi-thread program. [`placement`] says so in the row. The same without measured messages is a
+//! system of its own, [`OdeonBare`], so that what metrics cost is a ratio of one run. What it is NOT: tuned; but for that,
+//! no bound, time or option differs from what an application gets.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -34,10 +35,24 @@ pub(crate) fn placement(mode: Mode) -> &'static str {
     }
 }
 
+/// With its defaults, or `BARE`: without sampled times.
 #[derive(Clone)]
-pub(crate) struct Odeon(ActorSystem);
+pub(crate) struct Sampling<const BARE: bool>(ActorSystem);
 
-impl Odeon {
+pub(crate) type Odeon = Sampling<false>;
+/// Nothing is measured, so that the clock is not read for it.
+pub(crate) type OdeonBare = Sampling<true>;
+
+/// The bounds and times of the actors.
+fn config(bare: bool) -> SystemConfig {
+    let mut config = SystemConfig::default();
+    if bare {
+        config.sample_every = 0;
+    }
+    config
+}
+
+impl<const BARE: bool> Sampling<BARE> {
     /// The actors of a node.
     pub(crate) fn of(node: &Node) -> Self {
         Self(node.system().clone())
@@ -151,11 +166,11 @@ impl Actor for Pin {
 ///
 /// # Errors
 /// Why it did not start.
-pub(crate) async fn node() -> Outcome<Node> {
-    Ok(Node::builder("compare").alone().workers(1).start().await?)
+pub(crate) async fn node(bare: bool) -> Outcome<Node> {
+    Ok(Node::builder("compare").alone().workers(1).system(config(bare)).start().await?)
 }
 
-impl System for Odeon {
+impl<const BARE: bool> System for Sampling<BARE> {
     type Counter = ActorRef<Counter>;
     type Link = ActorRef<Link>;
     type Asker = ActorRef<Asker>;
@@ -169,7 +184,7 @@ impl System for Odeon {
             Mode::St => here(cpus, workload),
             Mode::Xt => {
                 let runtime = single()?;
-                let node = runtime.block_on(node())?;
+                let node = runtime.block_on(node(BARE))?;
                 runtime.block_on(node.spawn(Pin(cpus.clone())))?;
                 cpus.pin_driver()?;
                 let system = Self::of(&node);
@@ -180,7 +195,7 @@ impl System for Odeon {
             }
             Mode::Mt => {
                 let runtime = pool()?;
-                let node = runtime.block_on(node())?;
+                let node = runtime.block_on(node(BARE))?;
                 let system = Self::of(&node);
                 let work = workload(World { system, mode, tasks: Tasks::Runtime, cpus });
                 let done = on_pool(&runtime, work);
@@ -229,20 +244,20 @@ impl System for Odeon {
 }
 
 /// Runs a workload beside a worker on this thread.
-fn here<F, W>(cpus: Cpus, workload: F) -> Outcome<f64>
+fn here<const BARE: bool, F, W>(cpus: Cpus, workload: F) -> Outcome<f64>
 where
-    F: FnOnce(World<Odeon>) -> W,
+    F: FnOnce(World<Sampling<BARE>>) -> W,
     W: Future<Output = Outcome<f64>>,
 {
     cpus.pin_driver()?;
     let runtime = single()?;
     LocalSet::new().block_on(&runtime, async {
-        let (env, config) = (Arc::new(RealEnv), SystemConfig::default());
+        let (env, config) = (Arc::new(RealEnv), config(BARE));
         let node = NodeId::of("compare");
         let system = ActorSystem::new(config, env, node, Incarnation(1), Handle::current());
         system.start_worker();
-        let world =
-            World { system: Odeon(system.clone()), mode: Mode::St, tasks: Tasks::Local, cpus };
+        let system_of = Sampling(system.clone());
+        let world = World { system: system_of, mode: Mode::St, tasks: Tasks::Local, cpus };
         let done = workload(world).await;
         system.stop(STOP_WITHIN).await;
         done

@@ -231,6 +231,15 @@ fn names(detail: &str) -> Vec<u64> {
 
 type Doing<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
+/// Waits for all of them.
+async fn together(mut all: Vec<Doing<'_>>) {
+    poll_fn(|cx| {
+        all.retain_mut(|one| one.as_mut().poll(cx).is_pending());
+        if all.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 /// One deed of the actor `at`.
 fn perform(book: &Arc<Book>, at: usize, deed: Deed) -> Doing<'static> {
     let book = book.clone();
@@ -259,13 +268,7 @@ fn perform(book: &Arc<Book>, at: usize, deed: Deed) -> Doing<'static> {
                 book.wait((at, to, id), knot.ask(Later).within(DAY).into_future()).await;
             }
             Deed::All(deeds) => {
-                let mut all = deeds.into_iter().map(|deed| perform(&book, at, deed));
-                let mut all = all.by_ref().collect::<Vec<_>>();
-                poll_fn(|cx| {
-                    all.retain_mut(|one| one.as_mut().poll(cx).is_pending());
-                    if all.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-                })
-                .await;
+                together(deeds.into_iter().map(|deed| perform(&book, at, deed)).collect()).await;
             }
             Deed::Seq(deeds) => {
                 for deed in deeds {
@@ -574,16 +577,11 @@ fn many_actors_on_three_threads_come_to_rest() {
             let options = |_| SpawnOptions::default().mailbox(2);
             let book = knots_with(&threads.system, 20, options).await;
             book.threaded.store(true, Ordering::SeqCst);
-            let all = work.into_iter().map(|(at, deeds)| {
+            let all = work.into_iter().map(|(at, deeds)| -> Doing<'_> {
                 let asked = book.knot(at).ask(Go(book.next(), deeds)).within(DAY);
-                tokio::spawn(asked.into_future())
+                Box::pin(async move { asked.await.unwrap() })
             });
-            let all = all.collect::<Vec<_>>();
-            let rest = async {
-                for one in all {
-                    one.await.unwrap().unwrap();
-                }
-            };
+            let rest = together(all.collect());
             tokio::time::timeout(Duration::from_secs(100), rest).await.expect("it hung");
         });
     }

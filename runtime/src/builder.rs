@@ -9,6 +9,7 @@ use odeon_actor::{Actor, ActorSystem, DeclareError, StartError, SystemConfig, Th
 use odeon_cluster::MembershipConfig;
 use odeon_env::{DatagramSocket, Env, RealEnv};
 use odeon_transport::{Ca, CaError, Identity, TransportConfig, TransportError, Validity};
+use tokio::runtime::Handle;
 
 use crate::{
     heart::{Heart, Workers, advertised},
@@ -139,6 +140,7 @@ pub struct NodeBuilder {
     pub(crate) seeds: Vec<String>,
     pub(crate) alone: bool,
     pub(crate) workers: Option<usize>,
+    pub(crate) stealing: Option<Handle>,
     pub(crate) system: SystemConfig,
     pub(crate) transport: TransportConfig,
     pub(crate) membership: MembershipConfig,
@@ -157,6 +159,7 @@ impl NodeBuilder {
             seeds: Vec::new(),
             alone: false,
             workers: None,
+            stealing: None,
             system: SystemConfig::default(),
             transport: TransportConfig::default(),
             membership: MembershipConfig::default(),
@@ -211,6 +214,36 @@ impl NodeBuilder {
     /// own; at least one.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
+        self
+    }
+
+    /// The program's own multi-thread runtime, for actors with
+    /// [`Placement::Stealing`](odeon_actor::Placement::Stealing). It needs timers if such actors use any, and must live
+    /// until the node was stopped: when it ends, they are killed. Default: none, and no such actor starts.
+    ///
+    /// # Examples
+    /// ```
+    /// use odeon::{Node, Placement, SpawnOptions};
+    /// # use odeon::{Actor, Context, StartError};
+    /// # struct Desk;
+    /// # impl Actor for Desk {
+    /// #     type Args = ();
+    /// #     async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> { Ok(Self) }
+    /// # }
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let runtime = tokio::runtime::Handle::current();
+    ///     let node = Node::builder("web").alone().stealing(runtime).start().await?;
+    ///     let here = SpawnOptions::default().placement(Placement::Stealing);
+    ///     let desk = node.spawn_opts::<Desk>((), here).await?;
+    ///     assert!(desk.is_local());
+    ///     node.stop(std::time::Duration::from_secs(5)).await;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn stealing(mut self, runtime: Handle) -> Self {
+        self.stealing = Some(runtime);
         self
     }
 

@@ -98,6 +98,7 @@ impl Heart {
         system.set_remotes(Arc::new(OutboundRemotes(Arc::clone(&outbound))));
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
+        builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
         place_registrar(&system, &tasks).await?;
 
         let news = Rc::new(Newsfeed::default());

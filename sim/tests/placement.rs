@@ -35,7 +35,7 @@ async fn a_blocking_actor_is_a_worker_like_others(world: &mut World) {
     world.run_for(SECOND).await;
     let node = world.runtime_node("a").expect("it is up");
     let placements =
-        [Placement::Endpoint, Placement::LeastLoaded, Placement::Blocking, Placement::Blocking];
+        [Placement::Endpoint, Placement::LeastLoaded, Placement::Blocking, Placement::Stealing];
     let mut actors = Vec::new();
     for placement in placements {
         let options = SpawnOptions::default().placement(placement);

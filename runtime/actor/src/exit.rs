@@ -215,6 +215,8 @@ pub enum StartError {
     NoEndpoint,
     /// The system has nobody to give it threads.
     NoThreads,
+    /// The system has no runtime for actors that are tasks of one, or it has ended.
+    NoRuntime,
     /// As many actors as may block do so.
     TooManyBlocking {
         /// The bound.
@@ -257,6 +259,10 @@ impl fmt::Display for StartError {
             ),
             Self::NoThreads => f.write_str(
                 "the system has no threads for actors that block: give it some with set_threads first",
+            ),
+            Self::NoRuntime => f.write_str(
+                "the system has no living runtime for actors that are its tasks: give it one of several threads with \
+                 NodeBuilder::stealing or ActorSystem::set_stealing, and keep it while the node runs",
             ),
             Self::TooManyBlocking { max } => write!(
                 f,

@@ -83,6 +83,7 @@ mod spawn;
 mod stack;
 mod stash;
 mod stats;
+mod stealing;
 #[cfg(test)]
 mod stop_path;
 pub mod strategy;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{ActorSystem, StartError, worker::Worker};
+use crate::{ActorSystem, StartError, worker::Worker, workers::Role};
 
 /// On which worker an actor runs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -28,6 +28,16 @@ pub enum Placement {
     /// unless they are placed elsewhere. At most [`blocking_threads_max`](crate::SystemConfig::blocking_threads_max)
     /// at a time. In a simulation it is one more worker on the one thread.
     Blocking,
+    /// As a task of the program's own multi-thread runtime, for actors that are mostly asked from there, as by the
+    /// handlers of an HTTP server: asker and actor often share a thread, where the way to a worker and back crosses two.
+    /// The runtime moves it between its threads, one turn at a time; its order of messages is that of any actor.
+    ///
+    /// Needs [`set_stealing`](crate::ActorSystem::set_stealing). It costs about a KiB an actor, and each wake goes
+    /// through the runtime's scheduler, dearer than a worker's queue: actors that mostly talk to each other belong on a
+    /// worker. A handler that blocks takes a thread from the program. Children that ask for [`Parent`](Self::Parent) are
+    /// spread, tasks of the node that it starts run on a worker, and it is killed when its runtime ends. In a simulation
+    /// it is as [`Spread`](Self::Spread), with or without a runtime.
+    Stealing,
 }
 
 impl ActorSystem {
@@ -39,16 +49,33 @@ impl ActorSystem {
     ) -> Result<Arc<Worker>, StartError> {
         let workers = self.workers();
         let shared = match (placement, parent) {
-            (Placement::Parent, Some(parent)) => return Ok(parent.clone()),
-            (Placement::Parent | Placement::Spread, _) => workers.next(),
+            (Placement::Parent, Some(parent)) if parent.role() != Role::Stealing => {
+                return Ok(parent.clone());
+            }
+            (Placement::Stealing, _) if !self.is_simulated() => return self.start_stealing(),
+            (Placement::Parent | Placement::Spread | Placement::Stealing, _) => workers.next(),
             (Placement::LeastLoaded, _) => workers.least_loaded(),
             (Placement::Key(key), _) => workers.of_key(key),
             (Placement::Endpoint, _) => return workers.endpoint().ok_or(StartError::NoEndpoint),
             (Placement::Blocking, _) => return self.start_dedicated(),
         };
-        shared.ok_or_else(|| match self.is_stopping() {
+        shared.ok_or_else(|| self.no_worker())
+    }
+
+    /// The next worker in turn.
+    pub(crate) fn spread(&self) -> Result<Arc<Worker>, StartError> {
+        self.workers().next().ok_or_else(|| self.no_worker())
+    }
+
+    fn no_worker(&self) -> StartError {
+        match self.is_stopping() {
             true => StartError::Stopping,
             false => StartError::NoWorker,
-        })
+        }
+    }
+
+    /// Whether the world of this node is simulated.
+    fn is_simulated(&self) -> bool {
+        self.env().observer().is_some() || self.env().choose(1).is_some()
     }
 }

@@ -39,10 +39,10 @@ pub(crate) fn begin<A: Actor>(
     parent: Option<Parent>,
     starter: Option<Starter>,
 ) -> Result<Arc<ActorCell<A>>, StartError> {
-    let dedicated = (worker.role() == Role::Dedicated).then(|| worker.clone());
+    let own = matches!(worker.role(), Role::Dedicated | Role::Stealing).then(|| worker.clone());
     let begun = enqueue(worker, args, options, parent, starter);
     // It has its actor now, or has none and is not needed.
-    dedicated.into_iter().for_each(|worker| worker.order(Order::QUIT));
+    own.into_iter().for_each(|worker| worker.order(Order::QUIT));
     begun
 }
 

@@ -42,6 +42,7 @@ use crate::{
     slots::SlotTable,
     spawn,
     stats::Counters,
+    stealing::Stealing,
     watch::RemoteWatches,
     watchers::PeerWatches,
     worker::{Order, Worker},
@@ -65,6 +66,7 @@ struct Inner {
     remotes: OnceLock<Arc<dyn Remotes>>,
     workers: Workers,
     threads: OnceLock<Arc<dyn Threads>>,
+    stealing: Stealing,
     numbers: AtomicU64,
     tokens: AtomicU64,
     registry: Registry,
@@ -119,6 +121,7 @@ impl ActorSystem {
             remotes: OnceLock::new(),
             workers: Workers::default(),
             threads: OnceLock::new(),
+            stealing: Stealing::default(),
             numbers: AtomicU64::new(0),
             tokens: AtomicU64::new(0),
             declared: Declared::default(),
@@ -202,6 +205,10 @@ impl ActorSystem {
 
     pub(crate) fn threads(&self) -> Option<&Arc<dyn Threads>> {
         self.inner.threads.get()
+    }
+
+    pub(crate) fn stealing(&self) -> &Stealing {
+        &self.inner.stealing
     }
 
     /// Makes an actor type known, so that its actors can be exported and receive what they list. A type without an id
@@ -311,6 +318,7 @@ impl ActorSystem {
         self.wait_until(within, || self.stats().live_actors == 0).await;
         order(Order::END | Order::QUIT);
         self.wait_until(WORKERS_WITHIN, || self.workers().is_empty()).await;
+        self.stealing().tidy();
     }
 
     async fn wait_until(&self, within: Duration, done: impl Fn() -> bool) {

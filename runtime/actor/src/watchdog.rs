@@ -92,7 +92,7 @@ impl ActorSystem {
             sleep(blocked_after / 2).await;
             let now = Instant::now();
             self.set_tick(now);
-            let workers = self.workers().shared();
+            let workers = self.workers().watched();
             let polls = workers.iter().map(|w| (w.number(), w.gauge().look())).collect::<Vec<_>>();
             for Blocked { worker, lasted, aloud } in watchdog.look(now, &polls) {
                 count(&self.counters().blocked);

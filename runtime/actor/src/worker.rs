@@ -2,9 +2,10 @@
 //!
 //! Actors that become ready on the worker's own thread go straight to its ready list, others through the
 //! [`Inbox`](crate::run_queue::Inbox). A poll runs ready actors until there are none or the poll is spent, spins a few
-//! empty polls and then parks. What it is NOT: a task; `host.rs` hosts it in an actix actor. In a simulation several
+//! empty polls and then parks. What it is NOT: a task; `host.rs` hosts it in an actix actor, `stealing.rs` one that has a
+//! single actor in a task of the program's runtime, which any of its threads may poll. In a simulation several
 //! workers share a thread, so what is bound to the thread is set for the length of a poll only.
-#![expect(unsafe_code, reason = "what only the polling thread touches is shared without a lock")]
+#![expect(unsafe_code, reason = "what only a poll touches is shared without a lock")]
 
 mod metering;
 mod seen;
@@ -33,7 +34,7 @@ use crate::{
     run_queue::{Arrival, Inbox},
     scratch::Scratch,
     tasks::Tasks,
-    turn::Turn,
+    turn::{ACTOR_MESSAGES_MAX, Turn},
     untimed::Untimed,
     workers::Role,
 };
@@ -61,7 +62,7 @@ impl Order {
     pub(crate) const REPORT: u8 = 16;
 }
 
-/// What only the thread that polls the worker touches.
+/// What only the thread touches that polls the worker, one at a time.
 #[derive(Default)]
 struct Bound {
     ready: RefCell<VecDeque<CellPtr>>,
@@ -100,7 +101,7 @@ pub(crate) struct Worker {
     inbox: Inbox,
     bound: Bound,
     waker: Mutex<Option<Waker>>,
-    /// The thread that polls it, by an address that is that thread's own.
+    /// The thread that polls it, by an address that is that thread's own; 0 before, and where any thread may be next.
     thread: AtomicUsize,
     /// The last work came from another thread: more may follow soon.
     foreign: AtomicBool,
@@ -124,8 +125,9 @@ pub(crate) struct Worker {
     spin: u32,
 }
 
-// SAFETY: everything but `bound` is `Sync`; `bound` is reached only through `Worker::bound`, whose callers are the one
-// thread that polls or closes the worker, and what is in it is `Send`.
+// SAFETY: everything but `bound` is `Sync`; `bound` is reached only through `Worker::bound`, in a poll or when the worker is
+// closed, which its one host does by turns: on one thread, or in one task, whose runtime orders all that a poll did before
+// the next poll on another thread, and its drop. What is in it is `Send`.
 unsafe impl Sync for Worker {}
 // SAFETY: as above; the pointer in `bound` is only compared.
 unsafe impl Send for Worker {}
@@ -196,7 +198,8 @@ pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> Option<u32>
         }
         _ => return None,
     };
-    // SAFETY: the thread is polling it, or is the one that does and is between two polls.
+    // SAFETY: the thread is polling it, or is between two polls and alone does poll it: `thread` is no one's where any
+    // thread may be next.
     let bound = unsafe { worker.bound() };
     bound.untimed.borrow_mut().add(waker);
     // Its actor may be in the middle of a handler, and no poll due.
@@ -242,7 +245,7 @@ impl Worker {
         let env = system.env();
         let (observer, chosen) = (env.observer(), env.choose(1).is_some());
         let simulated = chosen || observer.is_some();
-        let spin = if simulated { 0 } else { system.config().spin };
+        let spin = if simulated || role == Role::Stealing { 0 } else { system.config().spin };
         let bound = Bound::default();
         bound.meters.until.set(match system.config().sample_every {
             0 => u32::MAX,
@@ -276,7 +279,8 @@ impl Worker {
     }
 
     /// # Safety
-    /// The calling thread is polling or closing this worker, or is the one that polls it and is between two polls.
+    /// The calling thread is polling or closing this worker, or is the only one that ever polls it and is between two
+    /// polls.
     unsafe fn bound(&self) -> &Bound {
         &self.bound
     }
@@ -397,7 +401,11 @@ impl Worker {
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let _polling = Polling::begin(self);
         let _polled = self.gauge.begin_poll();
-        self.thread.store(this_thread(), Ordering::Relaxed);
+        let steals = self.role == Role::Stealing;
+        if !steals {
+            self.thread.store(this_thread(), Ordering::Relaxed);
+        }
+        let taken_max = if steals { ACTOR_MESSAGES_MAX } else { POLL_MESSAGES_MAX };
         // SAFETY: this thread is polling it.
         let bound = unsafe { self.bound() };
         self.keep_waker(bound, cx.waker());
@@ -405,6 +413,10 @@ impl Worker {
         bound.meters.tick.set(self.system.tick(self.simulated));
         let orders = self.orders.load(Ordering::Acquire);
         self.follow(bound, orders);
+        if steals {
+            // Since the last poll whoever answers may have had its turn, on this thread.
+            wake_untimed(bound);
+        }
         let mut handled = 0;
         let mut taken = 0;
         let mut turns = 0;
@@ -413,6 +425,9 @@ impl Worker {
         let again = loop {
             self.inbox.take(&mut *bound.ready.borrow_mut());
             let Some(cell) = self.next(bound) else {
+                if steals && !bound.untimed.borrow().is_empty() {
+                    break true;
+                }
                 if wake_untimed(bound) {
                     continue;
                 }
@@ -438,7 +453,7 @@ impl Worker {
             let (began, seen) = self.turn(bound, &cell);
             handled += began;
             taken += seen;
-            if taken + turns >= POLL_MESSAGES_MAX {
+            if taken + turns >= taken_max {
                 wake_untimed(bound);
                 break true;
             }
@@ -459,7 +474,7 @@ impl Worker {
         let mut turn = Turn::new(self, cell, Context::from_waker(&waker), until);
         bound.running.set(cell.as_raw().as_ptr());
         self.gauge.begin_turn(cell);
-        // SAFETY: this is the cell's worker, whose thread runs one actor at a time.
+        // SAFETY: this is the cell's worker, which is in one poll at a time and runs one actor at a time in it.
         let again = unsafe { cell.run(&mut turn) };
         bound.running.set(ptr::null());
         bound.clock.end_turn(turn.handled);

@@ -1,10 +1,12 @@
 //! The workers of one system, by what they are for.
 //!
 //! Shared ones run whatever is placed on them; the endpoint's runs what asks for it; a dedicated one runs one blocking
-//! actor, with its children, on a thread that it gets from the host's [`Threads`]. Bounded: the host starts the first two
-//! kinds, `blocking_threads_max` bounds the third. What it is NOT: a run queue; read `worker.rs` for one.
+//! actor, with its children, on a thread that it gets from the host's [`Threads`]; a stealing one runs one actor as a task
+//! of the program's runtime. Bounded: the host starts the first two kinds, `blocking_threads_max` bounds the third, and
+//! of the fourth there is one an actor. What it is NOT: a run queue; read `worker.rs` for one.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     io,
     sync::{
@@ -29,6 +31,8 @@ pub(crate) enum Role {
     Endpoint,
     /// One actor that may block.
     Dedicated,
+    /// One actor that is a task of the program's runtime.
+    Stealing,
 }
 
 #[derive(Default)]
@@ -36,6 +40,8 @@ struct Lists {
     shared: Vec<Arc<Worker>>,
     endpoint: Option<Arc<Worker>>,
     dedicated: Vec<Arc<Worker>>,
+    /// By their numbers: there may be many.
+    stealing: BTreeMap<u32, Arc<Worker>>,
 }
 
 #[derive(Default)]
@@ -62,20 +68,22 @@ impl Workers {
     pub(crate) fn all(&self) -> Vec<Arc<Worker>> {
         let lists = self.read();
         let shared = lists.shared.iter().chain(&lists.endpoint);
-        shared.chain(&lists.dedicated).cloned().collect()
+        shared.chain(&lists.dedicated).chain(lists.stealing.values()).cloned().collect()
     }
 
     /// Those that must not block.
-    pub(crate) fn shared(&self) -> Vec<Arc<Worker>> {
-        self.read().shared.clone()
+    pub(crate) fn watched(&self) -> Vec<Arc<Worker>> {
+        let lists = self.read();
+        lists.shared.iter().chain(lists.stealing.values()).cloned().collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         let lists = self.read();
-        lists.shared.is_empty() && lists.endpoint.is_none() && lists.dedicated.is_empty()
+        let threads = lists.shared.len() + lists.dedicated.len();
+        threads == 0 && lists.endpoint.is_none() && lists.stealing.is_empty()
     }
 
-    fn add(&self, worker: Arc<Worker>, dedicated_max: u32) -> Result<(), StartError> {
+    pub(crate) fn add(&self, worker: Arc<Worker>, dedicated_max: u32) -> Result<(), StartError> {
         let mut lists = self.write();
         match worker.role() {
             Role::Shared => lists.shared.push(worker),
@@ -84,6 +92,7 @@ impl Workers {
                 return Err(StartError::TooManyBlocking { max: dedicated_max });
             }
             Role::Dedicated => lists.dedicated.push(worker),
+            Role::Stealing => drop(lists.stealing.insert(worker.number(), worker)),
         }
         Ok(())
     }
@@ -92,6 +101,11 @@ impl Workers {
     pub(crate) fn remove(&self, gone: &Worker) -> bool {
         let is_gone = |worker: &Arc<Worker>| std::ptr::eq(&raw const **worker, gone);
         let mut lists = self.write();
+        if gone.role() == Role::Stealing {
+            lists.stealing.remove(&gone.number());
+            drop(lists);
+            return self.is_empty();
+        }
         lists.shared.retain(|worker| !is_gone(worker));
         lists.dedicated.retain(|worker| !is_gone(worker));
         lists.endpoint.take_if(|worker| is_gone(worker));

@@ -12,11 +12,11 @@ impl Worker {
     }
 
     /// Where the tasks of its actors run: here, but those of an actor that may block, whose thread ends with it, on another
-    /// worker. `None` if there is none.
+    /// worker, as do those of an actor that is a task itself. `None` if there is none.
     pub(crate) fn task_home(&self) -> Option<Tasks> {
         match self.role {
             Role::Dedicated => self.system.workers().next().map(|worker| worker.tasks.clone()),
-            Role::Shared | Role::Endpoint => Some(self.tasks.clone()),
+            Role::Shared | Role::Endpoint | Role::Stealing => Some(self.tasks.clone()),
         }
     }
 

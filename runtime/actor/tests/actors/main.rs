@@ -38,6 +38,7 @@ mod registry;
 mod retries;
 mod seeded;
 mod spans;
+mod stealing;
 mod supervision;
 mod targets;
 mod tasks;

@@ -1,4 +1,5 @@
-//! HTTP in front of actors: axum serves on tokio's multi-thread runtime, the actors run on the node's own threads.
+//! HTTP in front of actors: axum serves on tokio's multi-thread runtime, and the actors behind it are tasks of the same
+//! runtime, so that a request and its actor can share a thread.
 //!
 //! What it shows: references are shared state that any executor may ask; a pool takes the requests that have no key, a
 //! group gives each key to the same actor; an error says whether the request ran. What it does NOT show: entities, which
@@ -13,8 +14,8 @@ use axum::{
     routing::{get, post},
 };
 use odeon::{
-    Actor, AskError, Certainty, Context, Group, Handler, Node, Pool, RetryPolicy, Routed,
-    SpawnOptions, StartError, Target, message,
+    Actor, AskError, Certainty, Context, Group, Handler, Node, Placement, Pool, RetryPolicy,
+    Routed, SpawnOptions, StartError, Target, message,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -97,8 +98,10 @@ async fn sum(State(desks): State<Desks>, body: String) -> Answer {
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let node = Node::builder("web").alone().workers(2).start().await?;
-    let pool = Pool::<Desk>::fixed(4, Desk::default());
+    let runtime = tokio::runtime::Handle::current();
+    let node = Node::builder("web").alone().workers(1).stealing(runtime).start().await?;
+    let here = SpawnOptions::default().placement(Placement::Stealing);
+    let pool = Pool::<Desk>::fixed(4, Desk::default()).options(here);
     let desks = Desks { all: pool.group(), idlest: pool.group().least_loaded() };
     node.spawn_opts::<Pool<Desk>>(pool, SpawnOptions::default()).await?;
 

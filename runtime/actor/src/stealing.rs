@@ -1,7 +1,7 @@
 //! Actors as tasks of the host program's own runtime, which moves them between its threads.
 //!
 //! What it is: [`Placement::Stealing`](crate::Placement::Stealing) on a real machine. Each such actor has a worker of its
-//! own (`worker.rs`), which runs that one actor and nothing else, and a task, [`Seat`], that polls the worker as
+//! own (`worker.rs`), which runs that one actor and nothing else, and a task, [`Guest`], that polls the worker as
 //! `host.rs` does elsewhere: so a wake of the actor is a wake of the task, and stop, end, tree and watchdog reach it
 //! like any worker. The system owns the tasks. What it is NOT: a thread; the runtime is the caller's, and when it ends
 //! it drops the tasks, which kills their actors. Simulations have no such tasks (`placement.rs`).
@@ -34,11 +34,11 @@ pub(crate) struct Stealing {
 
 impl Stealing {
     /// Gives the worker a task; `false` if the runtime has ended.
-    fn seat(&self, worker: Arc<Worker>, runtime: &Handle) -> bool {
+    fn invite(&self, worker: Arc<Worker>, runtime: &Handle) -> bool {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         forget_done(&mut tasks);
         // A runtime that has ended drops the task at once; nothing else can finish one before its actor has come.
-        !tasks.spawn_on(Seat { worker }, runtime).is_finished()
+        !tasks.spawn_on(Guest { worker }, runtime).is_finished()
     }
 
     /// Lets go of tasks that are done.
@@ -60,11 +60,11 @@ fn forget_done(tasks: &mut JoinSet<()>) {
 }
 
 /// The task of one actor; when it is dropped, the actor ends.
-struct Seat {
+struct Guest {
     worker: Arc<Worker>,
 }
 
-impl Future for Seat {
+impl Future for Guest {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -73,7 +73,7 @@ impl Future for Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Guest {
     fn drop(&mut self) {
         self.worker.close();
     }
@@ -102,7 +102,7 @@ impl ActorSystem {
             // The order to all may have missed it.
             worker.order(Order::STOP);
         }
-        match self.stealing().seat(worker.clone(), runtime) {
+        match self.stealing().invite(worker.clone(), runtime) {
             true => Ok(worker),
             false if self.is_stopping() => Err(StartError::Stopping),
             false => Err(StartError::NoRuntime),

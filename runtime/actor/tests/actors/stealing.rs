@@ -49,7 +49,7 @@ impl Handler<Note> for Clerk {
     async fn handle(&mut self, note: Note, _: &mut Context<Self>) {
         assert!(!self.inside, "two handlers of one actor at a time");
         self.inside = true;
-        if note.number % 7 == 0 {
+        if note.number.is_multiple_of(7) {
             yield_now().await;
         }
         self.inside = false;
@@ -191,7 +191,7 @@ fn many_tasks_send_and_the_order_of_each_is_kept() {
                     for clerk in &clerks {
                         clerk.tell(Note { from, number }).await.unwrap();
                     }
-                    if number % 3 == 0 {
+                    if number.is_multiple_of(3) {
                         for clerk in &clerks {
                             assert_eq!(clerk.ask(Last(from)).await.unwrap(), number);
                         }

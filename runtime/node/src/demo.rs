@@ -54,8 +54,8 @@ const COUNTERS_PER_NODE: usize = 4;
 /// Messages that one counter may have on the way to it; fewer than a feeder's window.
 const CREDIT_MESSAGES: u32 = 32;
 
-/// Fewest words for a run in which a node is killed in the middle.
-const WORDS_MIN: usize = 100_000;
+/// Fewest words for each node of a run in which one is killed in the middle; the embedded text is enough for any.
+const NODE_WORDS_MIN: usize = 100_000;
 
 /// Longest time for all nodes to find each other, or for a killed one to be missed or to be back.
 const MEMBERS_WITHIN: Duration = Duration::from_secs(20);
@@ -66,7 +66,7 @@ const COUNT_WITHIN: Duration = Duration::from_secs(300);
 /// Counts words on a cluster of processes on this machine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
-    /// Text files to count, with 100,000 words or more together unless --no-kill is given; without any, an embedded
+    /// Text files to count, with 100,000 words or more for each node together unless --no-kill is given; without any, an embedded
     /// text is repeated to a million words.
     files: Vec<PathBuf>,
     /// Node processes to start, 2 to 16.
@@ -98,10 +98,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<bool, Failed> {
     let count = usize::from(args.nodes);
     let partitions = count * COUNTERS_PER_NODE;
     let words = Rc::new(Words::read(&args.files, partitions).map_err(Failed::input)?);
-    if !args.no_kill && words.total() < WORDS_MIN {
+    let words_min = (NODE_WORDS_MIN * count).min(words::EMBEDDED_WORDS_MIN);
+    if !args.no_kill && words.total() < words_min {
         let total = words.total();
         return Err(Failed::input(format!(
-            "the input has {total} words, and a node is killed in the middle of {WORDS_MIN} or more: give more, or \
+            "the input has {total} words, and a node is killed in the middle of {words_min} or more: give more, or \
              --no-kill"
         )));
     }
@@ -315,10 +316,11 @@ impl<'a> Stage<'a> {
         let victim = loop {
             self.board.moved.notified().await;
             let counted = self.board.words();
-            // The later it gets, the less is asked for.
+            // Answers may be on their way back already, so that a few asks are none. The later it gets, the less is
+            // asked for.
             let flying_min = match counted * 10 / self.words.total().max(1) {
-                ..6 => 16,
-                6..8 => 4,
+                ..7 => CREDIT_MESSAGES as usize / 2,
+                7..9 => CREDIT_MESSAGES as usize / 4,
                 _ => 1,
             };
             if counted >= at_words

@@ -260,7 +260,7 @@ fn an_input_too_small_to_lose_a_node_is_refused() {
     let folder = Folder::new("small");
     let file = folder.path("few.txt");
     fs::write(&file, "three small words").unwrap();
-    refuses(&["demo", &file], &["3 words", "100000", "--no-kill"]);
+    refuses(&["demo", &file], &["3 words", "300000", "--no-kill"]);
     let empty = folder.path("empty.txt");
     fs::write(&empty, "... --- ...").unwrap();
     refuses(&["demo", "--no-kill", &file, &empty], &[&empty, "no words"]);

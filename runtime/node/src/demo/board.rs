@@ -208,8 +208,8 @@ impl Board {
     }
 
     /// A node that holds at least a fifth of all counted words and leaves failed asks of both labels if it dies now: the
-    /// fullest such. At least `flying_min` asks to it must be with QUIC and unanswered, as `flies` says: more than are
-    /// answered while it is killed; and some must wait for credit.
+    /// fullest such. So many asks to each of its counters, on average, must be with QUIC and unanswered, as `flies` says,
+    /// that not all are answered while it is killed; and some must wait for credit.
     pub(crate) fn victim(&self, flying_min: usize, flies: impl Fn(u64) -> bool) -> Option<String> {
         let partitions = self.partitions.borrow();
         let counted = self.words();
@@ -217,6 +217,7 @@ impl Board {
         let fit = nodes.iter().filter_map(|node| {
             let here = || partitions.iter().filter(|partition| partition.home == *node);
             let words: usize = here().map(|one| one.words).sum();
+            let flying_min = flying_min * here().filter(|one| !one.complete).count().max(1);
             let flying = here().flat_map(|one| &one.in_flight).filter(|ask| flies(**ask)).count();
             let waits = here().any(|one| one.waits);
             (flying >= flying_min && waits && words * 5 >= counted).then_some((words, node))

@@ -14,7 +14,7 @@ use std::{
 const TEXT: &str = include_str!("text.txt");
 
 /// How many words the embedded text is repeated to, at least.
-const EMBEDDED_WORDS_MIN: usize = 1_000_000;
+pub(super) const EMBEDDED_WORDS_MIN: usize = 1_000_000;
 
 /// Longest word, in bytes; a longer run of letters is cut, so that a batch has a bound.
 const WORD_BYTES_MAX: usize = 64;

@@ -90,6 +90,33 @@ impl<Q, R> Answer<Q, R> {
         }
     }
 
+    /// As [`claim`](Self::claim), and as cheap as without another side.
+    ///
+    /// # Safety
+    /// As `claim`, and the asker's side does nothing until the call is over: it is on this thread's stack.
+    pub(crate) unsafe fn claim_alone(&self) -> Option<Q> {
+        self.state.store(self.state.load(Relaxed) | CLAIMED, Relaxed);
+        // SAFETY: the body is the actor's until `DONE` is set.
+        match self.body.with_mut(|body| mem::replace(unsafe { &mut *body }, Body::Empty)) {
+            Body::Question(question) => Some(question),
+            Body::Empty | Body::Watch(_) | Body::Answer(_) => None,
+        }
+    }
+
+    /// As [`finish`](Self::finish) and [`leave_actor`](Self::leave_actor); nobody is to be woken. What was in the body
+    /// comes out.
+    ///
+    /// # Safety
+    /// As those, and as [`claim_alone`](Self::claim_alone).
+    pub(crate) unsafe fn finish_alone(&self, answer: R) -> Body<Q, R> {
+        let answer = Body::Answer(answer);
+        // SAFETY: the asker's side, which might have it, does nothing.
+        let old = self.body.with_mut(|body| mem::replace(unsafe { &mut *body }, answer));
+        let state = self.state.load(Relaxed) & !WATCHED;
+        self.state.store(state | DONE | ACTOR_GONE, Relaxed);
+        old
+    }
+
     /// Whether the asker has given up.
     pub(crate) fn is_given_up(&self) -> bool {
         self.state.load(Acquire) & GIVEN_UP != 0
@@ -274,6 +301,10 @@ impl<Q, R> Answer<Q, R> {
     pub(crate) unsafe fn leave_asker(this: *const Self) -> bool {
         // SAFETY: the caller holds the place; only the state is referred to.
         let state = unsafe { &(*this).state };
+        if state.load(Acquire) & (DONE | ACTOR_GONE) == DONE | ACTOR_GONE {
+            // Nobody is there any more to be told anything.
+            return true;
+        }
         let before = state.fetch_or(GIVEN_UP, AcqRel);
         // SAFETY: the caller holds the place until it lets go below.
         let place = unsafe { &*this };

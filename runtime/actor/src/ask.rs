@@ -26,7 +26,10 @@ use crate::{
     envelope::Envelope,
     room::{Entered, Patience},
     tell::Bundle,
-    worker::waiting::{waits_for_itself, who_waits},
+    worker::{
+        Ran,
+        waiting::{waits_for_itself, who_waits},
+    },
 };
 
 /// An ask that was not sent yet: await it.
@@ -169,9 +172,26 @@ impl<M: Message> Asking<M> {
                 let detail = edges::asks_itself(&CellPtr::borrow(cell));
                 return Poll::Ready(Err(Failure::not_delivered(FailureKind::Deadlock, detail)));
             }
-            self.begin(cell.head.worker.system());
-            let (envelope, handle) = AskHandle::new::<A>(message, self.deadline.at());
-            let ticket = enter(cell, envelope.with_cause(), self.priority);
+            let (ptr, worker) = (CellPtr::borrow(cell), &cell.head.worker);
+            let within = self.within.unwrap_or(worker.system().config().ask_within);
+            let (envelope, mut handle) = AskHandle::new::<A>(message, within);
+            let envelope = envelope.with_cause();
+            let run = match within.is_zero() {
+                false => worker.run_directly(&ptr, envelope, cx),
+                true => Err(envelope),
+            };
+            if let Ok(Ran { late: false, .. }) = run
+                && let Poll::Ready(answer) = handle.poll(cx)
+            {
+                return Poll::Ready(answer);
+            }
+            let place = run.as_ref().ok().map(|ran| ran.place);
+            self.deadline = Deadline::until(handle.settle(), place);
+            let ticket = match run {
+                Ok(Ran { late: false, .. }) => None,
+                Ok(Ran { late: true, .. }) => return self.wait(handle),
+                Err(envelope) => enter(&ptr, envelope, self.priority),
+            };
             self.state = State::Local(handle, ticket);
         }
         let State::Local(handle, ticket) = &mut self.state else {
@@ -197,6 +217,12 @@ impl<M: Message> Asking<M> {
             drop(CellPtr::borrow(cell).leave(ticket));
         }
         Poll::Ready(answer)
+    }
+
+    /// The task shall give its thread away, which wakes it: it looks for the answer then.
+    fn wait(&mut self, handle: AskHandle<M>) -> Poll<Answer<M>> {
+        self.state = State::Local(handle, None);
+        Poll::Pending
     }
 
     fn poll_remote(
@@ -302,16 +328,12 @@ fn hand_over<M: Message>(
 }
 
 /// Puts an ask into a mailbox, or its waiting room: then it has a ticket.
-fn enter<A: crate::Actor>(
-    cell: &Arc<ActorCell<A>>,
-    envelope: Envelope,
-    priority: u8,
-) -> Option<u64> {
-    match CellPtr::borrow(cell).enter(envelope, priority, Patience::Quiet) {
+fn enter(cell: &CellPtr, envelope: Envelope, priority: u8) -> Option<u64> {
+    match cell.enter(envelope, priority, Patience::Quiet) {
         Entered::Queued => None,
         Entered::Waiting(ticket) => Some(ticket),
         Entered::Refused(envelope, kind) => {
-            envelope.refuse(&cell.head.refusal(kind));
+            envelope.refuse(&cell.refusal(kind));
             None
         }
     }

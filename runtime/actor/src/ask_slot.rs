@@ -16,6 +16,7 @@ use std::{
     marker::PhantomData,
     ptr::NonNull,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use odeon_message::{Certainty, Failure, FailureKind, Message};
@@ -45,9 +46,44 @@ type Outcome<M> = Result<<M as Message>::Output, Failure>;
 struct AskNode<M: Message> {
     /// The actor's side alone reads it, and writes it when the message is passed on to an actor of another type.
     head: UnsafeCell<Head>,
-    /// After it the message does not run.
-    deadline: Option<Instant>,
+    /// Changed only while one thread alone knows the node: before the ask is sent, and in a direct turn, as long as it is
+    /// not known when the asker gives up.
+    due: UnsafeCell<Due>,
     answer: Answer<M, Outcome<M>>,
+}
+
+/// When the asker gives up; the message does not run after that.
+#[derive(Clone, Copy)]
+enum Due {
+    /// So long after now: the actor runs on the asker's stack, and nobody else knows the ask. The clock is not read unless
+    /// somebody wants to know.
+    Within(Duration),
+    /// `None` is too far away for the clock.
+    At(Option<Instant>),
+}
+
+impl<M: Message> AskNode<M> {
+    fn due(&self) -> Due {
+        // SAFETY: it changes only while one thread alone knows the node, and no reference to it is kept.
+        unsafe { *self.due.get() }
+    }
+
+    /// Whether nobody knows the ask but its asker, on whose stack the actor runs.
+    fn is_alone(&self) -> bool {
+        matches!(self.due(), Due::Within(_))
+    }
+
+    /// When the asker gives up; from now on that stands, and others may know the ask.
+    fn settle(&self) -> Option<Instant> {
+        let within = match self.due() {
+            Due::At(at) => return at,
+            Due::Within(within) => within,
+        };
+        let at = Instant::now().checked_add(within);
+        // SAFETY: it was not settled, so that this thread alone knows the node.
+        unsafe { *self.due.get() = Due::At(at) };
+        at
+    }
 }
 
 /// A node, alive until both sides have let go.
@@ -98,6 +134,12 @@ impl<M: Message> NodePtr<M> {
         // SAFETY: the caller says so.
         let answer = unsafe { self.answer() };
         // SAFETY: the caller says so.
+        if unsafe { self.get() }.is_alone() {
+            // SAFETY: the caller says so, and the asker is below on the stack.
+            drop(unsafe { answer.finish_alone(result) });
+            return;
+        }
+        // SAFETY: the caller says so.
         let (waker, old) = unsafe { answer.finish(result) };
         // SAFETY: the caller says so; nothing of the node is used below.
         if unsafe { Answer::leave_actor(answer) } {
@@ -130,10 +172,14 @@ impl<A: Handler<M>, M: Message> Asks<A, M> {
         let ptr = NodePtr::<M>(head.cast());
         // SAFETY: the envelope is the actor's hold on the node.
         let node = unsafe { ptr.get() };
-        // An expired ask is not claimed, so that an asker who gives up right now is told the truth.
-        let expired = node.deadline.is_some_and(|deadline| turn.now() >= deadline);
-        // SAFETY: as above; it was not finished.
-        let message = if expired { None } else { unsafe { node.answer.claim() } };
+        let message = match node.due() {
+            // SAFETY: as above, and the asker is below on the stack; it was not finished.
+            Due::Within(_) => unsafe { node.answer.claim_alone() },
+            // It is not claimed, so that an asker who gives up right now is told the truth.
+            Due::At(Some(at)) if turn.now() >= at => None,
+            // SAFETY: as above.
+            Due::At(_) => unsafe { node.answer.claim() },
+        };
         let Some(message) = message else {
             count(&turn.worker.system().counters().skipped);
             turn.head.tally(|counts| &counts.skipped);
@@ -142,8 +188,20 @@ impl<A: Handler<M>, M: Message> Asks<A, M> {
             unsafe { ptr.finish(Err(late)) };
             return true;
         };
+        let alone = node.is_alone();
+        if A::READS && alone {
+            // It goes on out of sight if it waits.
+            node.settle();
+        }
+        let target = head.as_ptr().cast();
         // SAFETY: the caller keeps the contract of the turn; the target is what the sink expects.
-        unsafe { life::handle::<A, M, Self>(cell, head.as_ptr().cast(), message, turn) }
+        let done = unsafe { life::handle::<A, M, Self>(cell, target, message, turn) };
+        // SAFETY: the caller says so.
+        if alone && !done && unsafe { life::answers::<A>(cell, target) } {
+            // SAFETY: the handler waits with the actor's hold on the node.
+            unsafe { ptr.get() }.settle();
+        }
+        done
     }
 
     unsafe fn refuse(head: NonNull<Head>, failure: &Failure) {
@@ -170,6 +228,8 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for Asks<A, M> {
     unsafe fn detach(_: NonNull<CellHead>, target: *mut (), out: &mut dyn Any) -> bool {
         let Some(out) = out.downcast_mut::<Option<Responder<M>>>() else { return false };
         // SAFETY: the handler's run holds the node for the actor.
+        unsafe { Self::node(target).get() }.settle();
+        // SAFETY: as above.
         unsafe { Self::node(target).answer() }.hand_on();
         // SAFETY: the hold of the handler's run goes over to the duty.
         *out = Some(Responder::here(unsafe { Duty::new(Self::node(target)) }));
@@ -178,7 +238,7 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for Asks<A, M> {
 
     unsafe fn waits(target: *mut ()) -> Waits {
         // SAFETY: the handler's run holds the node for the actor.
-        Waits::until(unsafe { Self::node(target).get() }.deadline)
+        Waits::until(unsafe { Self::node(target).get() }.settle())
     }
 
     unsafe fn is_cancelled(target: *mut (), waker: Option<&Waker>) -> bool {
@@ -201,11 +261,13 @@ unsafe impl<M: Message> Send for AskHandle<M> {}
 unsafe impl<M: Message> Sync for AskHandle<M> {}
 
 impl<M: Message> AskHandle<M> {
-    /// A new ask: both sides of it.
-    pub(crate) fn new<A: Handler<M>>(message: M, deadline: Option<Instant>) -> (Envelope, Self) {
+    /// A new ask whose asker waits so long: both sides of it. Its envelope is run directly on this thread, or the ask is
+    /// [settled](Self::settle) before it goes anywhere else.
+    pub(crate) fn new<A: Handler<M>>(message: M, within: Duration) -> (Envelope, Self) {
         let answer = Answer::new(message);
         let head = UnsafeCell::new(Head::new(Asks::<A, M>::CALLS));
-        let node = nodes::put(AskNode { head, deadline, answer });
+        let due = UnsafeCell::new(Due::Within(within));
+        let node = nodes::put(AskNode { head, due, answer });
         // SAFETY: it is the start of a node whose table is its own; the envelope is the actor's hold on it.
         let envelope = unsafe { Envelope::from_raw(node.cast()) };
         (envelope, Self(NodePtr(node)))
@@ -214,6 +276,13 @@ impl<M: Message> AskHandle<M> {
     fn answer(&self) -> &Answer<M, Outcome<M>> {
         // SAFETY: the asker lets go when the handle is dropped.
         unsafe { self.0.answer() }
+    }
+
+    /// When the asker gives up: as long after now as was said, unless that stands already. From now on others may know the
+    /// ask. `None` is too far away for the clock.
+    pub(crate) fn settle(&mut self) -> Option<Instant> {
+        // SAFETY: the handle is the asker's side.
+        unsafe { self.0.get() }.settle()
     }
 
     /// The result, once it is there; else the waker is kept.
@@ -279,7 +348,9 @@ mod tests {
 
     /// A new ask whose message shares `kept`.
     fn ask(kept: &Arc<()>) -> (Envelope, AskHandle<Counted>) {
-        AskHandle::new::<Nobody>(Counted(kept.clone()), None)
+        let (envelope, mut handle) = AskHandle::new::<Nobody>(Counted(kept.clone()), Duration::MAX);
+        handle.settle();
+        (envelope, handle)
     }
 
     fn poll(handle: &mut AskHandle<Counted>, waker: &Waker) -> Poll<Outcome<Counted>> {

@@ -22,6 +22,7 @@ use crate::{
     Actor, Context, Overflow,
     bonds::Bonds,
     census::TypePlace,
+    envelope::Envelope,
     life::{self, Core, Phase},
     mailbox::Mailbox,
     stats::count,
@@ -93,6 +94,8 @@ pub(crate) struct CellHead {
     pub(crate) signals: Signals,
     /// In the run queue, or on the way to it.
     pub(crate) queued: AtomicBool,
+    /// A turn of it is taken directly. Only its worker's thread touches it.
+    pub(crate) direct: AtomicBool,
     /// Where its type is counted.
     pub(crate) place: TypePlace,
     /// When its worker last took messages, in ticks of `metrics.rs`; 0 while it sleeps, or if nobody knows.
@@ -110,6 +113,11 @@ impl CellHead {
     pub(crate) fn kind(&self) -> &'static str {
         self.calls.kind()
     }
+
+    /// The table of its type.
+    pub(crate) fn calls(&self) -> &'static CellCalls {
+        self.calls
+    }
 }
 
 /// What can be done with a cell of one type. There is one table a type, and it lives for ever.
@@ -117,6 +125,7 @@ pub(crate) struct CellCalls {
     retain: unsafe fn(NonNull<CellHead>),
     release: unsafe fn(NonNull<CellHead>),
     run: unsafe fn(NonNull<CellHead>, &mut Turn<'_>) -> bool,
+    run_directly: unsafe fn(NonNull<CellHead>, Envelope, &mut Turn<'_>) -> Result<bool, Envelope>,
     end: unsafe fn(NonNull<CellHead>),
     type_id: fn() -> TypeId,
     id: Option<&'static str>,
@@ -153,6 +162,7 @@ impl<A: Actor> ActorCell<A> {
         retain: Self::retain,
         release: Self::release,
         run: life::run::<A>,
+        run_directly: life::run_directly::<A>,
         end: life::end::<A>,
         type_id: TypeId::of::<A>,
         id: A::ID,
@@ -183,6 +193,7 @@ impl<A: Actor> ActorCell<A> {
             signals: Signals::default(),
             // Nobody else may schedule it before whoever made it has put it in its worker's queue.
             queued: AtomicBool::new(true),
+            direct: AtomicBool::new(false),
             place: TypePlace::default(),
             taken_at: AtomicU32::new(0),
         };
@@ -280,11 +291,6 @@ impl CellPtr {
         self.calls.id
     }
 
-    /// The table of its type.
-    pub(crate) fn calls(&self) -> &'static CellCalls {
-        self.calls
-    }
-
     /// Where the actor is in its life.
     pub(crate) fn phase(&self) -> Phase {
         // SAFETY: `self` holds a count, and the table was made for its type.
@@ -312,6 +318,20 @@ impl CellPtr {
     pub(crate) unsafe fn run(&self, turn: &mut Turn<'_>) -> bool {
         // SAFETY: the pointer is of the type that the table was made for; the caller keeps the rest.
         unsafe { (self.calls.run)(self.0, turn) }
+    }
+
+    /// Runs one message of an actor that has nothing to do; `true` if it has more to do afterwards. The message comes back
+    /// if something is in its way.
+    ///
+    /// # Safety
+    /// As [`run`](Self::run); the message is one to this actor.
+    pub(crate) unsafe fn run_directly(
+        &self,
+        envelope: Envelope,
+        turn: &mut Turn<'_>,
+    ) -> Result<bool, Envelope> {
+        // SAFETY: as in `run`.
+        unsafe { (self.calls.run_directly)(self.0, envelope, turn) }
     }
 
     /// Ends the actor where it stands, without running any of its code but its destructors.

@@ -19,6 +19,8 @@ pub(crate) struct Deadline {
     at: Option<Instant>,
     /// It has been polled without a timer.
     deferred: bool,
+    /// How many others were without a timer when the message was run on this stack, until the first poll.
+    place: Option<usize>,
     /// How often the worker had woken those without a timer by then.
     swept: u32,
     timer: Option<Pin<Box<Sleep>>>,
@@ -28,11 +30,13 @@ impl Deadline {
     pub(crate) fn after(within: Duration) -> Self {
         let now = Instant::now();
         note_time(now);
-        Self { at: now.checked_add(within), deferred: false, swept: 0, timer: None }
+        Self::until(now.checked_add(within), None)
     }
 
-    pub(crate) fn at(&self) -> Option<Instant> {
-        self.at
+    /// `at`, of a send that is begun right now; or which was, when so many others were without a timer, and its receiver
+    /// has had a turn since.
+    pub(crate) fn until(at: Option<Instant>, place: Option<usize>) -> Self {
+        Self { at, deferred: false, place, swept: 0, timer: None }
     }
 
     /// Whether it was polled before: what it is for has not come at once.
@@ -72,7 +76,7 @@ impl Deadline {
         // A read is polled twice before the worker's poll ends, the second time with a waker of its own.
         if self.timer.is_none() && (!self.deferred || has_not_swept(self.swept)) {
             self.deferred = true;
-            if let Some(swept) = arm_later(cx.waker(), answerer) {
+            if let Some(swept) = arm_later(cx.waker(), answerer, self.place.take()) {
                 self.swept = swept;
                 return false;
             }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    cell::{CellCalls, CellPtr},
+    cell::{CellCalls, CellHead},
     stats::count,
 };
 
@@ -63,7 +63,7 @@ impl Gauge {
     }
 
     /// An actor's turn begins.
-    pub(crate) fn begin_turn(&self, cell: &CellPtr) {
+    pub(crate) fn begin_turn(&self, cell: &CellHead) {
         self.actor.store(cell.number, Relaxed);
         self.calls.store(ptr::from_ref(cell.calls()).cast_mut(), Relaxed);
     }

@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "handlers borrow the actor from its cell while the worker goes on")]
 
 mod aside;
+mod direct;
 mod ending;
 mod reading;
 mod reaping;
@@ -33,6 +34,7 @@ use crate::{
     watched::Held,
 };
 
+pub(crate) use direct::run_directly;
 pub(crate) use ending::end;
 
 /// Where an actor is in its life. Each phase but `Running` ends in `steps.rs`.
@@ -249,16 +251,34 @@ unsafe fn parts<'a, A: Actor>(cell: NonNull<CellHead>) -> (&'a CellHead, &'a Cor
 /// The caller is the cell's worker, the cell is of actor type `A`, and no turn of it is going on.
 pub(crate) unsafe fn run<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
     // SAFETY: the caller says so.
+    let first = |turn: &mut Turn<'_>| unsafe { drive::<A>(cell, turn) };
+    // SAFETY: as above.
+    unsafe { whole::<A>(cell, turn, first) }
+}
+
+/// A whole turn, which begins with `first`.
+///
+/// # Safety
+/// As [`run`]; `first` is part of a turn of the cell.
+#[inline]
+unsafe fn whole<A: Actor>(
+    cell: NonNull<CellHead>,
+    turn: &mut Turn<'_>,
+    first: impl FnOnce(&mut Turn<'_>) -> bool,
+) -> bool {
+    // SAFETY: the caller says so.
     let (_, core) = unsafe { parts::<A>(cell) };
     core.slot.lend(|| turn.worker.spare());
+    // After a panic the slot keeps what panicked, and everything else is consistent between any two calls of foreign code.
+    let mut caught = catch_unwind(AssertUnwindSafe(|| first(turn)));
     let again = loop {
-        // SAFETY: the caller says so. After a panic the slot keeps what panicked, and everything else is consistent
-        // between any two calls of foreign code.
-        match catch_unwind(AssertUnwindSafe(|| unsafe { drive::<A>(cell, turn) })) {
+        match caught {
             Ok(again) => break again,
             // SAFETY: the caller says so.
             Err(payload) => unsafe { ending::panicked::<A>(cell, payload) },
         }
+        // SAFETY: the caller says so.
+        caught = catch_unwind(AssertUnwindSafe(|| unsafe { drive::<A>(cell, turn) }));
     };
     if let Some(scratch) = core.slot.take_back() {
         turn.worker.keep(scratch);
@@ -419,6 +439,16 @@ where
         }
     }
     done
+}
+
+/// Whether what runs in the slot has yet to answer `target`.
+///
+/// # Safety
+/// It is the turn of `cell`, of actor type `A`.
+pub(crate) unsafe fn answers<A: Actor>(cell: NonNull<CellHead>, target: *mut ()) -> bool {
+    // SAFETY: the caller says so.
+    let (_, core) = unsafe { parts::<A>(cell) };
+    core.slot.asker().is_some() && core.slot.target() == target
 }
 
 /// Takes the end of a future that answers nobody.

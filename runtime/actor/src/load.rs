@@ -164,6 +164,12 @@ impl Load {
         self.word.fetch_sub(charge.0, AcqRel) & WAITING != 0
     }
 
+    /// Whether nothing is held and nobody waits.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.word.load(Relaxed) == 0
+    }
+
     /// Whether senders wait for room.
     #[inline]
     pub(crate) fn is_waiting(&self) -> bool {

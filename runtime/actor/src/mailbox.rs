@@ -217,6 +217,17 @@ impl Mailbox {
         }
     }
 
+    /// Whether its receiver sleeps, with nothing in it, nobody at the door and no lanes.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.stack.is_only_asleep() && self.load.is_empty() && self.lanes.is_none()
+    }
+
+    /// Its receiver, which sleeps, is busy with something else: a push schedules it no more. Only the receiver calls it.
+    pub(crate) fn rouse(&self) {
+        self.stack.rouse();
+    }
+
     /// The wait of one of the next messages shall be measured: of the next, if the mailbox is empty. Only the receiver
     /// calls it, and what follows.
     pub(crate) fn want_mark(&self) {

@@ -106,29 +106,40 @@ impl Meters {
 }
 
 /// Handlers that began, by the place of the type: written by the worker alone, read by anybody.
-pub(crate) struct Handled(Box<[AtomicU64]>);
+pub(crate) struct Handled {
+    places: Box<[AtomicU64]>,
+    all: AtomicU64,
+}
 
 impl Default for Handled {
     fn default() -> Self {
-        Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
+        let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
+        Self { places, all: AtomicU64::new(0) }
     }
 }
 
 impl Handled {
     #[inline]
     pub(crate) fn add(&self, place: usize, handled: u32) {
-        if let Some(sum) = self.0.get(place) {
+        for sum in [self.places.get(place), Some(&self.all)].into_iter().flatten() {
+            // Only the worker writes, so that no exchange is needed.
             sum.store(sum.load(Relaxed).wrapping_add(u64::from(handled)), Relaxed);
         }
     }
 
-    pub(crate) fn of(&self, place: usize) -> u64 {
-        self.0.get(place).map_or(0, |sum| sum.load(Relaxed))
+    /// Those of all types.
+    pub(crate) fn all(&self) -> u64 {
+        self.all.load(Relaxed)
     }
 
-    /// Gives the figures to the census, when the worker leaves.
-    pub(crate) fn hand_over(&self, census: &Census) {
-        for (place, sum) in self.0.iter().enumerate() {
+    pub(crate) fn of(&self, place: usize) -> u64 {
+        self.places.get(place).map_or(0, |sum| sum.load(Relaxed))
+    }
+
+    /// Gives the figures to the census and to the sum of all types, when the worker leaves.
+    pub(crate) fn hand_over(&self, census: &Census, all: &AtomicU64) {
+        all.fetch_add(self.all.swap(0, Relaxed), Relaxed);
+        for (place, sum) in self.places.iter().enumerate() {
             if let Some(counts) = census.counts(place) {
                 counts.handled.fetch_add(sum.swap(0, Relaxed), Relaxed);
             }

@@ -123,6 +123,18 @@ impl<T: Linked> Stack<T> {
         }
     }
 
+    /// Whether the receiver sleeps and the next push is not noted. Certain for the receiver only.
+    #[inline]
+    pub(crate) fn is_only_asleep(&self) -> bool {
+        self.top.load(Relaxed).addr() == ASLEEP
+    }
+
+    /// Undoes [`sleep`](Self::sleep), unless a push has done so. Only the receiver calls it.
+    pub(crate) fn rouse(&self) {
+        // Whatever else is there now does not sleep.
+        let _ = self.top.compare_exchange(mark(ASLEEP), ptr::null_mut(), AcqRel, Relaxed);
+    }
+
     /// Takes nothing any more; what was in comes out, as from [`take`](Self::take).
     pub(crate) fn close(&self) -> Option<NonNull<T>> {
         turned(self.top.swap(mark(CLOSED), AcqRel))

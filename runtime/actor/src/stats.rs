@@ -52,6 +52,7 @@ pub(crate) struct Counters {
     pub(crate) cells: AtomicU64,
     pub(crate) started: AtomicU64,
     pub(crate) restarts: AtomicU64,
+    /// Of workers that have left.
     pub(crate) handled: AtomicU64,
     pub(crate) panics: AtomicU64,
     pub(crate) failures: AtomicU64,

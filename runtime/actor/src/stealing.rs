@@ -41,6 +41,12 @@ impl Stealing {
         !tasks.spawn_on(Guest { worker }, runtime).is_finished()
     }
 
+    /// Whether this thread is in the runtime.
+    pub(crate) fn is_here(&self) -> bool {
+        let own = self.runtime.get().map(Handle::id);
+        own.is_some() && own == Handle::try_current().ok().map(|present| present.id())
+    }
+
     /// Lets go of tasks that are done.
     pub(crate) fn tidy(&self) {
         forget_done(&mut self.tasks.lock().unwrap_or_else(PoisonError::into_inner));

@@ -356,7 +356,10 @@ impl ActorSystem {
     /// The figures of this moment.
     #[must_use]
     pub fn stats(&self) -> SystemStats {
-        self.inner.counters.read(self.inner.slots.len())
+        let here = self.workers().all().iter().map(|worker| worker.handled_all()).sum::<u64>();
+        let mut stats = self.inner.counters.read(self.inner.slots.len());
+        stats.handled = stats.handled.wrapping_add(here);
+        stats
     }
 
     pub(crate) fn has_crashed(&self) -> bool {
@@ -412,12 +415,6 @@ impl ActorSystem {
     pub(crate) fn one_less(&self) {
         if self.inner.counters.live_actors.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.inner.fewer.notify_waiters();
-        }
-    }
-
-    pub(crate) fn count_handled(&self, handled: u32) {
-        if handled > 0 {
-            self.inner.counters.handled.fetch_add(u64::from(handled), Ordering::Relaxed);
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) taken: u32,
     /// Those of them that came from a source of the actor, not from its mailbox.
     pub(crate) aside: u32,
+    /// It is taken directly: its first message has not waited at all.
+    pub(crate) direct: bool,
     /// A handler of a message of the mailbox that had waited is done.
     pub(crate) resumed: bool,
     /// How many handlers will have begun when one of them is measured.
@@ -49,6 +51,7 @@ impl<'a> Turn<'a> {
             handled: 0,
             taken: 0,
             aside: 0,
+            direct: false,
             resumed: false,
             sample_at,
             cause: None,

@@ -25,6 +25,20 @@ pub(crate) struct Untimed {
 }
 
 impl Untimed {
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Somebody begins to wait who had asked before those behind `at`: so that in a chain whoever asked last looks last.
+    pub(crate) fn add_at(&mut self, at: usize, waker: &Waker) {
+        if at >= self.waiting.len() {
+            return self.add(waker);
+        }
+        self.waiting.insert(at, Waiting { waker: waker.clone(), woken: false });
+        self.next = self.next.min(at);
+    }
+
     /// Somebody begins to wait, or goes on to.
     pub(crate) fn add(&mut self, waker: &Waker) {
         match self.waiting.last_mut() {
@@ -112,6 +126,22 @@ mod tests {
         assert!(untimed.is_empty());
         drop((a, b, c));
         assert!(woken.iter().all(|woken| Arc::strong_count(woken) == 1), "no waker is left");
+    }
+
+    #[test]
+    fn who_had_asked_before_goes_before() {
+        let (woken, [a, b, c]) = waiters::<3>();
+        let mut untimed = Untimed::default();
+        untimed.add(&a);
+        let at = untimed.len();
+        untimed.add(&c);
+        untimed.add_at(at, &b);
+        untimed.add_at(untimed.len(), &a);
+        let order = untimed.waiting.iter().map(|waiting| waiting.waker.data());
+        assert!(order.eq([&a, &b, &c, &a].map(Waker::data)));
+        [&a, &b].into_iter().for_each(|waker| untimed.woken(waker));
+        untimed.wake();
+        assert_eq!(woken.map(|woken| woken.0.load(Relaxed)), [1, 0, 1]);
     }
 
     #[test]

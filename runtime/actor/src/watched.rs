@@ -4,7 +4,7 @@
 //! the handler waits. All other handlers cost a comparison and the static load of the span's callsite. What it is NOT:
 //! where times are kept (`meters.rs`). Made in `life.rs` and `reads.rs`.
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
 use tokio::time::Instant;
 use tracing::{Level, Span, span::EnteredSpan};
@@ -98,7 +98,13 @@ impl Turn<'_> {
         if sampled {
             let every = self.worker.system().config().sample_every;
             self.sample_at = self.sample_at.saturating_add(every);
-            self.head.mailbox.want_mark();
+            match self.direct && self.handled == 1 {
+                // It did not wait, and the next one might not either.
+                true => self.worker.meters_of_turn(|meters| {
+                    meters.queue(self.head.place.get(), Duration::ZERO);
+                }),
+                false => self.head.mailbox.want_mark(),
+            }
         }
         Watched { span, began: sampled.then(Instant::now) }
     }

@@ -7,6 +7,8 @@
 //! workers share a thread, so what is bound to the thread is set for the length of a poll only.
 #![expect(unsafe_code, reason = "what only a poll touches is shared without a lock")]
 
+mod direct;
+mod hold;
 mod metering;
 mod seen;
 pub(crate) mod waiting;
@@ -39,6 +41,9 @@ use crate::{
     workers::Role,
 };
 
+use hold::{Held, Hold};
+
+pub(crate) use direct::Ran;
 pub(crate) use metering::{Report, Waiting};
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
@@ -79,6 +84,8 @@ struct Bound {
     kept: RefCell<Option<Waker>>,
     /// The actor whose turn it is.
     running: Cell<*const CellHead>,
+    /// Turns that are taken directly: of this poll, or since the last.
+    direct: direct::Direct,
     spun: Cell<u32>,
     meters: Meters,
     /// A report that is being made.
@@ -100,6 +107,8 @@ impl Bound {
 pub(crate) struct Worker {
     inbox: Inbox,
     bound: Bound,
+    /// Of a stealing actor's worker.
+    hold: Hold,
     waker: Mutex<Option<Waker>>,
     /// The thread that polls it, by an address that is that thread's own; 0 before, and where any thread may be next.
     thread: AtomicUsize,
@@ -123,11 +132,12 @@ pub(crate) struct Worker {
     /// The environment picks among the ready actors.
     chosen: bool,
     spin: u32,
+    /// Some handlers are measured.
+    samples: bool,
 }
 
-// SAFETY: everything but `bound` is `Sync`; `bound` is reached only through `Worker::bound`, in a poll or when the worker is
-// closed, which its one host does by turns: on one thread, or in one task, whose runtime orders all that a poll did before
-// the next poll on another thread, and its drop. What is in it is `Send`.
+// SAFETY: everything but `bound` is `Sync`; `bound` is reached only through `Worker::bound`: by its one thread, or by
+// whoever holds it (`hold.rs`), which orders all that the holder before did. What is in it is `Send`.
 unsafe impl Sync for Worker {}
 // SAFETY: as above; the pointer in `bound` is only compared.
 unsafe impl Send for Worker {}
@@ -189,7 +199,13 @@ pub(crate) fn present_tasks() -> Option<Tasks> {
 /// Lets whoever waits with a deadline do without a timer until the end of a poll: most answers come before. The poll is
 /// the one that is going on, or the next of `answerer`, the worker whose actor answers, if this is its thread. `None` if
 /// there is neither, so that the timer is needed now; else how often the worker has woken such sends before.
-pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> Option<u32> {
+///
+/// With a `place`, it had asked when so many others were without a timer, and before those that have come since.
+pub(crate) fn arm_later(
+    waker: &Waker,
+    answerer: Option<&Worker>,
+    place: Option<usize>,
+) -> Option<u32> {
     let polling = polling();
     let worker = match (polling, answerer) {
         (Some(worker), _) => worker,
@@ -201,7 +217,7 @@ pub(crate) fn arm_later(waker: &Waker, answerer: Option<&Worker>) -> Option<u32>
     // SAFETY: the thread is polling it, or is between two polls and alone does poll it: `thread` is no one's where any
     // thread may be next.
     let bound = unsafe { worker.bound() };
-    bound.untimed.borrow_mut().add(waker);
+    bound.untimed.borrow_mut().add_at(place.unwrap_or(usize::MAX), waker);
     // Its actor may be in the middle of a handler, and no poll due.
     if polling.is_none() && worker.inbox.is_parked() {
         worker.wake();
@@ -247,13 +263,12 @@ impl Worker {
         let simulated = chosen || observer.is_some();
         let spin = if simulated || role == Role::Stealing { 0 } else { system.config().spin };
         let bound = Bound::default();
-        bound.meters.until.set(match system.config().sample_every {
-            0 => u32::MAX,
-            every => every,
-        });
+        let samples = system.config().sample_every > 0;
+        bound.meters.until.set(if samples { system.config().sample_every } else { u32::MAX });
         Self {
             inbox: Inbox::new(),
             bound,
+            hold: Hold::new(),
             waker: Mutex::new(None),
             thread: AtomicUsize::new(0),
             foreign: AtomicBool::new(false),
@@ -271,6 +286,7 @@ impl Worker {
             simulated,
             chosen,
             spin,
+            samples,
         }
     }
 
@@ -279,8 +295,8 @@ impl Worker {
     }
 
     /// # Safety
-    /// The calling thread is polling or closing this worker, or is the only one that ever polls it and is between two
-    /// polls.
+    /// The calling thread is polling or closing this worker, or holds it, or is the only one that ever polls it and is
+    /// between two polls.
     unsafe fn bound(&self) -> &Bound {
         &self.bound
     }
@@ -399,6 +415,7 @@ impl Worker {
 
     /// Runs ready actors; done when the worker was told to quit and has no actor left.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(_held) = Held::begin(self) else { return Poll::Pending };
         let _polling = Polling::begin(self);
         let _polled = self.gauge.begin_poll();
         let steals = self.role == Role::Stealing;
@@ -409,6 +426,7 @@ impl Worker {
         // SAFETY: this thread is polling it.
         let bound = unsafe { self.bound() };
         self.keep_waker(bound, cx.waker());
+        bound.direct.take();
         bound.clock.begin_poll();
         bound.meters.tick.set(self.system.tick(self.simulated));
         let orders = self.orders.load(Ordering::Acquire);
@@ -417,7 +435,6 @@ impl Worker {
             // Since the last poll whoever answers may have had its turn, on this thread.
             wake_untimed(bound);
         }
-        let mut handled = 0;
         let mut taken = 0;
         let mut turns = 0;
         self.inbox.take(&mut *bound.ready.borrow_mut());
@@ -432,7 +449,6 @@ impl Worker {
                     continue;
                 }
                 if orders & Order::QUIT != 0 && bound.live.borrow().is_empty() {
-                    self.system.count_handled(handled);
                     return Poll::Ready(());
                 }
                 if turns > 0 {
@@ -450,42 +466,49 @@ impl Worker {
                 continue;
             };
             turns += 1;
-            let (began, seen) = self.turn(bound, &cell);
-            handled += began;
-            taken += seen;
+            taken += self.turn(bound, &cell);
             if taken + turns >= taken_max {
                 wake_untimed(bound);
                 break true;
             }
         };
         self.gauge.set_ready(bound.ready.borrow().len());
-        self.system.count_handled(handled);
         if again {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    /// One actor's turn; how many handlers began in it, and how many messages were taken.
-    fn turn(&self, bound: &Bound, cell: &CellPtr) -> (u32, u32) {
+    /// One actor's turn; how many messages were taken.
+    fn turn(&self, bound: &Bound, cell: &CellPtr) -> u32 {
         cell.queued.swap(false, Ordering::AcqRel);
         let waker = turn_waker(cell);
-        let until = bound.meters.until.get();
-        let mut turn = Turn::new(self, cell, Context::from_waker(&waker), until);
-        bound.running.set(cell.as_raw().as_ptr());
-        self.gauge.begin_turn(cell);
-        // SAFETY: this is the cell's worker, which is in one poll at a time and runs one actor at a time in it.
+        let mut turn = self.begin_turn(bound, cell, &waker);
+        // SAFETY: this is the cell's worker, which is in one poll at a time. It runs one actor after the other in it; those
+        // that have their turn within another's are free, which this one is not until it ends.
         let again = unsafe { cell.run(&mut turn) };
         bound.running.set(ptr::null());
+        let taken = turn.taken;
+        self.end_turn(bound, cell, turn, again);
+        taken + bound.direct.take()
+    }
+
+    fn begin_turn<'a>(&'a self, bound: &Bound, cell: &'a CellHead, waker: &'a Waker) -> Turn<'a> {
+        bound.running.set(cell);
+        self.gauge.begin_turn(cell);
+        Turn::new(self, cell, Context::from_waker(waker), bound.meters.until.get())
+    }
+
+    /// The figures of a turn; the actor has another one if it has more to do.
+    fn end_turn(&self, bound: &Bound, cell: &CellPtr, turn: Turn<'_>, again: bool) {
         bound.clock.end_turn(turn.handled);
-        if until != u32::MAX {
+        if self.samples {
             bound.meters.until.set(turn.sample_at - turn.handled);
         }
         self.handled.add(cell.place.get(), turn.handled);
         if again && !cell.queued.swap(true, Ordering::AcqRel) {
             bound.ready.borrow_mut().push_back(cell.clone());
         }
-        (turn.handled, turn.taken)
     }
 
     fn next(&self, bound: &Bound) -> Option<CellPtr> {
@@ -542,6 +565,13 @@ impl Worker {
 
     /// The worker's thread lets it go: whatever is left ends. Called once, by its host, never during a poll.
     pub(crate) fn close(&self) {
+        // Whoever asks a stealing actor directly right now closes it afterwards.
+        if self.role != Role::Stealing || self.hold.close() {
+            self.close_held();
+        }
+    }
+
+    fn close_held(&self) {
         let _polling = Polling::begin(self);
         // SAFETY: this thread is closing it.
         let bound = unsafe { self.bound() };

@@ -54,7 +54,7 @@ impl<M: Message> Duty<M> {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         // SAFETY: the duty holds the node.
-        unsafe { self.0.get() }.deadline
+        unsafe { self.0.get() }.settle()
     }
 
     /// Whether the asker has given up.

@@ -6,6 +6,7 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard},
     task::{Poll, Waker},
+    time::Duration,
 };
 
 use odeon_message::{
@@ -193,8 +194,8 @@ pub(super) fn units_of(via: super::Via, big: bool) -> u32 {
     let envelope = match (via, big) {
         (super::Via::TryTell | super::Via::Tell, false) => Envelope::tell::<Clerk, _>(Note(0)),
         (super::Via::TryTell | super::Via::Tell, true) => Envelope::tell::<Clerk, _>(Big::new(0)),
-        (super::Via::Ask, false) => AskHandle::new::<Clerk>(Note(0), None).0,
-        (super::Via::Ask, true) => AskHandle::new::<Clerk>(Big::new(0), None).0,
+        (super::Via::Ask, false) => AskHandle::new::<Clerk>(Note(0), Duration::MAX).0,
+        (super::Via::Ask, true) => AskHandle::new::<Clerk>(Big::new(0), Duration::MAX).0,
         (super::Via::Inbound | super::Via::InboundAsk, big) => {
             Envelope::inbound::<Clerk, Memo>(inbound(&desk, key, 0, big, false), None)
         }

@@ -97,7 +97,7 @@ impl Worker {
     pub(super) fn close_meters(&self, bound: &Bound) {
         self.asked_report.lock().unwrap_or_else(PoisonError::into_inner).clear();
         bound.look.take();
-        self.handled.hand_over(self.system.census());
+        self.handled.hand_over(self.system.census(), &self.system.counters().handled);
         self.system.keep_sampled(bound.meters.take());
     }
 
@@ -111,6 +111,11 @@ impl Worker {
     /// Handlers of a type that began here.
     pub(crate) fn handled(&self, place: usize) -> u64 {
         self.handled.of(place)
+    }
+
+    /// Handlers of all types that began here.
+    pub(crate) fn handled_all(&self) -> u64 {
+        self.handled.all()
     }
 
     /// An actor's first turn: its type gets its place.

@@ -374,6 +374,8 @@ fn a_chain_that_comes_back_ends_at_its_last_ask() {
             let book = knots(&system, long).await;
             let last = vec![Ask(0, vec![])];
             let chain = (1..long).rev().fold(last, |deeds, at| vec![Ask(at, deeds)]);
+            // On three workers they look in the order in which these are polled.
+            let chain = [Pause(1)].into_iter().chain(chain).collect();
             go(&book, 0, chain).await.unwrap();
             let note = book.only_deadlock();
             assert_eq!((note.from, note.to), (long - 1, 0));
@@ -389,7 +391,8 @@ fn a_chain_that_comes_back_ends_at_its_last_ask() {
 fn of_two_that_ask_each_other_one_is_told() {
     on_one_and_on_three(|system| async move {
         let book = knots(&system, 2).await;
-        let (here, there) = (vec![Ask(1, vec![])], vec![Ask(0, vec![])]);
+        // Both are busy before either asks.
+        let (here, there) = (vec![Pause(1), Ask(1, vec![])], vec![Pause(1), Ask(0, vec![])]);
         let (one, other) = tokio::join!(go(&book, 0, here), go(&book, 1, there));
         assert_eq!((one, other), (Ok(()), Ok(())));
         book.only_deadlock();
@@ -418,13 +421,13 @@ fn of_two_that_ask_each_other_on_two_threads_one_is_told() {
 fn a_handler_that_waits_for_several_is_in_the_circle_of_one() {
     on_one_and_on_three(|system| async move {
         let book = knots(&system, 3).await;
-        let both =
-            vec![All(vec![Ask(2, vec![Pause(50)]), Ask(1, vec![Pause(10), Ask(0, vec![])])])];
+        let both = All(vec![Ask(2, vec![Pause(50)]), Ask(1, vec![Pause(10), Ask(0, vec![])])]);
+        let both = vec![Pause(1), both];
         go(&book, 0, both).await.unwrap();
         let note = book.only_deadlock();
         assert_eq!((note.from, note.to), (1, 0));
         // All members of a join may be in the same circle.
-        let same = vec![All(vec![Ask(1, vec![Ask(0, vec![])]), Ask(1, vec![])])];
+        let same = vec![Pause(1), All(vec![Ask(1, vec![Ask(0, vec![])]), Ask(1, vec![])])];
         go(&book, 0, same).await.unwrap();
         assert_eq!(book.deadlocks().len(), 2);
     });

@@ -30,6 +30,7 @@ fn a_deferred_ask_is_answered_later_and_the_actor_goes_on() {
         let (desk, _) = desk(&system).await;
         for how in [DEFER, DEFER_AND_GO_ON] {
             let (first, second) = (asking(&desk, how, 1), asking(&desk, how, 2));
+            settle().await;
             assert_eq!(desk.ask(Job { how: ANSWER, n: 3 }).await, Ok(3));
             assert!(!first.is_finished());
             make(&desk, |desk, _| {

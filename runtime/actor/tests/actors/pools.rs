@@ -11,6 +11,7 @@ use tokio::{
 
 use crate::{
     fixture::{Add, Boom, Hold, Leave, Tally, Threads, Worker, on_one_thread, read},
+    kin::settle,
     odeon::{
         Actor, ActorIdentity, ActorRef, ActorSystem, ChildSpec, Context, Handler, Pool, PoolSpec,
         Restart, SpawnOptions, StartError, Supervisor, SupervisorSpec, Target,
@@ -89,6 +90,7 @@ fn members_that_fail_start_again_in_their_place() {
         // Three restarts in 5 s are borne: one more than that and one more again.
         for _ in 0..2 {
             spec.group().round_robin().ask(Boom { later: false }).await.unwrap_err();
+            settle().await;
         }
         while system.stats().live_actors > 0 {
             yield_now().await;

@@ -43,7 +43,7 @@ impl Handler<Balance> for Account {
 #[expect(clippy::print_stdout, reason = "the figure is what was asked for")]
 pub(crate) fn run() -> Outcome<()> {
     threads::single()?.block_on(async {
-        let node = node(false).await?;
+        let node = node(false).start().await?;
         let mut asked = Vec::new();
         for cents in 0..ACTORS {
             let account = node.spawn(Account { cents }).await?;

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(odeon["workload"], "ask");
         assert_eq!((odeon["mode"].as_str(), odeon["system"].as_str()), (Some("mt"), Some("odeon")));
         assert_eq!((odeon["median"].as_f64(), odeon["max"].as_f64()), (Some(6.0), Some(7.0)));
-        assert!(odeon["placement"].as_str().unwrap().starts_with("ordinary"));
+        assert!(odeon["placement"].as_str().unwrap().starts_with("stealing"));
         assert!(value["rows"][1]["median"].is_null());
         assert_eq!(value["rows"][1]["failure"], "killed after 60 s");
         let text = table(&rows, &systems);

@@ -1,15 +1,16 @@
 //! Odeon with its defaults: bounded mailboxes, a deadline on every ask, panics caught, figures counted.
 //!
-//! `st` runs a worker on the driver's own thread; `xt` and `mt` start a whole node with one worker thread, beside the
-//! driver or beside a multi-thread program. [`placement`] says so in the row. The same without measured messages is a
-//! system of its own, [`OdeonBare`], so that what metrics cost is a ratio of one run. What it is NOT: tuned; but for that,
-//! no bound, time or option differs from what an application gets.
+//! `st` runs a worker on the driver's own thread; `xt` starts a whole node with one worker thread, beside the driver; `mt`
+//! starts such a node, too, and places its actors where they are asked from: they are tasks of the multi-thread program.
+//! [`placement`] says so in the row. The same without measured messages is a system of its own, [`OdeonBare`], so that
+//! what metrics cost is a ratio of one run. What it is NOT: tuned; but for that and the placement, no bound, time or option
+//! differs from what an application gets.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use odeon::{
-    Actor, ActorRef, ActorSystem, Context, Handler, Incarnation, Node, NodeId, SpawnOptions,
-    StartError, SystemConfig, env::RealEnv, message,
+    Actor, ActorRef, ActorSystem, Context, Handler, Incarnation, Node, NodeBuilder, NodeId,
+    Placement, SpawnOptions, StartError, SystemConfig, env::RealEnv, message,
 };
 use tokio::{runtime::Handle, task::LocalSet};
 
@@ -25,19 +26,21 @@ use crate::{
 /// How long the end of a node may take after a sample.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-/// Where Odeon's actors live in a mode, for the row. A placement that lets the program's own workers run actors would
-/// be named, and chosen, here and in [`System::run`].
+/// Where Odeon's actors live in a mode, for the row; chosen in [`System::run`].
 pub(crate) fn placement(mode: Mode) -> &'static str {
     match mode {
         Mode::St => "a worker on the driver's thread",
         Mode::Xt => "ordinary: one worker thread of a node",
-        Mode::Mt => "ordinary: one worker thread of a node, beside the program's two",
+        Mode::Mt => "stealing: tasks of the program's two worker threads",
     }
 }
 
 /// With its defaults, or `BARE`: without sampled times.
 #[derive(Clone)]
-pub(crate) struct Sampling<const BARE: bool>(ActorSystem);
+pub(crate) struct Sampling<const BARE: bool> {
+    system: ActorSystem,
+    placement: Placement,
+}
 
 pub(crate) type Odeon = Sampling<false>;
 /// Nothing is measured, so that the clock is not read for it.
@@ -54,12 +57,13 @@ fn config(bare: bool) -> SystemConfig {
 
 impl<const BARE: bool> Sampling<BARE> {
     /// The actors of a node.
-    pub(crate) fn of(node: &Node) -> Self {
-        Self(node.system().clone())
+    pub(crate) fn of(node: &Node, placement: Placement) -> Self {
+        Self { system: node.system().clone(), placement }
     }
 
     async fn spawn<A: Actor<Args = A>>(&self, actor: A) -> Outcome<ActorRef<A>> {
-        Ok(self.0.spawn::<A>(actor, SpawnOptions::default()).await?)
+        let options = SpawnOptions::default().placement(self.placement);
+        Ok(self.system.spawn::<A>(actor, options).await?)
     }
 }
 
@@ -162,12 +166,9 @@ impl Actor for Pin {
     }
 }
 
-/// A node with one worker thread.
-///
-/// # Errors
-/// Why it did not start.
-pub(crate) async fn node(bare: bool) -> Outcome<Node> {
-    Ok(Node::builder("compare").alone().workers(1).system(config(bare)).start().await?)
+/// A node that will have one worker thread.
+pub(crate) fn node(bare: bool) -> NodeBuilder {
+    Node::builder("compare").alone().workers(1).system(config(bare))
 }
 
 impl<const BARE: bool> System for Sampling<BARE> {
@@ -184,10 +185,10 @@ impl<const BARE: bool> System for Sampling<BARE> {
             Mode::St => here(cpus, workload),
             Mode::Xt => {
                 let runtime = single()?;
-                let node = runtime.block_on(node(BARE))?;
+                let node = runtime.block_on(node(BARE).start())?;
                 runtime.block_on(node.spawn(Pin(cpus.clone())))?;
                 cpus.pin_driver()?;
-                let system = Self::of(&node);
+                let system = Self::of(&node, Placement::Spread);
                 let work = workload(World { system, mode, tasks: Tasks::Runtime, cpus });
                 let done = runtime.block_on(work);
                 runtime.block_on(node.stop(STOP_WITHIN));
@@ -195,8 +196,9 @@ impl<const BARE: bool> System for Sampling<BARE> {
             }
             Mode::Mt => {
                 let runtime = pool()?;
-                let node = runtime.block_on(node(BARE))?;
-                let system = Self::of(&node);
+                let place = runtime.handle().clone();
+                let node = runtime.block_on(node(BARE).stealing(place).start())?;
+                let system = Self::of(&node, Placement::Stealing);
                 let work = workload(World { system, mode, tasks: Tasks::Runtime, cpus });
                 let done = on_pool(&runtime, work);
                 runtime.block_on(node.stop(STOP_WITHIN));
@@ -256,7 +258,7 @@ where
         let node = NodeId::of("compare");
         let system = ActorSystem::new(config, env, node, Incarnation(1), Handle::current());
         system.start_worker();
-        let system_of = Sampling(system.clone());
+        let system_of = Sampling { system: system.clone(), placement: Placement::Spread };
         let world = World { system: system_of, mode: Mode::St, tasks: Tasks::Local, cpus };
         let done = workload(world).await;
         system.stop(STOP_WITHIN).await;

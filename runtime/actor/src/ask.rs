@@ -24,6 +24,7 @@ use crate::{
     deadline::Deadline,
     edges::{self, Edge, Want},
     envelope::Envelope,
+    life,
     room::{Entered, Patience},
     tell::Bundle,
     worker::{
@@ -190,7 +191,7 @@ impl<M: Message> Asking<M> {
             let ticket = match run {
                 Ok(Ran { late: false, .. }) => None,
                 Ok(Ran { late: true, .. }) => return self.wait(handle),
-                Err(envelope) => enter(&ptr, envelope, self.priority),
+                Err(envelope) => enter(cell, envelope, self.priority),
             };
             self.state = State::Local(handle, ticket);
         }
@@ -328,12 +329,24 @@ fn hand_over<M: Message>(
 }
 
 /// Puts an ask into a mailbox, or its waiting room: then it has a ticket.
-fn enter(cell: &CellPtr, envelope: Envelope, priority: u8) -> Option<u64> {
-    match cell.enter(envelope, priority, Patience::Quiet) {
+fn enter<A: crate::Actor>(
+    cell: &Arc<ActorCell<A>>,
+    envelope: Envelope,
+    priority: u8,
+) -> Option<u64> {
+    let head = &cell.head;
+    let entered = match head.mailbox.reserve(envelope.units()) {
+        true => match life::push(cell, envelope) {
+            Ok(()) => return None,
+            Err(envelope) => Entered::Refused(envelope, FailureKind::Stopped),
+        },
+        false => CellPtr::borrow(cell).enter(envelope, priority, Patience::Quiet),
+    };
+    match entered {
         Entered::Queued => None,
         Entered::Waiting(ticket) => Some(ticket),
         Entered::Refused(envelope, kind) => {
-            envelope.refuse(&cell.refusal(kind));
+            envelope.refuse(&head.refusal(kind));
             None
         }
     }

@@ -74,7 +74,7 @@ unsafe fn payload(node: NonNull<Head>) -> usize {
 
 impl Envelope {
     /// With the span that this thread is in, if anybody wants to know.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with_cause(self) -> Self {
         if is_traced() { self.caused_by(Span::current()) } else { self }
     }

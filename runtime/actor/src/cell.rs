@@ -94,8 +94,10 @@ pub(crate) struct CellHead {
     pub(crate) signals: Signals,
     /// In the run queue, or on the way to it.
     pub(crate) queued: AtomicBool,
-    /// A turn of it is taken directly. Only its worker's thread touches it.
-    pub(crate) direct: AtomicBool,
+    /// Put in the run queue by its worker's own thread. Only that touches it.
+    pub(crate) near: AtomicBool,
+    /// A turn of it is going on. Only its worker's thread touches it.
+    pub(crate) in_turn: AtomicBool,
     /// Where its type is counted.
     pub(crate) place: TypePlace,
     /// When its worker last took messages, in ticks of `metrics.rs`; 0 while it sleeps, or if nobody knows.
@@ -112,6 +114,12 @@ impl CellHead {
     /// What people call the type: its id, else its name in the program.
     pub(crate) fn kind(&self) -> &'static str {
         self.calls.kind()
+    }
+
+    /// Whether its worker has seen it and keeps it. Certain for the worker's own thread only.
+    #[inline]
+    pub(crate) fn is_kept(&self) -> bool {
+        self.live_at.load(Ordering::Relaxed) != u32::MAX
     }
 
     /// The table of its type.
@@ -193,7 +201,8 @@ impl<A: Actor> ActorCell<A> {
             signals: Signals::default(),
             // Nobody else may schedule it before whoever made it has put it in its worker's queue.
             queued: AtomicBool::new(true),
-            direct: AtomicBool::new(false),
+            near: AtomicBool::new(false),
+            in_turn: AtomicBool::new(false),
             place: TypePlace::default(),
             taken_at: AtomicU32::new(0),
         };
@@ -299,6 +308,9 @@ impl CellPtr {
 
     /// Puts the cell in its worker's run queue, unless it is there; `false` if the worker is gone.
     pub(crate) fn schedule(&self) -> bool {
+        if let Some(scheduled) = self.worker.schedule_near(self) {
+            return scheduled;
+        }
         if self.queued.swap(true, Ordering::AcqRel) {
             return true;
         }

@@ -279,7 +279,7 @@ impl FutureSlot {
     /// # Safety
     /// It is the cell's turn; `target` is what `S` expects. What the future borrows stays until the future is done or
     /// abandoned.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn begin<F: Future, S: Sink<F::Output>>(
         &self,
         cell: NonNull<CellHead>,

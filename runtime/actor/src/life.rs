@@ -8,6 +8,7 @@
 mod aside;
 mod direct;
 mod ending;
+mod near;
 mod reading;
 mod reaping;
 mod starting;
@@ -36,6 +37,7 @@ use crate::{
 
 pub(crate) use direct::run_directly;
 pub(crate) use ending::end;
+pub(crate) use near::push;
 
 /// Where an actor is in its life. Each phase but `Running` ends in `steps.rs`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,7 +163,7 @@ impl<A: Actor> Core<A> {
     /// Whether there is a message of the mailbox to take.
     fn has_message(&self, head: &CellHead) -> bool {
         if self.batch.is_empty() && !self.draining.get() {
-            self.batch.refill(&head.mailbox.take_some());
+            self.batch.append(&head.mailbox.take_some());
             if !self.batch.is_empty() {
                 head.worker.note_taken(head);
             }
@@ -311,6 +313,9 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         return false;
     }
     let portion = head.mailbox.portion();
+    if !core.batch.is_empty() {
+        turn.worker.note_near(head);
+    }
     if let Some(extras) = core.extras.get() {
         turn.resumed = extras.held.take();
     }
@@ -328,13 +333,14 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             }
         }
         let Some(envelope) = core.batch.pop().or_else(|| head.mailbox.pop()) else {
-            core.batch.refill(&head.mailbox.take());
+            core.batch.append(&head.mailbox.take());
             if core.batch.is_empty() {
                 give_room_back(head, core);
                 if head.mailbox.wants_mark() {
                     head.mailbox.mark();
                 }
-                if head.mailbox.sleep() {
+                // Whoever was woken just now may have sent something from this thread.
+                if head.mailbox.sleep() && core.batch.is_empty() {
                     head.taken_at.store(0, Ordering::Relaxed);
                     return false;
                 }
@@ -357,6 +363,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
         if !unsafe { envelope.start(cell, turn) } {
             core.extras.get().into_iter().for_each(|extras| extras.held.set(true));
+            head.mailbox.rouse();
             break;
         }
         if turn.is_spent() {
@@ -399,7 +406,7 @@ fn give_room_back<A: Actor>(head: &CellHead, core: &Core<A>) {
 ///
 /// # Safety
 /// It is the turn of `cell`, which is of actor type `A`; its slot is idle; `target` is what `S` expects.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn handle<A, M, S>(
     cell: NonNull<CellHead>,
     target: *mut (),

@@ -1,6 +1,6 @@
 //! The lock-free parts under loom, which runs them in all orders that the memory model allows.
 //!
-//! `stack.rs`, `load.rs` and `answer.rs` are compiled here a second time, with loom's atomics and cells; the crate
+//! `stack.rs`, `load.rs`, `answer.rs` and `hold.rs` are compiled here a second time, with loom's atomics and cells; the crate
 //! itself keeps std's. Nodes, receivers and workers are played in a few lines each, as the crate does it; the functions
 //! that race are the real ones. `cargo test -p odeon-actor --features loom --lib loom` runs them in less than two minutes.
 //! What it is NOT: a check of the actors themselves, whose futures and timers loom does not know.
@@ -19,6 +19,8 @@ mod sync {
 #[path = "answer.rs"]
 #[expect(dead_code, reason = "the models hand no duty on")]
 mod answer;
+#[path = "hold.rs"]
+mod hold;
 #[path = "load.rs"]
 #[expect(dead_code, reason = "the models look at no bound")]
 mod load;
@@ -26,6 +28,7 @@ mod load;
 mod stack;
 
 mod asks;
+mod holds;
 mod mailboxes;
 mod run_queues;
 

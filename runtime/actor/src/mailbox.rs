@@ -10,12 +10,7 @@
 mod mark;
 mod order;
 
-use std::{
-    cell::Cell,
-    ptr::{self, NonNull},
-    sync::atomic::Ordering::Relaxed,
-    time::Duration,
-};
+use std::{cell::Cell, ptr::NonNull, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use mark::Mark;
 
@@ -164,6 +159,13 @@ impl Mailbox {
         }
     }
 
+    /// Whether a message that the receiver's own thread sends may be put behind those that were taken, because none is in
+    /// and none is to be measured; and if so, whether the receiver sleeps.
+    #[inline]
+    pub(crate) fn is_clear(&self) -> Option<bool> {
+        self.stack.is_clear()
+    }
+
     /// Puts an envelope in, for which room was reserved.
     #[inline]
     pub(crate) fn push(&self, envelope: Envelope) -> Pushed {
@@ -188,7 +190,7 @@ impl Mailbox {
     #[inline]
     pub(crate) fn take(&self) -> Batch {
         match self.lanes() {
-            None => Batch { first: Cell::new(self.stack.take()) },
+            None => Batch::of_list(self.stack.take()),
             Some(lanes) => Batch::of(lanes.take_all()),
         }
     }
@@ -274,7 +276,7 @@ impl Mailbox {
     /// Takes nothing any more; what was in comes out, oldest first.
     pub(crate) fn close(&self) -> Batch {
         match self.lanes() {
-            None => Batch { first: Cell::new(self.stack.close()) },
+            None => Batch::of_list(self.stack.close()),
             Some(lanes) => Batch::of(lanes.close()),
         }
     }
@@ -290,10 +292,12 @@ impl Drop for Mailbox {
     }
 }
 
-/// Messages taken out of a mailbox, oldest first, linked in place. Dropping it refuses them.
+/// Messages taken out of a mailbox, oldest first, linked in place, and those that came straight here. Dropping it refuses
+/// them.
 #[derive(Default)]
 pub(crate) struct Batch {
-    first: Cell<Option<NonNull<Head>>>,
+    /// The youngest, from which the link leads to the oldest.
+    last: Cell<Option<NonNull<Head>>>,
 }
 
 // SAFETY: it owns its nodes, which are envelopes, and those are `Send`.
@@ -302,34 +306,82 @@ unsafe impl Send for Batch {}
 impl Batch {
     /// Links envelopes, the first of them first.
     fn of(envelopes: Vec<Envelope>) -> Self {
-        let mut first = ptr::null_mut();
-        for envelope in envelopes.into_iter().rev() {
-            let node = envelope.into_raw();
-            // SAFETY: the node was owned by the envelope.
-            unsafe { node.as_ref() }.link().store(first, Relaxed);
-            first = node.as_ptr();
+        let batch = Self::default();
+        envelopes.into_iter().for_each(|envelope| batch.push(envelope));
+        batch
+    }
+
+    /// What was taken from a stack: its oldest node, from which links lead to the youngest.
+    #[inline]
+    fn of_list(list: Option<(NonNull<Head>, NonNull<Head>)>) -> Self {
+        let last = list.map(|(first, last)| {
+            link(last, first);
+            last
+        });
+        Self { last: Cell::new(last) }
+    }
+
+    /// Puts a message behind the others.
+    #[inline(always)]
+    pub(crate) fn push(&self, envelope: Envelope) {
+        let node = envelope.into_raw();
+        match self.last.replace(Some(node)) {
+            None => link(node, node),
+            Some(last) => {
+                // SAFETY: the batch owns its nodes.
+                let first = unsafe { last.as_ref() }.link().load(Relaxed);
+                // SAFETY: the node was owned by the envelope.
+                unsafe { node.as_ref() }.link().store(first, Relaxed);
+                link(last, node);
+            }
         }
-        Self { first: Cell::new(NonNull::new(first)) }
+    }
+
+    /// The oldest message, which stays.
+    fn first(&self) -> Option<NonNull<Head>> {
+        // SAFETY: the batch owns its nodes, whose links lead round.
+        self.last.get().and_then(|last| unsafe { stack::next(last) })
     }
 
     /// The oldest message.
+    #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Envelope> {
-        let node = self.first.get()?;
-        // SAFETY: the batch owns its nodes.
-        self.first.set(unsafe { stack::next(node) });
+        let last = self.last.get()?;
+        let first = self.first()?;
+        if first == last {
+            self.last.set(None);
+        } else {
+            // SAFETY: the batch owns its nodes.
+            unsafe { stack::next(first) }.into_iter().for_each(|second| link(last, second));
+        }
         // SAFETY: it has just left the list, so nobody else owns it.
-        Some(unsafe { Envelope::from_raw(node) })
+        Some(unsafe { Envelope::from_raw(first) })
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.get().is_none()
+        self.last.get().is_none()
     }
 
-    /// Replaces an empty batch.
-    pub(crate) fn refill(&self, other: &Self) {
-        debug_assert!(self.first.get().is_none(), "only an empty batch is refilled");
-        self.first.set(other.first.take());
+    /// Puts the messages of another batch behind these.
+    #[inline]
+    pub(crate) fn append(&self, other: &Self) {
+        let Some(their_last) = other.last.take() else { return };
+        let Some(last) = self.last.replace(Some(their_last)) else { return };
+        // SAFETY: both batches own their nodes.
+        let first = unsafe { stack::next(last) };
+        // SAFETY: as above.
+        let their_first = unsafe { stack::next(their_last) };
+        their_first.into_iter().for_each(|their_first| link(last, their_first));
+        first.into_iter().for_each(|first| link(their_last, first));
     }
+}
+
+/// Lets one node of a batch lead to another.
+#[inline]
+fn link(node: NonNull<Head>, to: NonNull<Head>) {
+    // SAFETY: only a batch calls it, for nodes that it owns.
+    unsafe { node.as_ref() }.link().store(to.as_ptr(), Relaxed);
 }
 
 impl Drop for Batch {
@@ -421,7 +473,7 @@ mod tests {
                     }
                     Step::Receive => {
                         if batch.is_empty() {
-                            batch.refill(&mailbox.take());
+                            batch.append(&mailbox.take());
                         }
                         let next = batch.pop().map(open);
                         prop_assert_eq!(next, model.queued.pop_front());

@@ -108,7 +108,7 @@ fn allocate(layout: Layout) -> NonNull<u8> {
 }
 
 /// Puts a value in memory of its own, to be [taken](take) out again.
-#[inline]
+#[inline(always)]
 pub(crate) fn put<T>(value: T) -> NonNull<T> {
     const { assert!(size_of::<T>() > 0, "a node has a head") };
     // While its thread ends there are none.
@@ -123,7 +123,7 @@ pub(crate) fn put<T>(value: T) -> NonNull<T> {
 ///
 /// # Safety
 /// `node` came from [`put`] with the same `T`; nobody else uses it.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn take<T>(node: NonNull<T>) -> T {
     // SAFETY: the caller says so; the memory is freed below, so that the value is read once.
     let value = unsafe { node.read() };
@@ -146,7 +146,7 @@ pub(crate) unsafe fn end<T>(node: NonNull<T>) {
 
 /// # Safety
 /// As [`take`], and there is no value in it any more.
-#[inline]
+#[inline(always)]
 unsafe fn free<T>(node: NonNull<T>) {
     let block = node.cast::<u8>();
     let kept = const { kind::<T>() }.is_some_and(|at| {

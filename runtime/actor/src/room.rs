@@ -270,12 +270,12 @@ impl CellHead {
         })
     }
 
-    /// Moves waiting messages into the space that there is. Only the worker calls it, when the actor is awake.
+    /// Moves waiting messages into the space that there is. Only the worker calls it, in the actor's turn.
     #[cold]
     pub(crate) fn serve_room(&self) {
         let mut wakers = Vec::new();
-        let woke = self.with_bonds(|bonds| self.serve(bonds, &mut wakers));
-        debug_assert!(!woke, "the receiver is awake");
+        // Whoever is in its turn sees what comes in.
+        let _ = self.with_bonds(|bonds| self.serve(bonds, &mut wakers));
         wakers.into_iter().for_each(Waker::wake);
     }
 

@@ -55,7 +55,7 @@ impl Inbox {
 
     /// Moves everything to `ready`, oldest first. Only the worker calls it.
     pub(crate) fn take(&self, ready: &mut impl Extend<CellPtr>) {
-        if let Some(first) = self.stack.take() {
+        if let Some((first, _)) = self.stack.take() {
             ready.extend(Taken(Some(first)));
         }
     }
@@ -73,7 +73,7 @@ impl Inbox {
 
     /// Takes nothing any more; what was in goes to `ready`.
     pub(crate) fn close(&self, ready: &mut impl Extend<CellPtr>) {
-        ready.extend(Taken(self.stack.close()));
+        ready.extend(Taken(self.stack.close().map(|(first, _)| first)));
     }
 }
 

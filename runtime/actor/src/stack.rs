@@ -85,9 +85,10 @@ impl<T: Linked> Stack<T> {
         }
     }
 
-    /// Takes everything: the oldest node, from which [`next`] leads to the others. Only the receiver calls it.
+    /// Takes everything: the oldest node, from which [`next`] leads to the others, and the youngest. Only the receiver calls
+    /// it.
     #[inline]
-    pub(crate) fn take(&self) -> Option<NonNull<T>> {
+    pub(crate) fn take(&self) -> Option<(NonNull<T>, NonNull<T>)> {
         if self.top.load(Relaxed).addr() < NODES {
             return None;
         }
@@ -98,6 +99,9 @@ impl<T: Linked> Stack<T> {
     /// receiver calls it.
     #[inline]
     pub(crate) fn sleep(&self) -> bool {
+        if self.is_only_asleep() {
+            return true;
+        }
         match self.top.compare_exchange(ptr::null_mut(), mark(ASLEEP), AcqRel, Relaxed) {
             Ok(_) => true,
             Err(top) if top.addr() == NOTED => self.sleep_noted(),
@@ -114,12 +118,15 @@ impl<T: Linked> Stack<T> {
         }
     }
 
-    /// Lets the next push be noted; `false` if the stack is not empty, or its receiver not awake. Only the receiver calls
-    /// it.
+    /// Lets the next push be noted; `false` if the stack is not empty. Only the receiver calls it.
     pub(crate) fn mark(&self) -> bool {
-        match self.top.compare_exchange(ptr::null_mut(), mark(NOTED), AcqRel, Relaxed) {
-            Ok(_) => true,
-            Err(top) => top.addr() == NOTED,
+        let top = self.top.load(Relaxed);
+        match top.addr() {
+            0 | ASLEEP => {
+                let noted = mark(top.addr() | NOTED);
+                self.top.compare_exchange(top, noted, AcqRel, Relaxed).is_ok()
+            }
+            top => top < NODES && top & NOTED != 0,
         }
     }
 
@@ -129,14 +136,28 @@ impl<T: Linked> Stack<T> {
         self.top.load(Relaxed).addr() == ASLEEP
     }
 
+    /// Whether nothing is in, nothing is noted and it is not closed, and if so, whether the receiver sleeps. Certain for
+    /// the receiver only, and about what the caller has pushed before.
+    #[inline]
+    pub(crate) fn is_clear(&self) -> Option<bool> {
+        match self.top.load(Relaxed).addr() {
+            0 => Some(false),
+            ASLEEP => Some(true),
+            _ => None,
+        }
+    }
+
     /// Undoes [`sleep`](Self::sleep), unless a push has done so. Only the receiver calls it.
     pub(crate) fn rouse(&self) {
+        if !self.is_only_asleep() {
+            return;
+        }
         // Whatever else is there now does not sleep.
         let _ = self.top.compare_exchange(mark(ASLEEP), ptr::null_mut(), AcqRel, Relaxed);
     }
 
     /// Takes nothing any more; what was in comes out, as from [`take`](Self::take).
-    pub(crate) fn close(&self) -> Option<NonNull<T>> {
+    pub(crate) fn close(&self) -> Option<(NonNull<T>, NonNull<T>)> {
         turned(self.top.swap(mark(CLOSED), AcqRel))
     }
 
@@ -151,9 +172,10 @@ impl<T: Linked> Stack<T> {
     }
 }
 
-/// Turns a stack round that was just taken as a whole.
-fn turned<T: Linked>(top: *mut T) -> Option<NonNull<T>> {
+/// Turns a stack round that was just taken as a whole: the oldest node and the youngest.
+fn turned<T: Linked>(top: *mut T) -> Option<(NonNull<T>, NonNull<T>)> {
     let mut rest = if top.addr() < NODES { ptr::null_mut() } else { top };
+    let last = NonNull::new(rest)?;
     let mut first = ptr::null_mut();
     while let Some(node) = NonNull::new(rest) {
         // SAFETY: the stack was taken as a whole, so its nodes are alive and the taker's.
@@ -162,7 +184,7 @@ fn turned<T: Linked>(top: *mut T) -> Option<NonNull<T>> {
         link.store(first, Relaxed);
         first = node.as_ptr();
     }
-    NonNull::new(first)
+    NonNull::new(first).map(|first| (first, last))
 }
 
 /// The node behind one that was taken.

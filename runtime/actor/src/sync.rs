@@ -1,6 +1,6 @@
 //! The atomics and cells of the lock-free parts: std's here.
 //!
-//! `stack.rs`, `load.rs` and `answer.rs` name them through `super::sync` and nothing else of the crate, so that
+//! `stack.rs`, `load.rs`, `answer.rs` and `hold.rs` name them through `super::sync` and nothing else of the crate, so that
 //! `loom_models.rs` can compile those files a second time with loom's in their place. The crate itself never sees
 //! loom's types, whatever its features. Read `stack.rs` next.
 

@@ -7,6 +7,7 @@
 
 use std::{
     future::Future,
+    mem::ManuallyDrop,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -25,7 +26,7 @@ use crate::{
     deadline::Deadline,
     edges::{Edge, Want},
     envelope::Envelope,
-    mailbox::Pushed,
+    life,
     room::{Entered, Patience, Place},
     worker::{is_own_turn, waiting::who_waits},
 };
@@ -45,14 +46,8 @@ where
     if !cell.head.mailbox.reserve(const { Envelope::tell_units::<M>() }) {
         return Err((FailureKind::Full, message));
     }
-    match cell.head.mailbox.push(Envelope::tell::<A, M>(message).with_cause()) {
-        Pushed::Queued => Ok(()),
-        Pushed::Woke => {
-            CellPtr::borrow(cell).schedule();
-            Ok(())
-        }
-        Pushed::Closed(envelope) => Err((FailureKind::Stopped, reclaim(envelope))),
-    }
+    let pushed = life::push(cell, Envelope::tell::<A, M>(message).with_cause());
+    pushed.map_err(|envelope| (FailureKind::Stopped, reclaim(envelope)))
 }
 
 /// Sends to an actor of this node if there is room.
@@ -141,11 +136,12 @@ impl<M: Message> Parcel for Bundle<'_, M> {
 /// was sent.
 #[must_use = "a tell does nothing unless it is awaited"]
 pub struct Tell<'a, A: Handler<M>, M: Message> {
-    whom: Whom<'a, A>,
+    /// Dropped by hand, as is `wait`, where it is not the usual.
+    whom: ManuallyDrop<Whom<'a, A>>,
     message: Option<M>,
     within: Option<Duration>,
     priority: u8,
-    wait: Option<Box<Wait>>,
+    wait: ManuallyDrop<Option<Box<Wait>>>,
 }
 
 /// Who takes a tell.
@@ -191,21 +187,21 @@ type Told<M> = Result<(), TellError<M>>;
 impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
     pub(crate) fn new(actor: &'a ActorRef<A>, message: M) -> Self {
         Self {
-            whom: Whom::One(actor),
+            whom: ManuallyDrop::new(Whom::One(actor)),
             message: Some(message),
             within: None,
             priority: 0,
-            wait: None,
+            wait: ManuallyDrop::new(None),
         }
     }
 
     pub(crate) fn aimed(aim: Aim<A>, message: M) -> Self {
         Self {
-            whom: Whom::Aimed(aim),
+            whom: ManuallyDrop::new(Whom::Aimed(aim)),
             message: Some(message),
             within: None,
             priority: 0,
-            wait: None,
+            wait: ManuallyDrop::new(None),
         }
     }
 
@@ -221,7 +217,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         if let Err(TellError { failure, message: Some(message) }) = told {
             if failure.kind == FailureKind::Full {
                 self.message = Some(message);
-                self.whom = Whom::Picked(Box::new(Picked { actor, witness }));
+                *self.whom = Whom::Picked(Box::new(Picked { actor, witness }));
                 return None;
             }
             return Some(learn(witness, Err(TellError::returned(failure, message))));
@@ -236,7 +232,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
     }
 
     fn take_witness(&mut self) -> Option<Box<dyn Witness>> {
-        match &mut self.whom {
+        match &mut *self.whom {
             Whom::Picked(picked) => picked.witness.take(),
             Whom::One(_) | Whom::Aimed(_) => None,
         }
@@ -245,13 +241,13 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
     #[cold]
     #[inline(never)]
     fn poll_uncommon(&mut self, cx: &mut Context<'_>) -> Poll<Told<M>> {
-        if let Whom::Aimed(aim) = &self.whom {
+        if let Whom::Aimed(aim) = &*self.whom {
             let aim = aim.clone();
             if let Some(told) = self.pick(&aim) {
                 return Poll::Ready(told);
             }
         }
-        match &self.whom {
+        match &*self.whom {
             Whom::One(actor) => self.poll_at(actor, cx),
             Whom::Picked(picked) => {
                 let actor = picked.actor.clone();
@@ -316,7 +312,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         {
             Failure::not_delivered(FailureKind::Deadlock, circle)
         } else {
-            self.wait = Some(wait);
+            *self.wait = Some(wait);
             return Poll::Pending;
         };
         let left = CellPtr::borrow(cell).leave(wait.ticket);
@@ -345,7 +341,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
                 Some(Err(TellError::returned(failure, reclaim(envelope))))
             }
             Entered::Waiting(ticket) => {
-                self.wait = Some(self.wait(cell.head.worker.system(), ticket));
+                *self.wait = Some(self.wait(cell.head.worker.system(), ticket));
                 None
             }
         }
@@ -370,7 +366,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
             let mut wait = self.wait.take().unwrap_or_else(|| self.wait(system, 0));
             let is_late = wait.deadline.is_over(system, cx);
             let is_pending = !is_late && route.poll_room(&mut wait.line, cx).is_pending();
-            self.wait = Some(wait);
+            *self.wait = Some(wait);
             if is_late {
                 break Err(late());
             }
@@ -398,7 +394,7 @@ impl<A: Handler<M>, M: Message> Future for Tell<'_, A, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         // The common way: an actor of this node that has room. Whatever is in its way is seen to below.
-        if let Whom::One(actor) = &this.whom
+        if let Whom::One(actor) = &*this.whom
             && let Where::Local(cell) = actor.place()
             && let Some(message) = this.message.take()
         {
@@ -421,7 +417,7 @@ fn learn<M>(witness: Option<Box<dyn Witness>>, told: Told<M>) -> Told<M> {
 impl<A: Handler<M>, M: Message> Drop for Tell<'_, A, M> {
     #[inline]
     fn drop(&mut self) {
-        if self.wait.is_some() || matches!(self.whom, Whom::Picked(_)) {
+        if self.wait.is_some() || !matches!(*self.whom, Whom::One(_)) {
             self.abandon();
         }
     }
@@ -434,8 +430,11 @@ impl<A: Handler<M>, M: Message> Tell<'_, A, M> {
         if let Some(witness) = self.take_witness() {
             witness.learn(Outcome::Abandoned);
         }
-        let Some(mut wait) = self.wait.take() else { return };
-        let actor = match &self.whom {
+        let wait = self.wait.take();
+        // SAFETY: only the destructor comes here, and nobody uses it afterwards; of `wait` nothing is left.
+        let whom = unsafe { ManuallyDrop::take(&mut self.whom) };
+        let Some(mut wait) = wait else { return };
+        let actor = match &whom {
             Whom::One(actor) => actor,
             Whom::Picked(picked) => &picked.actor,
             Whom::Aimed(_) => return,

@@ -38,6 +38,7 @@ pub(crate) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     /// A turn in which one of the handlers is measured, when so many have begun.
+    #[inline]
     pub(crate) fn new(
         worker: &'a Worker,
         head: &'a CellHead,

@@ -8,18 +8,18 @@
 #![expect(unsafe_code, reason = "what only a poll touches is shared without a lock")]
 
 mod direct;
-mod hold;
+mod held;
 mod metering;
+mod ready;
 mod seen;
 pub(crate) mod waiting;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     ptr::{self, NonNull},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -32,6 +32,7 @@ use crate::{
     cell::{CellHead, CellPtr, Signals, turn_waker},
     clock::Clock,
     gauge::Gauge,
+    hold::Hold,
     meters::{Handled, Meters},
     run_queue::{Arrival, Inbox},
     scratch::Scratch,
@@ -41,7 +42,8 @@ use crate::{
     workers::Role,
 };
 
-use hold::{Held, Hold};
+use held::Held;
+use ready::{Ready, Taken};
 
 pub(crate) use direct::Ran;
 pub(crate) use metering::{Report, Waiting};
@@ -70,8 +72,14 @@ impl Order {
 /// What only the thread touches that polls the worker, one at a time.
 #[derive(Default)]
 struct Bound {
-    ready: RefCell<VecDeque<CellPtr>>,
+    ready: RefCell<Ready>,
     live: RefCell<Vec<CellPtr>>,
+    /// Actors that are gone, until the turn is over in which they went.
+    gone: RefCell<Vec<CellPtr>>,
+    /// There are such.
+    buries: Cell<bool>,
+    /// The piece of memory that the next turn is lent; most need no other.
+    lent: Cell<Scratch>,
     spare: RefCell<Vec<Scratch>>,
     /// Who waits with a deadline but without a timer yet.
     untimed: RefCell<Untimed>,
@@ -87,12 +95,39 @@ struct Bound {
     /// Turns that are taken directly: of this poll, or since the last.
     direct: direct::Direct,
     spun: Cell<u32>,
+    /// Its own thread has woken it since the last poll.
+    woken: Cell<bool>,
+    /// It is closed: nobody is ready any more.
+    closed: Cell<bool>,
     meters: Meters,
     /// A report that is being made.
     look: RefCell<metering::Look>,
 }
 
 impl Bound {
+    #[cold]
+    fn store(&self, scratch: Scratch) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            spare.push(scratch);
+        }
+    }
+
+    /// A turn is over: those that went in it are let go.
+    #[inline(always)]
+    fn bury(&self) {
+        if self.buries.get() {
+            self.bury_all();
+        }
+    }
+
+    #[cold]
+    fn bury_all(&self) {
+        self.buries.set(false);
+        // Destructors may come back here.
+        drop(self.gone.take());
+    }
+
     /// Has the worker polled: as [`Worker::wake`] for other threads, without the lock.
     fn wake(&self) {
         // Foreign code, which may poll the worker right here.
@@ -110,8 +145,8 @@ pub(crate) struct Worker {
     /// Of a stealing actor's worker.
     hold: Hold,
     waker: Mutex<Option<Waker>>,
-    /// The thread that polls it, by an address that is that thread's own; 0 before, and where any thread may be next.
-    thread: AtomicUsize,
+    /// The number of the thread that polls it; 0 before and after, and where any thread may be next.
+    thread: AtomicU64,
     /// The last work came from another thread: more may follow soon.
     foreign: AtomicBool,
     orders: AtomicU8,
@@ -145,11 +180,19 @@ unsafe impl Send for Worker {}
 thread_local! {
     /// The worker that this thread is polling right now, null between polls.
     static POLLING: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+    /// The number of this thread, once it has polled a worker.
+    static THREAD: Cell<u64> = const { Cell::new(0) };
 }
 
-/// An address that no other living thread has. A hint only: nothing is looked up by it.
-fn this_thread() -> usize {
-    POLLING.with(|polling| ptr::from_ref(polling).addr())
+/// Threads that have a number.
+static THREADS: AtomicU64 = AtomicU64::new(0);
+
+/// A number that no other thread has.
+fn this_thread() -> u64 {
+    if THREAD.get() == 0 {
+        THREAD.set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    THREAD.get()
 }
 
 /// Marks the thread as polling a worker, until it is dropped.
@@ -209,9 +252,7 @@ pub(crate) fn arm_later(
     let polling = polling();
     let worker = match (polling, answerer) {
         (Some(worker), _) => worker,
-        (None, Some(answerer)) if answerer.thread.load(Ordering::Relaxed) == this_thread() => {
-            answerer
-        }
+        (None, Some(answerer)) if answerer.is_of_thread() => answerer,
         _ => return None,
     };
     // SAFETY: the thread is polling it, or is between two polls and alone does poll it: `thread` is no one's where any
@@ -219,8 +260,8 @@ pub(crate) fn arm_later(
     let bound = unsafe { worker.bound() };
     bound.untimed.borrow_mut().add_at(place.unwrap_or(usize::MAX), waker);
     // Its actor may be in the middle of a handler, and no poll due.
-    if polling.is_none() && worker.inbox.is_parked() {
-        worker.wake();
+    if polling.is_none() {
+        worker.wake_here(bound);
     }
     Some(bound.sweeps.get())
 }
@@ -270,7 +311,7 @@ impl Worker {
             bound,
             hold: Hold::new(),
             waker: Mutex::new(None),
-            thread: AtomicUsize::new(0),
+            thread: AtomicU64::new(0),
             foreign: AtomicBool::new(false),
             orders: AtomicU8::new(0),
             stopping: AtomicBool::new(false),
@@ -310,11 +351,13 @@ impl Worker {
     /// Takes a cell in that is in no queue; `false` if the worker is gone.
     pub(crate) fn enqueue(&self, cell: CellPtr) -> bool {
         if let Some(bound) = self.own() {
-            bound.ready.borrow_mut().push_back(cell);
+            if bound.closed.get() {
+                return false;
+            }
+            bound.ready.borrow_mut().extend([cell]);
             return true;
         }
-        let foreign = self.thread.load(Ordering::Relaxed) != this_thread();
-        self.foreign.store(foreign, Ordering::Relaxed);
+        self.foreign.store(!self.is_of_thread(), Ordering::Relaxed);
         match self.inbox.push(cell) {
             Arrival::Queued => true,
             Arrival::Parked => {
@@ -328,8 +371,55 @@ impl Worker {
         }
     }
 
+    /// Whether the worker is polled by this thread, right now or next, and by no other one.
+    #[inline]
+    pub(crate) fn is_here(&self) -> bool {
+        self.is_of_thread() || ptr::eq(POLLING.get(), self)
+    }
+
+    /// Whether it is polled by this thread alone.
+    #[inline]
+    fn is_of_thread(&self) -> bool {
+        let thread = self.thread.load(Ordering::Relaxed);
+        thread == THREAD.get() && thread != 0
+    }
+
+    /// Gives one of its actors a turn, if this is its thread: then whether it is not closed.
+    #[inline]
+    pub(crate) fn schedule_near(&self, cell: &CellPtr) -> Option<bool> {
+        if !self.is_here() {
+            return None;
+        }
+        // SAFETY: this thread polls it, or alone does so and is between two polls.
+        let bound = unsafe { self.bound() };
+        // In the inbox, or on its way to it: it will have a turn here, as when it has not come yet.
+        if cell.queued.load(Ordering::Relaxed) {
+            return Some(true);
+        }
+        if bound.closed.get() {
+            return Some(false);
+        }
+        if !cell.is_kept() {
+            // It is gone, and wants nothing any more.
+            return Some(true);
+        }
+        bound.ready.borrow_mut().push_near(cell);
+        if !ptr::eq(POLLING.get(), self) {
+            self.foreign.store(false, Ordering::Relaxed);
+            self.wake_here(bound);
+        }
+        Some(true)
+    }
+
+    /// Has the worker polled by this thread, its own, if nobody else has.
+    fn wake_here(&self, bound: &Bound) {
+        if self.inbox.is_parked() && !bound.woken.replace(true) {
+            bound.wake();
+        }
+    }
+
     fn wake(&self) {
-        if self.thread.load(Ordering::Relaxed) == this_thread() {
+        if self.is_of_thread() {
             // SAFETY: this is the thread that polls it.
             unsafe { self.bound() }.wake();
             return;
@@ -366,16 +456,20 @@ impl Worker {
     }
 
     /// Memory for a future. Called in a turn.
+    #[inline]
     pub(crate) fn spare(&self) -> Scratch {
-        self.own().and_then(|bound| bound.spare.borrow_mut().pop()).unwrap_or_default()
+        let Some(bound) = self.own() else { return Scratch::default() };
+        let lent = bound.lent.take();
+        if lent.is_empty() { bound.spare.borrow_mut().pop().unwrap_or_default() } else { lent }
     }
 
     /// Takes memory back. Called in a turn.
+    #[inline]
     pub(crate) fn keep(&self, scratch: Scratch) {
         let Some(bound) = self.own().filter(|_| scratch.is_keepable()) else { return };
-        let mut spare = bound.spare.borrow_mut();
-        if spare.len() < SPARE_MAX {
-            spare.push(scratch);
+        let other = bound.lent.replace(scratch);
+        if !other.is_empty() {
+            bound.store(other);
         }
     }
 
@@ -405,8 +499,9 @@ impl Worker {
         let at = cell.live_at.swap(u32::MAX, Ordering::Relaxed) as usize;
         let mut live = bound.live.borrow_mut();
         if at < live.len() {
-            // Dropped after the list is free again; the caller holds a count anyway.
-            let _gone = live.swap_remove(at);
+            Ready::release(cell);
+            bound.gone.borrow_mut().push(live.swap_remove(at));
+            bound.buries.set(true);
             if let Some(moved) = live.get(at) {
                 moved.live_at.store(u32::try_from(at).unwrap_or(u32::MAX), Ordering::Relaxed);
             }
@@ -427,6 +522,7 @@ impl Worker {
         let bound = unsafe { self.bound() };
         self.keep_waker(bound, cx.waker());
         bound.direct.take();
+        bound.woken.set(false);
         bound.clock.begin_poll();
         bound.meters.tick.set(self.system.tick(self.simulated));
         let orders = self.orders.load(Ordering::Acquire);
@@ -440,7 +536,6 @@ impl Worker {
         self.inbox.take(&mut *bound.ready.borrow_mut());
         self.gauge.set_ready(bound.ready.borrow().len());
         let again = loop {
-            self.inbox.take(&mut *bound.ready.borrow_mut());
             let Some(cell) = self.next(bound) else {
                 if steals && !bound.untimed.borrow().is_empty() {
                     break true;
@@ -467,6 +562,8 @@ impl Worker {
             };
             turns += 1;
             taken += self.turn(bound, &cell);
+            drop(cell);
+            bound.bury();
             if taken + turns >= taken_max {
                 wake_untimed(bound);
                 break true;
@@ -481,43 +578,47 @@ impl Worker {
 
     /// One actor's turn; how many messages were taken.
     fn turn(&self, bound: &Bound, cell: &CellPtr) -> u32 {
-        cell.queued.swap(false, Ordering::AcqRel);
+        cell.in_turn.store(true, Ordering::Relaxed);
         let waker = turn_waker(cell);
-        let mut turn = self.begin_turn(bound, cell, &waker);
+        let mut turn = Turn::new(self, cell, Context::from_waker(&waker), bound.meters.until.get());
+        self.begin_turn(bound, cell);
         // SAFETY: this is the cell's worker, which is in one poll at a time. It runs one actor after the other in it; those
         // that have their turn within another's are free, which this one is not until it ends.
         let again = unsafe { cell.run(&mut turn) };
         bound.running.set(ptr::null());
+        cell.in_turn.store(false, Ordering::Relaxed);
         let taken = turn.taken;
-        self.end_turn(bound, cell, turn, again);
+        self.end_turn(bound, cell, &turn, again);
         taken + bound.direct.take()
     }
 
-    fn begin_turn<'a>(&'a self, bound: &Bound, cell: &'a CellHead, waker: &'a Waker) -> Turn<'a> {
+    #[inline]
+    fn begin_turn(&self, bound: &Bound, cell: &CellHead) {
         bound.running.set(cell);
         self.gauge.begin_turn(cell);
-        Turn::new(self, cell, Context::from_waker(waker), bound.meters.until.get())
     }
 
     /// The figures of a turn; the actor has another one if it has more to do.
-    fn end_turn(&self, bound: &Bound, cell: &CellPtr, turn: Turn<'_>, again: bool) {
+    #[inline]
+    fn end_turn(&self, bound: &Bound, cell: &CellPtr, turn: &Turn<'_>, again: bool) {
         bound.clock.end_turn(turn.handled);
         if self.samples {
             bound.meters.until.set(turn.sample_at - turn.handled);
         }
         self.handled.add(cell.place.get(), turn.handled);
-        if again && !cell.queued.swap(true, Ordering::AcqRel) {
-            bound.ready.borrow_mut().push_back(cell.clone());
+        if again && cell.is_kept() {
+            bound.ready.borrow_mut().push_near(cell);
         }
     }
 
-    fn next(&self, bound: &Bound) -> Option<CellPtr> {
+    fn next(&self, bound: &Bound) -> Option<Taken> {
         let mut ready = bound.ready.borrow_mut();
+        self.inbox.take(&mut *ready);
         if self.chosen && ready.len() > 1 {
             let at = self.system.env().choose(ready.len()).filter(|at| *at < ready.len());
-            return ready.remove(at.unwrap_or(0));
+            return ready.take(at.unwrap_or(0));
         }
-        ready.pop_front()
+        ready.take(0)
     }
 
     fn keep_waker(&self, bound: &Bound, waker: &Waker) {
@@ -552,7 +653,7 @@ impl Worker {
     fn end_all(&self, bound: &Bound) {
         loop {
             let mut cells = bound.live.borrow().clone();
-            cells.extend(bound.ready.borrow_mut().drain(..));
+            cells.extend(bound.ready.borrow_mut().drain());
             if cells.is_empty() {
                 return;
             }
@@ -560,6 +661,7 @@ impl Worker {
                 // SAFETY: this is the cell's worker, and it is between turns.
                 unsafe { cell.end() };
             }
+            bound.bury();
         }
     }
 
@@ -577,12 +679,13 @@ impl Worker {
         let bound = unsafe { self.bound() };
         self.inbox.close(&mut *bound.ready.borrow_mut());
         self.end_all(bound);
+        bound.closed.set(true);
+        bound.lent.take();
         bound.spare.borrow_mut().clear();
         bound.untimed.take();
         bound.kept.take();
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.close_meters(bound);
-        // A later thread may have the same address.
         self.thread.store(0, Ordering::Relaxed);
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.system.forget_worker(self);

@@ -110,7 +110,7 @@ fn a_signal_reaches_the_actor_whose_worker_parks() {
         });
         let mut seen = 0;
         while seen != 3 {
-            let ran = worker.run(worker.inbox.take());
+            let ran = worker.run(worker.inbox.take().map(|(first, _)| first));
             if ran == 0 && worker.inbox.sleep() {
                 // Loom reports a deadlock if a signal wakes nobody.
                 worker.woken.wait();
@@ -129,9 +129,9 @@ fn a_worker_that_closes_sees_each_signal_or_refuses_it() {
         let worker = Worker::new();
         let other = worker.clone();
         let sender = thread::spawn(move || other.signal(1));
-        let mut seen = worker.run(worker.inbox.take());
+        let mut seen = worker.run(worker.inbox.take().map(|(first, _)| first));
         worker.inbox.sleep();
-        seen |= worker.run(worker.inbox.close());
+        seen |= worker.run(worker.inbox.close().map(|(first, _)| first));
         let taken = sender.join().unwrap();
         assert_eq!(seen == 1, taken, "seen {seen}, taken: {taken}");
     });

@@ -8,7 +8,7 @@
 //! asks on and on gives its thread away after a number of them.
 //!
 //! The thread may run it if the actor's worker is polled on it, right now or next; a stealing actor, if the thread is in
-//! its runtime and nobody else runs it (`hold.rs`). What it is NOT: for tells, whose sender does not wait; nor for
+//! its runtime and nobody else runs it (`held.rs`). What it is NOT: for tells, whose sender does not wait; nor for
 //! simulations, in which the seed says whose turn it is. The turn itself is in `life/direct.rs`.
 
 use std::{
@@ -23,10 +23,11 @@ use tokio::{
     task::{coop::poll_proceed, try_id},
 };
 
-use super::{Bound, POLLING, Polling, Worker, hold::Held, this_thread, waiting::Part};
+use super::{Bound, POLLING, Polling, Worker, held::Held, waiting::Part};
 use crate::{
     cell::{CellHead, CellPtr, turn_waker},
     envelope::Envelope,
+    turn::Turn,
     workers::Role,
 };
 
@@ -74,7 +75,7 @@ struct Within<'a> {
 impl<'a> Within<'a> {
     fn begin(worker: &'a Worker, bound: &'a Bound, cell: &'a CellHead) -> Self {
         DEPTH.set(DEPTH.get() + 1);
-        cell.direct.store(true, Ordering::Relaxed);
+        cell.in_turn.store(true, Ordering::Relaxed);
         let (outer, part) = (bound.running.get(), bound.part.replace(Part::Handler));
         Self { worker, bound, cell, outer, part }
     }
@@ -83,7 +84,7 @@ impl<'a> Within<'a> {
 impl Drop for Within<'_> {
     fn drop(&mut self) {
         let Self { worker, bound, cell, outer, part } = self;
-        cell.direct.store(false, Ordering::Relaxed);
+        cell.in_turn.store(false, Ordering::Relaxed);
         DEPTH.set(DEPTH.get() - 1);
         bound.part.set(*part);
         bound.running.set(*outer);
@@ -109,7 +110,7 @@ impl Worker {
         if self.role == Role::Stealing {
             return self.held(cell, envelope, cx);
         }
-        if self.thread.load(Ordering::Relaxed) != this_thread() {
+        if !self.is_of_thread() {
             return Err(envelope);
         }
         // SAFETY: this is the only thread that polls it, and it is polling it or between two polls.
@@ -154,12 +155,13 @@ impl Worker {
         }
         let _within = Within::begin(self, bound, cell);
         let waker = turn_waker(cell);
-        let mut turn = self.begin_turn(bound, cell, &waker);
+        let mut turn = Turn::new(self, cell, Context::from_waker(&waker), bound.meters.until.get());
         turn.direct = true;
+        self.begin_turn(bound, cell);
         // SAFETY: this is the cell's worker, which this thread is polling as far as others see; the cell is marked, and no
         // turn of it goes on, or it would not sleep or be marked.
         let again = unsafe { cell.run_directly(envelope, &mut turn) }?;
-        self.end_turn(bound, cell, turn, again);
+        self.end_turn(bound, cell, &turn, again);
         Ok(())
     }
 
@@ -189,9 +191,9 @@ impl Worker {
         bound.meters.tick.set(self.system.tick(self.simulated));
         self.within(bound, cell, envelope)?;
         bound.direct.0.set(before + u32::from(late));
-        let more = !bound.ready.borrow().is_empty() || !bound.untimed.borrow().is_empty();
-        if more && self.inbox.is_parked() {
-            bound.wake();
+        bound.bury();
+        if !bound.ready.borrow().is_empty() || !bound.untimed.borrow().is_empty() {
+            self.wake_here(bound);
         }
         Ok(Ran { late, place })
     }
@@ -202,7 +204,7 @@ impl CellHead {
     #[inline]
     fn may_be_free(&self) -> bool {
         self.mailbox.is_idle()
-            && !self.direct.load(Ordering::Relaxed)
+            && !self.in_turn.load(Ordering::Relaxed)
             && !self.queued.load(Ordering::Relaxed)
     }
 }

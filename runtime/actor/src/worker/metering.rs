@@ -123,6 +123,14 @@ impl Worker {
         cell.enrol(bound.meters.place(cell, self.system.census()));
     }
 
+    /// Messages that came from this thread are about to be taken, in the actor's turn.
+    #[inline]
+    pub(crate) fn note_near(&self, head: &CellHead) {
+        self.meters_of_turn(|meters| {
+            head.taken_at.store(meters.tick.get(), Ordering::Relaxed);
+        });
+    }
+
     /// Messages of the mailbox were taken, in the actor's turn.
     #[inline]
     pub(crate) fn note_taken(&self, head: &CellHead) {

@@ -2,12 +2,11 @@
 //!
 //! One at a time holds it. A task that finds it held leaves a note, and is woken when the holder is done; whoever closes
 //! it while it is held leaves that to the holder. What it is NOT: a lock to wait for. Used for workers of stealing actors
-//! only; all others have a thread.
+//! only; all others have a thread. `loom_models.rs` runs it in all orders; `worker/held.rs` says who holds when.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
-use super::Worker;
-use crate::{sync::AtomicU8, workers::Role};
+use super::sync::AtomicU8;
 
 const HELD: u8 = 1;
 /// The task came while somebody else held it.
@@ -70,34 +69,5 @@ impl Hold {
     /// Takes it for ever, to close it; `false` if somebody holds it, who closes it then.
     pub(crate) fn close(&self) -> bool {
         self.0.fetch_or(HELD | CLOSING, AcqRel) & HELD == 0
-    }
-}
-
-/// Holds a worker, until it is dropped; without effect for one that has a thread.
-pub(super) struct Held<'a>(&'a Worker);
-
-impl<'a> Held<'a> {
-    /// For its task, which is woken later if somebody else holds it.
-    pub(super) fn begin(worker: &'a Worker) -> Option<Self> {
-        (worker.role != Role::Stealing || worker.hold.begin()).then(|| Self(worker))
-    }
-
-    /// For somebody else than its task.
-    pub(super) fn try_begin(worker: &'a Worker) -> Option<Self> {
-        worker.hold.try_begin().then(|| Self(worker))
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let Self(worker) = self;
-        if worker.role != Role::Stealing {
-            return;
-        }
-        match worker.hold.end() {
-            Ended::Free => {}
-            Ended::Missed => worker.wake(),
-            Ended::Closing => worker.close_held(),
-        }
     }
 }

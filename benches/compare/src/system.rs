@@ -142,20 +142,23 @@ pub(crate) async fn together<T, F>(futures: impl Iterator<Item = F>) -> Outcome<
 where
     F: Future<Output = Outcome<T>>,
 {
-    let mut begun = Vec::with_capacity(futures.size_hint().0);
-    for future in futures {
+    let mut done = Vec::with_capacity(futures.size_hint().0);
+    let mut begun = Vec::new();
+    for (future, at) in futures.zip(0_usize..) {
         let mut future = Box::pin(future);
         let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
-        begun.push((future, polled));
+        match polled {
+            Poll::Ready(result) => done.push(Some(result?)),
+            Poll::Pending => {
+                done.push(None);
+                begun.push((future, at));
+            }
+        }
     }
-    let mut done = Vec::with_capacity(begun.len());
-    for (future, polled) in begun {
-        done.push(match polled {
-            Poll::Ready(result) => result?,
-            Poll::Pending => future.await?,
-        });
+    for (future, at) in begun {
+        done[at] = Some(future.await?);
     }
-    Ok(done)
+    Ok(done.into_iter().flatten().collect())
 }
 
 #[cfg(test)]

@@ -18,7 +18,10 @@ use std::{
     cell::{Cell, OnceCell, RefCell, UnsafeCell},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
-    sync::atomic::{AtomicU8, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use odeon_message::Message;
@@ -95,7 +98,34 @@ struct Exit {
 }
 
 /// Who waits for the first start.
-pub(crate) type Starter = oneshot::Sender<Result<(), StartError>>;
+pub(crate) enum Starter {
+    /// Whoever holds the other end.
+    Task(oneshot::Sender<Result<(), StartError>>),
+    /// Whoever spawns the actor, and takes its first turn on its own stack.
+    Stack,
+}
+
+impl Starter {
+    /// Says how it went; `false` if whoever waited has given up.
+    fn tell(self, head: &CellHead, result: Result<(), StartError>) -> bool {
+        match self {
+            Self::Task(starter) => starter.send(result).is_ok(),
+            Self::Stack => {
+                head.worker.note_started(result);
+                true
+            }
+        }
+    }
+}
+
+/// Says who waits for the first start, of an actor that this thread's worker has not seen, or whose first turn is over and
+/// which has not started. Called on the thread of its worker.
+pub(crate) fn await_start<A: Actor>(cell: &Arc<ActorCell<A>>, starter: Starter) {
+    if cell.head.worker.is_here() {
+        // SAFETY: only this thread touches the core, and it is between two turns of the cell.
+        unsafe { cell.core() }.starter.set(Some(starter));
+    }
+}
 
 /// What only the worker touches, in the actor's turn. `actor` and `context` may be borrowed by the future in the slot;
 /// everything else never is.

@@ -28,7 +28,7 @@ use odeon_env::Observer;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    ActorSystem,
+    ActorSystem, StartError,
     cell::{CellHead, CellPtr, Signals, turn_waker},
     clock::Clock,
     gauge::Gauge,
@@ -45,7 +45,7 @@ use crate::{
 use held::Held;
 use ready::{Ready, Taken};
 
-pub(crate) use direct::Ran;
+pub(crate) use direct::{Ran, give_way};
 pub(crate) use metering::{Report, Waiting};
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
@@ -88,6 +88,8 @@ struct Bound {
     /// What of the turn is polled.
     part: Cell<waiting::Part>,
     clock: Clock,
+    /// What came of a start that was taken on the stack of whoever waits for it.
+    started: Cell<Option<Result<(), StartError>>>,
     /// The waker of the last poll: the one that others find behind the lock.
     kept: RefCell<Option<Waker>>,
     /// The actor whose turn it is.

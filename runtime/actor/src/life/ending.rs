@@ -73,7 +73,7 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
             let error = StartError::Panicked(text);
             core.set_exit(Exit { reason: error.reason(), last });
             // A spawner that gave up misses nothing.
-            let _ = starter.map(|starter| starter.send(Err(error)));
+            let _ = starter.map(|starter| starter.tell(head, Err(error)));
         }
         Phase::Running => core.set_exit(Exit { reason, last: !head.is_supervised() }),
         // `stopped` panicked: the end goes on as it was.
@@ -262,7 +262,7 @@ pub(super) unsafe fn kill<A: Actor>(cell: NonNull<CellHead>) -> bool {
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
     if let Some(starter) = core.starter.take() {
         // A spawner that gave up misses nothing.
-        let _ = starter.send(Err(StartError::Stopped));
+        starter.tell(head, Err(StartError::Stopped));
     }
     let last = core.take_exit().map_or(!head.is_supervised(), |exit| exit.last);
     core.set_exit(Exit { last, ..killed() });
@@ -287,7 +287,7 @@ pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
     if let Some(starter) = core.starter.take() {
         // A spawner that gave up misses nothing.
-        let _ = starter.send(Err(StartError::Stopped));
+        starter.tell(head, Err(StartError::Stopped));
     }
     core.set_exit(killed());
     // SAFETY: the slot is idle now.

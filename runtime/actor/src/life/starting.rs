@@ -27,7 +27,7 @@ pub(super) unsafe fn arrive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'
     if told != 0 {
         if let Some(starter) = core.starter.take() {
             // An asker that gave up misses nothing.
-            let _ = starter.send(Err(StartError::Stopped));
+            starter.tell(head, Err(StartError::Stopped));
         }
         let last = told & Signals::STOP != 0 || !head.is_supervised();
         core.set_exit(Exit { reason: ExitReason::shutdown(""), last });
@@ -97,12 +97,12 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
             }
         };
         let well = result.is_ok();
-        let told = starter.map(|starter| starter.send(result));
+        let told = starter.is_none_or(|starter| starter.tell(head, result));
         if well {
             // After the starter: the supervisor may hold its other end, and drops it when it hears.
             head.report(News::Started);
         }
-        if let Some(Err(Ok(()))) = told {
+        if well && !told {
             // Whoever spawned it gave up: nobody would ever use it.
             head.signals.set(Signals::STOP);
         }

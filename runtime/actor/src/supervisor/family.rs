@@ -26,6 +26,7 @@ use crate::{
     cell::{CellPtr, Signals},
     child_spec::Birth,
     envelope::Envelope,
+    life::Starter,
     worker::Worker,
 };
 
@@ -83,7 +84,12 @@ impl Family {
             past: member.past.clone(),
         };
         let options = member.options.clone().shutdown(member.rules.shutdown);
-        make(Birth { worker: self.worker(&options)?, options, parent, starter })
+        make(Birth {
+            worker: self.worker(&options)?,
+            options,
+            parent,
+            starter: starter.map(Starter::Task),
+        })
     }
 
     fn keep(&mut self, place: Place, mut member: Member) {

@@ -1,4 +1,5 @@
-//! Direct turns: an ask of an actor that has nothing to do runs on the asker's stack, if the asker's thread may run it.
+//! Direct turns: an ask of an actor that has nothing to do runs on the asker's stack, if the asker's thread may run it; so
+//! does the start of an actor on the stack of whoever spawns it.
 //!
 //! The asker would wait for its answer anyway, and the actor would have its turn before anything else could reach it; so
 //! nobody is scheduled, woken or parked, and the answer is there when the ask returns. The idea is the direct switch to
@@ -13,6 +14,8 @@
 
 use std::{
     cell::Cell,
+    convert::Infallible,
+    future::poll_fn,
     ptr,
     sync::atomic::Ordering,
     task::{Context, Poll},
@@ -25,6 +28,7 @@ use tokio::{
 
 use super::{Bound, POLLING, Polling, Worker, held::Held, waiting::Part};
 use crate::{
+    StartError,
     cell::{CellHead, CellPtr, turn_waker},
     envelope::Envelope,
     turn::Turn,
@@ -95,6 +99,16 @@ impl Drop for Within<'_> {
     }
 }
 
+/// Leave to take direct turns of a worker's actors, until it is dropped.
+struct Permit<'a> {
+    worker: &'a Worker,
+    bound: &'a Bound,
+    late: bool,
+    /// Direct turns that were counted before, of a permit between two polls.
+    outside: Option<u32>,
+    _held: Option<Held<'a>>,
+}
+
 impl Worker {
     /// Runs a message of one of its actors at once, if this thread may and the actor is free; else it comes back.
     #[inline]
@@ -104,99 +118,142 @@ impl Worker {
         envelope: Envelope,
         cx: &mut Context<'_>,
     ) -> Result<Ran, Envelope> {
-        if self.simulated || envelope.is_caused() || !cell.may_be_free() {
+        if envelope.is_caused() || !cell.may_be_free() {
             return Err(envelope);
+        }
+        let Some(permit) = self.permit(Some(cx)) else { return Err(envelope) };
+        if self.role == Role::Stealing && !cell.may_be_free() {
+            return Err(envelope);
+        }
+        // SAFETY: the permit makes this thread the cell's worker; no turn of the cell goes on, or it would not sleep or be
+        // marked.
+        permit.turn(cell, |turn| unsafe { cell.run_directly(envelope, turn) })
+    }
+
+    /// Gives a new actor its first turn at once, if this thread may: then what came of its start, if that is known. Between
+    /// two polls the caller has [given its thread away](give_way) if need be.
+    pub(crate) fn start_directly(&self, cell: &CellPtr) -> Option<Option<Result<(), StartError>>> {
+        let permit = self.permit(None)?;
+        let bound = permit.bound;
+        // Of an actor in whose start or turn this is.
+        let outer = bound.started.take();
+        // What others have told it is seen in the turn.
+        cell.queued.swap(false, Ordering::AcqRel);
+        // SAFETY: the permit makes this thread the cell's worker, which nobody else has told of the cell.
+        let turn = permit.turn(cell, |turn| Ok::<_, Infallible>(unsafe { cell.run(turn) }));
+        turn.ok().map(|_| bound.started.replace(outer))
+    }
+
+    /// A start that was waited for on this stack is over.
+    pub(crate) fn note_started(&self, result: Result<(), StartError>) {
+        if let Some(bound) = self.own() {
+            bound.started.set(Some(result));
+        }
+    }
+
+    /// With a context, its task's time is looked at.
+    fn permit(&self, cx: Option<&mut Context<'_>>) -> Option<Permit<'_>> {
+        if self.simulated || DEPTH.get() >= DEPTH_MAX {
+            return None;
         }
         if self.role == Role::Stealing {
-            return self.held(cell, envelope, cx);
+            if !self.system.stealing().is_here() {
+                return None;
+            }
+            let held = Held::try_begin(self)?;
+            // SAFETY: this thread holds the worker, and nobody else polls it meanwhile.
+            return self.outside(unsafe { self.bound() }, Some(held), cx);
         }
         if !self.is_of_thread() {
-            return Err(envelope);
+            return None;
         }
         // SAFETY: this is the only thread that polls it, and it is polling it or between two polls.
         let bound = unsafe { self.bound() };
         if ptr::eq(POLLING.get(), self) {
-            if bound.direct.0.get() >= TURNS_MAX {
-                return Err(envelope);
-            }
-            bound.direct.0.set(bound.direct.0.get() + 1);
-            let place = bound.untimed.borrow().len();
-            return self.within(bound, cell, envelope).map(|()| Ran { late: false, place });
+            let turns = bound.direct.0.get();
+            bound.direct.0.set(turns + 1);
+            let permit = Permit { worker: self, bound, late: false, outside: None, _held: None };
+            return (turns < TURNS_MAX).then_some(permit);
         }
         // What handlers do may need the thread's runtime, which is there if this is a task of it.
         if !POLLING.get().is_null() || !(try_id().is_some() || Handle::try_current().is_ok()) {
-            return Err(envelope);
+            return None;
         }
-        self.outside(bound, cell, envelope, cx)
-    }
-
-    /// Of an actor that any thread of its runtime may run.
-    fn held(
-        &self,
-        cell: &CellPtr,
-        envelope: Envelope,
-        cx: &mut Context<'_>,
-    ) -> Result<Ran, Envelope> {
-        if !self.system.stealing().is_here() {
-            return Err(envelope);
-        }
-        let Some(_held) = Held::try_begin(self) else { return Err(envelope) };
-        if !cell.may_be_free() {
-            return Err(envelope);
-        }
-        // SAFETY: this thread holds the worker, and nobody else polls it meanwhile.
-        self.outside(unsafe { self.bound() }, cell, envelope, cx)
-    }
-
-    /// As part of the turn that goes on.
-    fn within(&self, bound: &Bound, cell: &CellPtr, envelope: Envelope) -> Result<(), Envelope> {
-        if DEPTH.get() >= DEPTH_MAX {
-            return Err(envelope);
-        }
-        let _within = Within::begin(self, bound, cell);
-        let waker = turn_waker(cell);
-        let mut turn = Turn::new(self, cell, Context::from_waker(&waker), bound.meters.until.get());
-        turn.direct = true;
-        self.begin_turn(bound, cell);
-        // SAFETY: this is the cell's worker, which this thread is polling as far as others see; the cell is marked, and no
-        // turn of it goes on, or it would not sleep or be marked.
-        let again = unsafe { cell.run_directly(envelope, &mut turn) }?;
-        self.end_turn(bound, cell, &turn, again);
-        Ok(())
+        self.outside(bound, None, cx)
     }
 
     /// Between two polls.
-    fn outside(
-        &self,
-        bound: &Bound,
-        cell: &CellPtr,
-        envelope: Envelope,
-        cx: &mut Context<'_>,
-    ) -> Result<Ran, Envelope> {
+    fn outside<'a>(
+        &'a self,
+        bound: &'a Bound,
+        held: Option<Held<'a>>,
+        cx: Option<&mut Context<'_>>,
+    ) -> Option<Permit<'a>> {
         let before = bound.direct.0.get();
-        if before >= TURNS_MAX || self.system.has_crashed() {
-            return Err(envelope);
+        if before >= TURNS_MAX || self.system.has_crashed() || bound.closed.get() {
+            return None;
         }
-        let late = match poll_proceed(cx) {
-            Poll::Ready(budget) => {
-                budget.made_progress();
-                false
-            }
-            Poll::Pending => true,
-        };
+        let late = cx.is_some_and(|cx| poll_way(cx).is_pending());
+        let outside = Some(before + u32::from(late));
+        Some(Permit { worker: self, bound, late, outside, _held: held })
+    }
+}
+
+impl Permit<'_> {
+    /// Takes a turn; `run` says whether the actor has more to do, or that there was none.
+    #[inline]
+    fn turn<E>(
+        self,
+        cell: &CellPtr,
+        run: impl FnOnce(&mut Turn<'_>) -> Result<bool, E>,
+    ) -> Result<Ran, E> {
+        let Self { worker, bound, late, outside, .. } = self;
         let place = bound.untimed.borrow().len();
-        let _polling = Polling::begin(self);
-        let _polled = self.gauge.begin_poll();
+        let Some(counted) = outside else {
+            self.within(cell, run)?;
+            return Ok(Ran { late, place });
+        };
+        let _polling = Polling::begin(worker);
+        let _polled = worker.gauge.begin_poll();
         bound.clock.begin_poll();
-        bound.meters.tick.set(self.system.tick(self.simulated));
-        self.within(bound, cell, envelope)?;
-        bound.direct.0.set(before + u32::from(late));
+        bound.meters.tick.set(worker.system.tick(worker.simulated));
+        self.within(cell, run)?;
+        bound.direct.0.set(counted);
         bound.bury();
         if !bound.ready.borrow().is_empty() || !bound.untimed.borrow().is_empty() {
-            self.wake_here(bound);
+            worker.wake_here(bound);
         }
         Ok(Ran { late, place })
     }
+
+    /// The turn itself.
+    #[inline]
+    fn within<E>(
+        &self,
+        cell: &CellPtr,
+        run: impl FnOnce(&mut Turn<'_>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let Self { worker, bound, .. } = *self;
+        let _within = Within::begin(worker, bound, cell);
+        let waker = turn_waker(cell);
+        let mut turn =
+            Turn::new(worker, cell, Context::from_waker(&waker), bound.meters.until.get());
+        turn.direct = true;
+        worker.begin_turn(bound, cell);
+        let again = run(&mut turn)?;
+        worker.end_turn(bound, cell, &turn, again);
+        Ok(())
+    }
+}
+
+fn poll_way(cx: &mut Context<'_>) -> Poll<()> {
+    poll_proceed(cx).map(|budget| budget.made_progress())
+}
+
+/// Lets the thread's other tasks have their turn if this one goes on for long; an actor in its turn has a budget of its
+/// own.
+pub(crate) async fn give_way() {
+    poll_fn(|cx| if POLLING.get().is_null() { poll_way(cx) } else { Poll::Ready(()) }).await;
 }
 
 impl CellHead {

@@ -17,7 +17,7 @@ use crate::{FrameKind, PayloadError};
 
 pub use credit::{Credit, CreditTotal};
 pub use leave::{Close, CloseCode, Refuse, RefuseReason};
-pub use probe::{Ping, Pong, Probe, ProbeAnswer};
+pub use probe::{Ping, Pong, Probe, ProbeAnswer, ProbeRound, ProbeWait};
 pub use stream::{Announce, StreamEnd};
 pub use watch::{Terminated, TerminatedReason, Unwatch, Watch};
 

@@ -27,6 +27,14 @@ pub const SLAB_BYTES_DEFAULT: usize = 64 << 10;
 pub const EXTENSION_BYTES_MAX: usize = 255 * ALIGNMENT;
 /// Most addresses in an ask chain: deeper chains are cut at the oldest end.
 pub const CHAIN_ADDRESSES_MAX: usize = 16;
+/// Most waits that one probe comes over: longer circles are left to the deadline.
+pub const PROBE_WAITS_MAX: usize = 32;
+/// Most ways into which one search for a circle splits: what waits for more at once is looked at no further.
+pub const PROBE_WAYS_MAX: usize = 16;
+/// Longest name of an actor in a probe.
+pub const PROBE_ACTOR_BYTES_MAX: usize = 96;
+/// Longest payload of a probe.
+pub(crate) const PROBE_BYTES_MAX: usize = 16 + PROBE_WAITS_MAX * (34 + PROBE_ACTOR_BYTES_MAX);
 /// Most messages in an accepted table.
 pub const ACCEPTED_MAX: usize = 4096;
 /// Most message lanes in one direction: lanes isolate receivers from each other, more add no throughput.

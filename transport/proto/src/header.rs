@@ -13,7 +13,10 @@ use odeon_message::{ActorKey, AskId, Failure, MessageId, NAME_BYTES_MAX};
 use crate::{
     Field, FrameError, Purpose,
     bytes::ADDRESS_BYTES,
-    format::{ACCEPTED_MAX, ALIGNMENT, CREDIT_TOTALS_MAX, HEADER_BYTES, TEXT_BYTES_MAX, VERSION},
+    format::{
+        ACCEPTED_MAX, ALIGNMENT, CREDIT_TOTALS_MAX, HEADER_BYTES, PROBE_BYTES_MAX, TEXT_BYTES_MAX,
+        VERSION,
+    },
 };
 
 /// A hello with two longest names and a full table.
@@ -140,7 +143,7 @@ impl FrameKind {
             Self::Credit | Self::Cancel => 0,
             Self::Watch | Self::Unwatch | Self::ProbeAnswer => 2 * ADDRESS_BYTES,
             Self::Terminated => 2 * ADDRESS_BYTES + 4 + TEXT_BYTES_MAX,
-            Self::Probe => 3 * ADDRESS_BYTES,
+            Self::Probe => PROBE_BYTES_MAX,
             Self::Announce => 16,
             Self::Ping | Self::Pong => 8,
         })

@@ -21,8 +21,9 @@ mod slab;
 mod write;
 
 pub use body::{
-    Announce, Body, Close, CloseCode, Credit, CreditTotal, Ping, Pong, Probe, ProbeAnswer, Refuse,
-    RefuseReason, StreamEnd, Terminated, TerminatedReason, Unwatch, Watch,
+    Announce, Body, Close, CloseCode, Credit, CreditTotal, Ping, Pong, Probe, ProbeAnswer,
+    ProbeRound, ProbeWait, Refuse, RefuseReason, StreamEnd, Terminated, TerminatedReason, Unwatch,
+    Watch,
 };
 pub use credit::{CreditBook, CreditRefused, Grant, GrantError, Overrun, Window, WindowTable};
 pub use error::{EncodeFrameError, ExtensionError, Field, FrameError, PayloadError};

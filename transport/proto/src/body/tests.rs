@@ -5,7 +5,9 @@ use odeon_message::{
 };
 
 use super::*;
-use crate::format::{CREDIT_TOTALS_MAX, TEXT_BYTES_MAX};
+use crate::format::{
+    CREDIT_TOTALS_MAX, PROBE_ACTOR_BYTES_MAX, PROBE_WAITS_MAX, PROBE_WAYS_MAX, TEXT_BYTES_MAX,
+};
 
 fn bytes<B: Body>(body: &B) -> Vec<u8> {
     let mut out = Vec::new();
@@ -25,6 +27,23 @@ fn address() -> Address {
 fn terminated(text: &str) -> Terminated {
     let reason = TerminatedReason::Other(200);
     Terminated { watch: 7, watched: address().key, reason, text: text.into() }
+}
+
+fn probe(waits: u64) -> Probe {
+    let wait = |number| ProbeWait {
+        node: NodeId(1),
+        incarnation: Incarnation(2),
+        number,
+        ask: odeon_message::AskId(number),
+        actor: format!("bank/Account {number}").into(),
+    };
+    Probe {
+        round: ProbeRound::Seek,
+        ways: 1,
+        confirmed: 0,
+        asked: address().key,
+        waits: (0..waits).map(wait).collect(),
+    }
 }
 
 /// Every cut of a payload is an error, and so is a byte too many.
@@ -48,7 +67,7 @@ fn payloads_are_read_whole_or_not_at_all() {
     assert_exact(&terminated("boom"));
     assert_exact(&Watch { watch: 7, watcher: address().key, watched: address().key });
     assert_exact(&Unwatch { watch: 7, watched: address().key });
-    assert_exact(&Probe { initiator: address(), waiting: address(), asked: address() });
+    assert_exact(&probe(2));
     assert_exact(&ProbeAnswer { initiator: address(), last: address() });
     assert_exact(&Announce { stream: 1, frame_bytes: 2 });
     assert_exact(&Ping { token: u64::MAX });
@@ -69,6 +88,37 @@ fn credit_has_whole_totals() {
     let error = PayloadError::TooMany { what: "credit totals", found, bound: CREDIT_TOTALS_MAX };
     assert_eq!(error.to_string(), "credit totals has 1025, at most 1024 are accepted");
     assert_eq!(Credit::decode(&vec![0; found * 24]), Err(error));
+}
+
+#[test]
+fn a_probe_keeps_within_its_bounds() {
+    let value = |what| PayloadError::Value { what, found: 0 };
+    let many = |what, found, bound| PayloadError::TooMany { what, found, bound };
+    assert_eq!(Probe::decode(&bytes(&probe(0))), Err(value("waits of a probe")));
+    assert_eq!(Probe::decode(&[1, 0]), Err(value("ways of a probe")));
+    let ways = PROBE_WAYS_MAX + 1;
+    let error = many("ways of a probe", ways, PROBE_WAYS_MAX);
+    assert_eq!(Probe::decode(&[1, ways as u8]), Err(error));
+    let long = bytes(&probe(PROBE_WAITS_MAX as u64 + 1));
+    assert_eq!(Probe::decode(&long).unwrap().waits.len(), PROBE_WAITS_MAX, "it is cut");
+    let waits = PROBE_WAITS_MAX + 1;
+    let error = many("waits of a probe", waits, PROBE_WAITS_MAX);
+    assert_eq!(Probe::decode(&[1, 1, waits as u8]), Err(error));
+    let error = many("confirmed waits", 4, 3);
+    assert_eq!(Probe::decode(&[2, 1, 2, 4]), Err(error), "twice round is too far");
+    let mut named = probe(1);
+    named.waits[0].actor = "n".repeat(PROBE_ACTOR_BYTES_MAX + 1).into();
+    let read = Probe::decode(&bytes(&named)).unwrap();
+    assert_eq!(read.waits[0].actor.len(), PROBE_ACTOR_BYTES_MAX);
+    // One that goes round for another reason is read, so that it can be ignored.
+    let other = Probe { round: ProbeRound::Other(9), ..probe(1) };
+    assert_eq!(Probe::decode(&bytes(&other)), Ok(other));
+    // The longest one is as long as a frame may say.
+    let mut longest = probe(PROBE_WAITS_MAX as u64);
+    longest.waits.iter_mut().for_each(|wait| wait.actor = "n".repeat(200).into());
+    let longest_bytes = bytes(&longest).len();
+    let bound = FrameKind::Probe.payload_bytes_max(crate::Purpose::Control);
+    assert_eq!(bound, Some(longest_bytes));
 }
 
 #[test]
@@ -111,6 +161,7 @@ fn codes_are_their_own_inverse() {
     for code in 0..=255 {
         assert_eq!(RefuseReason::from_code(code).code(), code);
         assert_eq!(TerminatedReason::from_code(code).code(), code);
+        assert_eq!(ProbeRound::from_code(code).code(), code);
         assert_eq!(CloseCode::from_code(u16::from(code)).code(), u16::from(code));
     }
 }

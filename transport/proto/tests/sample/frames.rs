@@ -9,8 +9,8 @@ use odeon_message::{
 use odeon_wire::{
     Accepted, AcceptedTable, Announce, Close, CloseCode, ClusterName, Credit, CreditTotal,
     Extensions, FrameKind, FrameWriter, Header, Hello, InitialCredit, NodeName, Ping, Pong, Probe,
-    ProbeAnswer, Purpose, Refuse, RefuseReason, Revisions, StreamEnd, Terminated, TerminatedReason,
-    TraceContext, Unwatch, Watch, Welcome, write_body, write_empty,
+    ProbeAnswer, ProbeRound, ProbeWait, Purpose, Refuse, RefuseReason, Revisions, StreamEnd,
+    Terminated, TerminatedReason, TraceContext, Unwatch, Watch, Welcome, write_body, write_empty,
 };
 
 const BOUND: usize = 1 << 20;
@@ -79,6 +79,21 @@ fn empty(header: Header) -> Vec<u8> {
     out
 }
 
+/// One that looks for a circle, and one that looks at it once more.
+fn probes(asked: ActorKey) -> (Probe, Probe) {
+    let wait = |at: u64, ask, actor: &str| ProbeWait {
+        node: NodeId(at),
+        incarnation: Incarnation(0x10 + at),
+        number: 0x50 + at,
+        ask,
+        actor: actor.into(),
+    };
+    let waits = vec![wait(1, ASK, "bank/Account 7 on a"), wait(2, AskId::NONE, "till 3 on b")];
+    let probe = Probe { round: ProbeRound::Seek, ways: 4, confirmed: 0, asked, waits };
+    let confirm = Probe { round: ProbeRound::Confirm, ways: 1, confirmed: 2, ..probe.clone() };
+    (probe, confirm)
+}
+
 /// Name, stream and bytes of each.
 pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
     use Purpose::{Control, Lane};
@@ -102,7 +117,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
         text: "full".into(),
         ..terminated.clone()
     };
-    let probe = Probe { initiator: address(1), waiting: address(2), asked: address(3) };
+    let (probe, confirm) = probes(key);
     let answer = ProbeAnswer { initiator: address(1), last: address(2) };
     let end = StreamEnd { failure: Some(failure.clone()) };
     let close = Close { code: CloseCode::Stopping, text: "bye".into() };
@@ -131,6 +146,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
         ("terminated", Lane, bodied(&terminated)),
         ("watch refused", Lane, bodied(&watch_refused)),
         ("probe", Control, body(of_ask(FrameKind::Probe), &probe)),
+        ("second probe", Control, body(of_ask(FrameKind::Probe), &confirm)),
         ("probe answer", Control, body(of_ask(FrameKind::ProbeAnswer), &answer)),
         (
             "stream item",

@@ -270,6 +270,20 @@ impl Association {
         Ok(())
     }
 
+    /// As [`control`](Self::control), for a frame that comes again if it is lost: while a good part of the control stream's
+    /// bound waits it is not taken, so that however many such frames there are they never reset the connection.
+    ///
+    /// # Errors
+    /// As `control`; `NotUp` also where much waits.
+    pub fn control_spare(
+        &self,
+        header: Header,
+        encode: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<(), SendRefused> {
+        let is_busy = lock(&self.control).as_ref().is_some_and(|queue| queue.is_busy());
+        if is_busy { Err(SendRefused::NotUp) } else { self.control(header, encode) }
+    }
+
     /// Ready when trying again is worth it: at the first call, then when credit or room came or the association's
     /// state changed. Call it in turns with [`try_send`](Self::try_send) while that [is full](SendRefused::is_full),
     /// and [`forget_room`](Self::forget_room) when done, whatever the end.

@@ -20,6 +20,9 @@ use odeon_wire::{
 
 use super::SendRefused;
 
+/// The part of the bound that frames which can be spared may fill: an eighth, a thousand probes by default.
+const SPARE_PART: usize = 8;
+
 /// The queue of one control stream.
 #[derive(Debug)]
 pub(crate) struct ControlQueue {
@@ -84,6 +87,11 @@ impl ControlQueue {
             };
         });
         result
+    }
+
+    /// Whether so much waits that what can be spared is not to be appended.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.lock().batch.len() > self.bytes_max / SPARE_PART
     }
 
     /// Whether a frame found no room: the peer does not read.
@@ -163,6 +171,16 @@ mod tests {
         assert!(reader.next().unwrap().is_none());
         queue.drain();
         assert_eq!(take(&queue), Poll::Ready(Control::Drained));
+    }
+
+    #[test]
+    fn what_can_be_spared_leaves_room_for_the_rest() {
+        let queue = ControlQueue::new(Vec::new(), 480);
+        ping(&queue, 1);
+        assert!(!queue.is_busy());
+        ping(&queue, 2);
+        assert!(queue.is_busy());
+        assert!(take(&queue).is_ready() && !queue.is_busy());
     }
 
     #[test]

@@ -4,25 +4,26 @@
 //! room when it is full. To another node it is handed to a route, and the answer comes back as an archive, which is
 //! read here. Every failure says what is known about the message.
 
+mod far;
+
 use std::{
     future::{Future, IntoFuture},
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use odeon_message::{AskError, AskId, Certainty, Failure, FailureKind, Message, Payload};
 
 use crate::{
-    ActorRef, ActorSystem, Aim, Handler, Outcome, Pick, Refused, RemoteAnswer, RoomWaiter, Route,
-    Witness,
+    ActorRef, ActorSystem, Aim, Handler, Outcome, Pick, Refused, RoomWaiter, Route, Witness,
     actor_ref::{Place, gone},
     ask_slot::AskHandle,
     cell::{ActorCell, CellPtr},
-    deadline::Deadline,
-    edges::{self, Edge, Want},
+    deadline::{Deadline, Due},
+    edges::{self, Edge, Goal, Want},
     envelope::Envelope,
     life,
     room::{Entered, Patience},
@@ -32,6 +33,10 @@ use crate::{
         waiting::{waits_for_itself, who_waits},
     },
 };
+
+use far::AnswerSlot;
+
+pub(crate) use far::FarAsk;
 
 /// An ask that was not sent yet: await it.
 #[must_use = "an ask does nothing unless it is awaited"]
@@ -269,9 +274,11 @@ impl<M: Message> Asking<M> {
         cx: &mut Context<'_>,
     ) -> Poll<Answer<M>> {
         if let Some(answer) = slot.poll(cx) {
+            self.edge = None;
             return Poll::Ready(answer.and_then(|payload| read::<M>(&payload, system)));
         }
-        if self.deadline.is_over(system, cx) {
+        if self.is_over(ask, &slot, route, system, cx) {
+            self.edge = None;
             let certainty = route.give_up(ask);
             // It may have arrived just now.
             let answer = slot.poll(cx).unwrap_or_else(|| {
@@ -281,6 +288,33 @@ impl<M: Message> Asking<M> {
         }
         self.state = State::Remote(ask, slot);
         Poll::Pending
+    }
+
+    /// Whether time is up for an ask to another node; looks round when that is due before.
+    fn is_over(
+        &mut self,
+        ask: AskId,
+        slot: &Arc<AnswerSlot>,
+        route: &dyn Route,
+        system: &ActorSystem,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let mut look = None;
+        if self.deadline.has_begun() {
+            let within = self.within.unwrap_or(system.config().ask_within);
+            look = slot.next_look(&self.deadline, within, system);
+        }
+        loop {
+            match self.deadline.due(look, system, cx) {
+                Due::Nothing => return false,
+                Due::End => return true,
+                Due::Look => {
+                    let ask = FarAsk::new(slot.clone(), route.address(), ask);
+                    ask.look(&mut self.edge, &self.deadline, route, system);
+                    look = slot.looked();
+                }
+            }
+        }
     }
 }
 
@@ -295,7 +329,7 @@ fn look_round<A: Handler<M>, M: Message>(
 ) -> Option<String> {
     let (from, by) = who_waits(deadline.swept())?;
     let want = Want::Answer(handle.open(A::READS));
-    let made = Edge::new(from, by, CellPtr::new(cell.clone()), want)?;
+    let made = Edge::new(from, by, Goal::Here(CellPtr::new(cell.clone()), want))?;
     edge.insert(Box::new(made)).closes_circle()
 }
 
@@ -405,39 +439,6 @@ impl<A: Handler<M>, M: Message> Drop for AskFuture<A, M> {
             }
             (Place::Remote(route, _), State::Remote(ask, _)) => drop(route.give_up(*ask)),
             _ => {}
-        }
-    }
-}
-
-/// Where the answer of an actor on another node arrives.
-#[derive(Default)]
-struct AnswerSlot(Mutex<Arrived>);
-
-#[derive(Default)]
-struct Arrived {
-    answer: Option<Result<Payload, Failure>>,
-    waker: Option<Waker>,
-}
-
-impl AnswerSlot {
-    fn poll(&self, cx: &mut Context<'_>) -> Option<Result<Payload, Failure>> {
-        let mut arrived = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if arrived.answer.is_none() {
-            arrived.waker = Some(cx.waker().clone());
-        }
-        arrived.answer.take()
-    }
-}
-
-impl RemoteAnswer for AnswerSlot {
-    fn answer(&self, result: Result<Payload, Failure>) {
-        let waker = {
-            let mut arrived = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            arrived.answer = Some(result);
-            arrived.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
         }
     }
 }

@@ -165,6 +165,7 @@ impl<A: Handler<M>, M: Message> Asks<A, M> {
         units: units(size_of::<AskNode<M>>()),
         payload: None,
         reads: A::READS,
+        asked: None,
         caused: false,
     };
 

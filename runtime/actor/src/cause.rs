@@ -36,6 +36,8 @@ impl<const READS: bool> Caused<READS> {
         units: 0,
         payload: Some(payload),
         reads: READS,
+        // What comes from another node has no cause here.
+        asked: None,
         caused: true,
     };
 }

@@ -19,9 +19,10 @@ use std::{
 };
 
 use crate::{
-    Actor, Context, Overflow,
+    Actor, AskThere, Context, Overflow,
     bonds::Bonds,
     census::TypePlace,
+    edges::Came,
     envelope::Envelope,
     life::{self, Core, Phase},
     mailbox::Mailbox,
@@ -139,6 +140,7 @@ pub(crate) struct CellCalls {
     id: Option<&'static str>,
     type_name: fn() -> &'static str,
     phase: unsafe fn(NonNull<CellHead>) -> Phase,
+    seek: unsafe fn(NonNull<CellHead>, &AskThere) -> Option<Came>,
 }
 
 impl CellCalls {
@@ -176,6 +178,7 @@ impl<A: Actor> ActorCell<A> {
         id: A::ID,
         type_name: std::any::type_name::<A>,
         phase: life::phase::<A>,
+        seek: life::seek::<A>,
     };
 
     /// A new actor that counts as live; it refers to itself until it ends.
@@ -344,6 +347,15 @@ impl CellPtr {
     ) -> Result<bool, Envelope> {
         // SAFETY: as in `run`.
         unsafe { (self.calls.run_directly)(self.0, envelope, turn) }
+    }
+
+    /// How this ask of another node waits here, if it does and something holds it up.
+    ///
+    /// # Safety
+    /// As [`run`](Self::run).
+    pub(crate) unsafe fn seek(&self, ask: &AskThere) -> Option<Came> {
+        // SAFETY: the pointer is of the type that the table was made for; the caller keeps the rest.
+        unsafe { (self.calls.seek)(self.0, ask) }
     }
 
     /// Ends the actor where it stands, without running any of its code but its destructors.

@@ -45,6 +45,11 @@ pub struct SystemConfig {
     pub tasks_max: u32,
     /// How long an ask waits that sets no time of its own. Default 5 s.
     pub ask_within: Duration,
+    /// How long an ask to an actor of another node has waited in a handler before it is asked whether actors wait for each
+    /// other in a circle; then again after twice the time, and so on. Default 100 ms: longer than most answers take, so
+    /// that few asks cost a question, and short beside a deadline. At least 1 ms; asks with less time than this are left
+    /// to their deadline, and so [`Duration::MAX`] turns it off.
+    pub probe_after: Duration,
     /// How long a tell waits for room that sets no time of its own. Default 5 s.
     pub tell_within: Duration,
     /// Named groups of a node; those that nobody holds and that have no member make room. Default 4,096.
@@ -89,6 +94,7 @@ impl Default for SystemConfig {
             stash_max: 1024,
             tasks_max: 1 << 16,
             ask_within: Duration::from_secs(5),
+            probe_after: Duration::from_millis(100),
             tell_within: Duration::from_secs(5),
             groups_max: 4096,
             group_members_max: 4096,

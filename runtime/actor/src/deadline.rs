@@ -3,7 +3,12 @@
 //! The timer belongs to the node's runtime, so that asks can be awaited on any executor, one without timers among
 //! them. Data comes from `tell.rs` and `ask.rs`.
 
-use std::{future::Future, pin::Pin, task::Context, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -11,6 +16,16 @@ use crate::{
     ActorSystem,
     worker::{Worker, arm_later, note_time, waiting::has_not_swept},
 };
+
+/// What is due for a send that waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Due {
+    Nothing,
+    /// To look whom it waits for.
+    Look,
+    /// To give up.
+    End,
+}
 
 /// When a send gives up. `None` is so far away that nobody waits for it; such a send is woken once all the same, to look
 /// whom it waits for.
@@ -39,6 +54,10 @@ impl Deadline {
         Self { at, deferred: false, place, swept: 0, timer: None }
     }
 
+    pub(crate) fn at(&self) -> Option<Instant> {
+        self.at
+    }
+
     /// Whether it was polled before: what it is for has not come at once.
     pub(crate) fn has_begun(&self) -> bool {
         self.deferred
@@ -55,37 +74,57 @@ impl Deadline {
 
     /// Whether time is up; else the task is woken when it is.
     pub(crate) fn is_over(&mut self, system: &ActorSystem, cx: &mut Context<'_>) -> bool {
-        self.poll(system, None, cx)
+        self.poll(system, None, None, cx) == Due::End
+    }
+
+    /// What is due: its end, or before that a look at this time. The task is woken at the next of them.
+    pub(crate) fn due(
+        &mut self,
+        look: Option<Instant>,
+        system: &ActorSystem,
+        cx: &mut Context<'_>,
+    ) -> Due {
+        self.poll(system, None, look, cx)
     }
 
     /// The same for a send that one of this worker's actors ends, most likely in the worker's next poll.
     pub(crate) fn is_over_at(&mut self, worker: &Worker, cx: &mut Context<'_>) -> bool {
-        self.poll(worker.system(), Some(worker), cx)
+        self.poll(worker.system(), Some(worker), None, cx) == Due::End
     }
 
     fn poll(
         &mut self,
         system: &ActorSystem,
         answerer: Option<&Worker>,
+        look: Option<Instant>,
         cx: &mut Context<'_>,
-    ) -> bool {
+    ) -> Due {
         // Once the system is gone its runtime may be gone too, and a timer would panic.
         if self.at.is_some() && system.is_gone() {
-            return true;
+            return Due::End;
         }
         // A read is polled twice before the worker's poll ends, the second time with a waker of its own.
         if self.timer.is_none() && (!self.deferred || has_not_swept(self.swept)) {
             self.deferred = true;
             if let Some(swept) = arm_later(cx.waker(), answerer, self.place.take()) {
                 self.swept = swept;
-                return false;
+                return Due::Nothing;
             }
         }
-        let Some(at) = self.at else { return false };
+        // What has no end is not looked at either, once the system is gone.
+        let look = look.filter(|_| self.at.is_some() || !system.is_gone());
+        let Some(at) = look.into_iter().chain(self.at).min() else { return Due::Nothing };
         let timer = self.timer.get_or_insert_with(|| {
             let _entered = system.runtime().enter();
             Box::pin(sleep_until(at))
         });
-        timer.as_mut().poll(cx).is_ready()
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        match timer.as_mut().poll(cx) {
+            Poll::Pending => Due::Nothing,
+            Poll::Ready(()) if self.at.is_some_and(|end| end <= at) => Due::End,
+            Poll::Ready(()) => Due::Look,
+        }
     }
 }

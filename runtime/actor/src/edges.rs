@@ -4,10 +4,13 @@
 //! its bonds. It is made only once the wait has outlasted a poll of the worker, so that a quick answer costs nothing.
 //! Whoever makes an edge walks on from the receiver; if that leads back, every actor on the way waits for the next, and
 //! this send ends as a deadlock. Both ends of a crossing pair make their edge first and look afterwards, so that one of
-//! them sees the circle. What it is NOT: a view of other nodes, of answers that were deferred, or of messages that were
-//! forwarded or stashed: there the deadline is the backstop. Data comes from `ask.rs` and `tell.rs`; what runs beside a
-//! handler is told apart in `worker/waiting.rs`.
+//! them sees the circle. An ask to an actor of another node makes its edge later, when it has waited for a while, and is
+//! followed there by probes: `edges/far.rs`. What it is NOT: a view of answers that were deferred, or of messages that
+//! were forwarded or stashed: there the deadline is the backstop. Data comes from `ask.rs` and `tell.rs`; what runs beside
+//! a handler is told apart in `worker/waiting.rs`.
 #![expect(unsafe_code, reason = "an edge looks into the ask that it stands for")]
+
+mod far;
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +22,12 @@ use std::{
     },
 };
 
-use crate::cell::{CellHead, CellPtr, Signals};
+use crate::{
+    ask::FarAsk,
+    cell::{CellHead, CellPtr, Signals},
+};
+
+pub(crate) use far::{way_along, ways_from};
 
 /// Edges of one actor: a handler that waits for more is looked at no further, and its deadline is the backstop.
 const EDGES_MAX: usize = 64;
@@ -76,31 +84,57 @@ pub(crate) enum Want {
     Room(u64),
 }
 
+/// For whom an actor waits.
+#[derive(Clone)]
+pub(crate) enum Goal {
+    Here(CellPtr, Want),
+    /// For the answer of an actor of another node.
+    There(FarAsk),
+}
+
+/// How a message came to an actor, as far as it matters to whom it waits for.
+#[derive(Clone, Copy)]
+pub(crate) enum Came {
+    /// An ask; its address, if its handler runs.
+    Ask { reads: bool, at: usize },
+    /// It waits for room.
+    Room,
+}
+
+impl From<Want> for Came {
+    fn from(want: Want) -> Self {
+        match want {
+            Want::Answer(ask) => Self::Ask { reads: ask.reads, at: ask.node.addr().get() },
+            Want::Room(_) => Self::Room,
+        }
+    }
+}
+
 /// One wait, in the bonds of the actor that waits.
 pub(crate) struct Waiting {
     id: u64,
     by: By,
-    to: CellPtr,
-    want: Want,
+    goal: Goal,
 }
 
 impl Waiting {
     /// Whether it is not over, as far as this side knows: once closed, for ever.
     fn is_open(&self) -> bool {
-        match &self.want {
+        match &self.goal {
             // SAFETY: the edge is there, and its ask with it; this is under the lock that the edge is removed under.
-            Want::Answer(ask) => unsafe { (ask.is_open)(ask.node) },
-            Want::Room(_) => true,
+            Goal::Here(_, Want::Answer(ask)) => unsafe { (ask.is_open)(ask.node) },
+            Goal::Here(_, Want::Room(_)) => true,
+            Goal::There(ask) => ask.is_open(),
         }
     }
 
     /// Whether what came to the actor in this way goes on only after this wait.
-    fn holds_up(&self, way: Want) -> bool {
-        match (self.by, way) {
+    fn holds_up(&self, came: Came) -> bool {
+        match (self.by, came) {
             (By::Handler, _) => true,
-            (By::Read(ask), Want::Answer(asked)) => !asked.reads || asked.node.addr().get() == ask,
+            (By::Read(ask), Came::Ask { reads, at }) => !reads || at == ask,
             // More reads may begin, which make room.
-            (By::Read(_), Want::Room(_)) => false,
+            (By::Read(_), Came::Room) => false,
         }
     }
 }
@@ -122,10 +156,10 @@ struct Step {
 
 impl Edge {
     /// Makes it known that an actor waits; `None` if it waits for too many already.
-    pub(crate) fn new(from: CellPtr, by: By, to: CellPtr, want: Want) -> Option<Self> {
+    pub(crate) fn new(from: CellPtr, by: By, goal: Goal) -> Option<Self> {
         let id = EDGES.fetch_add(1, Ordering::Relaxed);
         let refused = from.with_bonds(|bonds| {
-            let waiting = Waiting { id, by, to, want };
+            let waiting = Waiting { id, by, goal };
             if bonds.waits.len() >= EDGES_MAX {
                 return Some(waiting);
             }
@@ -248,7 +282,7 @@ impl CellHead {
     fn step(&self, id: u64) -> Option<Step> {
         self.if_bonds(|bonds| {
             let waiting = bonds.waits.iter().find(|waiting| waiting.id == id)?;
-            waiting.is_open().then(|| waiting.step(None))
+            waiting.is_open().then(|| waiting.step(None)).flatten()
         })
         .flatten()
     }
@@ -260,15 +294,17 @@ impl CellHead {
                 return Vec::new();
             }
             let waits = bonds.waits.iter();
-            let waits = waits.filter(|waiting| waiting.holds_up(way) && waiting.is_open());
-            waits.map(|waiting| waiting.step(Some(at))).collect()
+            let waits = waits.filter(|waiting| waiting.holds_up(way.into()) && waiting.is_open());
+            waits.filter_map(|waiting| waiting.step(Some(at))).collect()
         });
         steps.unwrap_or_default()
     }
 }
 
 impl Waiting {
-    fn step(&self, before: Option<usize>) -> Step {
-        Step { edge: self.id, before, want: self.want, to: self.to.clone() }
+    /// The step along it, if it leads to an actor of this node.
+    fn step(&self, before: Option<usize>) -> Option<Step> {
+        let Goal::Here(to, want) = &self.goal else { return None };
+        Some(Step { edge: self.id, before, want: *want, to: to.clone() })
     }
 }

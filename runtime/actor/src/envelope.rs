@@ -15,7 +15,7 @@ use std::{
 use odeon_message::{Failure, FailureKind, Message};
 
 use crate::{
-    Handler,
+    AskThere, Handler, ReplyTo,
     cell::{ActorCell, CellHead},
     future_slot::Sink,
     life,
@@ -48,6 +48,9 @@ unsafe impl Linked for Head {
     }
 }
 
+/// Where the answer of a node goes, if it is an ask of another node.
+type AskedCall = unsafe fn(NonNull<Head>) -> Option<NonNull<ReplyTo>>;
+
 /// What can be done with a node. Each function consumes it.
 pub(crate) struct EnvelopeCalls {
     /// Hands the message to its handler; `true` if the handler's future is done.
@@ -70,6 +73,11 @@ pub(crate) struct EnvelopeCalls {
     pub(crate) payload: Option<unsafe fn(NonNull<Head>) -> usize>,
     /// Whether its handler is a read.
     pub(crate) reads: bool,
+    /// Which ask of another node it is, for kinds that may be one.
+    ///
+    /// # Safety
+    /// The node is alive and of this table's type.
+    pub(crate) asked: Option<AskedCall>,
     /// Whether it is another node with its cause, of `cause.rs`.
     pub(crate) caused: bool,
 }
@@ -120,6 +128,15 @@ impl Envelope {
         Self::calls(self.0).reads
     }
 
+    /// Whether it is this ask of another node.
+    pub(crate) fn is_ask(&self, ask: &AskThere) -> bool {
+        let Some(asked) = Self::calls(self.0).asked else { return false };
+        // SAFETY: the node is owned by `self`, and its table is of its type.
+        let reply = unsafe { asked(self.0) };
+        // SAFETY: it is part of the node.
+        reply.is_some_and(|reply| unsafe { reply.as_ref() }.answers(ask))
+    }
+
     /// Hands the message to its handler; `true` if the handler's future is done, `false` if it waits in the slot.
     ///
     /// # Safety
@@ -162,6 +179,7 @@ impl<A: Handler<M>, M: Message> Told<A, M> {
         units: Envelope::tell_units::<M>(),
         payload: None,
         reads: A::READS,
+        asked: None,
         caused: false,
     };
 

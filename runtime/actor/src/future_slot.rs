@@ -25,7 +25,7 @@ use std::{
 use odeon_message::Failure;
 use tokio::time::Instant;
 
-use crate::{cell::CellHead, scratch::Scratch};
+use crate::{AskThere, ReplyTo, cell::CellHead, scratch::Scratch};
 
 /// Takes what a future ends with.
 pub(crate) trait Sink<T> {
@@ -59,6 +59,15 @@ pub(crate) trait Sink<T> {
     unsafe fn waits(target: *mut ()) -> Waits {
         let _ = target;
         Waits::Not
+    }
+
+    /// Which ask of another node it is.
+    ///
+    /// # Safety
+    /// As [`waits`](Self::waits).
+    unsafe fn asked(target: *mut ()) -> Option<NonNull<ReplyTo>> {
+        let _ = target;
+        None
     }
 
     /// Whether whoever waited has given up; else the waker, if there is one, is used when that happens.
@@ -103,6 +112,7 @@ struct Calls {
     fail: unsafe fn(NonNull<CellHead>, *mut (), &Failure),
     detach: unsafe fn(NonNull<CellHead>, *mut (), &mut dyn Any) -> bool,
     waits: unsafe fn(*mut ()) -> Waits,
+    asked: unsafe fn(*mut ()) -> Option<NonNull<ReplyTo>>,
     is_cancelled: unsafe fn(*mut (), Option<&Waker>) -> bool,
 }
 
@@ -152,6 +162,17 @@ impl Asker {
         unsafe { (self.calls.waits)(self.target) }
     }
 
+    /// Whether it is this ask of another node.
+    ///
+    /// # Safety
+    /// Its slot has not answered.
+    unsafe fn is(self, ask: &AskThere) -> bool {
+        // SAFETY: the target was given to the slot with this table.
+        let reply = unsafe { (self.calls.asked)(self.target) };
+        // SAFETY: it is part of the target.
+        reply.is_some_and(|reply| unsafe { reply.as_ref() }.answers(ask))
+    }
+
     /// # Safety
     /// Its slot has not answered; with a waker, nobody else passes one at this time.
     pub(crate) unsafe fn is_cancelled(self, waker: Option<&Waker>) -> bool {
@@ -169,6 +190,7 @@ impl<F: Future, S: Sink<F::Output>> Table<F, S> {
         fail: S::fail,
         detach: S::detach,
         waits: S::waits,
+        asked: S::asked,
         is_cancelled: S::is_cancelled,
     };
 
@@ -246,6 +268,15 @@ impl FutureSlot {
     pub(crate) fn asker(&self) -> Option<Asker> {
         let calls = self.calls.get().filter(|_| !self.is_answered())?;
         Some(Asker { calls, target: self.target.get() })
+    }
+
+    /// Whether what runs in the slot is to answer this ask of another node.
+    ///
+    /// # Safety
+    /// Nothing runs it at this time: it is the caller that would.
+    pub(crate) unsafe fn answers(&self, ask: &AskThere) -> bool {
+        // SAFETY: `asker` says that it has not answered, and the caller that this stays so.
+        self.asker().is_some_and(|asker| unsafe { asker.is(ask) })
     }
 
     /// Takes the duty to answer out of the slot, for `out`; the future is done with at its next wait. `false` if there is

@@ -52,6 +52,13 @@ unsafe fn payload_bytes(node: NonNull<Head>) -> usize {
     unsafe { node.cast::<InboundNode>().as_ref() }.payload.len()
 }
 
+/// # Safety
+/// The node is alive and was made by [`Envelope::inbound`].
+unsafe fn asked(node: NonNull<Head>) -> Option<NonNull<ReplyTo>> {
+    // SAFETY: the caller says so.
+    unsafe { node.cast::<InboundNode>().as_ref() }.reply.as_ref().map(NonNull::from)
+}
+
 /// The table of inbound messages `M` to `A`, and the sink of their handlers.
 struct FromNetwork<A, M>(PhantomData<(A, M)>);
 
@@ -62,6 +69,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         units: units(size_of::<InboundNode>()),
         payload: Some(payload_bytes),
         reads: A::READS,
+        asked: Some(asked),
         caused: false,
     };
 
@@ -131,6 +139,12 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for FromNetwork<A, M> {
         Waits::until(unsafe { waiting.as_ref() }.deadline)
     }
 
+    unsafe fn asked(target: *mut ()) -> Option<NonNull<ReplyTo>> {
+        let waiting = NonNull::new(target.cast::<Waiting>())?;
+        // SAFETY: the caller passes what `start` made, before it is taken back.
+        Some(NonNull::from(&unsafe { waiting.as_ref() }.to))
+    }
+
     unsafe fn is_cancelled(target: *mut (), waker: Option<&Waker>) -> bool {
         let Some(waiting) = NonNull::new(target.cast::<Waiting>()) else { return false };
         // SAFETY: the caller passes what `start` made, before it is taken back.
@@ -156,6 +170,8 @@ impl<A: Handler<M>, M: Message> Carried<A, M> {
         units: units(size_of::<CarriedNode<M>>()),
         payload: None,
         reads: A::READS,
+        // It was sent to another actor, where it is not looked for any more.
+        asked: None,
         caused: false,
     };
 

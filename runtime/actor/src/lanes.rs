@@ -142,6 +142,13 @@ impl Lanes {
         lanes.into_iter().flat_map(|lane| lane.queue).collect()
     }
 
+    /// Whether the first that fits is a read.
+    pub(crate) fn find(&self, fits: &impl Fn(&Envelope) -> bool) -> Option<bool> {
+        let state = self.lock();
+        let mut all = state.lanes.iter().flat_map(|lane| &lane.queue);
+        all.find(|envelope| fits(envelope)).map(Envelope::reads)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
     }

@@ -129,8 +129,8 @@ pub use reads::{ReadContext, ReadHandler};
 pub use recipient::{Recipient, RecipientAsk, RecipientTell};
 pub use registry::{AnyRef, NameChange, NameChanges, NameState, NameTaken};
 pub use remote::{
-    Inbound, Parcel, Refused, RemoteAnswer, Remotes, ReplyPath, ReplyTo, RoomWaiter, Route,
-    TerminatedSink,
+    Along, AskThere, Found, Inbound, Parcel, Refused, RemoteAnswer, Remotes, ReplyPath, ReplyTo,
+    RoomWaiter, Route, TerminatedSink, Wait, Way,
 };
 pub use reply::Reply;
 pub use responder::Responder;

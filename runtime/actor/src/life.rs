@@ -11,6 +11,7 @@ mod ending;
 mod near;
 mod reading;
 mod reaping;
+mod seeking;
 mod starting;
 mod steps;
 
@@ -41,6 +42,7 @@ use crate::{
 pub(crate) use direct::run_directly;
 pub(crate) use ending::end;
 pub(crate) use near::push;
+pub(crate) use seeking::seek;
 
 /// Where an actor is in its life. Each phase but `Running` ends in `steps.rs`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -19,7 +19,7 @@ use std::{
 use odeon_message::{Failure, Message};
 
 use crate::{
-    Actor, ActorRef, ActorSystem,
+    Actor, ActorRef, ActorSystem, AskThere,
     actor_ref::Place,
     cell::CellHead,
     future_slot::{Asker, FutureSlot},
@@ -225,6 +225,17 @@ impl Reads {
             }
         }
         true
+    }
+
+    /// The read that is to answer this ask of another node, by the address of its target.
+    ///
+    /// # Safety
+    /// The caller is the worker whose actor this is, and is not polling it.
+    pub(crate) unsafe fn find(&self, ask: &AskThere) -> Option<usize> {
+        let reads = self.0.borrow();
+        // SAFETY: the caller says so.
+        let read = reads.values().find(|read| unsafe { read.slot.answers(ask) })?;
+        Some(read.slot.target().addr())
     }
 
     /// Drops all reads and answers their askers. Returns how many panics that caused.

@@ -12,8 +12,8 @@ use std::{
 };
 
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, Fingerprint, MessageId,
-    Payload,
+    ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, Fingerprint, Incarnation,
+    MessageId, NodeId, Payload,
 };
 
 use crate::{ExitReason, WatchId};
@@ -43,6 +43,13 @@ pub struct ReplyTo {
     pub path: Arc<dyn ReplyPath>,
 }
 
+impl ReplyTo {
+    /// Whether it is where the reply to this ask goes.
+    pub(crate) fn answers(&self, ask: &AskThere) -> bool {
+        self.ask == ask.ask && self.path.asker() == Some((ask.node, ask.incarnation))
+    }
+}
+
 /// The way back to an asking node. Nothing here may wait; each ask is answered exactly once, from any thread.
 pub trait ReplyPath: Send + Sync {
     /// Sends what a handler returned; `encode` appends its archive. Where `encode` fails, the path sends
@@ -70,7 +77,63 @@ pub trait ReplyPath: Send + Sync {
     fn unwatch_cancel(&self, ask: AskId) {
         let _ = ask;
     }
+
+    /// The life of the node that asks; `None` where circles of waiting are not looked for.
+    fn asker(&self) -> Option<(NodeId, Incarnation)> {
+        None
+    }
 }
+
+/// A wait of an actor of this node, as a search for circles across nodes sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wait {
+    /// Its number, which no other wait of this node has, nor will have.
+    pub number: u64,
+    /// Who waits: type and number of the actor, for people.
+    pub actor: String,
+    /// For whom and with which ask, if it is for an actor of another node.
+    pub far: Option<(Address, AskId)>,
+}
+
+/// Waits of this node, each for the actor of the next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// The waits; the last is for an actor of another node.
+    pub waits: Vec<Wait>,
+    /// Whether the last is the one that was looked for.
+    pub closes: bool,
+}
+
+/// An ask of another node, where it was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AskThere {
+    /// Who asks.
+    pub node: NodeId,
+    /// The life of that node.
+    pub incarnation: Incarnation,
+    /// The ask, as that node numbers it.
+    pub ask: AskId,
+    /// Whom it was sent to, on this node.
+    pub to: ActorKey,
+}
+
+/// Which ways from an ask are looked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Along {
+    /// Those to waits for other nodes, at most so many; and one to this wait, if there is.
+    Any {
+        /// The wait whose circle is looked for, if it is one of this node.
+        until: Option<u64>,
+        /// How many.
+        ways_max: usize,
+    },
+    /// The one over exactly these waits.
+    These(Vec<u64>),
+}
+
+/// Takes what was found of an ask: nothing, if it is not there or nothing holds it up. Called at most once, on a worker's
+/// thread; must not wait.
+pub type Found = Box<dyn FnOnce(Vec<Way>) + Send>;
 
 /// Finds the way to other nodes.
 pub trait Remotes: Send + Sync + 'static {
@@ -126,6 +189,14 @@ pub trait Route: Send + Sync + 'static {
     /// The asker gave up: forget the answer, tell the other node. Says what is known about the message; `answer` is
     /// not called any more, or was called just now.
     fn give_up(&self, ask: AskId) -> Certainty;
+
+    /// An actor of this node, in this life of it, has waited for some time for the answer to an ask over this route: are
+    /// there actors that wait for each other in a circle? If so one of their asks is answered with
+    /// [`FailureKind::Deadlock`](odeon_message::FailureKind::Deadlock), this one or another. Called again, ever less
+    /// often, while it waits.
+    fn look(&self, life: Incarnation, wait: Wait) {
+        let _ = (life, wait);
+    }
 
     /// Asks the other node to report the end of the actor, through
     /// [`ActorSystem::terminated_from_network`](crate::ActorSystem::terminated_from_network). On a reconnect to the

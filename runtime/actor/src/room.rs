@@ -83,6 +83,12 @@ impl Room {
         !self.closed && self.find(ticket).is_some()
     }
 
+    /// Whether the first that fits is a read.
+    pub(crate) fn find_read(&self, fits: &impl Fn(&Envelope) -> bool) -> Option<bool> {
+        let mut all = self.lines.iter().flatten().map(|entry| &entry.envelope);
+        all.find(|envelope| fits(envelope)).map(Envelope::reads)
+    }
+
     fn remove(&mut self, ticket: u64) -> Option<Entry> {
         let (line, at) = self.find(ticket)?;
         let entry = self.lines.get_mut(line)?.remove(at)?;

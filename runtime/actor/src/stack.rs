@@ -95,6 +95,13 @@ impl<T: Linked> Stack<T> {
         turned(self.top.swap(ptr::null_mut(), Acquire))
     }
 
+    /// The newest node, from which [`next`] leads to the older ones; all stay where they are. Only the receiver calls it,
+    /// and takes nothing while it looks.
+    pub(crate) fn newest(&self) -> Option<NonNull<T>> {
+        let top = self.top.load(Acquire);
+        if top.addr() < NODES { None } else { NonNull::new(top) }
+    }
+
     /// Lets the next push say that the receiver must be woken; `false` if something came in meanwhile. Only the
     /// receiver calls it.
     #[inline]
@@ -190,7 +197,7 @@ fn turned<T: Linked>(top: *mut T) -> Option<(NonNull<T>, NonNull<T>)> {
 /// The node behind one that was taken.
 ///
 /// # Safety
-/// The caller owns the node.
+/// The caller owns the node, or looks at a stack from its [`newest`](Stack::newest).
 #[inline]
 pub(crate) unsafe fn next<T: Linked>(node: NonNull<T>) -> Option<NonNull<T>> {
     // SAFETY: the caller says so.

@@ -24,7 +24,7 @@ use crate::{
     actor_ref::{Place as Where, gone},
     cell::{ActorCell, CellPtr},
     deadline::Deadline,
-    edges::{Edge, Want},
+    edges::{Edge, Goal, Want},
     envelope::Envelope,
     life,
     room::{Entered, Patience, Place},
@@ -174,7 +174,7 @@ impl Wait {
     /// closes.
     fn look_round(&mut self, to: CellPtr) -> Option<String> {
         let (from, by) = who_waits(self.deadline.swept())?;
-        let edge = Edge::new(from, by, to, Want::Room(self.ticket))?;
+        let edge = Edge::new(from, by, Goal::Here(to, Want::Room(self.ticket)))?;
         self.edge.insert(edge).closes_circle()
     }
 }

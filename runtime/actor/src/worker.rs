@@ -11,11 +11,13 @@ mod direct;
 mod held;
 mod metering;
 mod ready;
+mod seeking;
 mod seen;
 pub(crate) mod waiting;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     ptr::{self, NonNull},
     sync::{
         Arc, Mutex, PoisonError,
@@ -47,6 +49,7 @@ use ready::{Ready, Taken};
 
 pub(crate) use direct::{Ran, give_way};
 pub(crate) use metering::{Report, Waiting};
+pub(crate) use seeking::Seek;
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
 const POLL_MESSAGES_MAX: u32 = 2048;
@@ -67,6 +70,8 @@ impl Order {
     pub(crate) const ROOTS: u8 = 8;
     /// Say what was measured and what waits.
     pub(crate) const REPORT: u8 = 16;
+    /// Look for asks of other nodes.
+    pub(crate) const SEEK: u8 = 32;
 }
 
 /// What only the thread touches that polls the worker, one at a time.
@@ -157,6 +162,8 @@ pub(crate) struct Worker {
     asked: Mutex<Vec<oneshot::Sender<Vec<CellPtr>>>>,
     /// Who wants a report; bounded by the calls for metrics.
     asked_report: Mutex<Vec<oneshot::Sender<Report>>>,
+    /// Asks that are looked for; bounded by whoever brings probes.
+    sought: Mutex<VecDeque<seeking::Seek>>,
     handled: Handled,
     system: ActorSystem,
     pub(crate) tasks: Tasks,
@@ -319,6 +326,7 @@ impl Worker {
             stopping: AtomicBool::new(false),
             asked: Mutex::default(),
             asked_report: Mutex::default(),
+            sought: Mutex::default(),
             handled: Handled::default(),
             system,
             tasks,
@@ -645,6 +653,9 @@ impl Worker {
         if orders & Order::REPORT != 0 {
             self.answer_report(bound);
         }
+        if orders & Order::SEEK != 0 {
+            self.answer_seeks();
+        }
         if orders & Order::END != 0 {
             self.inbox.take(&mut *bound.ready.borrow_mut());
             self.end_all(bound);
@@ -688,6 +699,7 @@ impl Worker {
         bound.kept.take();
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.close_meters(bound);
+        self.close_seeks();
         self.thread.store(0, Ordering::Relaxed);
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.system.forget_worker(self);

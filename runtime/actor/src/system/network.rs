@@ -9,10 +9,12 @@ use tokio::time::Instant;
 
 use super::ActorSystem;
 use crate::{
-    ExitKind, ExitReason, Inbound, NetworkWatcher, Overflow, TerminatedSink, WatchId,
+    Along, AskThere, ExitKind, ExitReason, Found, Inbound, NetworkWatcher, Overflow,
+    TerminatedSink, WatchId,
     load::units,
     room::{Entered, Patience},
     stats::{count, count_aloud},
+    worker::Seek,
 };
 
 /// For the runtime, which brings what comes from the network; applications have no use for it.
@@ -67,6 +69,15 @@ impl ActorSystem {
                 Err(failure)
             }
         }
+    }
+
+    /// Looks for an ask of another node and for whom its actor waits, so that the ask is held up; `found` is told, or
+    /// dropped if there is no such actor or its worker leaves. Each call costs memory until the worker's next poll: the
+    /// caller bounds how many there are.
+    pub fn seek_waits(&self, ask: AskThere, along: Along, found: Found) {
+        let Some(cell) = self.inner.slots.with(ask.to, |cell, _| cell.clone()) else { return };
+        let worker = Arc::clone(&cell.worker);
+        worker.seek(Seek { cell, ask, along, found });
     }
 
     /// Takes a watch from another node: `sink` is told exactly once when the actor is gone, at once if there is none.

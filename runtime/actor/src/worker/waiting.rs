@@ -51,6 +51,12 @@ pub(crate) fn waits_for_itself(cell: *const CellHead, reads: bool) -> bool {
         })
 }
 
+/// Whether a send that is polled right now keeps an actor.
+pub(crate) fn keeps_actor() -> bool {
+    let part = polling().and_then(Worker::own).filter(|bound| !bound.running.get().is_null());
+    part.is_some_and(|bound| bound.part.get() != Part::Source)
+}
+
 /// Whether the worker that this thread is polling has woken those without a timer just as often.
 pub(crate) fn has_not_swept(swept: u32) -> bool {
     polling().and_then(Worker::own).is_some_and(|bound| bound.sweeps.get() == swept)

@@ -37,6 +37,7 @@ mod recovery;
 mod registry;
 mod retries;
 mod seeded;
+mod seeking;
 mod spans;
 mod stealing;
 mod supervision;

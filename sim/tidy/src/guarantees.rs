@@ -49,9 +49,14 @@ fn tests(line: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Whether a file of that name has such a test.
 fn exists(tree: &Tree, file: &str, test: &str) -> bool {
-    let function = format!("\nfn {test}() {{");
+    let plain = format!("\nfn {test}() {{");
+    let simulated = format!("\nasync fn {test}(world: &mut World) {{");
+    let last_line = |text: &str| text.rsplit('\n').next().unwrap_or_default().to_owned();
     tree.ending(&format!("/{file}.rs")).any(|(_, text)| {
-        text.match_indices(&function).any(|(at, _)| text[..at].ends_with("#[test]"))
+        text.match_indices(&plain).any(|(at, _)| text[..at].ends_with("#[test]"))
+            || text
+                .match_indices(&simulated)
+                .any(|(at, _)| last_line(&text[..at]).starts_with("#[odeon_sim::test("))
     })
 }
 
@@ -61,7 +66,7 @@ mod tests {
     use crate::Tree;
 
     fn lines(page: &str) -> Vec<usize> {
-        let code = "#[test]\nfn on_a_stop() {}\n\nfn no_test() {}\n";
+        let code = "#[test]\nfn on_a_stop() {}\n\nfn no_test() {}\n\n#[odeon_sim::test(seeds = 0..3)]\nasync fn in_a_world(world: &mut World) {}\n";
         let tree = Tree::sample(&[("GUARANTEES.md", page), ("a/tests/contract.rs", code)]);
         check(&tree).into_iter().map(|it| it.line).collect()
     }
@@ -71,6 +76,7 @@ mod tests {
         let table = "| state | test |\n|---|---|\n";
         assert_eq!(lines(&format!("{table}| a | `contract::on_a_stop` |\n")), [0_usize; 0]);
         assert_eq!(lines(&format!("{table}| a | `contract::on_a_stop` |\n| b | |\n")), [4]);
+        assert_eq!(lines(&format!("{table}| a | `contract::in_a_world` |\n")), [0_usize; 0]);
         assert_eq!(lines(&format!("{table}| a | `contract::no_test` |\n")), [3]);
         assert_eq!(lines(&format!("{table}| a | `other::on_a_stop` |\n")), [3]);
         assert_eq!(lines("Not a table: `contract::gone`.\n"), [1, 0]);

@@ -162,11 +162,28 @@ impl Asks {
     ///
     /// Returns what is known about it, and where it went; `None` if it was answered meanwhile.
     pub(crate) fn close(&self, ask: AskId) -> Option<(Certainty, Arc<Association>)> {
+        let (certainty, pending) = self.withdraw(ask)?;
+        Some((certainty, pending.association))
+    }
+
+    /// Ends an ask that waits for itself in this circle, unless it was answered meanwhile, and tells its caller. Returns
+    /// what is known about it, and where it went.
+    pub(crate) fn deadlocked(
+        &self,
+        ask: AskId,
+        circle: &str,
+    ) -> Option<(Certainty, Arc<Association>)> {
+        let (certainty, pending) = self.withdraw(ask)?;
+        pending.answer.answer(Err(Failure::new(FailureKind::Deadlock, certainty, circle)));
+        Some((certainty, pending.association))
+    }
+
+    fn withdraw(&self, ask: AskId) -> Option<(Certainty, Pending)> {
         let pending = self.remove(ask)?;
         let not_delivered =
             pending.position.is_none_or(|position| pending.association.withdraw(position));
         let certainty = if not_delivered { Certainty::NotDelivered } else { Certainty::MayHaveRun };
-        Some((certainty, pending.association))
+        Some((certainty, pending))
     }
 
     /// Takes out the ask that `peer` answers; an answer from anybody else is ignored.

@@ -1,13 +1,14 @@
 //! The frames that the halls write and read themselves, each in one function.
 //!
-//! What it is: replies, errors, cancels, watches and their ends, put into frames and handed to an association. What
+//! What it is: replies, errors, cancels, probes, watches and their ends, put into frames and handed to an association. What
 //! it is NOT: the frames' layout (`odeon-wire`). Called by `outbound.rs` and `inbound.rs`.
 
 use odeon_actor::{ExitKind, ExitReason, WatchId};
 use odeon_message::{ActorKey, AskId, Certainty, EncodeError, Failure, FailureKind};
 use odeon_transport::{Association, SendRefused};
 use odeon_wire::{
-    Body, Frame, FrameKind, Header, PayloadError, Terminated, TerminatedReason, Unwatch, Watch,
+    Body, Frame, FrameKind, Header, PayloadError, Probe, Terminated, TerminatedReason, Unwatch,
+    Watch,
 };
 
 /// A reply; where the output cannot be archived, or the lane has no room for it, the asker is told so, for the
@@ -54,6 +55,11 @@ pub(crate) fn read_error(frame: &Frame) -> Failure {
 /// Nobody waits for the answer any more.
 pub(crate) fn cancel(peer: &Association, ask: AskId) -> Result<(), SendRefused> {
     peer.control(Header::of_ask(FrameKind::Cancel, ask), &mut |_| {})
+}
+
+/// Does a wait lead back to its start, over this ask?
+pub(crate) fn probe(peer: &Association, ask: AskId, probe: &Probe) -> Result<(), SendRefused> {
+    peer.control_spare(Header::of_ask(FrameKind::Probe, ask), &mut |out| probe.encode(out))
 }
 
 /// Tell us when that actor ends.

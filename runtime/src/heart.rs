@@ -14,6 +14,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use crate::{
     builder::{NodeBuilder, NodeError},
+    circles::Circles,
     directory::Directory,
     follower::Follower,
     inbound::Inbound,
@@ -93,8 +94,8 @@ impl Heart {
         system.start_endpoint_worker();
 
         let directory = Arc::new(Directory::new());
-        let outbound =
-            Arc::new(Outbound::new(Arc::clone(&directory), builder.system.remote_asks_max));
+        let circles = Circles::new(system.node(), identity.node_name());
+        let outbound = outbound(&directory, circles, &builder);
         system.set_remotes(Arc::new(OutboundRemotes(Arc::clone(&outbound))));
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
@@ -215,6 +216,11 @@ impl Heart {
         self.transport.close(within).await;
         self.tasks.shutdown().await;
     }
+}
+
+fn outbound(directory: &Arc<Directory>, circles: Circles, builder: &NodeBuilder) -> Arc<Outbound> {
+    let asks_max = builder.system.remote_asks_max;
+    Arc::new(Outbound::new(Arc::clone(directory), circles, asks_max))
 }
 
 /// The registrar must be the first actor that other nodes can reach: they know it by its place, which it keeps

@@ -12,7 +12,7 @@ use odeon_actor::{
     ActorSystem, ExitKind, ExitReason, Inbound as InboundMessage, NetworkWatcher, ReplyPath,
     ReplyTo, TerminatedSink, WatchId,
 };
-use odeon_message::{ActorKey, AskId, Credit, EncodeError, Failure};
+use odeon_message::{ActorKey, AskId, Credit, EncodeError, Failure, Incarnation, NodeId};
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
 use odeon_wire::{CloseCode, Frame, FrameKind, PayloadError, Refuse};
 use tokio::time::Instant;
@@ -57,6 +57,11 @@ impl ReplyPath for Back {
 
     fn unwatch_cancel(&self, ask: AskId) {
         self.cancels.unwatch(self.peer.peer().id, ask);
+    }
+
+    fn asker(&self) -> Option<(NodeId, Incarnation)> {
+        let PeerId { node, incarnation } = self.peer.peer().id;
+        Some((node, incarnation))
     }
 }
 
@@ -172,6 +177,7 @@ impl TransportEvents for Inbound {
             FrameKind::Cancel => {
                 self.cancels.note(peer.peer().id, frame.header.ask, Instant::now());
             }
+            FrameKind::Probe => return self.outbound.probed(&self.system, peer, &frame),
             kind => {
                 tracing::debug!(peer = %peer.peer().id, %kind, "frame of a kind that has no use yet")
             }

@@ -130,6 +130,7 @@ extern crate self as odeon;
 mod asks;
 mod builder;
 mod cancels;
+mod circles;
 mod directory;
 #[doc(hidden)]
 pub mod entry;

@@ -15,21 +15,23 @@ use std::{
 };
 
 use odeon_actor::{
-    ExitKind, ExitReason, Parcel, Refused, RemoteAnswer, Remotes, RoomWaiter, Route, WatchId,
+    ExitKind, ExitReason, Parcel, Refused, RemoteAnswer, Remotes, RoomWaiter, Route, Wait, WatchId,
 };
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, MessageId,
+    ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, Incarnation, MessageId,
 };
 use odeon_transport::{
     Association, MessageHeader, PeerId, Peers, Position, RoomWaiter as LaneWaiter, SendRefused,
 };
 
-use crate::{asks::Asks, directory::Directory, frames};
+use crate::{asks::Asks, circles::Circles, directory::Directory, frames};
 
 /// What all references to other nodes share.
 pub(crate) struct Outbound {
     /// The asks that wait for other nodes.
     pub(crate) asks: Asks,
+    /// Those of them that wait in circles.
+    pub(crate) circles: Circles,
     directory: Arc<Directory>,
     peers: OnceLock<Peers>,
     /// Our layout of each message that was ever sent; as many entries as the program has message types.
@@ -37,9 +39,10 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    pub(crate) fn new(directory: Arc<Directory>, asks_max: u32) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, circles: Circles, asks_max: u32) -> Self {
         Self {
             asks: Asks::new(asks_max),
+            circles,
             directory,
             peers: OnceLock::new(),
             layouts: RwLock::new(BTreeMap::new()),
@@ -53,7 +56,7 @@ impl Outbound {
     }
 
     /// The association with that life of that node, if it is a member.
-    fn association(&self, to: Address) -> Result<Arc<Association>, Failure> {
+    pub(crate) fn association(&self, to: Address) -> Result<Arc<Association>, Failure> {
         let unreachable = |detail| Failure::not_delivered(FailureKind::Unreachable, detail);
         let Some(peers) = self.peers.get() else {
             return Err(unreachable("this node has no endpoint yet".to_owned()));
@@ -242,6 +245,10 @@ impl Route for RemoteRoute {
             // It was answered just now, and so it left.
             None => Certainty::MayHaveRun,
         }
+    }
+
+    fn look(&self, life: Incarnation, wait: Wait) {
+        self.outbound.look(life, &wait);
     }
 
     fn watch(&self, watch: WatchId, watcher: Option<ActorKey>) -> Result<(), ExitReason> {

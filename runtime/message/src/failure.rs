@@ -176,16 +176,23 @@ pub enum AskError<E> {
     /// detail names them in order, from who asked back to it; the others in the circle go on waiting, and may now be
     /// answered. Ask from a task, or with `ctx.pipe`, or answer later (`ctx.defer`), so that no actor is kept waiting.
     ///
-    /// Found, at once or when a wait has outlasted a poll of the worker: an actor that asks itself; chains (A asks B, and
+    /// Found on one node, at once or when a wait has outlasted a poll of the worker: an actor that asks itself; chains (A asks B, and
     /// B, to answer, asks A) and crossing asks of any length up to 1,024 waits; the same with tells that wait for room in
     /// a full mailbox, which get `FailureKind::Deadlock` and their message back. A handler that waits with a timer or for the first
     /// of several answers is in a circle all the same: this one cannot come before it is done. A read keeps waiting
     /// what is no read.
     ///
-    /// Not found: circles that lead over another node, over an answer that was deferred, over a message that was
-    /// forwarded or stashed, over anything else than an ask or a tell (a channel, a task that is awaited), over a read
-    /// that is queued behind another message, or over one of more than 64 waits of one actor. There the deadline ends the
-    /// wait.
+    /// Found across nodes, when an ask to an actor of another node has waited in a handler for
+    /// `SystemConfig::probe_after` (100 ms unless set), and again after twice that, and so on: circles of up to 32 waits, at
+    /// least two of which are such asks; the others may be of any kind above. One of these asks is told, the same whoever
+    /// has found the circle, and it may have run. The circle was whole at one moment while this ask waited; if another ask
+    /// of it has given up since, it was open again, and nobody knew. An ask that has less time than `probe_after` is left to
+    /// its deadline.
+    ///
+    /// Not found: circles over a tell or an ask that waits for room or credit at an actor of another node, over an answer
+    /// that was deferred, over a message that was forwarded or stashed, over anything else than an ask or a tell (a
+    /// channel, a task that is awaited), over a read that is queued behind another message, over one of more than 64 waits
+    /// of one actor, or across nodes over one of more than 16. There the deadline ends the wait.
     Deadlock(Cause),
     /// A bound was reached on the way or at the receiver. Retry after a pause.
     Full(Cause),

@@ -79,17 +79,19 @@ impl Signals {
     }
 }
 
-/// The part of an actor that does not depend on its type.
+/// The part of an actor that does not depend on its type. What senders change for each message stands first, and a line
+/// of memory before what the worker looks at for each, so that the two do not take it from each other.
+#[repr(C)]
 pub(crate) struct CellHead {
-    /// The cell below in a worker's inbox.
-    pub(crate) next: AtomicPtr<CellHead>,
-    calls: &'static CellCalls,
     pub(crate) mailbox: Mailbox,
-    pub(crate) overflow: Overflow,
     pub(crate) worker: Arc<Worker>,
+    calls: &'static CellCalls,
     /// Number on its node, in order of spawning, from 1.
     pub(crate) number: u64,
     pub(crate) bonds: Mutex<Option<Box<Bonds>>>,
+    /// The cell below in a worker's inbox.
+    pub(crate) next: AtomicPtr<CellHead>,
+    pub(crate) overflow: Overflow,
     /// Place among the worker's live cells.
     pub(crate) live_at: AtomicU32,
     pub(crate) signals: Signals,
@@ -193,13 +195,13 @@ impl<A: Actor> ActorCell<A> {
         count(&counters.live_actors);
         worker.gauge().one_more();
         let head = CellHead {
-            next: AtomicPtr::new(ptr::null_mut()),
-            calls: Self::CALLS,
             mailbox,
-            overflow,
             worker,
+            calls: Self::CALLS,
             number,
             bonds: Mutex::new(None),
+            next: AtomicPtr::new(ptr::null_mut()),
+            overflow,
             live_at: AtomicU32::new(u32::MAX),
             signals: Signals::default(),
             // Nobody else may schedule it before whoever made it has put it in its worker's queue.

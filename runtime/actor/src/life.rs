@@ -344,7 +344,8 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         give_room_back(head, core);
         return false;
     }
-    let portion = head.mailbox.portion();
+    let (portion, charge) = (head.mailbox.portion(), head.mailbox.charger());
+    let mut far = false;
     if !core.batch.is_empty() {
         turn.worker.note_near(head);
     }
@@ -366,23 +367,17 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         }
         let Some(envelope) = core.batch.pop().or_else(|| head.mailbox.pop()) else {
             core.batch.append(&head.mailbox.take());
-            if core.batch.is_empty() {
-                give_room_back(head, core);
-                if head.mailbox.wants_mark() {
-                    head.mailbox.mark();
-                }
-                // Whoever was woken just now may have sent something from this thread.
-                if head.mailbox.sleep() && core.batch.is_empty() {
-                    head.taken_at.store(0, Ordering::Relaxed);
-                    return false;
-                }
-            } else {
+            if !core.batch.is_empty() {
+                // What its own thread sends does not come this way.
+                far = true;
                 turn.worker.note_taken(head);
+            } else if sleeps(head, core, turn, far) {
+                return false;
             }
             continue;
         };
         turn.taken += 1;
-        let taken = core.taken.get().plus(head.mailbox.charge(&envelope));
+        let taken = core.taken.get().plus(charge(&envelope));
         core.taken.set(taken);
         if taken.messages() >= portion {
             let waiting = head.mailbox.release(core.taken.take());
@@ -405,6 +400,25 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
     }
     give_room_back(head, core);
     false
+}
+
+/// There is nothing to do: `true` if the actor sleeps now, `false` if something has come. After messages `far` from its
+/// thread more may follow soon.
+#[inline]
+fn sleeps<A: Actor>(head: &CellHead, core: &Core<A>, turn: &Turn<'_>, far: bool) -> bool {
+    give_room_back(head, core);
+    if far && turn.worker.lingers(head) {
+        return false;
+    }
+    if head.mailbox.wants_mark() {
+        head.mailbox.mark();
+    }
+    // Whoever was woken just now may have sent something from this thread.
+    let asleep = head.mailbox.sleep() && core.batch.is_empty();
+    if asleep {
+        head.taken_at.store(0, Ordering::Relaxed);
+    }
+    asleep
 }
 
 /// Goes on with what waits in the slot: `true` if that is idle now.

@@ -99,6 +99,7 @@ impl Bounds {
 }
 
 /// How much is in, with its bounds.
+#[repr(C)]
 pub(crate) struct Load {
     word: AtomicU64,
     bounds: Bounds,

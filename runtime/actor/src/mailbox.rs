@@ -46,6 +46,8 @@ pub(crate) enum Offered {
     Closed(Envelope),
 }
 
+/// Laid out as its cell wants it.
+#[repr(C)]
 pub(crate) struct Mailbox {
     stack: Stack<Head>,
     load: Load,
@@ -83,7 +85,14 @@ impl Mailbox {
     /// What a message takes up here.
     #[inline]
     pub(crate) fn charge(&self, envelope: &Envelope) -> Charge {
-        self.load.bounds().charge(envelope.units())
+        self.charger()(envelope)
+    }
+
+    /// The same for many, without a look at what senders change.
+    #[inline]
+    pub(crate) fn charger(&self) -> impl Fn(&Envelope) -> Charge + use<> {
+        let bounds = self.load.bounds();
+        move |envelope| bounds.charge(envelope.units())
     }
 
     /// What is in, and what the receiver has taken and not given back.
@@ -223,6 +232,11 @@ impl Mailbox {
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.stack.is_only_asleep() && self.load.is_empty() && self.lanes.is_none()
+    }
+
+    /// Whether nothing is in. Only a hint.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.stack.is_empty()
     }
 
     /// Its receiver, which sleeps, is busy with something else: a push schedules it no more. Only the receiver calls it.

@@ -154,6 +154,12 @@ impl<T: Linked> Stack<T> {
         }
     }
 
+    /// Whether nothing is in. Only a hint.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.top.load(Relaxed).addr() < NODES
+    }
+
     /// Undoes [`sleep`](Self::sleep), unless a push has done so. Only the receiver calls it.
     pub(crate) fn rouse(&self) {
         if !self.is_only_asleep() {

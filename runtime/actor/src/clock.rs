@@ -39,7 +39,8 @@ impl Clock {
     pub(crate) fn recent(&self, handled: u32) -> Instant {
         let done = self.done.get() + handled;
         match self.read.get() {
-            Some((now, at)) if done - at < SHARED_MAX => now,
+            // A direct turn begins to count anew, within one that may have read it later.
+            Some((now, at)) if done.wrapping_sub(at) < SHARED_MAX => now,
             _ => {
                 let now = Instant::now();
                 self.read.set(Some((now, done)));
@@ -75,5 +76,17 @@ mod tests {
         tokio::time::advance(second).await;
         clock.begin_poll();
         assert_eq!(clock.recent(0), start + 4 * second);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_direct_turn_within_a_long_one_reads_it_again() {
+        let (clock, start) = (Clock::default(), Instant::now());
+        clock.begin_poll();
+        assert_eq!(clock.recent(SHARED_MAX), start, "in the long turn");
+        let second = Duration::from_secs(1);
+        tokio::time::advance(second).await;
+        assert_eq!(clock.recent(1), start + second, "in the other");
+        clock.end_turn(2);
+        assert_eq!(clock.recent(SHARED_MAX + 1), start + second);
     }
 }

@@ -34,6 +34,11 @@ const WATCHED: u8 = 64;
 /// `WATCHED` was set once, so that the actor must look who owns the body.
 const EVER_WATCHED: u8 = 128;
 
+/// Beside the state, which is full: the duty to answer left the handler that claimed the question.
+const HANDED_ON: u8 = 1;
+/// A thread of the handler is in [`Answer::one_by_one`].
+const BUSY: u8 = 2;
+
 /// What is carried, first one way, then the other.
 pub(crate) enum Body<Q, R> {
     Question(Q),
@@ -56,8 +61,8 @@ pub(crate) enum GivenUp<R> {
 /// The shared place. Its functions say which side calls them; a side that has let go calls none.
 pub(crate) struct Answer<Q, R> {
     state: AtomicU8,
-    /// 1 once the duty to answer left the handler that claimed the question; beside the state, which is full.
-    handed_on: AtomicU8,
+    /// [`HANDED_ON`] and [`BUSY`].
+    beside: AtomicU8,
     /// The asker's until it sets `WAKER`; then it is read by both until `DONE`, and the asker's again.
     waker: UnsafeCell<Option<Waker>>,
     /// The actor's until it sets `DONE`, then the asker's; while `WATCHED` is set, of whoever clears it first.
@@ -68,7 +73,7 @@ impl<Q, R> Answer<Q, R> {
     pub(crate) fn new(question: Q) -> Self {
         Self {
             state: AtomicU8::new(0),
-            handed_on: AtomicU8::new(0),
+            beside: AtomicU8::new(0),
             waker: UnsafeCell::new(None),
             body: UnsafeCell::new(Body::Question(question)),
         }
@@ -124,13 +129,24 @@ impl<Q, R> Answer<Q, R> {
 
     /// The duty to answer leaves the handler: it is deferred, or goes to another actor.
     pub(crate) fn hand_on(&self) {
-        self.handed_on.store(1, Release);
+        self.beside.fetch_or(HANDED_ON, Release);
+    }
+
+    /// Runs something short, while no other thread is in such a call: a handler may share its context with threads that
+    /// it waits for.
+    pub(crate) fn one_by_one<T>(&self, f: impl FnOnce() -> T) -> T {
+        while self.beside.fetch_or(BUSY, Acquire) & BUSY != 0 {
+            std::hint::spin_loop();
+        }
+        let value = f();
+        self.beside.fetch_and(!BUSY, Release);
+        value
     }
 
     /// Whether whoever asks waits for the actor that was asked: there is no answer, and nobody else has the duty to give
     /// it. Once `false`, for ever.
     pub(crate) fn is_open(&self) -> bool {
-        self.state.load(Acquire) & DONE == 0 && self.handed_on.load(Acquire) == 0
+        self.state.load(Acquire) & DONE == 0 && self.beside.load(Acquire) & HANDED_ON == 0
     }
 
     /// The body is the actor's again after it was watched; `false` if the asker, who gave up, has it.

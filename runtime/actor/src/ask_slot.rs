@@ -47,7 +47,7 @@ struct AskNode<M: Message> {
     /// The actor's side alone reads it, and writes it when the message is passed on to an actor of another type.
     head: UnsafeCell<Head>,
     /// Changed only while one thread alone knows the node: before the ask is sent, and in a direct turn, as long as it is
-    /// not known when the asker gives up.
+    /// not known when the asker gives up. Threads that a handler shares its context with come one by one, in `waits`.
     due: UnsafeCell<Due>,
     answer: Answer<M, Outcome<M>>,
 }
@@ -80,7 +80,8 @@ impl<M: Message> AskNode<M> {
             Due::Within(within) => within,
         };
         let at = Instant::now().checked_add(within);
-        // SAFETY: it was not settled, so that this thread alone knows the node.
+        // SAFETY: it was not settled, so that this thread alone knows the node, or others that its handler waits for and
+        // that come here one by one.
         unsafe { *self.due.get() = Due::At(at) };
         at
     }
@@ -239,7 +240,9 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for Asks<A, M> {
 
     unsafe fn waits(target: *mut ()) -> Waits {
         // SAFETY: the handler's run holds the node for the actor.
-        Waits::until(unsafe { Self::node(target).get() }.settle())
+        let node = unsafe { Self::node(target).get() };
+        // Its context may be with several threads, for which the handler waits on its own.
+        Waits::until(node.answer.one_by_one(|| node.settle()))
     }
 
     unsafe fn is_cancelled(target: *mut (), waker: Option<&Waker>) -> bool {

@@ -44,6 +44,7 @@ use crate::{
     workers::Role,
 };
 
+use direct::Missed;
 use held::Held;
 use ready::{Ready, Taken};
 
@@ -105,6 +106,8 @@ struct Bound {
     running: Cell<*const CellHead>,
     /// Turns that are taken directly: of this poll, or since the last.
     direct: direct::Direct,
+    /// What its host wanted in the middle of such a turn.
+    missed: Cell<Missed>,
     spun: Cell<u32>,
     /// Its own thread has woken it since the last poll.
     woken: Cell<bool>,
@@ -539,6 +542,11 @@ impl Worker {
     /// Runs ready actors; done when the worker was told to quit and has no actor left.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(_held) = Held::begin(self) else { return Poll::Pending };
+        if self.misses(Missed::Poll) {
+            // SAFETY: this thread alone polls it, or it would miss nothing.
+            self.keep_waker(unsafe { self.bound() }, cx.waker());
+            return Poll::Pending;
+        }
         let _polling = Polling::begin(self);
         let _polled = self.gauge.begin_poll();
         let steals = self.role == Role::Stealing;
@@ -696,8 +704,11 @@ impl Worker {
         }
     }
 
-    /// The worker's thread lets it go: whatever is left ends. Called once, by its host, never during a poll.
+    /// The worker's thread lets it go: whatever is left ends. Called once, by its host.
     pub(crate) fn close(&self) {
+        if self.misses(Missed::Close) {
+            return;
+        }
         // Whoever asks a stealing actor directly right now closes it afterwards.
         if self.role != Role::Stealing || self.hold.close() {
             self.close_held();

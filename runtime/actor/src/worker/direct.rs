@@ -26,7 +26,7 @@ use tokio::{
     task::{coop::poll_proceed, try_id},
 };
 
-use super::{Bound, POLLING, Polling, Worker, held::Held, waiting::Part};
+use super::{Bound, POLLING, Polling, Worker, held::Held, polling, waiting::Part};
 use crate::{
     StartError,
     cell::{CellHead, CellPtr, turn_waker},
@@ -55,8 +55,8 @@ pub(crate) struct Ran {
     pub(crate) place: usize,
 }
 
-/// Direct turns of a worker's actors: within the turn that goes on; outside of turns, those of senders who should have
-/// given their thread away.
+/// Direct turns of a worker's actors, and what was handled in them beside the messages they were for: within the turn
+/// that goes on; outside of turns, those of senders who should have given their thread away.
 #[derive(Default)]
 pub(super) struct Direct(Cell<u32>);
 
@@ -71,6 +71,11 @@ impl Direct {
         let before = self.0.get();
         self.0.set(before + u32::from(before < TURNS_MAX));
         before < TURNS_MAX
+    }
+
+    /// So many messages more were handled in one of them.
+    fn add(&self, more: u32) {
+        self.0.set(self.0.get().saturating_add(more));
     }
 }
 
@@ -177,6 +182,11 @@ impl Worker {
                 return None;
             }
             let held = Held::try_begin(self)?;
+            // Handlers have no share of the thread's time as tasks have: what they ask counts for their own turn.
+            // SAFETY: the thread is polling that worker.
+            if polling().is_some_and(|asker| !unsafe { asker.bound() }.direct.count()) {
+                return None;
+            }
             // SAFETY: this thread holds the worker, and nobody else polls it meanwhile.
             return self.outside(unsafe { self.bound() }, Some(held), cx);
         }
@@ -252,17 +262,19 @@ impl Permit<'_> {
         let Self { worker, bound, late, outside, .. } = self;
         let place = bound.untimed.borrow().len();
         let Some(counted) = outside else {
-            self.within(cell, run)?;
+            bound.direct.add(self.within(cell, run)?);
             return Ok(Ran { late, place });
         };
         let _polling = Polling::begin(worker);
         let _polled = worker.gauge.begin_poll();
         bound.clock.begin_poll();
         bound.meters.tick.set(worker.system.tick(worker.simulated));
-        self.within(cell, run)?;
-        bound.direct.0.set(counted);
+        let more = self.within(cell, run)?;
+        bound.direct.0.set(counted.saturating_add(more));
+        // Whoever has gone may have been the last for whom the worker was there.
+        let ended = bound.buries.get();
         bound.bury();
-        if !bound.ready.borrow().is_empty() || !bound.untimed.borrow().is_empty() {
+        if ended || !bound.ready.borrow().is_empty() || !bound.untimed.borrow().is_empty() {
             worker.wake_here(bound);
         }
         if bound.missed.get() != Missed::Nothing {
@@ -271,13 +283,13 @@ impl Permit<'_> {
         Ok(Ran { late, place })
     }
 
-    /// The turn itself.
+    /// The turn itself; how many messages were taken in it beside the first.
     #[inline]
     fn within<E>(
         &self,
         cell: &CellPtr,
         run: impl FnOnce(&mut Turn<'_>) -> Result<bool, E>,
-    ) -> Result<(), E> {
+    ) -> Result<u32, E> {
         let Self { worker, bound, .. } = *self;
         let waker = turn_waker(cell);
         let mut turn =
@@ -288,7 +300,7 @@ impl Permit<'_> {
         worker.begin_turn(bound, cell);
         let again = run(&mut turn)?;
         worker.end_turn(bound, cell, &turn, again);
-        Ok(())
+        Ok(turn.taken.saturating_sub(1))
     }
 }
 

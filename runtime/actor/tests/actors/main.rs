@@ -8,6 +8,7 @@ mod contract;
 mod crowd;
 mod deadlocks;
 mod desk;
+mod direct;
 mod draining;
 mod drops;
 mod duties;

@@ -125,6 +125,9 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// It waits at most the system's `ask_within`, 5 s by default; see [`Ask::within`]. Await it on any executor.
     ///
+    /// An actor that has nothing to do may run the message at once, on the stack of whoever polls the future first, if
+    /// that thread is the actor's, or in the runtime of a stealing actor: hold no lock meanwhile that the handler needs.
+    ///
     /// # Errors
     /// The future says what happened and whether the message may have run.
     pub fn ask<M: Message>(&self, message: M) -> Ask<A, M>

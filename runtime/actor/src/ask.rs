@@ -52,7 +52,9 @@ impl<A: Handler<M>, M: Message> Ask<A, M> {
         Self { aim, message, within: None, priority: 0 }
     }
 
-    /// Waits at most this long, from the first poll to the answer; the time that is left travels with the message.
+    /// Waits at most this long, from the first poll to the answer; the time that is left travels with the message. Where
+    /// the handler runs [on the asker's stack](ActorRef::ask), time begins when it first waits, passes the message on or
+    /// asks for the time: before that nobody could give up.
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
         self

@@ -106,6 +106,8 @@ struct Bound {
     running: Cell<*const CellHead>,
     /// Turns that are taken directly: of this poll, or since the last.
     direct: direct::Direct,
+    /// Those since the last poll, outside of turns.
+    outside: Cell<u32>,
     /// What its host wanted in the middle of such a turn.
     missed: Cell<Missed>,
     spun: Cell<u32>,
@@ -558,6 +560,7 @@ impl Worker {
         let bound = unsafe { self.bound() };
         self.keep_waker(bound, cx.waker());
         bound.direct.take();
+        bound.outside.set(0);
         bound.woken.set(false);
         bound.clock.begin_poll();
         bound.meters.tick.set(self.system.tick(self.simulated));

@@ -38,6 +38,8 @@ use crate::{
 /// Direct turns within the turn of one actor: then the worker's other actors have theirs. As many as tokio lets a task go
 /// on, which bounds those outside of turns.
 const TURNS_MAX: u32 = 128;
+/// Direct turns between two polls of a worker: tasks that tokio lets go on for ever give their thread away then.
+const OUTSIDE_MAX: u32 = 8192;
 /// Turns on one stack: each takes what handlers take, and the least stack of a thread is 2 MiB.
 const DEPTH_MAX: u32 = 4;
 
@@ -220,6 +222,11 @@ impl Worker {
         if before >= TURNS_MAX || self.system.has_crashed() || bound.closed.get() {
             return None;
         }
+        let turns = bound.outside.get();
+        if turns >= OUTSIDE_MAX {
+            return None;
+        }
+        bound.outside.set(turns + 1);
         let late = cx.is_some_and(|cx| poll_way(cx).is_pending());
         let outside = Some(before + u32::from(late));
         Some(Permit { worker: self, bound, late, outside, _held: held })

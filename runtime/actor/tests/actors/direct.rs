@@ -6,6 +6,7 @@ use odeon_message::{AskError, message};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::oneshot,
+    task::coop::unconstrained,
 };
 
 use crate::{
@@ -111,6 +112,26 @@ fn a_stealing_actor_that_asks_others_for_ever_gives_its_thread_away() {
     bump(&enough);
     end(threads, program);
     assert_eq!((is_fair, is_killed), (true, true));
+}
+
+#[test]
+fn a_task_without_a_budget_that_asks_for_ever_gives_its_thread_away() {
+    on_one_thread(1, |system| async move {
+        let worker = system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await;
+        let (worker, enough) = (worker.unwrap(), Arc::<AtomicU64>::default());
+        let told = enough.clone();
+        let asker = tokio::task::spawn_local(unconstrained(async move {
+            let mut asked = 0;
+            while read(&told) == 0 && asked < 300_000 {
+                asked = worker.ask(Add(1)).await.unwrap();
+            }
+            asked
+        }));
+        let other = tokio::task::spawn_local(async move { bump(&enough) });
+        let asked = asker.await.unwrap();
+        other.await.unwrap();
+        assert!(asked < 100_000, "{asked}");
+    });
 }
 
 /// Tells itself so much whenever it is asked.

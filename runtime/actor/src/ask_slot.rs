@@ -35,7 +35,7 @@ use crate::{
     responder::Responder,
     stats::count,
     turn::Turn,
-    worker::answered,
+    worker::{answered, note_time},
 };
 
 pub(crate) use duty::{Duty, unanswered};
@@ -79,7 +79,9 @@ impl<M: Message> AskNode<M> {
             Due::At(at) => return at,
             Due::Within(within) => within,
         };
-        let at = Instant::now().checked_add(within);
+        let now = Instant::now();
+        note_time(now);
+        let at = now.checked_add(within);
         // SAFETY: it was not settled, so that this thread alone knows the node, or others that its handler waits for and
         // that come here one by one.
         unsafe { *self.due.get() = Due::At(at) };

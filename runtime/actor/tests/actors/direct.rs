@@ -1,450 +1,483 @@
-//! Asks that run on the asker's stack: what else must go on all the same.
+//! Asks of actors that have nothing to do, which run at once on the asker's stack: when they do, and when they must not.
 
-use std::{future::poll_fn, sync::Arc, sync::atomic::AtomicU64, task::Poll, time::Duration};
+mod beside;
+mod ends;
+mod fair;
+mod nested;
+mod shared;
+mod waits;
 
-use odeon_message::{AskError, message};
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::oneshot,
-    task::coop::unconstrained,
+use std::{
+    convert::Infallible,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll, Waker},
+    thread::{self, ThreadId},
+    time::Duration,
 };
+
+use odeon_message::{AskError, Certainty, Message, message};
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    fixture::{
-        Add, Boom, Hold, Leave, Tally, Threads, Worker, block_on_plain, bump, on_one_thread,
-        on_one_thread_with, read, spawn_thread,
+    desk::{Log, SECOND, settle},
+    fixture::{Threads, in_world, on_one_thread, system_of},
+    odeon::{
+        Actor, ActorRef, ActorSystem, Ask, AskFuture, Backoff, ChildSpec, Context, ExitReason,
+        Handler, ReadContext, ReadHandler, Responder, SpawnOptions, StartError, Supervisor,
+        SupervisorSpec, SystemConfig, Terminated, reads,
     },
-    odeon::{Actor, ActorRef, Context, Handler, Placement, SpawnOptions, StartError, SystemConfig},
+    seeded::Seeded,
+    spans::Spans,
 };
 
-const SECOND: Duration = Duration::from_secs(1);
-
-fn stealing() -> SpawnOptions {
-    SpawnOptions::default().placement(Placement::Stealing)
+/// Does what its messages say.
+pub(crate) struct Doer {
+    pub(crate) log: Log,
+    held: Vec<Responder<Act>>,
+    /// Asks that it does not wait for.
+    kept: Vec<AskFuture<Doer, Note>>,
+    /// Its end waits for this.
+    lasts: Option<oneshot::Receiver<()>>,
 }
 
-/// A system, and a program of one thread that runs its stealing actors.
-fn both() -> (Threads, Runtime) {
-    let program = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let threads = Threads::new(1);
-    threads.system.set_stealing(program.handle().clone());
-    (threads, program)
-}
+impl Actor for Doer {
+    type Args = Log;
 
-fn end(threads: Threads, program: Runtime) {
-    threads.block_on(threads.system.stop(SECOND * 20));
-    drop(program);
-    threads.end();
-}
-
-#[test]
-fn a_stealing_actor_that_ends_in_a_direct_turn_leaves_no_task() {
-    let (threads, program) = both();
-    let system = threads.system.clone();
-    program.block_on(async {
-        for _ in 0..3 {
-            let spawn =
-                async || system.spawn::<Worker>(Tally::default(), stealing()).await.unwrap();
-            let (stops, fails, panics) = (spawn().await, spawn().await, spawn().await);
-            for worker in [&stops, &fails, &panics] {
-                assert_eq!(worker.ask(Add(1)).await.unwrap(), 1);
-            }
-            stops.ask(Leave::Stop).await.unwrap();
-            fails.ask(Leave::Fail).await.unwrap();
-            let error = panics.ask(Boom { later: false }).await.unwrap_err();
-            assert!(matches!(error, AskError::Panicked(_)), "{error}");
-        }
-        let gone = async {
-            while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
-                tokio::time::sleep(SECOND / 1000).await;
-            }
-        };
-        tokio::time::timeout(SECOND * 10, gone).await.expect("a task is left");
-    });
-    end(threads, program);
-}
-
-/// Asks another actor until it is told otherwise, and counts.
-struct Asker(Arc<AtomicU64>, Arc<AtomicU64>);
-
-impl Actor for Asker {
-    type Args = (Arc<AtomicU64>, Arc<AtomicU64>);
-
-    async fn start((asked, enough): Self::Args, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self(asked, enough))
+    async fn start(log: Log, _: &mut Context<Self>) -> Result<Self, StartError> {
+        log.add("start");
+        Ok(Self { log, held: Vec::new(), kept: Vec::new(), lasts: None })
     }
-}
 
-#[message(local, crate = crate::odeon)]
-struct Loop(ActorRef<Worker>);
-
-impl Handler<Loop> for Asker {
-    async fn handle(&mut self, Loop(worker): Loop, _: &mut Context<Self>) {
-        while read(&self.1) == 0 && worker.ask(Add(1)).await.is_ok() {
-            bump(&self.0);
+    async fn stopped(&mut self, _: &ExitReason, _: &mut Context<Self>) {
+        self.log.add("stopped");
+        if let Some(lasts) = self.lasts.take() {
+            let _ = lasts.await;
         }
     }
-}
 
-#[test]
-fn a_stealing_actor_that_asks_others_for_ever_gives_its_thread_away() {
-    let (threads, program) = both();
-    let system = &threads.system;
-    let (asked, enough) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
-    let (is_fair, is_killed) = threads.block_on(async {
-        let args = (asked.clone(), enough.clone());
-        let asker = system.spawn::<Asker>(args, stealing()).await.unwrap();
-        let worker = system.spawn::<Worker>(Tally::default(), stealing()).await.unwrap();
-        asker.tell(Loop(worker)).await.unwrap();
-        while read(&asked) < 1000 {
-            tokio::time::sleep(SECOND / 1000).await;
-        }
-        // The program has one thread.
-        let is_fair = tokio::time::timeout(SECOND * 5, program.spawn(async {})).await.is_ok();
-        asker.kill();
-        let killed = async {
-            while system.stats().live_actors > 1 {
-                tokio::time::sleep(SECOND / 1000).await;
-            }
-        };
-        (is_fair, tokio::time::timeout(SECOND * 5, killed).await.is_ok())
-    });
-    bump(&enough);
-    end(threads, program);
-    assert_eq!((is_fair, is_killed), (true, true));
-}
-
-#[test]
-fn a_task_without_a_budget_that_asks_for_ever_gives_its_thread_away() {
-    on_one_thread(1, |system| async move {
-        let worker = system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await;
-        let (worker, enough) = (worker.unwrap(), Arc::<AtomicU64>::default());
-        let told = enough.clone();
-        let asker = tokio::task::spawn_local(unconstrained(async move {
-            let mut asked = 0;
-            while read(&told) == 0 && asked < 300_000 {
-                asked = worker.ask(Add(1)).await.unwrap();
-            }
-            asked
-        }));
-        let other = tokio::task::spawn_local(async move { bump(&enough) });
-        let asked = asker.await.unwrap();
-        other.await.unwrap();
-        assert!(asked < 100_000, "{asked}");
-    });
-}
-
-/// Tells itself so much whenever it is asked.
-#[derive(Default)]
-struct Busy(u64);
-
-impl Actor for Busy {
-    type Args = ();
-
-    async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self::default())
+    async fn terminated(&mut self, ended: Terminated, _: &mut Context<Self>) {
+        self.log.add(format!("{:?}", ended.reason.kind()));
     }
 }
 
-#[message(local, crate = crate::odeon)]
-struct Burden(u32);
-
-#[message(local, crate = crate::odeon)]
-struct Bit;
-
-impl Handler<Bit> for Busy {
-    async fn handle(&mut self, _: Bit, _: &mut Context<Self>) {
-        self.0 += 1;
-    }
-}
-
-impl Handler<Burden> for Busy {
-    async fn handle(&mut self, Burden(bits): Burden, ctx: &mut Context<Self>) {
-        for _ in 0..bits {
-            ctx.self_ref().try_tell(Bit).unwrap();
-        }
-    }
-}
+type Doing<'a> = Pin<Box<dyn Future<Output = u64> + Send + 'a>>;
+type Deed = Box<dyn for<'a> FnOnce(&'a mut Doer, &'a mut Context<Doer>) -> Doing<'a> + Send>;
 
 #[message(local, reply = u64, crate = crate::odeon)]
-struct Bits;
+pub(crate) struct Act(Deed);
 
-impl Handler<Bits> for Busy {
-    async fn handle(&mut self, _: Bits, _: &mut Context<Self>) -> u64 {
-        self.0
-    }
+pub(crate) fn act(
+    deed: impl for<'a> FnOnce(&'a mut Doer, &'a mut Context<Doer>) -> Doing<'a> + Send + 'static,
+) -> Act {
+    Act(Box::new(deed))
 }
 
-/// Puts burdens on another actor; answers with how many it could before somebody else had a turn.
-#[message(local, reply = u32, crate = crate::odeon)]
-struct Press(ActorRef<Busy>);
-
-impl Handler<Press> for Asker {
-    async fn handle(&mut self, Press(busy): Press, _: &mut Context<Self>) -> u32 {
-        for pressed in 0..1000 {
-            let mut ask = std::pin::pin!(IntoFuture::into_future(busy.ask(Burden(100))));
-            let done = poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx).is_ready())).await;
-            if !done {
-                ask.await.unwrap();
-                return pressed;
-            }
-        }
-        1000
-    }
+/// Does something without waiting, and answers with 1.
+fn quick(deed: impl FnOnce(&mut Doer, &mut Context<Doer>) + Send + 'static) -> Act {
+    act(|doer, ctx| {
+        Box::pin(async move {
+            deed(doer, ctx);
+            1
+        })
+    })
 }
 
-#[test]
-fn what_is_handled_in_direct_turns_counts_for_the_turn_they_are_in() {
-    // A mailbox that is to be measured is not free.
-    let mut config = SystemConfig::default();
-    config.sample_every = 0;
-    on_one_thread_with(config, 1, |system| async move {
-        let asker =
-            system.spawn::<Asker>(Default::default(), SpawnOptions::default()).await.unwrap();
-        let busy = system.spawn::<Busy>((), SpawnOptions::default()).await.unwrap();
-        let pressed = asker.ask(Press(busy.clone())).await.unwrap();
-        assert!((1..4).contains(&pressed), "{pressed}");
-        assert_eq!(busy.ask(Bits).await.unwrap(), u64::from(pressed + 1) * 100);
-        // From outside of turns, too.
-        for pressed in 0..1000 {
-            let mut ask = std::pin::pin!(IntoFuture::into_future(busy.ask(Burden(100))));
-            let done = poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx).is_ready())).await;
-            if !done {
-                ask.await.unwrap();
-                assert!((1..4).contains(&pressed), "{pressed}");
-                return;
-            }
-        }
-        panic!("it never gave its thread away");
+/// Waits until it is let go.
+pub(crate) fn held_up() -> (Act, oneshot::Sender<()>) {
+    let (release, held) = oneshot::channel();
+    let act = act(|doer, _| {
+        Box::pin(async move {
+            let _ = held.await;
+            doer.log.add("held");
+            0
+        })
     });
+    (act, release)
 }
 
-/// Asks another actor to wait; answers with whether it was told in time that there is no answer.
-#[message(local, reply = bool, crate = crate::odeon)]
-struct Late(ActorRef<Worker>);
-
-async fn is_late(worker: &ActorRef<Worker>) -> bool {
-    let (let_go, hold) = oneshot::channel();
-    let error = worker.ask(Hold(hold)).within(SECOND / 20).await.unwrap_err();
-    let _ = let_go.send(());
-    matches!(error, AskError::Deadline(_))
-}
-
-impl Handler<Late> for Asker {
-    async fn handle(&mut self, Late(worker): Late, _: &mut Context<Self>) -> bool {
-        is_late(&worker).await
-    }
-}
-
-#[test]
-fn whoever_asks_an_actor_that_then_waits_is_told_in_time() {
-    on_one_thread(1, |system| async move {
-        let asker = system.spawn::<Asker>(Default::default(), SpawnOptions::default()).await;
-        let worker = system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await;
-        let (asker, worker) = (asker.unwrap(), worker.unwrap());
-        for _ in 0..3 {
-            assert!(is_late(&worker).await, "from a task of the thread");
-            worker.ask(Add(1)).await.unwrap();
-            assert!(asker.ask(Late(worker.clone())).await.unwrap(), "from an actor");
-            worker.ask(Add(1)).await.unwrap();
-        }
-    });
-    let (threads, program) = both();
-    let system = threads.system.clone();
-    let (asker, worker) = program.block_on(async {
-        let asker = system.spawn::<Asker>(Default::default(), stealing()).await.unwrap();
-        let worker = system.spawn::<Worker>(Tally::default(), stealing()).await.unwrap();
-        for _ in 0..3 {
-            assert!(is_late(&worker).await, "from a thread of the program");
-            worker.ask(Add(1)).await.unwrap();
-            assert!(asker.ask(Late(worker.clone())).await.unwrap(), "from a stealing actor");
-            worker.ask(Add(1)).await.unwrap();
-        }
-        (asker, worker)
-    });
-    {
-        let _entered = program.enter();
-        assert!(block_on_plain(is_late(&worker)), "from a thread that has entered the program");
-    }
-    drop((asker, worker));
-    end(threads, program);
-}
-
-#[test]
-fn a_program_that_ends_while_its_actors_are_asked_answers_everybody() {
-    for round in 0..10 {
-        let (threads, program) = both();
-        let handle = program.handle().clone();
-        let tally = Tally::default();
-        let worker = threads.block_on(async {
-            threads.system.spawn::<Worker>(tally.clone(), stealing()).await.unwrap()
-        });
-        let askers = [(); 3].map(|()| {
-            let (handle, worker) = (handle.clone(), worker.clone());
-            spawn_thread(move || {
-                let _entered = handle.enter();
-                let mut answered = 0;
-                loop {
-                    match block_on_plain(worker.ask(Add(1)).into_future()) {
-                        Ok(_) => answered += 1,
-                        Err(error) => return (answered, error),
-                    }
-                }
-            })
-        });
-        while read(&tally.runs) < 50 * (round + 1) {
-            std::thread::yield_now();
-        }
-        drop(program);
-        for asker in askers {
-            let (_, error) = asker.join().unwrap();
-            assert!(matches!(error, AskError::Stopped(_)), "{error}");
-        }
-        assert_eq!(read(&tally.drops), 1);
-        drop(worker);
-        threads.end();
-    }
-}
-
-/// Takes numbers in order.
-struct Line(u64);
-
-impl Actor for Line {
-    type Args = ();
-
-    async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self(0))
-    }
-}
-
+/// Is written down, and is the answer.
 #[message(local, reply = u64, crate = crate::odeon)]
-struct Number(u64);
+pub(crate) struct Note(pub(crate) u64);
 
-impl Handler<Number> for Line {
-    async fn handle(&mut self, Number(number): Number, _: &mut Context<Self>) -> u64 {
-        assert_eq!(number, self.0 + 1, "a sender that moves is not overtaken");
-        if number.is_multiple_of(5) {
-            tokio::task::yield_now().await;
-        }
-        self.0 = number;
-        number
+/// Looks until it is let go.
+#[message(local, reply = u64, crate = crate::odeon)]
+pub(crate) struct Look(pub(crate) oneshot::Receiver<()>);
+
+impl Handler<Act> for Doer {
+    async fn handle(&mut self, act: Act, ctx: &mut Context<Self>) -> u64 {
+        (act.0)(self, ctx).await
     }
 }
 
+impl Handler<Note> for Doer {
+    async fn handle(&mut self, note: Note, _: &mut Context<Self>) -> u64 {
+        self.log.add(note.0.to_string());
+        note.0
+    }
+}
+
+impl ReadHandler<Look> for Doer {
+    async fn read(&self, look: Look, _: &ReadContext<Self>) -> u64 {
+        let _ = look.0.await;
+        self.log.add("looked");
+        2
+    }
+}
+
+reads!(Doer: Look);
+
+pub(crate) async fn doer_with(
+    system: &ActorSystem,
+    options: SpawnOptions,
+) -> (ActorRef<Doer>, Log) {
+    let log = Log::default();
+    let doer = system.spawn::<Doer>(log.clone(), options).await.unwrap();
+    assert_eq!(log.take(), ["start"]);
+    (doer, log)
+}
+
+pub(crate) async fn doer(system: &ActorSystem) -> (ActorRef<Doer>, Log) {
+    doer_with(system, SpawnOptions::default()).await
+}
+
+/// One that starts again when it fails, after this time if it is not zero.
+pub(crate) async fn supervised(
+    system: &ActorSystem,
+    options: SpawnOptions,
+    pause: Duration,
+) -> (ActorRef<Doer>, Log) {
+    let log = Log::default();
+    let mut child = ChildSpec::new::<Doer>("d", log.clone()).options(options);
+    if !pause.is_zero() {
+        child = child.backoff(Backoff::exponential(pause, pause).jitter(0));
+    }
+    let spec = SupervisorSpec::one_for_one().intensity(100, SECOND).child(child);
+    let supervisor = system.spawn::<Supervisor>(spec, SpawnOptions::default()).await.unwrap();
+    let doer = supervisor.child::<Doer>("d").await.unwrap();
+    assert_eq!(log.take(), ["start"]);
+    (doer, log)
+}
+
+type Answer<M> = Result<<M as Message>::Reply, AskError<<M as Message>::Error>>;
+
+/// The thread that runs it when it is asked.
+pub(crate) async fn home(doer: &ActorRef<Doer>) -> ThreadId {
+    let (sender, receiver) = oneshot::channel();
+    let ask = doer.ask(quick(move |_, _| sender.send(thread::current().id()).unwrap()));
+    assert_eq!(ask.await, Ok(1));
+    receiver.await.unwrap()
+}
+
+/// What an ask said to its first poll.
+pub(crate) enum Polled<A: Handler<M>, M: Message> {
+    Ready(Answer<M>),
+    Pending(AskFuture<A, M>),
+}
+
+impl<A: Handler<M>, M: Message> Polled<A, M> {
+    pub(crate) fn ready(self) -> Answer<M> {
+        match self {
+            Self::Ready(answer) => answer,
+            Self::Pending(_) => panic!("it went by the mailbox, or waits"),
+        }
+    }
+
+    pub(crate) fn pending(self) -> AskFuture<A, M> {
+        match self {
+            Self::Ready(_) => panic!("it was answered at once"),
+            Self::Pending(ask) => ask,
+        }
+    }
+}
+
+pub(crate) fn poll<A: Handler<M>, M: Message>(ask: Ask<A, M>) -> Polled<A, M> {
+    let mut ask = ask.into_future();
+    match Pin::new(&mut ask).poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Polled::Ready(answer),
+        Poll::Pending => Polled::Pending(ask),
+    }
+}
+
+/// The ask waits behind what is written first, and is handled then.
+async fn assert_behind(doer: &ActorRef<Doer>, log: &Log, first: &[&str], let_go: impl FnOnce()) {
+    let ask = poll(doer.ask(Note(7))).pending();
+    let_go();
+    assert_eq!(ask.await, Ok(7));
+    assert_eq!(log.take(), [first, &["7"]].concat());
+}
+
 #[test]
-fn the_order_of_a_sender_that_moves_between_threads_is_kept() {
-    const NUMBERS: u64 = 3000;
-    let threads = Threads::new(1);
-    let system = threads.system.clone();
-    threads.block_on(async {
-        let options = SpawnOptions::default().mailbox(4);
-        let line = system.spawn::<Line>((), options).await.unwrap();
-        // On the worker's thread, and on those of another runtime, in turn.
-        let mut number = 0;
-        while number < NUMBERS {
-            let near = line.clone();
-            let from = number;
-            let task = async move {
-                let mut number = from;
-                for _ in 0..from % 4 + 1 {
-                    number += 1;
-                    near.tell(Number(number)).await.unwrap();
+fn an_ask_of_a_free_actor_is_ready_at_its_first_poll() {
+    on_one_thread(1, |system| async move {
+        let (doer, log) = doer(&system).await;
+        for n in 0..50 {
+            assert_eq!(poll(doer.ask(Note(n))).ready(), Ok(n));
+        }
+        assert_eq!(log.take().len(), 50);
+        assert_eq!(system.stats().handled, 50);
+    });
+}
+
+#[test]
+fn an_ask_of_an_actor_on_the_same_worker_is_ready_at_its_first_poll() {
+    on_one_thread(1, |system| async move {
+        let (asker, _) = doer(&system).await;
+        let (asked, log) = doer(&system).await;
+        let asks = act(|_, _| Box::pin(async move { poll(asked.ask(Note(7))).ready().unwrap() }));
+        // Its own turn is not a direct one.
+        let answer = asker.ask(asks).sent();
+        assert_eq!(answer.await.unwrap().await, Ok(7));
+        assert_eq!(log.take(), ["7"]);
+    });
+}
+
+#[test]
+fn an_actor_on_another_worker_of_the_thread_is_not_run_by_a_turn() {
+    on_one_thread(2, |system| async move {
+        let (asker, _) = doer(&system).await;
+        let (asked, log) = doer(&system).await;
+        let asks =
+            act(|_, _| Box::pin(async move { poll(asked.ask(Note(7))).pending().await.unwrap() }));
+        assert_eq!(asker.ask(asks).await, Ok(7));
+        assert_eq!(log.take(), ["7"]);
+    });
+}
+
+#[test]
+fn a_read_of_a_free_actor_is_ready_at_its_first_poll() {
+    on_one_thread(1, |system| async move {
+        let (doer, log) = doer(&system).await;
+        for _ in 0..3 {
+            let (release, held) = oneshot::channel();
+            release.send(()).unwrap();
+            assert_eq!(poll(doer.ask(Look(held))).ready(), Ok(2));
+            assert_eq!(poll(doer.ask(Note(1))).ready(), Ok(1));
+        }
+        assert_eq!(log.take().len(), 6);
+    });
+}
+
+#[test]
+fn what_is_queued_goes_first() {
+    on_one_thread(1, |system| async move {
+        let (doer, log) = doer(&system).await;
+        doer.try_tell(Note(1)).unwrap();
+        doer.tell(Note(2)).await.unwrap();
+        assert_behind(&doer, &log, &["1", "2"], || ()).await;
+        assert_eq!(poll(doer.ask(Note(8))).ready(), Ok(8), "it is free again");
+    });
+}
+
+#[test]
+fn what_waits_for_room_goes_first() {
+    on_one_thread(1, |system| async move {
+        let (doer, log) = doer_with(&system, SpawnOptions::default().mailbox(1)).await;
+        let (act, release) = held_up();
+        doer.tell(act).await.unwrap();
+        settle().await;
+        doer.try_tell(Note(1)).unwrap();
+        let waits = poll(doer.ask(Note(2))).pending();
+        assert_behind(&doer, &log, &["held", "1", "2"], || release.send(()).unwrap()).await;
+        assert_eq!(waits.await, Ok(2));
+    });
+}
+
+#[test]
+fn a_handler_that_waits_is_not_interrupted() {
+    on_one_thread(1, |system| async move {
+        let (doer, log) = doer(&system).await;
+        for direct in [false, true] {
+            let (act, release) = held_up();
+            match direct {
+                true => drop(poll(doer.ask(act)).pending()),
+                false => doer.tell(act).await.unwrap(),
+            }
+            settle().await;
+            assert_behind(&doer, &log, &["held"], || release.send(()).unwrap()).await;
+        }
+    });
+}
+
+#[test]
+fn readers_are_not_joined_but_by_readers() {
+    on_one_thread(1, |system| async move {
+        let (doer, log) = doer(&system).await;
+        for direct in [false, true] {
+            let (release, held) = oneshot::channel();
+            let first = match direct {
+                true => poll(doer.ask(Look(held))).pending(),
+                false => {
+                    doer.try_tell(Look(held)).unwrap();
+                    settle().await;
+                    let (release, held) = oneshot::channel();
+                    release.send(()).unwrap();
+                    // A read that does not wait passes the one that does.
+                    poll(doer.ask(Look(held))).pending()
                 }
-                if from.is_multiple_of(3) {
-                    number += 1;
-                    assert_eq!(near.ask(Number(number)).await.unwrap(), number);
-                }
-                number
             };
-            number = system.spawn_task(task).unwrap().await.unwrap();
-            for _ in 0..number % 5 {
-                number += 1;
-                line.tell(Number(number)).await.unwrap();
-            }
+            settle().await;
+            let passed: &[&str] = if direct { &[] } else { &["looked"] };
+            let first_words = [passed, &["looked"]].concat();
+            assert_behind(&doer, &log, &first_words, || release.send(()).unwrap()).await;
+            assert_eq!(first.await, Ok(2));
         }
-        assert_eq!(line.ask(Number(number + 1)).await.unwrap(), number + 1);
-        assert_eq!(system.stats().panics, 0);
+    });
+}
+
+#[test]
+fn an_actor_that_was_told_to_end_takes_no_direct_turn() {
+    on_one_thread(1, |system| async move {
+        for how in [ActorRef::stop, ActorRef::kill] {
+            let (doer, log) = doer(&system).await;
+            how(&doer);
+            let ask = poll(doer.ask(Note(7))).pending();
+            let error = ask.await.unwrap_err();
+            assert!(matches!(error, AskError::Stopped(_)), "{error}");
+            assert_eq!(error.certainty(), Certainty::NotDelivered);
+            let error = poll(doer.ask(Note(7))).ready().unwrap_err();
+            assert_eq!(error.certainty(), Certainty::NotDelivered, "it is gone");
+            assert!(!log.take().contains(&"7".to_owned()));
+        }
+        let (doer, log) = doer(&system).await;
+        doer.drain();
+        // It was queued before the drain begins.
+        assert_eq!(poll(doer.ask(Note(7))).pending().await, Ok(7));
+        settle().await;
+        assert_eq!(log.take(), ["7", "stopped"]);
+    });
+}
+
+#[test]
+fn an_actor_that_drains_or_stops_takes_no_direct_turn() {
+    on_one_thread(1, |system| async move {
+        for supervised_one in [false, true] {
+            let options = SpawnOptions::default();
+            let (doer, log) = match supervised_one {
+                true => supervised(&system, options, Duration::ZERO).await,
+                false => doer_with(&system, options).await,
+            };
+            let (ends, lasts) = oneshot::channel();
+            let (act, release) = held_up();
+            let first = quick(move |doer, ctx| {
+                doer.lasts = Some(lasts);
+                ctx.drain();
+                ctx.self_ref().try_tell(act).unwrap();
+            });
+            assert_eq!(poll(doer.ask(first)).ready(), Ok(1));
+            settle().await;
+            // It drains: what is queued waits.
+            let refused = |polled: Polled<Doer, Note>| match supervised_one {
+                true => drop(polled.pending()),
+                false => assert!(matches!(polled.ready(), Err(AskError::Stopped(_)))),
+            };
+            refused(poll(doer.ask(Note(7))));
+            release.send(()).unwrap();
+            settle().await;
+            assert_eq!(log.take(), ["held", "stopped"]);
+            // It stops.
+            refused(poll(doer.ask(Note(8))));
+            ends.send(()).unwrap();
+            settle().await;
+            let then: &[&str] = if supervised_one { &["start"] } else { &[] };
+            assert_eq!(log.take(), then, "given up asks are not run");
+        }
+    });
+}
+
+#[test]
+fn an_actor_that_waits_for_its_restart_takes_no_direct_turn() {
+    on_one_thread(1, |system| async move {
+        let (doer, log) = supervised(&system, SpawnOptions::default(), SECOND).await;
+        let error = poll(doer.ask(quick(|_, _| panic!("told to")))).ready().unwrap_err();
+        assert!(matches!(error, AskError::Panicked(_)), "{error}");
+        let began = Instant::now();
+        assert_behind(&doer, &log, &["start"], || ()).await;
+        assert_eq!(began.elapsed().as_millis() / 10, 100);
+        assert_eq!(poll(doer.ask(Note(8))).ready(), Ok(8));
+    });
+}
+
+#[test]
+fn where_priorities_count_nothing_goes_past_the_mailbox() {
+    on_one_thread(1, |system| async move {
+        let (doer, log) = doer_with(&system, SpawnOptions::default().priorities(2)).await;
+        let low = poll(doer.ask(Note(1))).pending();
+        let high = poll(doer.ask(Note(2)).priority(1)).pending();
+        assert_eq!((low.await, high.await), (Ok(1), Ok(2)));
+        assert_eq!(log.take(), ["2", "1"]);
+    });
+}
+
+#[test]
+fn in_a_simulation_the_seed_says_whose_turn_it_is() {
+    in_world(|| async {
+        let env = Arc::new(Seeded::new(1));
+        let system = system_of("seeded", env, SystemConfig::default());
+        system.start_worker();
+        let (doer, log) = doer(&system).await;
+        assert_behind(&doer, &log, &[], || ()).await;
+        drop(doer);
+        system.stop(SECOND).await;
+        tokio::task::yield_now().await;
+        assert_eq!(system.stats().cells, 0);
+    });
+}
+
+#[test]
+fn a_message_that_carries_its_span_goes_by_the_mailbox() {
+    let spans = Spans::default();
+    let _listening = tracing::subscriber::set_default(spans.subscriber());
+    on_one_thread(1, |system| async move {
+        let (doer, log) = doer(&system).await;
+        assert_eq!(doer.ask(Note(1)).await, Ok(1));
+        // Threads of other tests, where nobody listens, may have been the first to ask whether anybody does.
+        tracing::callsite::rebuild_interest_cache();
+        let ask = tracing::info_span!("call").in_scope(|| poll(doer.ask(Note(7))).pending());
+        assert_eq!(ask.await, Ok(7));
+        assert_eq!(log.take(), ["1", "7"]);
+        let (_, noted) = spans.handlers("Note").pop().unwrap();
+        assert_eq!(noted.follows.len(), 1, "{noted:?}");
+        // Without a span there is nothing to carry.
+        assert_eq!(poll(doer.ask(Note(8))).ready(), Ok(8));
+    });
+}
+
+#[test]
+fn another_thread_does_not_run_it() {
+    let threads = Threads::new(2);
+    threads.block_on(async {
+        let (one, _) = doer(&threads.system).await;
+        let (two, _) = doer(&threads.system).await;
+        // They are on two workers, each with its thread.
+        let (first, second) = (home(&one).await, home(&two).await);
+        assert!(first != second && ![first, second].contains(&thread::current().id()));
+        for n in 0..50 {
+            let (asked, (sender, receiver)) = (one.clone(), oneshot::channel());
+            let asks = act(move |_, _| {
+                Box::pin(async move {
+                    sender.send(home(&asked).await).unwrap();
+                    n
+                })
+            });
+            assert_eq!(two.ask(asks).await, Ok(n));
+            assert_eq!(receiver.await.unwrap(), first);
+        }
     });
     threads.end();
 }
 
-/// The middle of three: asks another, which asks it back beside its messages.
-struct Middle(Option<ActorRef<Middle>>);
-
-impl Actor for Middle {
-    type Args = Option<ActorRef<Self>>;
-
-    async fn start(next: Self::Args, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self(next))
-    }
-}
-
-#[message(local, reply = u32, crate = crate::odeon)]
-struct Through(ActorRef<Middle>);
-
-impl Handler<Through> for Middle {
-    async fn handle(&mut self, Through(back): Through, ctx: &mut Context<Self>) -> u32 {
-        if let Some(next) = &self.0 {
-            return next.ask(Through(ctx.self_ref())).await.unwrap() + 1;
-        }
-        ctx.pipe(None, back.ask(Depth).into_future(), Answered).unwrap();
-        1
-    }
-}
-
-#[message(local, reply = u32, crate = crate::odeon)]
-struct Depth;
-
-impl Handler<Depth> for Middle {
-    async fn handle(&mut self, _: Depth, _: &mut Context<Self>) -> u32 {
-        1
-    }
-}
-
-#[message(local, crate = crate::odeon)]
-struct Answered(Result<u32, AskError<std::convert::Infallible>>);
-
-impl Handler<Answered> for Middle {
-    async fn handle(&mut self, answered: Answered, _: &mut Context<Self>) {
-        assert_eq!(answered.0.unwrap(), 1);
-    }
-}
-
-/// Asks through the other two.
-#[message(local, reply = u32, crate = crate::odeon)]
-struct Begin(ActorRef<Middle>);
-
-impl Handler<Begin> for Worker {
-    async fn handle(&mut self, Begin(middle): Begin, _: &mut Context<Self>) -> u32 {
-        middle.ask(Through(middle.clone())).await.unwrap()
-    }
-}
-
 #[test]
-fn a_direct_turn_late_in_a_long_one_has_the_time() {
+fn an_ask_that_may_take_no_time_never_runs() {
     on_one_thread(1, |system| async move {
-        let options = SpawnOptions::default;
-        let last = system.spawn::<Middle>(None, options()).await.unwrap();
-        let middle = system.spawn::<Middle>(Some(last), options()).await.unwrap();
-        let worker = system.spawn::<Worker>(Tally::default(), options()).await.unwrap();
-        let (let_go, hold) = oneshot::channel();
-        worker.tell(Hold(hold)).await.unwrap();
-        tokio::task::yield_now().await;
-        let mut asks =
-            (0..12).map(|_| Box::pin(worker.ask(Add(1)).into_future())).collect::<Vec<_>>();
-        for ask in &mut asks {
-            let pending = poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx).is_pending())).await;
-            assert!(pending, "it waits behind the first");
-        }
-        let begins = (0..12).map(|_| Box::pin(worker.ask(Begin(middle.clone())).into_future()));
-        let mut begins = begins.collect::<Vec<_>>();
-        for ask in &mut begins {
-            assert!(poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx).is_pending())).await);
-        }
-        let_go.send(()).unwrap();
-        for ask in begins {
-            assert_eq!(ask.await.unwrap(), 2);
-        }
-        assert_eq!(system.stats().panics, 0);
+        let (doer, log) = doer(&system).await;
+        let error: AskError<Infallible> =
+            doer.ask(Note(7)).within(Duration::ZERO).await.unwrap_err();
+        assert!(matches!(error, AskError::Deadline(_)), "{error}");
+        assert_eq!(error.certainty(), Certainty::NotDelivered);
+        settle().await;
+        assert_eq!((log.take().len(), system.stats().handled), (0, 0));
+        assert_eq!(system.stats().skipped, 1);
     });
 }

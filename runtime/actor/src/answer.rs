@@ -237,12 +237,22 @@ impl<Q, R> Answer<Q, R> {
     ///
     /// # Safety
     /// The asker's side calls it.
+    #[inline]
     pub(crate) unsafe fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<R>> {
         let state = self.state.load(Acquire);
         if state & DONE != 0 {
             // SAFETY: `DONE` was seen.
             return Poll::Ready(unsafe { self.take() });
         }
+        // SAFETY: the caller says so.
+        unsafe { self.wait(state, cx) }
+    }
+
+    /// There was no answer in that state.
+    ///
+    /// # Safety
+    /// As [`poll`](Self::poll).
+    unsafe fn wait(&self, state: u8, cx: &mut Context<'_>) -> Poll<Option<R>> {
         if state & WAKER != 0 {
             let same = self.waker.with(|kept| {
                 // SAFETY: while `WAKER` is set both sides only read it.

@@ -133,15 +133,28 @@ impl<M: Message> NodePtr<M> {
     ///
     /// # Safety
     /// The actor's side holds the node and has not finished it.
+    #[inline]
     unsafe fn finish(self, result: Outcome<M>) {
         // SAFETY: the caller says so.
-        let answer = unsafe { self.answer() };
-        // SAFETY: the caller says so.
         if unsafe { self.get() }.is_alone() {
+            // SAFETY: the caller says so.
+            let answer = unsafe { self.answer() };
             // SAFETY: the caller says so, and the asker is below on the stack.
             drop(unsafe { answer.finish_alone(result) });
             return;
         }
+        // SAFETY: the caller says so.
+        unsafe { self.finish_shared(result) };
+    }
+
+    /// The same, where the asker may be on another thread.
+    ///
+    /// # Safety
+    /// As [`finish`](Self::finish).
+    #[inline(never)]
+    unsafe fn finish_shared(self, result: Outcome<M>) {
+        // SAFETY: the caller says so.
+        let answer = unsafe { self.answer() };
         // SAFETY: the caller says so.
         let (waker, old) = unsafe { answer.finish(result) };
         // SAFETY: the caller says so; nothing of the node is used below.
@@ -292,6 +305,7 @@ impl<M: Message> AskHandle<M> {
     }
 
     /// The result, once it is there; else the waker is kept.
+    #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
         // SAFETY: the handle is the asker's side.
         let polled = unsafe { self.answer().poll(cx) };

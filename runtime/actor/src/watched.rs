@@ -7,13 +7,18 @@
 use std::{cell::Cell, time::Duration};
 
 use tokio::time::Instant;
-use tracing::{Level, Span, span::EnteredSpan};
+use tracing::{Level, Span, level_filters::LevelFilter, span::EnteredSpan};
 
 use crate::turn::Turn;
 
 /// Whether anybody listens to the spans of handlers.
-#[inline]
+#[inline(always)]
 pub(crate) fn is_traced() -> bool {
+    LevelFilter::current() >= LevelFilter::TRACE && is_listened_to()
+}
+
+#[cold]
+fn is_listened_to() -> bool {
     tracing::span_enabled!(target: "odeon::actor", Level::TRACE)
 }
 

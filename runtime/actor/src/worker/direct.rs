@@ -175,6 +175,7 @@ impl Worker {
     }
 
     /// With a context, its task's time is looked at.
+    #[inline(always)]
     fn permit(&self, cx: Option<&mut Context<'_>>) -> Option<Permit<'_>> {
         if self.simulated || DEPTH.get() >= DEPTH_MAX {
             return None;
@@ -212,6 +213,7 @@ impl Worker {
     }
 
     /// Between two polls.
+    #[inline(always)]
     fn outside<'a>(
         &'a self,
         bound: &'a Bound,
@@ -260,7 +262,7 @@ impl Worker {
 
 impl Permit<'_> {
     /// Takes a turn; `run` says whether the actor has more to do, or that there was none.
-    #[inline]
+    #[inline(always)]
     fn turn<E>(
         self,
         cell: &CellPtr,
@@ -291,7 +293,7 @@ impl Permit<'_> {
     }
 
     /// The turn itself; how many messages were taken in it beside the first.
-    #[inline]
+    #[inline(always)]
     fn within<E>(
         &self,
         cell: &CellPtr,

@@ -30,7 +30,8 @@ pub enum Placement {
     Blocking,
     /// As a task of the program's own multi-thread runtime, for actors that are mostly asked from there, as by the
     /// handlers of an HTTP server: asker and actor often share a thread, where the way to a worker and back crosses two.
-    /// The runtime moves it between its threads, one turn at a time; its order of messages is that of any actor.
+    /// The runtime moves it between its threads, one turn at a time; its order of messages is that of any actor. An ask from
+    /// the runtime runs on the asker's thread at once if the actor has nothing to do.
     ///
     /// Needs [`set_stealing`](crate::ActorSystem::set_stealing). It costs about a KiB an actor, and each wake goes
     /// through the runtime's scheduler, dearer than a worker's queue: actors that mostly talk to each other belong on a

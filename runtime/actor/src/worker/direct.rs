@@ -148,9 +148,12 @@ impl Worker {
         if self.role == Role::Stealing && !cell.may_be_free() {
             return Err(envelope);
         }
-        // SAFETY: the permit makes this thread the cell's worker; no turn of the cell goes on, or it would not sleep or be
-        // marked.
-        permit.turn(cell, |turn| unsafe { cell.run_directly(envelope, turn) })
+        permit.turn(cell, |turn| {
+            turn.direct = true;
+            // SAFETY: the permit makes this thread the cell's worker; no turn of the cell goes on, or it would not sleep or
+            // be marked.
+            unsafe { cell.run_directly(envelope, turn) }
+        })
     }
 
     /// Gives a new actor its first turn at once, if this thread may: then what came of its start, if that is known. Between
@@ -303,7 +306,6 @@ impl Permit<'_> {
         let waker = turn_waker(cell);
         let mut turn =
             Turn::new(worker, cell, Context::from_waker(&waker), bound.meters.until.get());
-        turn.direct = true;
         // Goes before what is left of the turn, whose destructors may send something to the actor.
         let _within = Within::begin(worker, bound, cell);
         worker.begin_turn(bound, cell);

@@ -4,21 +4,25 @@
 //! [`Inbox`](crate::run_queue::Inbox). A poll runs ready actors until there are none or the poll is spent, spins a few
 //! empty polls and then parks. What it is NOT: a task; `host.rs` hosts it in an actix actor, `stealing.rs` one that has a
 //! single actor in a task of the program's runtime, which any of its threads may poll. In a simulation several
-//! workers share a thread, so what is bound to the thread is set for the length of a poll only.
+//! workers share a thread, so what is bound to the thread (`worker/present.rs`) is set for the length of a poll only. What
+//! only a poll touches is in `worker/bound.rs`; what the system wants from it in `worker/orders.rs`.
 #![expect(unsafe_code, reason = "what only a poll touches is shared without a lock")]
 
+mod bound;
 mod direct;
 mod held;
+mod late;
 mod metering;
+mod orders;
+mod present;
 mod ready;
 mod seeking;
 mod seen;
 pub(crate) mod waiting;
 
 use std::{
-    cell::{Cell, RefCell},
     collections::VecDeque,
-    ptr::{self, NonNull},
+    ptr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
@@ -30,26 +34,30 @@ use odeon_env::Observer;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    ActorSystem, StartError,
+    ActorSystem,
     cell::{CellHead, CellPtr, Signals, turn_waker},
-    clock::Clock,
     gauge::Gauge,
     hold::Hold,
-    meters::{Handled, Meters},
+    meters::Handled,
     run_queue::{Arrival, Inbox},
     scratch::Scratch,
     tasks::Tasks,
     turn::{ACTOR_MESSAGES_MAX, Turn},
-    untimed::Untimed,
     workers::Role,
 };
 
+use bound::Bound;
 use direct::Missed;
 use held::Held;
+use late::wake_untimed;
+use present::{POLLING, Polling, THREAD, this_thread};
 use ready::{Ready, Taken};
 
 pub(crate) use direct::{Ran, give_way};
+pub(crate) use late::{answered, arm_later, note_time};
 pub(crate) use metering::{Report, Waiting};
+pub(crate) use orders::Order;
+pub(crate) use present::{is_own_turn, is_polling, present_tasks};
 pub(crate) use seeking::Seek;
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
@@ -58,102 +66,6 @@ const POLL_MESSAGES_MAX: u32 = 2048;
 /// microsecond together, less than a sleep and a wake cost both sides. Meanwhile messages gather, and are taken together.
 const LOOKS_MAX: u32 = 4;
 const PAUSES: u32 = 16;
-/// Pieces of memory kept for handlers' futures.
-const SPARE_MAX: usize = 32;
-
-/// What the system wants from a worker.
-pub(crate) struct Order;
-
-impl Order {
-    /// Stop the actors that have no parent; each stops its children.
-    pub(crate) const STOP: u8 = 1;
-    /// End all actors where they stand.
-    pub(crate) const END: u8 = 2;
-    /// Leave the thread once no actor is left.
-    pub(crate) const QUIT: u8 = 4;
-    /// Say who has no parent.
-    pub(crate) const ROOTS: u8 = 8;
-    /// Say what was measured and what waits.
-    pub(crate) const REPORT: u8 = 16;
-    /// Look for asks of other nodes.
-    pub(crate) const SEEK: u8 = 32;
-}
-
-/// What only the thread touches that polls the worker, one at a time.
-#[derive(Default)]
-struct Bound {
-    ready: RefCell<Ready>,
-    live: RefCell<Vec<CellPtr>>,
-    /// Actors that are gone, until the turn is over in which they went.
-    gone: RefCell<Vec<CellPtr>>,
-    /// There are such.
-    buries: Cell<bool>,
-    /// The piece of memory that the next turn is lent; most need no other.
-    lent: Cell<Scratch>,
-    spare: RefCell<Vec<Scratch>>,
-    /// Who waits with a deadline but without a timer yet.
-    untimed: RefCell<Untimed>,
-    /// How often those were woken.
-    sweeps: Cell<u32>,
-    /// What of the turn is polled.
-    part: Cell<waiting::Part>,
-    clock: Clock,
-    /// What came of a start that was taken on the stack of whoever waits for it.
-    started: Cell<Option<Result<(), StartError>>>,
-    /// The waker of the last poll: the one that others find behind the lock.
-    kept: RefCell<Option<Waker>>,
-    /// The actor whose turn it is.
-    running: Cell<*const CellHead>,
-    /// Turns that are taken directly: of this poll, or since the last.
-    direct: direct::Direct,
-    /// Those since the last poll, outside of turns.
-    outside: Cell<u32>,
-    /// What its host wanted in the middle of such a turn.
-    missed: Cell<Missed>,
-    spun: Cell<u32>,
-    /// Its own thread has woken it since the last poll.
-    woken: Cell<bool>,
-    /// It is closed: nobody is ready any more.
-    closed: Cell<bool>,
-    meters: Meters,
-    /// A report that is being made.
-    look: RefCell<metering::Look>,
-}
-
-impl Bound {
-    #[cold]
-    fn store(&self, scratch: Scratch) {
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_MAX {
-            spare.push(scratch);
-        }
-    }
-
-    /// A turn is over: those that went in it are let go.
-    #[inline(always)]
-    fn bury(&self) {
-        if self.buries.get() {
-            self.bury_all();
-        }
-    }
-
-    #[cold]
-    fn bury_all(&self) {
-        self.buries.set(false);
-        // Destructors may come back here.
-        drop(self.gone.take());
-    }
-
-    /// Has the worker polled: as [`Worker::wake`] for other threads, without the lock.
-    fn wake(&self) {
-        // Foreign code, which may poll the worker right here.
-        let Some(waker) = self.kept.take() else { return };
-        waker.wake_by_ref();
-        if self.kept.borrow().is_none() {
-            self.kept.replace(Some(waker));
-        }
-    }
-}
 
 pub(crate) struct Worker {
     inbox: Inbox,
@@ -194,126 +106,6 @@ pub(crate) struct Worker {
 unsafe impl Sync for Worker {}
 // SAFETY: as above; the pointer in `bound` is only compared.
 unsafe impl Send for Worker {}
-
-thread_local! {
-    /// The worker that this thread is polling right now, null between polls.
-    static POLLING: Cell<*const Worker> = const { Cell::new(ptr::null()) };
-    /// The number of this thread, once it has polled a worker.
-    static THREAD: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Threads that have a number.
-static THREADS: AtomicU64 = AtomicU64::new(0);
-
-/// A number that no other thread has.
-fn this_thread() -> u64 {
-    if THREAD.get() == 0 {
-        THREAD.set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
-    }
-    THREAD.get()
-}
-
-/// Marks the thread as polling a worker, until it is dropped.
-struct Polling(*const Worker);
-
-impl Polling {
-    fn begin(worker: &Worker) -> Self {
-        Self(POLLING.replace(worker))
-    }
-}
-
-impl Drop for Polling {
-    fn drop(&mut self) {
-        POLLING.set(self.0);
-    }
-}
-
-/// The worker that this thread is polling, for the length of that poll.
-fn polling<'a>() -> Option<&'a Worker> {
-    // SAFETY: the thread is polling this worker, which its host keeps alive.
-    NonNull::new(POLLING.get().cast_mut()).map(|worker| unsafe { worker.as_ref() })
-}
-
-/// Whether this thread is polling a worker. Asked while the thread panics, so that it must not panic itself.
-pub(crate) fn is_polling() -> bool {
-    POLLING.try_with(|polling| !polling.get().is_null()).unwrap_or(false)
-}
-
-/// The actor whose turn it is.
-fn running(bound: &Bound) -> Option<CellPtr> {
-    let cell = NonNull::new(bound.running.get().cast_mut())?;
-    // SAFETY: its turn keeps it alive.
-    Some(unsafe { CellPtr::share(cell) })
-}
-
-/// Whether the code that asks is part of this actor's turn.
-pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
-    // SAFETY: the thread is polling it.
-    polling().is_some_and(|worker| ptr::eq(unsafe { worker.bound() }.running.get(), cell))
-}
-
-/// Where a task goes that the present turn spawns, if this thread is polling a worker.
-pub(crate) fn present_tasks() -> Option<Tasks> {
-    polling()?.task_home()
-}
-
-/// Lets whoever waits with a deadline do without a timer until the end of a poll: most answers come before. The poll is
-/// the one that is going on, or the next of `answerer`, the worker whose actor answers, if this is its thread. `None` if
-/// there is neither, so that the timer is needed now; else how often the worker has woken such sends before.
-///
-/// With a `place`, it had asked when so many others were without a timer, and before those that have come since.
-pub(crate) fn arm_later(
-    waker: &Waker,
-    answerer: Option<&Worker>,
-    place: Option<usize>,
-) -> Option<u32> {
-    let polling = polling();
-    let worker = match (polling, answerer) {
-        (Some(worker), _) => worker,
-        (None, Some(answerer)) if answerer.is_of_thread() => answerer,
-        _ => return None,
-    };
-    // SAFETY: the thread is polling it, or is between two polls and alone does poll it: `thread` is no one's where any
-    // thread may be next.
-    let bound = unsafe { worker.bound() };
-    bound.untimed.borrow_mut().add_at(place.unwrap_or(usize::MAX), waker);
-    // Its actor may be in the middle of a handler, and no poll due.
-    if polling.is_none() {
-        worker.wake_here(bound);
-    }
-    Some(bound.sweeps.get())
-}
-
-/// An answer wakes somebody now, who may have done without a timer.
-pub(crate) fn answered(waker: &Waker) {
-    if let Some(worker) = polling() {
-        // SAFETY: the thread is polling it.
-        unsafe { worker.bound() }.untimed.borrow_mut().woken(waker);
-    }
-}
-
-/// The time was read, for a deadline.
-pub(crate) fn note_time(now: Instant) {
-    if let Some(worker) = polling() {
-        // SAFETY: the thread is polling it.
-        unsafe { worker.bound() }.clock.note(now);
-    }
-}
-
-/// Lets those arm their timers who still wait; `false` if there was nobody.
-fn wake_untimed(bound: &Bound) -> bool {
-    // Foreign wakers may come back here.
-    let mut untimed = bound.untimed.take();
-    let some = !untimed.is_empty();
-    if some {
-        bound.sweeps.set(bound.sweeps.get().wrapping_add(1));
-    }
-    untimed.wake();
-    if bound.untimed.borrow().is_empty() && untimed.is_keepable() {
-        bound.untimed.replace(untimed);
-    }
-    some
-}
 
 impl Worker {
     pub(crate) fn new(system: ActorSystem, tasks: Tasks, number: u32, role: Role) -> Self {
@@ -446,31 +238,6 @@ impl Worker {
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(waker) = waker {
             waker.wake();
-        }
-    }
-
-    /// Gives orders, from any thread.
-    pub(crate) fn order(&self, orders: u8) {
-        self.orders.fetch_or(orders, Ordering::AcqRel);
-        self.wake();
-    }
-
-    /// The actors without a parent, in the worker's next poll.
-    pub(crate) fn count_roots(&self) -> oneshot::Receiver<Vec<CellPtr>> {
-        let (sender, roots) = oneshot::channel();
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        self.order(Order::ROOTS);
-        roots
-    }
-
-    fn answer_roots(&self, bound: &Bound) {
-        self.orders.fetch_and(!Order::ROOTS, Ordering::AcqRel);
-        let asked = std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner));
-        for sender in asked {
-            let live = bound.live.borrow();
-            let roots = live.iter().filter(|cell| !cell.has_parent()).cloned().collect();
-            // Whoever gave up waiting misses nothing.
-            let _ = sender.send(roots);
         }
     }
 
@@ -667,73 +434,5 @@ impl Worker {
         let gone = bound.kept.replace(Some(waker.clone()));
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
         drop(gone);
-    }
-
-    fn follow(&self, bound: &Bound, orders: u8) {
-        if orders & Order::STOP != 0 && !self.stopping.swap(true, Ordering::Relaxed) {
-            let live = bound.live.borrow().clone();
-            for cell in live.iter().rev().filter(|cell| !cell.has_parent()) {
-                cell.signal(Signals::STOP);
-            }
-        }
-        if orders & Order::ROOTS != 0 {
-            self.answer_roots(bound);
-        }
-        if orders & Order::REPORT != 0 {
-            self.answer_report(bound);
-        }
-        if orders & Order::SEEK != 0 {
-            self.answer_seeks();
-        }
-        if orders & Order::END != 0 {
-            self.inbox.take(&mut *bound.ready.borrow_mut());
-            self.end_all(bound);
-        }
-    }
-
-    /// Ends all actors of this worker where they stand.
-    fn end_all(&self, bound: &Bound) {
-        loop {
-            let mut cells = bound.live.borrow().clone();
-            cells.extend(bound.ready.borrow_mut().drain());
-            if cells.is_empty() {
-                return;
-            }
-            for cell in cells {
-                // SAFETY: this is the cell's worker, and it is between turns.
-                unsafe { cell.end() };
-            }
-            bound.bury();
-        }
-    }
-
-    /// The worker's thread lets it go: whatever is left ends. Called once, by its host.
-    pub(crate) fn close(&self) {
-        if self.misses(Missed::Close) {
-            return;
-        }
-        // Whoever asks a stealing actor directly right now closes it afterwards.
-        if self.role != Role::Stealing || self.hold.close() {
-            self.close_held();
-        }
-    }
-
-    fn close_held(&self) {
-        let _polling = Polling::begin(self);
-        // SAFETY: this thread is closing it.
-        let bound = unsafe { self.bound() };
-        self.inbox.close(&mut *bound.ready.borrow_mut());
-        self.end_all(bound);
-        bound.closed.set(true);
-        bound.lent.take();
-        bound.spare.borrow_mut().clear();
-        bound.untimed.take();
-        bound.kept.take();
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.close_meters(bound);
-        self.close_seeks();
-        self.thread.store(0, Ordering::Relaxed);
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.system.forget_worker(self);
     }
 }

@@ -26,7 +26,12 @@ use tokio::{
     task::{coop::poll_proceed, try_id},
 };
 
-use super::{Bound, POLLING, Polling, Worker, held::Held, polling, waiting::Part};
+use super::{
+    Bound, Worker,
+    held::Held,
+    present::{POLLING, Polling, polling},
+    waiting::Part,
+};
 use crate::{
     StartError,
     cell::{CellHead, CellPtr, turn_waker},

@@ -3,7 +3,10 @@
 //! A handler keeps its actor until it is done, and so what it waits for holds up every message behind it. A read holds
 //! up only what is no read, and a piped future or stream holds up nothing. What it is NOT: the turn itself.
 
-use super::{Worker, is_own_turn, polling};
+use super::{
+    Worker,
+    present::{is_own_turn, polling, running},
+};
 use crate::{
     cell::{CellHead, CellPtr},
     edges::By,
@@ -71,5 +74,5 @@ pub(crate) fn who_waits(swept: u32) -> Option<(CellPtr, By)> {
         Part::Read(ask) => By::Read(ask),
         Part::Source => return None,
     };
-    Some((super::running(bound)?, by))
+    Some((running(bound)?, by))
 }

@@ -1,0 +1,79 @@
+//! Which worker this thread is polling right now, and whose turn it is.
+//!
+//! Bound to the thread for the length of a poll only, since several workers may share one. What it is NOT: where a worker
+//! belongs; see `Worker::is_here`.
+#![expect(unsafe_code, reason = "a worker is reached through the thread that polls it")]
+
+use std::{
+    cell::Cell,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::{Worker, bound::Bound};
+use crate::{
+    cell::{CellHead, CellPtr},
+    tasks::Tasks,
+};
+
+thread_local! {
+    /// The worker that this thread is polling right now, null between polls.
+    pub(super) static POLLING: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+    /// The number of this thread, once it has polled a worker.
+    pub(super) static THREAD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Threads that have a number.
+static THREADS: AtomicU64 = AtomicU64::new(0);
+
+/// A number that no other thread has.
+pub(super) fn this_thread() -> u64 {
+    if THREAD.get() == 0 {
+        THREAD.set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    THREAD.get()
+}
+
+/// Marks the thread as polling a worker, until it is dropped.
+pub(super) struct Polling(*const Worker);
+
+impl Polling {
+    pub(super) fn begin(worker: &Worker) -> Self {
+        Self(POLLING.replace(worker))
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLING.set(self.0);
+    }
+}
+
+/// The worker that this thread is polling, for the length of that poll.
+pub(super) fn polling<'a>() -> Option<&'a Worker> {
+    // SAFETY: the thread is polling this worker, which its host keeps alive.
+    NonNull::new(POLLING.get().cast_mut()).map(|worker| unsafe { worker.as_ref() })
+}
+
+/// Whether this thread is polling a worker. Asked while the thread panics, so that it must not panic itself.
+pub(crate) fn is_polling() -> bool {
+    POLLING.try_with(|polling| !polling.get().is_null()).unwrap_or(false)
+}
+
+/// The actor whose turn it is.
+pub(super) fn running(bound: &Bound) -> Option<CellPtr> {
+    let cell = NonNull::new(bound.running.get().cast_mut())?;
+    // SAFETY: its turn keeps it alive.
+    Some(unsafe { CellPtr::share(cell) })
+}
+
+/// Whether the code that asks is part of this actor's turn.
+pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
+    // SAFETY: the thread is polling it.
+    polling().is_some_and(|worker| ptr::eq(unsafe { worker.bound() }.running.get(), cell))
+}
+
+/// Where a task goes that the present turn spawns, if this thread is polling a worker.
+pub(crate) fn present_tasks() -> Option<Tasks> {
+    polling()?.task_home()
+}

@@ -463,6 +463,6 @@ mod tests {
     fn an_idle_actor_is_one_small_allocation() {
         // The counts of its `Arc` come on top. Programs with a million idle actors pay for every byte here.
         let bytes = size_of::<ActorCell<Idle>>();
-        assert!(bytes <= 320, "{bytes} bytes");
+        assert!(bytes <= 240, "{bytes} bytes");
     }
 }

@@ -16,7 +16,7 @@ mod starting;
 mod steps;
 
 use std::{
-    cell::{Cell, OnceCell, RefCell, UnsafeCell},
+    cell::{Cell, OnceCell, UnsafeCell},
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
     sync::{
@@ -125,7 +125,7 @@ impl Starter {
 pub(crate) fn await_start<A: Actor>(cell: &Arc<ActorCell<A>>, starter: Starter) {
     if cell.head.worker.is_here() {
         // SAFETY: only this thread touches the core, and it is between two turns of the cell.
-        unsafe { cell.core() }.starter.set(Some(starter));
+        unsafe { cell.core() }.set_starter(starter);
     }
 }
 
@@ -141,8 +141,10 @@ pub(crate) struct Core<A: Actor> {
     slot: FutureSlot,
     actor: UnsafeCell<Option<A>>,
     context: UnsafeCell<Option<Context<A>>>,
-    args: RefCell<Option<A::Args>>,
-    starter: Cell<Option<Starter>>,
+    args: UnsafeCell<Option<A::Args>>,
+    starter: Cell<Option<oneshot::Sender<Result<(), StartError>>>>,
+    /// Who waits for the first start takes its first turn.
+    starts_here: Cell<bool>,
     extras: OnceCell<Box<Extras>>,
     /// It handles what was queued, and then stops: nothing more is taken from the mailbox.
     draining: Cell<bool>,
@@ -150,7 +152,7 @@ pub(crate) struct Core<A: Actor> {
 
 impl<A: Actor> Core<A> {
     pub(crate) fn new(args: A::Args, starter: Option<Starter>) -> Self {
-        Self {
+        let core = Self {
             phase: PhaseCell(AtomicU8::new(Phase::Fresh as u8)),
             exit: Cell::new(None),
             batch: Batch::default(),
@@ -158,11 +160,38 @@ impl<A: Actor> Core<A> {
             slot: FutureSlot::default(),
             actor: UnsafeCell::new(None),
             context: UnsafeCell::new(None),
-            args: RefCell::new(Some(args)),
-            starter: Cell::new(starter),
+            args: UnsafeCell::new(Some(args)),
+            starter: Cell::new(None),
+            starts_here: Cell::new(false),
             extras: OnceCell::new(),
             draining: Cell::new(false),
+        };
+        starter.into_iter().for_each(|starter| core.set_starter(starter));
+        core
+    }
+
+    fn set_starter(&self, starter: Starter) {
+        match starter {
+            Starter::Task(starter) => {
+                self.starts_here.set(false);
+                self.starter.set(Some(starter));
+            }
+            Starter::Stack => self.starts_here.set(true),
         }
+    }
+
+    fn take_starter(&self) -> Option<Starter> {
+        match self.starts_here.take() {
+            true => Some(Starter::Stack),
+            false => self.starter.take().map(Starter::Task),
+        }
+    }
+
+    /// # Safety
+    /// It is the cell's turn, or the cell never got to its worker.
+    unsafe fn take_args(&self) -> Option<A::Args> {
+        // SAFETY: the caller says so, and no reference to them is kept.
+        unsafe { &mut *self.args.get() }.take()
     }
 
     /// Puts the context in, which refers to the cell that this core is in.

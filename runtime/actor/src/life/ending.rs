@@ -68,7 +68,7 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
     unsafe { abandon(cell, core, &failure) };
     match core.phase.get() {
         Phase::Starting => {
-            let starter = core.starter.take();
+            let starter = core.take_starter();
             let last = !head.is_supervised();
             let error = StartError::Panicked(text);
             core.set_exit(Exit { reason: error.reason(), last });
@@ -260,7 +260,7 @@ pub(super) unsafe fn kill<A: Actor>(cell: NonNull<CellHead>) -> bool {
     // SAFETY: the caller says so.
     let panics = unsafe { abandon(cell, core, &failure) };
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
-    if let Some(starter) = core.starter.take() {
+    if let Some(starter) = core.take_starter() {
         // A spawner that gave up misses nothing.
         starter.tell(head, Err(StartError::Stopped));
     }
@@ -285,7 +285,7 @@ pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
     // SAFETY: the caller says so.
     let panics = unsafe { abandon(cell, core, &failure) };
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
-    if let Some(starter) = core.starter.take() {
+    if let Some(starter) = core.take_starter() {
         // A spawner that gave up misses nothing.
         starter.tell(head, Err(StartError::Stopped));
     }
@@ -316,7 +316,9 @@ pub(super) unsafe fn finish<A: Actor>(cell: NonNull<CellHead>) {
     // SAFETY: the turn keeps the cell alive; one that never got to its worker is kept by its spawner.
     let this = unsafe { CellPtr::share(cell) };
     part(&this, bonds, &exit.reason, killed);
-    quietly(head, || drop(core.args.take()));
+    // SAFETY: the caller says so.
+    let args = unsafe { core.take_args() };
+    quietly(head, || drop(args));
     // SAFETY: the slot is idle, so nothing borrows the context.
     let context = unsafe { core.context() }.take();
     if let Some(extras) = core.extras.get() {

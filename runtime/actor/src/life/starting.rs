@@ -25,7 +25,7 @@ pub(super) unsafe fn arrive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'
     turn.worker.attach(unsafe { CellPtr::share(cell) });
     let told = head.signals.take(Signals::HALT) | head.signals.any() & Signals::STOP;
     if told != 0 {
-        if let Some(starter) = core.starter.take() {
+        if let Some(starter) = core.take_starter() {
             // An asker that gave up misses nothing.
             starter.tell(head, Err(StartError::Stopped));
         }
@@ -49,9 +49,11 @@ pub(super) unsafe fn start<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_
     core.phase.set(Phase::Starting);
     let make = || {
         let args = if head.may_restart() {
-            core.args.borrow().clone()
+            // SAFETY: it is the turn, and nothing changes them meanwhile.
+            unsafe { &*core.args.get() }.clone()
         } else {
-            core.args.borrow_mut().take()
+            // SAFETY: it is the turn.
+            unsafe { core.take_args() }
         };
         // SAFETY: the slot is idle, so nothing borrows the context.
         let context = unsafe { core.context() };
@@ -71,7 +73,7 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
     unsafe fn done(cell: NonNull<CellHead>, _: *mut (), output: Result<A, StartError>) {
         // SAFETY: the caller says so.
         let (head, core) = unsafe { parts::<A>(cell) };
-        let starter = core.starter.take();
+        let starter = core.take_starter();
         let first = starter.is_some();
         let result = match output {
             Ok(actor) => {

@@ -7,10 +7,12 @@
 //! lanes, which have no stack; those are not measured. Time in the waiting room does not count either. Measured in
 //! `life.rs`.
 
+#![expect(unsafe_code, reason = "the state stands beside an address in one word")]
+
 use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicPtr, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
     },
     time::Duration,
 };
@@ -18,11 +20,11 @@ use std::{
 use tokio::time::Instant;
 
 /// Nobody measures.
-const NONE: u8 = 0;
+const NONE: usize = 0;
 /// The mailbox shall be marked when it is empty.
-const WANTED: u8 = 1;
+const WANTED: usize = 1;
 /// It is marked; the first message that is taken was noted.
-const SET: u8 = 2;
+const SET: usize = 2;
 
 /// Nanoseconds since the first mark of this mailbox.
 struct Clock {
@@ -37,59 +39,91 @@ impl Clock {
     }
 }
 
-/// The mark of one mailbox. Only the receiver touches the state.
+/// The mark of one mailbox: where its clock is, once there is one, and in the lowest bits the state, which only the
+/// receiver changes. One word, since an idle actor pays for every byte.
 #[derive(Default)]
-pub(super) struct Mark {
-    state: AtomicU8,
-    clock: OnceLock<Box<Clock>>,
-}
+pub(super) struct Mark(AtomicPtr<Clock>);
+
+/// The bits of the state, which no clock's address has.
+const STATE: usize = 3;
 
 impl Mark {
+    fn state(&self) -> usize {
+        self.0.load(Relaxed).addr() & STATE
+    }
+
+    fn put(&self, state: usize) {
+        let word = self.0.load(Relaxed);
+        self.0.store(word.map_addr(|addr| addr & !STATE | state), Release);
+    }
+
+    fn clock(&self) -> Option<&Clock> {
+        const { assert!(align_of::<Clock>() > STATE, "the state has room beside the address") };
+        let clock = self.0.load(Acquire).map_addr(|addr| addr & !STATE);
+        // SAFETY: it is null or came out of a box below, which goes with the mark.
+        unsafe { clock.as_ref() }
+    }
+
     pub(super) fn want(&self) {
-        if self.state.load(Relaxed) == NONE {
-            self.state.store(WANTED, Relaxed);
+        if self.state() == NONE {
+            self.put(WANTED);
         }
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        self.state.load(Relaxed) == WANTED
+        self.state() == WANTED
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.state.load(Relaxed) == SET
+        self.state() == SET
     }
 
-    /// The time before which no message is noted; the mark may be put in the stack now.
+    /// The time before which no message is noted; the mark may be put in the stack now. Only the receiver calls it.
     pub(super) fn prepare(&self) {
         let now = Instant::now();
-        let fresh = || Box::new(Clock { base: now, nanos: AtomicU64::new(0) });
-        let clock = self.clock.get_or_init(fresh);
-        clock.nanos.store(clock.elapsed(now), Relaxed);
+        if self.clock().is_none() {
+            let clock = Box::new(Clock { base: now, nanos: AtomicU64::new(0) });
+            let state = self.state();
+            self.0.store(Box::into_raw(clock).map_addr(|addr| addr | state), Release);
+        }
+        if let Some(clock) = self.clock() {
+            clock.nanos.store(clock.elapsed(now), Relaxed);
+        }
     }
 
     /// It is in the stack.
     pub(super) fn set(&self) {
-        self.state.store(SET, Relaxed);
+        self.put(SET);
     }
 
     /// A sender has found it.
     #[cold]
     pub(super) fn note(&self) {
-        if let Some(clock) = self.clock.get() {
+        if let Some(clock) = self.clock() {
             clock.nanos.fetch_max(clock.elapsed(Instant::now()), Relaxed);
         }
     }
 
     /// The message that was noted is taken: how long it has waited.
     pub(super) fn take(&self) -> Option<Duration> {
-        self.state.store(NONE, Relaxed);
-        let clock = self.clock.get()?;
+        self.put(NONE);
+        let clock = self.clock()?;
         let waited = clock.elapsed(Instant::now()).saturating_sub(clock.nanos.load(Relaxed));
         Some(Duration::from_nanos(waited))
     }
 
     pub(super) fn forget(&self) {
-        self.state.store(NONE, Relaxed);
+        self.put(NONE);
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let clock = self.0.get_mut().map_addr(|addr| addr & !STATE);
+        if !clock.is_null() {
+            // SAFETY: it came out of a box, and nobody refers to it any more.
+            drop(unsafe { Box::from_raw(clock) });
+        }
     }
 }
 

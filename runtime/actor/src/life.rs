@@ -2,7 +2,8 @@
 //!
 //! [`run`] is one turn. It polls the future that waits, then takes messages until the mailbox is empty or the turn is
 //! spent; whenever something else is wanted, [`Phase`] says what comes next, in `steps.rs`. Panics are caught here,
-//! once a turn, and judged in `ending.rs`. What it is NOT: a task or a queue; the worker calls it (`worker.rs`).
+//! once a turn, and judged in `ending.rs`. A turn that begins with a message that somebody hands the actor is in
+//! `direct.rs`. What it is NOT: a task or a queue; the worker calls it (`worker.rs`).
 #![expect(unsafe_code, reason = "handlers borrow the actor from its cell while the worker goes on")]
 
 mod aside;

@@ -3,7 +3,8 @@
 //! By default senders push on a lock-free stack (`stack.rs`), after they have [reserved](Mailbox::reserve) room, which
 //! is counted beside it (`load.rs`). A mailbox with priorities, or one that drops its oldest messages, has lanes
 //! instead (`lanes.rs`); it lets nobody reserve, so that every sender comes to `room.rs`, where the difference is made,
-//! and the common way pays nothing for it. What it is NOT: the waiting room of senders that found it full; read
+//! and the common way pays nothing for it. What the receiver's own thread sends goes past the stack, to the messages that
+//! were taken from it (`life/near.rs`). What it is NOT: the waiting room of senders that found it full; read
 //! `room.rs` next.
 #![expect(unsafe_code, reason = "the queue is linked through the messages themselves")]
 

@@ -6,6 +6,7 @@ use odeon_message::{ActorKey, Incarnation, NodeId, message};
 use tokio::task::yield_now;
 
 use crate::{
+    desk::settle,
     fixture::{
         Add, Boom, Leave, Tally, Threads, Worker, block_on_plain, in_world, on_one_thread,
         on_one_thread_with, read, spawn_thread,
@@ -76,12 +77,6 @@ async fn guard_with(system: &ActorSystem, options: SpawnOptions) -> (ActorRef<Gu
 
 async fn worker(system: &ActorSystem) -> ActorRef<Worker> {
     system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await.unwrap()
-}
-
-async fn settle() {
-    for _ in 0..20 {
-        yield_now().await;
-    }
 }
 
 fn kinds(news: &News) -> Vec<(ActorIdentity, ExitKind)> {

@@ -38,6 +38,8 @@ pub(crate) struct Deadline {
     place: Option<usize>,
     /// How often the worker had woken those without a timer by then.
     swept: u32,
+    /// How often the lobbies had been looked at when it first waited in one.
+    looked: Option<u32>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -51,7 +53,7 @@ impl Deadline {
     /// `at`, of a send that is begun right now; or which was, when so many others were without a timer, and its receiver
     /// has had a turn since.
     pub(crate) fn until(at: Option<Instant>, place: Option<usize>) -> Self {
-        Self { at, deferred: false, place, swept: 0, timer: None }
+        Self { at, deferred: false, place, swept: 0, looked: None, timer: None }
     }
 
     pub(crate) fn at(&self) -> Option<Instant> {
@@ -111,6 +113,9 @@ impl Deadline {
                 return Due::Nothing;
             }
         }
+        if self.timer.is_none() && look.is_none() && self.waits_in_lobby(system, cx) {
+            return Due::Nothing;
+        }
         // What has no end is not looked at either, once the system is gone.
         let look = look.filter(|_| self.at.is_some() || !system.is_gone());
         let Some(at) = look.into_iter().chain(self.at).min() else { return Due::Nothing };
@@ -126,5 +131,13 @@ impl Deadline {
             Poll::Ready(()) if self.at.is_some_and(|end| end <= at) => Due::End,
             Poll::Ready(()) => Due::Look,
         }
+    }
+
+    /// Whether it does without a timer until the lobbies are looked at, for the first time since it began to wait there.
+    fn waits_in_lobby(&mut self, system: &ActorSystem, cx: &Context<'_>) -> bool {
+        let lobbies = system.lobbies();
+        let looks = lobbies.looks();
+        let first = *self.looked.get_or_insert(looks) == looks;
+        first && lobbies.enter(self.at, cx.waker())
     }
 }

@@ -53,6 +53,7 @@ mod letters;
 mod life;
 mod links;
 mod load;
+mod lobby;
 #[cfg(all(test, feature = "loom"))]
 mod loom_models;
 mod mailbox;

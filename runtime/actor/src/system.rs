@@ -35,6 +35,7 @@ use crate::{
     accepts::Declared,
     census::Census,
     group::Groups,
+    lobby::Lobbies,
     metrics::Kept,
     panics,
     registry::Registry,
@@ -84,6 +85,7 @@ struct Inner {
     failures: Failures,
     retry_budget: RetryBudget,
     groups: Groups,
+    lobbies: Lobbies,
     stopping: AtomicBool,
     crashed: AtomicBool,
     /// The last worker has left.
@@ -109,6 +111,7 @@ impl ActorSystem {
         runtime: Handle,
     ) -> Self {
         panics::note_places();
+        let made_at = Instant::now();
         let inner = Inner {
             registry: Registry::new(config.names_max),
             groups: Groups::new(config.groups_max, config.group_members_max),
@@ -130,7 +133,8 @@ impl ActorSystem {
             counters: Counters::default(),
             census: Census::default(),
             kept_sampled: Kept::default(),
-            made_at: Instant::now(),
+            made_at,
+            lobbies: Lobbies::new(made_at),
             tick: AtomicU32::new(0),
             failures: Failures::default(),
             stopping: AtomicBool::new(false),
@@ -377,6 +381,11 @@ impl ActorSystem {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.inner.counters
+    }
+
+    /// Who waits without a timer on threads that are no workers'.
+    pub(crate) fn lobbies(&self) -> &Lobbies {
+        &self.inner.lobbies
     }
 
     pub(crate) fn retry_budget(&self) -> &RetryBudget {

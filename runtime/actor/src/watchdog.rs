@@ -74,7 +74,7 @@ impl ActorSystem {
     /// are blocked. Each poll of a worker that lasts longer than
     /// [`blocked_after`](crate::SystemConfig::blocked_after) is counted in
     /// [`blocked`](crate::SystemStats::blocked). It also keeps the time and looks who is at work, for
-    /// [`metrics`](Self::metrics). It is never done; in a simulation, or with `blocked_after` zero, it
+    /// [`metrics`](Self::metrics), and wakes those who wait without a timer (`lobby.rs`). It is never done; in a simulation, or with `blocked_after` zero, it
     /// does nothing.
     ///
     /// # Panics
@@ -88,10 +88,12 @@ impl ActorSystem {
             return std::future::pending().await;
         }
         let mut watchdog = Watchdog::new(blocked_after);
+        let looking = self.lobbies().begin(blocked_after / 2);
         loop {
             sleep(blocked_after / 2).await;
             let now = Instant::now();
             self.set_tick(now);
+            looking.look(now);
             let workers = self.workers().watched();
             let polls = workers.iter().map(|w| (w.number(), w.gauge().look())).collect::<Vec<_>>();
             for Blocked { worker, lasted, aloud } in watchdog.look(now, &polls) {

@@ -20,6 +20,7 @@ mod juggling;
 mod kin;
 mod limits;
 mod links;
+mod lobby;
 mod log;
 mod metrics;
 mod near;

@@ -40,9 +40,10 @@ impl fmt::Display for Mode {
 /// Where the driver's tasks run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tasks {
-    /// On the driver's `LocalSet`.
+    /// On the driver's `LocalSet`, in `st` and `xt`, for all systems alike: another thread wakes many of its tasks with one
+    /// system call, where each task of a runtime's own costs one.
     Local,
-    /// On the driver's runtime.
+    /// On the runtime of a multi-thread program, in `mt`.
     Runtime,
 }
 

@@ -11,6 +11,7 @@ use std::{
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::oneshot,
+    task::LocalSet,
 };
 
 use crate::{
@@ -154,9 +155,10 @@ where
         let _entered = other.as_ref().map_or(runtime.handle(), |other| &other.handle).enter();
         make(place)
     };
-    let work = workload(World { system, mode, tasks: Tasks::Runtime, cpus });
+    let tasks = if mode == Mode::Mt { Tasks::Runtime } else { Tasks::Local };
+    let work = workload(World { system, mode, tasks, cpus });
     match mode {
         Mode::Mt => on_pool(&runtime, work),
-        Mode::St | Mode::Xt => runtime.block_on(work),
+        Mode::St | Mode::Xt => LocalSet::new().block_on(&runtime, work),
     }
 }

@@ -189,8 +189,8 @@ impl<const BARE: bool> System for Sampling<BARE> {
                 runtime.block_on(node.spawn(Pin(cpus.clone())))?;
                 cpus.pin_driver()?;
                 let system = Self::of(&node, Placement::Spread);
-                let work = workload(World { system, mode, tasks: Tasks::Runtime, cpus });
-                let done = runtime.block_on(work);
+                let work = workload(World { system, mode, tasks: Tasks::Local, cpus });
+                let done = LocalSet::new().block_on(&runtime, work);
                 runtime.block_on(node.stop(STOP_WITHIN));
                 done
             }

@@ -30,24 +30,24 @@ impl Untimed {
         self.waiting.len()
     }
 
-    /// Somebody begins to wait who had asked before those behind `at`: so that in a chain whoever asked last looks last.
-    pub(crate) fn add_at(&mut self, at: usize, waker: &Waker) {
-        if at >= self.waiting.len() {
-            return self.add(waker);
+    /// Whether whoever begins to wait now is the last on the list, and goes on to; and had not asked before others.
+    pub(crate) fn goes_on(&mut self, at: usize, waker: &Waker) -> bool {
+        let place = self.waiting.len();
+        match self.waiting.last_mut() {
+            Some(last) if at >= place && last.waker.will_wake(waker) => {
+                last.woken = false;
+                self.next = self.next.min(place - 1);
+                true
+            }
+            _ => false,
         }
-        self.waiting.insert(at, Waiting { waker: waker.clone(), woken: false });
-        self.next = self.next.min(at);
     }
 
-    /// Somebody begins to wait, or goes on to.
-    pub(crate) fn add(&mut self, waker: &Waker) {
-        match self.waiting.last_mut() {
-            Some(last) if last.waker.will_wake(waker) => {
-                last.woken = false;
-                self.next = self.next.min(self.waiting.len() - 1);
-            }
-            _ => self.waiting.push(Waiting { waker: waker.clone(), woken: false }),
-        }
+    /// Somebody begins to wait who had asked before those behind `at`: so that in a chain whoever asked last looks last.
+    pub(crate) fn add_at(&mut self, at: usize, waker: Waker) {
+        let at = at.min(self.waiting.len());
+        self.waiting.insert(at, Waiting { waker, woken: false });
+        self.next = self.next.min(at);
     }
 
     /// An answer wakes somebody now.
@@ -108,12 +108,18 @@ mod tests {
         (woken, wakers)
     }
 
+    fn add(untimed: &mut Untimed, waker: &Waker) {
+        if !untimed.goes_on(usize::MAX, waker) {
+            untimed.add_at(usize::MAX, waker.clone());
+        }
+    }
+
     #[test]
     fn whoever_still_waits_is_woken_once() {
         let (woken, [a, b, c]) = waiters::<3>();
         let mut untimed = Untimed::default();
         for waker in [&a, &b, &c, &c] {
-            untimed.add(waker);
+            add(&mut untimed, waker);
         }
         untimed.woken(&a);
         untimed.woken(&c);
@@ -132,11 +138,11 @@ mod tests {
     fn who_had_asked_before_goes_before() {
         let (woken, [a, b, c]) = waiters::<3>();
         let mut untimed = Untimed::default();
-        untimed.add(&a);
+        add(&mut untimed, &a);
         let at = untimed.len();
-        untimed.add(&c);
-        untimed.add_at(at, &b);
-        untimed.add_at(untimed.len(), &a);
+        add(&mut untimed, &c);
+        untimed.add_at(at, b.clone());
+        add(&mut untimed, &a);
         let order = untimed.waiting.iter().map(|waiting| waiting.waker.data());
         assert!(order.eq([&a, &b, &c, &a].map(Waker::data)));
         [&a, &b].into_iter().for_each(|waker| untimed.woken(waker));
@@ -148,14 +154,14 @@ mod tests {
     fn whoever_asks_again_after_an_answer_waits_again() {
         let (woken, [a, b]) = waiters::<2>();
         let mut untimed = Untimed::default();
-        untimed.add(&a);
+        add(&mut untimed, &a);
         untimed.woken(&a);
-        untimed.add(&a);
+        add(&mut untimed, &a);
         untimed.wake();
         assert_eq!(woken[0].0.load(Relaxed), 1);
         // An answer to the first of two questions of one task, then to the second.
         for waker in [&a, &a, &b] {
-            untimed.add(waker);
+            add(&mut untimed, waker);
         }
         for waker in [&a, &a, &b] {
             untimed.woken(waker);

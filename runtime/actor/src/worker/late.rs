@@ -29,7 +29,13 @@ pub(crate) fn arm_later(
     // SAFETY: the thread is polling it, or is between two polls and alone does poll it: `thread` is no one's where any
     // thread may be next.
     let bound = unsafe { worker.bound() };
-    bound.untimed.borrow_mut().add_at(place.unwrap_or(usize::MAX), waker);
+    let place = place.unwrap_or(usize::MAX);
+    let again = bound.untimed.borrow_mut().goes_on(place, waker);
+    if !again {
+        // Foreign code, which may come back here.
+        let waker = waker.clone();
+        bound.untimed.borrow_mut().add_at(place, waker);
+    }
     // Its actor may be in the middle of a handler, and no poll due.
     if polling.is_none() {
         worker.wake_here(bound);

@@ -75,14 +75,15 @@ impl Worker {
         self.orders.fetch_and(!Order::REPORT, Ordering::AcqRel);
         let tick = bound.meters.tick.get();
         let mut look = bound.look.take();
-        {
+        let alive = {
             let live = bound.live.borrow();
             live.iter().skip(look.next).take(LOOKED_AT_MAX).for_each(|cell| look.at(cell, tick));
-            look.next += LOOKED_AT_MAX;
-            if look.next < live.len() {
-                bound.look.replace(look);
-                return self.order(Order::REPORT);
-            }
+            live.len()
+        };
+        look.next += LOOKED_AT_MAX;
+        if look.next < alive {
+            bound.look.replace(look);
+            return self.order(Order::REPORT);
         }
         let asked =
             std::mem::take(&mut *self.asked_report.lock().unwrap_or_else(PoisonError::into_inner));

@@ -52,6 +52,8 @@ impl Worker {
         for sender in asked {
             let live = bound.live.borrow();
             let roots = live.iter().filter(|cell| !cell.has_parent()).cloned().collect();
+            // A waker is foreign code, which may come back here.
+            drop(live);
             // Whoever gave up waiting misses nothing.
             let _ = sender.send(roots);
         }

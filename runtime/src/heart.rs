@@ -103,12 +103,7 @@ impl Heart {
         place_registrar(&system, &tasks).await?;
 
         let news = Rc::new(Newsfeed::default());
-        let events = Inbound {
-            system: system.clone(),
-            outbound: Arc::clone(&outbound),
-            news: Rc::clone(&news),
-            cancels: Arc::default(),
-        };
+        let events = Inbound::new(&system, &outbound, &news);
         let accepted = system.accepted().iter().map(|one| (one.message, one.fingerprint)).collect();
         let hello = LocalHello { incarnation, advertise: addr, accepted };
         let transport = Transport::start(

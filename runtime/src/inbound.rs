@@ -22,14 +22,16 @@ use crate::{
     frames,
     newsfeed::{News, Newsfeed},
     outbound::Outbound,
+    repeats::{Arrived, RepeatKey, Repeats},
 };
 
 /// Takes what the transport hears.
 pub(crate) struct Inbound {
-    pub(crate) system: ActorSystem,
-    pub(crate) outbound: Arc<Outbound>,
-    pub(crate) news: Rc<Newsfeed>,
-    pub(crate) cancels: Arc<Cancels>,
+    system: ActorSystem,
+    outbound: Arc<Outbound>,
+    news: Rc<Newsfeed>,
+    cancels: Arc<Cancels>,
+    repeats: Arc<Repeats>,
 }
 
 /// The way back to one peer: its association.
@@ -78,13 +80,24 @@ impl TerminatedSink for TellTerminated {
 }
 
 impl Inbound {
+    pub(crate) fn new(system: &ActorSystem, outbound: &Arc<Outbound>, news: &Rc<Newsfeed>) -> Self {
+        let (system, outbound, news) = (system.clone(), Arc::clone(outbound), Rc::clone(news));
+        Self { system, outbound, news, cancels: Arc::default(), repeats: Arc::default() }
+    }
+
     fn message(&self, peer: &Arc<Association>, frame: Frame, credit: Option<Credit>) {
         let header = frame.header;
         // Every message frame comes with its credit.
         let Some(credit) = credit else { return };
         let tell = header.ask == AskId::NONE;
-        let back = || Back { peer: Arc::clone(peer), cancels: Arc::clone(&self.cancels) };
-        let reply = (!tell).then(|| ReplyTo { ask: header.ask, path: Arc::new(back()) });
+        let reply = match (!tell).then(|| self.way_back(peer, &frame)) {
+            // Its credit is given back here.
+            Some(Arrived::Known) => return,
+            Some(Arrived::Runs(path)) => Some(ReplyTo { ask: header.ask, path }),
+            None => None,
+        };
+        // Of an ask that may come again it is told there.
+        let back = reply.as_ref().filter(|_| frame.extensions.repeat.is_some()).cloned();
         let bytes = frame.payload.len();
         let delivered = self.system.deliver(InboundMessage {
             to: header.receiver,
@@ -99,10 +112,20 @@ impl Inbound {
                 peer = %peer.peer().id, to = %header.receiver, message = %header.message, bytes, %failure,
                 "message not delivered"
             );
-            if !tell {
-                frames::error(peer, header.ask, &failure);
+            match back {
+                Some(ReplyTo { ask, path }) => path.fail(ask, failure),
+                None if !tell => frames::error(peer, header.ask, &failure),
+                None => {}
             }
         }
+    }
+
+    /// Where the answer to an ask goes, if it is not one that is known already.
+    fn way_back(&self, peer: &Arc<Association>, frame: &Frame) -> Arrived {
+        let path = Arc::new(Back { peer: Arc::clone(peer), cancels: Arc::clone(&self.cancels) });
+        let Some(repeat) = frame.extensions.repeat else { return Arrived::Runs(path) };
+        let key = RepeatKey { peer: peer.peer().id, to: frame.header.receiver, repeat };
+        self.repeats.arrive(key, frame.header.ask, path, Instant::now())
     }
 
     fn answer(&self, peer: &Arc<Association>, frame: Frame) {

@@ -146,6 +146,7 @@ mod outbound;
 mod phase;
 mod registrar;
 mod remote_node;
+mod repeats;
 mod tasks;
 mod threads;
 

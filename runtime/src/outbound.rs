@@ -150,6 +150,7 @@ impl RemoteRoute {
             fingerprint: (!agreed).then(|| self.outbound.layout(parcel)),
             ask,
             remaining: parcel.remaining(),
+            repeat: parcel.repeat(),
         };
         let name = parcel.name();
         let sent = association.try_send(header, &mut |out| parcel.encode(out));

@@ -78,6 +78,8 @@ pub struct MessageHeader {
     pub ask: AskId,
     /// Time the receiver has left, for asks.
     pub remaining: Option<Duration>,
+    /// For an ask that may be sent again: what all its attempts have in common.
+    pub repeat: Option<u64>,
 }
 
 /// What the peer said about itself; the same in every handshake of one incarnation.
@@ -169,7 +171,7 @@ impl Association {
         header: MessageHeader,
         encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<Position, SendRefused> {
-        let MessageHeader { to, message, fingerprint, ask, remaining } = header;
+        let MessageHeader { to, message, fingerprint, ask, remaining, repeat } = header;
         if let (Some(ours), Some(met)) = (fingerprint, self.met.get())
             && !met.accepted.accepts(message, ours)
         {
@@ -179,7 +181,8 @@ impl Association {
             });
         }
         let header = Header::message(to, message, ask);
-        let parcel = Parcel { header, extensions: Extensions::remaining(remaining), encode };
+        let extensions = Extensions { repeat, ..Extensions::remaining(remaining) };
+        let parcel = Parcel { header, extensions, encode };
         self.push(to, parcel, true)
     }
 

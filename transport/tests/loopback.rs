@@ -96,6 +96,7 @@ async fn send(association: &Association, slot: u32, payload: &[u8]) {
         fingerprint: Some(Fingerprint(1)),
         ask: AskId::NONE,
         remaining: None,
+        repeat: None,
     };
     let mut waiter = RoomWaiter::default();
     loop {

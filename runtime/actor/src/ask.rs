@@ -77,8 +77,7 @@ impl<A: Handler<M>, M: Message> IntoFuture for Ask<A, M> {
             Ok(pick) => AskFuture::picked(pick, message, within, priority),
             Err(failure) => {
                 let state = State::Nobody(failure);
-                let asking =
-                    Asking { within, priority, deadline: Deadline::default(), edge: None, state };
+                let asking = Asking::new(state, within, priority);
                 AskFuture { actor: None, asking, witness: None }
             }
         }
@@ -102,6 +101,8 @@ pub struct AskFuture<A: Handler<M>, M: Message> {
 struct Asking<M: Message> {
     within: Option<Duration>,
     priority: u8,
+    /// What it has in common with other attempts, for another node; 0 if there are none.
+    repeat: u64,
     deadline: Deadline,
     /// Where the handler that asks is known to wait. Goes before the ask itself.
     edge: Option<Box<Edge>>,
@@ -132,9 +133,19 @@ impl<A: Handler<M>, M: Message> AskFuture<A, M> {
         priority: u8,
     ) -> Self {
         let Pick { actor, witness } = pick;
-        let state = State::New(message);
-        let asking = Asking { within, priority, deadline: Deadline::default(), edge: None, state };
+        let asking = Asking::new(State::New(message), within, priority);
         Self { actor: Some(actor), asking, witness }
+    }
+
+    /// One of several attempts, which have this in common.
+    pub(crate) fn repeated(mut self, repeat: u64) -> Self {
+        self.asking.repeat = repeat;
+        self
+    }
+
+    /// Whether it goes to another node.
+    pub(crate) fn is_far(&self) -> bool {
+        matches!(self.actor.as_ref().map(ActorRef::place), Some(Place::Remote(..)))
     }
 
     /// Whether the message is with its receiver, or on the way.
@@ -157,6 +168,10 @@ impl<A: Handler<M>, M: Message> AskFuture<A, M> {
 type Answer<M> = Result<<M as Message>::Output, Failure>;
 
 impl<M: Message> Asking<M> {
+    fn new(state: State<M>, within: Option<Duration>, priority: u8) -> Self {
+        Self { within, priority, repeat: 0, deadline: Deadline::default(), edge: None, state }
+    }
+
     fn nobody(&mut self) -> Answer<M> {
         match mem::replace(&mut self.state, State::Done) {
             State::Nobody(failure) => Err(failure),
@@ -248,7 +263,7 @@ impl<M: Message> Asking<M> {
         }
         if let State::Line(message, line) = &mut self.state {
             let Poll::Ready(handed) =
-                hand_over(message, line, &mut self.deadline, (route, system), cx)
+                hand_over((message, self.repeat), line, &mut self.deadline, (route, system), cx)
             else {
                 return Poll::Pending;
             };
@@ -338,7 +353,7 @@ fn look_round<A: Handler<M>, M: Message>(
 /// Gives a message to the route, or waits in line for it. The message stays where it is until it is taken, so that a
 /// panic while it is archived leaves its place in line to be given up.
 fn hand_over<M: Message>(
-    message: &M,
+    (message, repeat): (&M, u64),
     line: &mut RoomWaiter,
     deadline: &mut Deadline,
     (route, system): (&dyn Route, &ActorSystem),
@@ -347,7 +362,7 @@ fn hand_over<M: Message>(
     loop {
         let slot = Arc::new(AnswerSlot::default());
         let mut parcel = match Bundle::new(message, deadline.remaining()) {
-            Ok(parcel) => parcel,
+            Ok(parcel) => parcel.repeated((repeat != 0).then_some(repeat)),
             Err(failure) => return Poll::Ready(Err(failure)),
         };
         match route.ask(&mut parcel, slot.clone(), line) {

@@ -223,6 +223,12 @@ pub trait Parcel {
     /// For an ask: the time that is left now.
     fn remaining(&self) -> Option<Duration>;
 
+    /// For an ask that may be sent again, and run again: what all its attempts have in common. A receiver that knows it
+    /// answers again instead.
+    fn repeat(&self) -> Option<u64> {
+        None
+    }
+
     /// Our layout of the message and of its answer. Walks the types: a route remembers it.
     fn fingerprint(&self) -> Fingerprint;
 

@@ -3,8 +3,9 @@
 //! A failure says what is known about the message, and that decides: not delivered is sent again, what may have run
 //! only if its type is declared `#[message(idempotent, …)]`. Pauses grow exponentially with full jitter (M. Brooker,
 //! "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). A token bucket a system keeps retries from
-//! multiplying an overload (as Finagle's `RetryBudget`, and gRFC A6 "Retry Throttling"). What it is NOT: a receiver
-//! that knows a message again; a message that was sent twice may run twice. Read `ask.rs` for one attempt.
+//! multiplying an overload (as Finagle's `RetryBudget`, and gRFC A6 "Retry Throttling"). All attempts of one ask travel
+//! with the same random number, by which another node knows a message again. What it is NOT: a promise that it does; on
+//! this node, and where its window has passed, a message that was sent twice runs twice. Read `ask.rs` for one attempt.
 
 use std::{
     future::{Future, IntoFuture, poll_fn},
@@ -112,7 +113,10 @@ impl<A: Handler<M>, M: Message + Clone> Ask<A, M> {
     /// Retries are paid from the system's budget: see
     /// [`retry_percent`](crate::SystemConfig::retry_percent). When it is spent, the failure is final.
     ///
-    /// Receivers do not know a repeated message again. Declare idempotent only what may run twice.
+    /// A message that may run twice is sent to another node with a number that all its attempts have in common. That node
+    /// remembers for half a minute, within bounds, what it answered: it answers again, and joins an attempt to one that
+    /// still runs. It forgets when it ends, when there is too much to remember, and what was aborted because nobody waited;
+    /// attempts on this node it does not know. So declare idempotent only what may run twice.
     pub fn retry(self, policy: RetryPolicy) -> Retry<A, M> {
         Retry { ask: self, policy }
     }
@@ -146,6 +150,7 @@ where
 {
     let Ask { aim, message, within, priority } = ask;
     let mut known = Certainty::NotDelivered;
+    let mut repeat = 0;
     let mut end = None;
     let mut made = 0_u32;
     loop {
@@ -162,7 +167,13 @@ where
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         let attempt = left.min(policy.attempt_within);
         made += 1;
-        let ask = AskFuture::picked(pick, message.clone(), Some(attempt), priority);
+        let mut ask = AskFuture::picked(pick, message.clone(), Some(attempt), priority);
+        if M::IDEMPOTENT && ask.is_far() {
+            while repeat == 0 {
+                repeat = random(&system);
+            }
+            ask = ask.repeated(repeat);
+        }
         let error = match ask.await {
             Ok(reply) => return Ok(reply),
             Err(error) => error,

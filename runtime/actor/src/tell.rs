@@ -92,18 +92,24 @@ pub(crate) struct Bundle<'a, M: Message> {
     message: &'a M,
     codec: Codec<M>,
     remaining: Option<Duration>,
+    repeat: Option<u64>,
 }
 
 impl<'a, M: Message> Bundle<'a, M> {
     pub(crate) fn new(message: &'a M, remaining: Option<Duration>) -> Result<Self, Failure> {
         match M::CODEC {
-            Some(codec) => Ok(Self { message, codec, remaining }),
+            Some(codec) => Ok(Self { message, codec, remaining, repeat: None }),
             None => {
                 let detail =
                     format!("{} is declared local: give it an id to let it travel", M::NAME);
                 Err(Failure::not_delivered(FailureKind::LocalOnly, detail))
             }
         }
+    }
+
+    /// One of several attempts, which have this in common.
+    pub(crate) fn repeated(self, repeat: Option<u64>) -> Self {
+        Self { repeat, ..self }
     }
 }
 
@@ -118,6 +124,10 @@ impl<M: Message> Parcel for Bundle<'_, M> {
 
     fn remaining(&self) -> Option<Duration> {
         self.remaining
+    }
+
+    fn repeat(&self) -> Option<u64> {
+        self.repeat
     }
 
     fn fingerprint(&self) -> Fingerprint {

@@ -17,6 +17,7 @@ const REMAINING: u16 = 1;
 const TRACE: u16 = 2;
 const CHAIN: u16 = 3;
 const EPOCH: u16 = 4;
+const REPEAT: u16 = 5;
 /// Bit of the tag: a receiver that does not know the extension must refuse the frame.
 const MUST_UNDERSTAND: u16 = 0x8000;
 const HEAD_BYTES: usize = 4;
@@ -46,6 +47,9 @@ pub struct Extensions {
     pub chain: Vec<Address>,
     /// The epoch of the shard the message is meant for; a receiver must understand it.
     pub shard_epoch: Option<u64>,
+    /// What all attempts of one ask have in common, drawn at random by the asker: a receiver that knows it answers
+    /// again, and does not run the message again.
+    pub repeat: Option<u64>,
 }
 
 impl Extensions {
@@ -62,9 +66,10 @@ impl Extensions {
             && self.trace.is_none()
             && self.chain.is_empty()
             && self.shard_epoch.is_none()
+            && self.repeat.is_none()
     }
 
-    /// Appends the records, padded to 16; at most 576 bytes.
+    /// Appends the records, padded to 16; at most 592 bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         if let Some(remaining) = self.remaining {
@@ -87,10 +92,13 @@ impl Extensions {
             head(out, EPOCH | MUST_UNDERSTAND, 8);
             out.extend_from_slice(&epoch.to_le_bytes());
         }
+        if let Some(repeat) = self.repeat {
+            head(out, REPEAT, 8);
+            out.extend_from_slice(&repeat.to_le_bytes());
+        }
         out.resize(start + padded(out.len() - start), 0);
     }
 
-    /// Reads the whole region of a frame.
     /// Sets the remaining time to zero in a region that begins with one; false if it does not.
     pub(crate) fn expire(region: &mut [u8]) -> bool {
         let [t0, t1] = REMAINING.to_le_bytes();
@@ -103,6 +111,7 @@ impl Extensions {
         }
     }
 
+    /// Reads the whole region of a frame.
     pub(crate) fn decode(mut region: &[u8]) -> Result<Self, ExtensionError> {
         let mut extensions = Self::default();
         let mut before = 0;
@@ -146,6 +155,7 @@ impl Extensions {
                 self.chain = links.iter().map(address).collect();
             }
             EPOCH => self.shard_epoch = Some(long()?),
+            REPEAT => self.repeat = Some(long()?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -223,10 +233,11 @@ mod tests {
             trace: Some(trace),
             chain: chain.clone(),
             shard_epoch: Some(1),
+            repeat: Some(2),
         };
         let mut out = Vec::new();
         all.encode(&mut out);
-        assert_eq!(out.len(), 576);
+        assert_eq!(out.len(), 592);
         assert_eq!(Extensions::decode(&out).unwrap().chain, chain[4..]);
     }
 
@@ -245,7 +256,7 @@ mod tests {
     #[test]
     fn every_wrong_length_is_named() {
         let long = vec![0; (CHAIN_ADDRESSES_MAX + 1) * ADDRESS_BYTES];
-        let wrong: [(u16, &[u8]); 7] = [
+        let wrong: [(u16, &[u8]); 8] = [
             (REMAINING, &[0; 7]),
             (REMAINING, &[0; 9]),
             (TRACE, &[0; 24]),
@@ -253,6 +264,7 @@ mod tests {
             (CHAIN, &[0; 31]),
             (CHAIN, &long),
             (EPOCH, &[]),
+            (REPEAT, &[0; 16]),
         ];
         for (tag, value) in wrong {
             let error = ExtensionError::Length { tag, len: value.len() };

@@ -47,12 +47,19 @@ fn address() -> impl Strategy<Value = Address> {
 fn extensions() -> impl Strategy<Value = Extensions> {
     let trace = any::<([u8; 16], [u8; 8], u8)>()
         .prop_map(|(trace_id, parent_id, flags)| TraceContext { trace_id, parent_id, flags });
-    (option::of(any::<u64>()), option::of(trace), vec(address(), 0..=16), option::of(any::<u64>()))
-        .prop_map(|(micros, trace, chain, shard_epoch)| Extensions {
+    (
+        option::of(any::<u64>()),
+        option::of(trace),
+        vec(address(), 0..=16),
+        option::of(any::<u64>()),
+        option::of(any::<u64>()),
+    )
+        .prop_map(|(micros, trace, chain, shard_epoch, repeat)| Extensions {
             remaining: micros.map(Duration::from_micros),
             trace,
             chain,
             shard_epoch,
+            repeat,
         })
 }
 

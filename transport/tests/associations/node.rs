@@ -212,6 +212,7 @@ pub(crate) fn message(to: ActorKey) -> MessageHeader {
         fingerprint: Some(LAYOUT),
         ask: AskId::NONE,
         remaining: None,
+        repeat: None,
     }
 }
 

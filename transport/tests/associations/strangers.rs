@@ -268,6 +268,7 @@ fn a_grant_that_cannot_be_true_is_refused() {
                         fingerprint: None,
                         ask: AskId::NONE,
                         remaining: None,
+                        repeat: None,
                     },
                     &mut |_| Ok(()),
                 )

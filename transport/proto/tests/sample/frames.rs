@@ -52,6 +52,7 @@ pub(crate) fn extensions() -> Extensions {
         trace: Some(TraceContext { trace_id: [0xaa; 16], parent_id: [0xbb; 8], flags: 1 }),
         chain: vec![address(1), address(2)],
         shard_epoch: Some(9),
+        repeat: None,
     }
 }
 

@@ -170,7 +170,7 @@ pub use odeon_actor::{
     Watchable, WeakRef, WhenSpent, Window, Witness, WorkerMetrics, reads, spawn, strategy,
 };
 pub use odeon_cluster::MembershipConfig;
-pub use odeon_env as env;
+pub use odeon_env::{self as env, buggify, buggify_number};
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{
     ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, DecodeError, EncodeError,

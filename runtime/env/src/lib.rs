@@ -5,6 +5,7 @@
 //! those are tokio's, whose clock the simulator pauses and whose tasks live on the node's own `LocalSet`. Read
 //! `socket.rs` next.
 
+pub mod buggify;
 mod observe;
 mod real;
 mod socket;
@@ -43,6 +44,13 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
     fn choose(&self, ready: usize) -> Option<usize> {
         let _ = ready;
         None
+    }
+
+    /// As [`choose`](Self::choose), where it matters who is ready: `number` tells the number of the actor on its node that
+    /// stands at a place below `ready`. The same actor has the same number as long as it lives.
+    fn choose_among(&self, ready: usize, number: &dyn Fn(usize) -> u64) -> Option<usize> {
+        let _ = number;
+        self.choose(ready)
     }
 
     /// Who wants to be told what happens inside the node; `None` outside a simulation.

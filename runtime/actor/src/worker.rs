@@ -421,7 +421,8 @@ impl Worker {
         let mut ready = bound.ready.borrow_mut();
         self.inbox.take(&mut *ready);
         if self.chosen && ready.len() > 1 {
-            let at = self.system.env().choose(ready.len()).filter(|at| *at < ready.len());
+            let at = self.system.env().choose_among(ready.len(), &|at| ready.number(at));
+            let at = at.filter(|at| *at < ready.len());
             return ready.take(at.unwrap_or(0));
         }
         ready.take(0)

@@ -60,6 +60,16 @@ impl Ready {
         self.0.is_empty()
     }
 
+    /// The number on its node of the actor that is so many behind the first; 0 where there is none.
+    pub(super) fn number(&self, at: usize) -> u64 {
+        match self.0.get(at) {
+            // SAFETY: the worker keeps the actor, or has left its count here.
+            Some(Entry::Near(cell)) => unsafe { cell.as_ref() }.number,
+            Some(Entry::Far(cell)) => cell.number,
+            None => 0,
+        }
+    }
+
     /// Puts an actor in that the worker keeps, from its own thread, unless that has done so already.
     #[inline]
     pub(super) fn push_near(&mut self, cell: &CellPtr) {

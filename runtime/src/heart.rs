@@ -7,7 +7,7 @@
 use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use odeon_actor::{ActorSystem, SpawnOptions, Threads};
-use odeon_env::Env;
+use odeon_env::{Env, buggify::any_order};
 use odeon_message::{ActorKey, Incarnation, NodeId};
 use odeon_transport::{LocalHello, Transport};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
@@ -179,8 +179,8 @@ impl Heart {
             phases: Arc::clone(&self.phases),
             unresolved: Cell::new(0),
         };
-        self.tasks.spawn_local(hall.run());
-        self.tasks.spawn_local(join.run());
+        self.tasks.spawn_local(any_order(Box::pin(hall.run())));
+        self.tasks.spawn_local(any_order(Box::pin(join.run())));
         Ok(())
     }
 

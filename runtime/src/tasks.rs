@@ -5,6 +5,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use odeon_env::buggify::any_order;
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
@@ -80,7 +81,7 @@ impl TaskOwner {
                 Some(_) = self.running.join_next() => {}
                 task = self.queue.recv(), if self.running.len() < RUNNING_MAX => {
                     let Some(task) = task else { return std::future::pending().await };
-                    self.running.spawn_local(task);
+                    self.running.spawn_local(any_order(task));
                 }
             }
         }

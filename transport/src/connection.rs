@@ -6,6 +6,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
+use odeon_env::buggify::any_order;
 use odeon_wire::{CloseCode, FrameLimits};
 use quinn::{Connection, ConnectionError, ReadError, WriteError};
 use tokio::{
@@ -148,15 +149,15 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
     }
 
     let mut writers: JoinSet<Result<Part, End>> = JoinSet::new();
-    writers.spawn_local(write_control(Rc::clone(&live), send));
+    writers.spawn_local(any_order(Box::pin(write_control(Rc::clone(&live), send))));
     for index in 0..hub.shared.config.lanes {
-        writers.spawn_local(write_lane(Rc::clone(&live), index));
+        writers.spawn_local(any_order(Box::pin(write_lane(Rc::clone(&live), index))));
     }
-    writers.spawn_local(keep_house(Rc::clone(&live), dialled));
+    writers.spawn_local(any_order(Box::pin(keep_house(Rc::clone(&live), dialled))));
     let mut readers: JoinSet<Result<Part, End>> = JoinSet::new();
-    readers.spawn_local(read_control(Rc::clone(&live), recv, reader));
-    readers.spawn_local(read_lanes(Rc::clone(&live)));
-    readers.spawn_local(read_datagrams(Rc::clone(&live)));
+    readers.spawn_local(any_order(Box::pin(read_control(Rc::clone(&live), recv, reader))));
+    readers.spawn_local(any_order(Box::pin(read_lanes(Rc::clone(&live)))));
+    readers.spawn_local(any_order(Box::pin(read_datagrams(Rc::clone(&live)))));
 
     let end = wait(hub, driver, &live, lives, [&mut writers, &mut readers]).await;
     // No writer may take what is sent from now on: it waits for the next connection.

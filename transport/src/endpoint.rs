@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use odeon_env::{DatagramSocket, Env};
+use odeon_env::{DatagramSocket, Env, buggify::any_order};
 use odeon_message::{Fingerprint, Incarnation, MessageId, NodeId};
 use odeon_wire::{
     Accepted, AcceptedTable, CloseCode, Hello, InitialCredit, Revisions, format::ACCEPTED_MAX,
@@ -257,7 +257,7 @@ async fn accept(hub: Rc<Hub>) {
             continue;
         }
         let hub = Rc::clone(&hub);
-        handshakes.spawn_local(async move { answer(&hub, incoming).await });
+        handshakes.spawn_local(any_order(Box::pin(async move { answer(&hub, incoming).await })));
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use odeon_env::{Env, Observed};
+use odeon_env::{Env, Observed, buggify::any_order};
 use odeon_message::{Incarnation, NodeId};
 use odeon_wire::{CloseCode, Known, Link as WireLink};
 use tokio::{sync::Notify, task::JoinSet};
@@ -86,7 +86,7 @@ impl Hub {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         let mut tasks = self.tasks.borrow_mut();
         while tasks.try_join_next().is_some() {}
-        tasks.spawn_local(task);
+        tasks.spawn_local(any_order(Box::pin(task)));
     }
 
     /// Ends all tasks, wherever they are.

@@ -12,6 +12,7 @@ use std::{
     time::Instant,
 };
 
+use odeon_env::buggify::any_order;
 use quinn::{AsyncTimer, AsyncUdpSocket, Runtime};
 use tokio::time::Sleep;
 
@@ -38,7 +39,7 @@ impl Runtime for LocalRuntime {
     }
 
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        tokio::task::spawn_local(future);
+        tokio::task::spawn_local(any_order(future));
     }
 
     fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {

@@ -6,7 +6,7 @@
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use odeon_env::Observed;
+use odeon_env::{Observed, buggify::any_order};
 use odeon_wire::{
     CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit, Ping, Pong, Preamble,
     Purpose, format::PREAMBLE_BYTES,
@@ -136,7 +136,8 @@ pub(crate) async fn read_lanes(live: Rc<Live>) -> Result<Part, End> {
         };
         match stream {
             Ok(stream) => {
-                lanes.spawn_local(read_lane(Rc::clone(&live), stream, Rc::clone(&seen)));
+                let lane = read_lane(Rc::clone(&live), stream, Rc::clone(&seen));
+                lanes.spawn_local(any_order(Box::pin(lane)));
             }
             Err(cause) => break cause,
         }

@@ -13,6 +13,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use odeon_env::buggify::any_order;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     task::{JoinError, JoinSet},
@@ -244,7 +245,7 @@ impl TaskOwner {
         }
         while self.running.len() < self.tasks_max {
             match self.queue.poll_recv(cx) {
-                Poll::Ready(Some(task)) => self.running.spawn_local(task),
+                Poll::Ready(Some(task)) => self.running.spawn_local(any_order(task)),
                 // Its tasks hold senders, and so does the worker.
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => break,

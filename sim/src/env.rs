@@ -8,17 +8,18 @@ use std::{
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use odeon_env::{BoxFuture, DatagramSocket, Env, Observed, Observer};
-use odeon_interpose::{Seat, Stream, WALL_BASE};
+use odeon_interpose::{Seat, Stream};
 
 use crate::{
     net::SimNet,
+    schedule::{Picker, Schedule},
     timeline::Timeline,
     trace::{Event, HostId, Trace},
 };
@@ -27,6 +28,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Ground {
     pub(crate) seed: u64,
+    pub(crate) schedule: Schedule,
     pub(crate) timeline: Timeline,
     pub(crate) trace: Trace,
     pub(crate) net: SimNet,
@@ -39,7 +41,7 @@ pub struct SimEnv {
     address: IpAddr,
     seat: Arc<Seat>,
     entropy: Stream,
-    choices: Stream,
+    picker: Mutex<Picker>,
     closed: Arc<AtomicBool>,
 }
 
@@ -51,17 +53,17 @@ impl SimEnv {
         seat: Arc<Seat>,
         life: u64,
     ) -> Self {
-        let stream = |purpose| {
-            Stream::named(ground.seed, &format!("{purpose} of life {life} of {}", seat.name()))
-        };
-        let (entropy, choices) = (stream("entropy"), stream("choices"));
+        let floor = format!("choices of life {life} of {}", seat.name());
+        let picker = Mutex::new(Picker::new(ground.schedule, ground.seed, &floor));
+        let entropy = format!("entropy of life {life} of {}", seat.name());
+        let entropy = Stream::named(ground.seed, &entropy);
         Self {
             ground: ground.clone(),
             host,
             address,
             seat,
             entropy,
-            choices,
+            picker,
             closed: Arc::default(),
         }
     }
@@ -125,9 +127,7 @@ impl Env for SimEnv {
     }
 
     fn wall_clock(&self) -> SystemTime {
-        let now = UNIX_EPOCH + WALL_BASE + self.now();
-        let skew = Duration::from_nanos(self.seat.skew_ns().unsigned_abs());
-        if self.seat.skew_ns() < 0 { now - skew } else { now + skew }
+        self.seat.clock().at(self.now())
     }
 
     fn entropy(&self, out: &mut [u8]) {
@@ -135,7 +135,11 @@ impl Env for SimEnv {
     }
 
     fn choose(&self, ready: usize) -> Option<usize> {
-        Some(self.choices.below(ready as u64) as usize)
+        self.choose_among(ready, &|at| at as u64)
+    }
+
+    fn choose_among(&self, ready: usize, number: &dyn Fn(usize) -> u64) -> Option<usize> {
+        self.picker.lock().unwrap_or_else(PoisonError::into_inner).pick(ready, number)
     }
 
     fn observer(&self) -> Option<Arc<dyn Observer>> {

@@ -29,23 +29,27 @@
 //! Read `world.rs` next.
 
 mod env;
+mod mischief;
 mod net;
 mod outcome;
 mod problem;
 pub mod runner;
+mod schedule;
 mod timeline;
 mod trace;
 mod verdict;
 mod world;
 
 pub use env::SimEnv;
+pub use mischief::{BUGGIFY_PLACES_MAX, Buggified};
 pub use net::{HOSTS_MAX, Latency, LinkRule, NetCounts, SimNet, SimSocket};
-pub use odeon_interpose::{Override, Refusal, Stream, Switches, hits};
+pub use odeon_interpose::{DRIFT_PPM_MAX, Override, Refusal, Stream, Switches, hits};
 pub use odeon_sim_macros::test;
 pub use outcome::{LocalFuture, Outcome};
 pub use problem::Problem;
 pub use runner::{Options, Scenario};
+pub use schedule::{CHANGES_MAX, Schedule, UnknownSchedule};
 pub use timeline::Timeline;
 pub use trace::{Digest, Event, Fate, HostId, TRACE_LINES_MAX, Trace, Turn, hash_bytes};
 pub use verdict::{Replay, Verdict};
-pub use world::{NODE_PORT, NodeDown, NotReached, World, WorldBuilder};
+pub use world::{NODE_PORT, NodeDown, NotReached, SLOWNESS_MAX, World, WorldBuilder};

@@ -73,6 +73,12 @@ impl Trace {
         self.lock().names.push(name.to_owned());
     }
 
+    /// The host of this name.
+    pub(crate) fn host_named(&self, name: &str) -> Option<HostId> {
+        let at = self.lock().names.iter().position(|other| other == name)?;
+        u16::try_from(at).ok().map(HostId)
+    }
+
     /// The hash of everything so far.
     #[must_use]
     pub fn hash(&self) -> u128 {

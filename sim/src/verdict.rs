@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::problem::Problem;
+use crate::{mischief::Buggified, problem::Problem};
 
 /// Lines of the trace that a verdict carries over, at most.
 const LINES_MAX: usize = 4_000;
@@ -37,6 +37,8 @@ pub struct Verdict {
     pub replay: Replay,
     /// Why the seed failed; empty where it passed.
     pub problems: Vec<Problem>,
+    /// The places that said `buggify!` while some were on, and how often each fired.
+    pub buggified: Vec<Buggified>,
     /// The last lines of the trace.
     pub lines: Vec<String>,
 }
@@ -64,6 +66,7 @@ impl Verdict {
             virtual_time: Duration::ZERO,
             replay: Replay::NotGuaranteed("there is no verdict".to_owned()),
             problems: vec![Problem::new(why)],
+            buggified: Vec::new(),
             lines: Vec::new(),
         }
     }
@@ -83,6 +86,9 @@ impl Verdict {
             let _ = writeln!(text, "problem {}", problem.text.escape_debug());
             let _ = writeln!(text, "detail {}", problem.detail.escape_debug());
         }
+        for Buggified { place, on, asked, fired } in &self.buggified {
+            let _ = writeln!(text, "buggified {} {asked} {fired} {place}", u8::from(*on));
+        }
         let skip = self.lines.len().saturating_sub(LINES_MAX);
         for line in &self.lines[skip..] {
             let _ = writeln!(text, "line {line}");
@@ -100,6 +106,7 @@ impl Verdict {
             match line.split_once(' ')? {
                 ("problem", text) => verdict.problems.push(Problem::new(unescape(text))),
                 ("detail", text) => verdict.problems.last_mut()?.detail = unescape(text),
+                ("buggified", text) => verdict.buggified.push(decode_place(text)?),
                 ("line", text) => verdict.lines.push(text.to_owned()),
                 _ => return None,
             }
@@ -120,9 +127,21 @@ impl Verdict {
                 why => Replay::NotGuaranteed(why.to_owned()),
             },
             problems: Vec::new(),
+            buggified: Vec::new(),
             lines: Vec::new(),
         })
     }
+}
+
+fn decode_place(text: &str) -> Option<Buggified> {
+    let mut words = text.splitn(4, ' ');
+    let mut next = || words.next();
+    Some(Buggified {
+        on: next()? == "1",
+        asked: next()?.parse().ok()?,
+        fired: next()?.parse().ok()?,
+        place: next()?.to_owned(),
+    })
 }
 
 /// The other way of `escape_debug`, for what it escapes in practice.
@@ -162,6 +181,11 @@ impl fmt::Display for Verdict {
         if let Replay::NotGuaranteed(why) = &self.replay {
             write!(f, ", replay not guaranteed ({why})")?;
         }
+        let fired = self.buggified.iter().filter(|place| place.fired > 0);
+        let (places, times) = fired.fold((0, 0), |(n, sum), place| (n + 1, sum + place.fired));
+        if times > 0 {
+            write!(f, ", buggified {times} times in {places} places")?;
+        }
         self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", problem.text))
     }
 }
@@ -176,6 +200,8 @@ mod tests {
         verdict.problems[0].detail = "a\tb\n".to_owned();
         verdict.lines = vec!["   1.000000000 a sent".to_owned()];
         verdict.hash = u128::MAX - 5;
+        let place = "odeon_transport::lane:12:5".to_owned();
+        verdict.buggified = vec![Buggified { place, on: true, asked: 9, fired: 2 }];
         assert_eq!(Verdict::decode(&verdict.encode()), Some(verdict.clone()));
         verdict.replay = Replay::Guaranteed;
         assert_eq!(Verdict::decode(&verdict.encode()), Some(verdict));

@@ -6,9 +6,11 @@
 //! [`SimEnv`] and does the rest itself. Read `world/stage.rs` next.
 
 mod builder;
+mod clocks;
 mod cluster;
 mod host;
 mod stage;
+mod turns;
 
 use std::{
     collections::BTreeMap, fmt, future::Future, net::IpAddr, rc::Rc, sync::Arc, time::Duration,
@@ -24,6 +26,7 @@ pub use cluster::NODE_PORT;
 
 use crate::{
     env::{Ground, SimEnv},
+    mischief::{self, Buggified},
     net::{LinkRule, SimNet},
     outcome::Outcome,
     problem::{expect_panics, panics},
@@ -31,9 +34,13 @@ use crate::{
 };
 use cluster::Slot;
 use host::{Body, Host};
+use turns::Turns;
 
 /// How often [`World::run_until`] looks: each tick of tokio's clock.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// The slowest a node can be made, in times: a turn then begins up to 20 seconds late.
+pub const SLOWNESS_MAX: u32 = 10_000;
 
 /// A condition that did not come true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -51,8 +58,8 @@ pub struct NodeDown(pub String);
 pub struct World {
     ground: Ground,
     hosts: Vec<Host>,
-    jitter: f64,
-    pump: JoinHandle<()>,
+    turns: Rc<Turns>,
+    tasks: [JoinHandle<()>; 2],
     ca: Option<Rc<Ca>>,
     slots: BTreeMap<String, Slot>,
     /// The first node that was started as a member.
@@ -71,14 +78,18 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    fn new(ground: Ground, jitter: f64) -> Self {
+    fn new(ground: Ground) -> Self {
         let net = ground.net.clone();
-        let pump = tokio::task::spawn_local(async move { net.pump().await });
+        let turns = Turns::new(ground.schedule, ground.seed);
+        let tasks = [
+            tokio::task::spawn_local(async move { net.pump().await }),
+            tokio::task::spawn_local(Rc::clone(&turns).run()),
+        ];
         Self {
             ground,
             hosts: Vec::new(),
-            jitter,
-            pump,
+            turns,
+            tasks,
             ca: None,
             slots: BTreeMap::new(),
             founder: None,
@@ -108,7 +119,7 @@ impl World {
         let id =
             HostId(u16::try_from(self.hosts.len()).expect("the network refuses more hosts before"));
         let mut host = Host::new(&self.ground, name, id, body);
-        host.start(&self.ground, self.jitter);
+        host.start(&self.ground, &self.turns);
         self.hosts.push(host);
     }
 
@@ -121,10 +132,10 @@ impl World {
     /// Starts the node again, after a crash, an exit, or in place of the life it leads now: same name and address,
     /// new memory, new sockets, new entropy.
     pub fn restart(&mut self, name: &str) {
-        let (ground, jitter) = (self.ground.clone(), self.jitter);
+        let (ground, turns) = (self.ground.clone(), Rc::clone(&self.turns));
         let host = self.host_mut(name);
         host.end(Turn::Crashed);
-        host.start(&ground, jitter);
+        host.start(&ground, &turns);
     }
 
     /// Holds a node as SIGSTOP does: it is polled no more, its sockets go on receiving into their buffers.
@@ -147,12 +158,6 @@ impl World {
     #[must_use]
     pub fn is_up(&self, name: &str) -> bool {
         self.host(name).stage().is_some()
-    }
-
-    /// Sets how far the node's wall clock is ahead (or behind), in this life and later ones. While the node runs
-    /// this is a jump of its clock.
-    pub fn set_skew_ns(&mut self, name: &str, skew_ns: i64) {
-        self.host_mut(name).set_skew_ns(skew_ns);
     }
 
     /// The environment of the node's current life.
@@ -261,6 +266,12 @@ impl World {
         self.ground.trace.record(self.now(), None, &Event::Note { name, detail });
     }
 
+    /// Adds a line about a host.
+    fn note_on(&self, name: &str, what: &str, detail: &str) {
+        let id = self.host(name).id;
+        self.ground.trace.record(self.now(), Some(id), &Event::Note { name: what, detail });
+    }
+
     /// A random stream of the scenario's own; streams of different names are independent.
     #[must_use]
     pub fn random(&self, name: &str) -> Stream {
@@ -277,6 +288,23 @@ impl World {
     #[must_use]
     pub fn now(&self) -> Duration {
         self.ground.timeline.now()
+    }
+
+    /// From now on so many of a hundred places that say [`buggify!`](odeon::buggify!) are on, 100 at most.
+    pub fn set_buggify(&mut self, percent: u8) {
+        mischief::set_percent(percent.min(100));
+    }
+
+    /// The places that said `buggify!` so far while some were on, and how often each fired, in the order of their names.
+    #[must_use]
+    pub fn buggified(&self) -> Vec<Buggified> {
+        mischief::counts()
+    }
+
+    /// How often several nodes were ready in one moment, so that the [`Schedule`](crate::Schedule) had a choice.
+    #[must_use]
+    pub fn choices(&self) -> u64 {
+        self.turns.choices()
     }
 
     /// The address of a node's host.
@@ -317,6 +345,6 @@ impl World {
     /// Ends every life, in order of creation; the trace is closed by then.
     fn take_down(mut self) {
         self.hosts.iter_mut().for_each(|host| host.end(Turn::Exited));
-        self.pump.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }

@@ -18,6 +18,7 @@ mod refusal;
 mod seat;
 mod state;
 mod stream;
+mod wall;
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
@@ -31,6 +32,7 @@ pub use state::{
     enter, outside, wall_clock,
 };
 pub use stream::{Stream, mix};
+pub use wall::{DRIFT_PPM_MAX, WallClock};
 
 /// Why this platform has no interposed symbols; `None` where it has them.
 #[must_use]

@@ -1,28 +1,30 @@
-//! Who is being polled: the name, the entropy and the skew of one node.
+//! Who is being polled: the name, the entropy and the wall clock of one node.
 //!
 //! A seat is made by the simulator for each life of a node and entered for each poll. Read `state.rs` next.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
 
-use crate::Stream;
+use crate::{Stream, WallClock};
 
 /// What the interposed symbols know of the node that is being polled.
 #[derive(Debug)]
 pub struct Seat {
     name: String,
     entropy: Stream,
-    skew_ns: AtomicI64,
+    clock: Arc<WallClock>,
 }
 
 impl Seat {
-    /// A seat with entropy of its own and a wall clock without skew.
+    /// A seat with entropy of its own and a wall clock that shows the world's time.
     #[must_use]
     pub fn new(name: &str, seed: u64) -> Self {
-        Self {
-            name: name.to_owned(),
-            entropy: Stream::named(seed, name),
-            skew_ns: AtomicI64::new(0),
-        }
+        Self::with_clock(name, seed, Arc::default())
+    }
+
+    /// A seat with entropy of its own and this wall clock, its host's.
+    #[must_use]
+    pub fn with_clock(name: &str, seed: u64, clock: Arc<WallClock>) -> Self {
+        Self { name: name.to_owned(), entropy: Stream::named(seed, name), clock }
     }
 
     /// The node's name.
@@ -37,14 +39,9 @@ impl Seat {
         &self.entropy
     }
 
-    /// How far the node's wall clock is ahead of the world's, in nanoseconds; negative is behind.
+    /// The wall clock of the node's host.
     #[must_use]
-    pub fn skew_ns(&self) -> i64 {
-        self.skew_ns.load(Ordering::Relaxed)
-    }
-
-    /// Sets the skew; a change while the node runs is a jump of its wall clock.
-    pub fn set_skew_ns(&self, skew_ns: i64) {
-        self.skew_ns.store(skew_ns, Ordering::Relaxed);
+    pub fn clock(&self) -> &Arc<WallClock> {
+        &self.clock
     }
 }

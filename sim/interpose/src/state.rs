@@ -94,7 +94,7 @@ pub struct Entered {
     thread_bound: PhantomData<*const ()>,
 }
 
-/// Enters a node: its entropy, its skew, and the gate is closed. Entries nest.
+/// Enters a node: its entropy, its wall clock, and the gate is closed. Entries nest.
 pub fn enter(seat: &Arc<Seat>) -> Entered {
     let seat = SEAT.replace(Some(Arc::clone(seat)));
     Entered { seat, gated: GATED.replace(true), thread_bound: PhantomData }
@@ -144,15 +144,10 @@ pub fn elapsed() -> Duration {
     LAST.get()
 }
 
-/// The virtual wall clock of the node that is being polled, its skew included.
+/// The virtual wall clock of the node that is being polled, with its skew, jumps and drift.
 #[must_use]
 pub fn wall_clock() -> SystemTime {
-    UNIX_EPOCH + skewed(WALL_BASE + elapsed(), seat().map_or(0, |seat| seat.skew_ns()))
-}
-
-fn skewed(time: Duration, skew_ns: i64) -> Duration {
-    let skew = Duration::from_nanos(skew_ns.unsigned_abs());
-    if skew_ns < 0 { time.saturating_sub(skew) } else { time.saturating_add(skew) }
+    seat().map_or_else(|| UNIX_EPOCH + WALL_BASE + elapsed(), |seat| seat.clock().at(elapsed()))
 }
 
 /// The node, or the driver, whose turn it is.
@@ -207,11 +202,5 @@ mod tests {
         assert_eq!(current().expect("a is entered").name(), "a");
         drop(in_a);
         assert!(current().is_none());
-    }
-
-    #[test]
-    fn skew_goes_both_ways() {
-        assert_eq!(skewed(Duration::from_secs(2), 1_000_000_000), Duration::from_secs(3));
-        assert_eq!(skewed(Duration::from_secs(2), -1_000_000_000), Duration::from_secs(1));
     }
 }

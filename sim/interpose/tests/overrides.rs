@@ -93,7 +93,7 @@ fn every_clock_shows_virtual_time() {
         let mut day = libc::timeval { tv_sec: 0, tv_usec: 0 };
         assert_eq!(unsafe { libc::gettimeofday(&raw mut day, ptr::null_mut()) }, 0);
         assert_eq!(day.tv_sec, 1_900_000_001);
-        seat.set_skew_ns(-1_000_000_000);
+        seat.clock().set_offset_ns(-1_000_000_000, elapsed());
         {
             let _entered = enter(&seat);
             assert_eq!(SystemTime::now(), SystemTime::UNIX_EPOCH + WALL_BASE);

@@ -17,6 +17,9 @@ use syn::{
 /// * `repeat = 1`: in how many fresh programs each seed is run; their hashes must be equal.
 /// * `limit_s = 60`: seconds of real time until a run is killed.
 /// * `fails = "text"`: every seed must fail, with a problem that contains the text.
+/// * `schedule = Schedule::Random`: the order of nodes and actors that are ready together; `ODEON_SCHEDULE=pct:3:500` (or
+///   `fifo`, `random`) in the environment overrides it.
+/// * `buggify = 0`: how many of a hundred places that say `buggify!` are on; `ODEON_BUGGIFY=25` overrides it.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
     let options = parse_macro_input!(options as Options);
@@ -72,9 +75,12 @@ fn setting(name: &Ident, value: &Expr) -> syn::Result<proc_macro2::TokenStream> 
         "repeat" => Ok(quote!(options.repeat = #value;)),
         "limit_s" => Ok(quote!(options.limit = ::core::time::Duration::from_secs(#value);)),
         "fails" => Ok(quote!(options.fails = ::core::option::Option::Some(#value);)),
+        "schedule" => Ok(quote!(options.schedule = #value;)),
+        "buggify" => Ok(quote!(options.buggify = #value;)),
         other => {
-            let text =
-                format!("unknown option `{other}`: there are seeds, repeat, limit_s and fails");
+            let text = format!(
+                "unknown option `{other}`: there are seeds, repeat, limit_s, fails, schedule and buggify"
+            );
             Err(syn::Error::new(name.span(), text))
         }
     }

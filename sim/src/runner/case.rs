@@ -2,6 +2,8 @@
 
 use odeon_interpose::Switches;
 
+use crate::schedule::Schedule;
+
 /// The length of the text form: always the same, so that the child's memory is the same.
 #[cfg(target_os = "linux")]
 pub(super) const CASE_BYTES: usize = 128;
@@ -15,20 +17,32 @@ pub struct Case {
     pub switches: Switches,
     /// Whether address randomisation is turned off. Default: yes.
     pub fixed_addresses: bool,
+    /// In which order nodes and actors that are ready have their turns. Default: [`Schedule::Random`].
+    pub schedule: Schedule,
+    /// How many of a hundred places that say `buggify!` are on. Default: 0.
+    pub buggify_percent: u8,
 }
 
 impl Case {
     /// A run of this seed with everything that makes it repeatable.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { seed, switches: Switches::ALL, fixed_addresses: true }
+        Self {
+            seed,
+            switches: Switches::ALL,
+            fixed_addresses: true,
+            schedule: Schedule::Random,
+            buggify_percent: 0,
+        }
     }
 
     /// The text form, padded to its fixed length.
     #[cfg(target_os = "linux")]
     pub(super) fn encode(&self) -> [u8; CASE_BYTES] {
         let Switches { entropy, clock } = self.switches;
-        let text = format!("odeon-sim case {:016x} {entropy} {clock} ", self.seed);
+        let Self { seed, schedule, buggify_percent, .. } = self;
+        let text =
+            format!("odeon-sim case {seed:016x} {entropy} {clock} {schedule} {buggify_percent} ");
         let mut bytes = [b'.'; CASE_BYTES];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
         bytes
@@ -42,7 +56,9 @@ impl Case {
         let seed = u64::from_str_radix(words.next()?, 16).ok()?;
         let switches =
             Switches { entropy: words.next()?.parse().ok()?, clock: words.next()?.parse().ok()? };
-        Some(Self { switches, ..Self::new(seed) })
+        let schedule = words.next()?.parse().ok()?;
+        let buggify_percent = words.next()?.parse().ok()?;
+        Some(Self { switches, schedule, buggify_percent, ..Self::new(seed) })
     }
 }
 
@@ -57,6 +73,9 @@ mod tests {
                 Case { switches: Switches { clock: false, ..Switches::ALL }, ..Case::new(seed) };
             assert_eq!(Case::decode(&case.encode()), Some(case));
         }
+        let schedule = Schedule::Pct { depth: 65, steps: u64::MAX };
+        let case = Case { schedule, buggify_percent: 100, ..Case::new(u64::MAX) };
+        assert_eq!(Case::decode(&case.encode()), Some(case));
         assert_eq!(Case::decode(&[0; CASE_BYTES]), None);
     }
 }

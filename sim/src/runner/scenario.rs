@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{case::Case, seeds::Seeds};
 use crate::{
     outcome::LocalFuture,
+    schedule::Schedule,
     verdict::{Replay, Verdict},
     world::{World, WorldBuilder},
 };
@@ -34,11 +35,22 @@ pub struct Options {
     pub limit: Duration,
     /// What every seed must fail with; for tests of what makes a seed fail. Default: seeds must pass.
     pub fails: Option<&'static str>,
+    /// In which order nodes and actors that are ready have their turns. Default: [`Schedule::Random`].
+    pub schedule: Schedule,
+    /// How many of a hundred places that say [`buggify!`](odeon::buggify!) are on. Default: 0.
+    pub buggify: u8,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seeds: (0..10).into(), repeat: 1, limit: Duration::from_secs(60), fails: None }
+        Self {
+            seeds: (0..10).into(),
+            repeat: 1,
+            limit: Duration::from_secs(60),
+            fails: None,
+            schedule: Schedule::Random,
+            buggify: 0,
+        }
     }
 }
 
@@ -78,6 +90,9 @@ impl Scenario {
 
 /// Runs a scenario as a test: every seed must come to what the options say.
 ///
+/// What the developer asks for in the environment takes the place of options: `ODEON_SEED` (`7`, `0x7`, `7..9`),
+/// `ODEON_SCHEDULE` (`fifo`, `random`, `pct:DEPTH:STEPS`), `ODEON_BUGGIFY` (0 to 100).
+///
 /// # Panics
 /// When a seed does not; the text names the seed, the reason and how to replay it.
 pub fn test(scenario: &Scenario, options: &Options) {
@@ -94,6 +109,8 @@ pub fn test(scenario: &Scenario, options: &Options) {
 pub(super) fn run_here(case: &Case, body: Body) -> Verdict {
     WorldBuilder::new(case.seed)
         .switches(case.switches)
+        .schedule(case.schedule)
+        .buggify(case.buggify_percent)
         .run(async |world: &mut World| body(world).await)
 }
 
@@ -108,14 +125,14 @@ mod linux {
     const TOLD_MAX: usize = 3;
 
     pub(super) fn test(scenario: &Scenario, options: &Options) {
-        let asked = std::env::var("ODEON_SEED").ok();
-        let seeds = match &asked {
-            Some(text) => Seeds::parse(text)
-                .unwrap_or_else(|| panic!("ODEON_SEED={text} is no seed: 7, 0x7 or 7..9")),
-            None => options.seeds.clone(),
-        };
-        let cases: Vec<_> =
-            seeds.0.iter().flat_map(|seed| vec![Case::new(*seed); options.repeat.max(1)]).collect();
+        let asked = asked("ODEON_SEED", "is no seed: 7, 0x7 or 7..9", Seeds::parse);
+        let seeds = asked.as_ref().unwrap_or(&options.seeds);
+        let case = case(options);
+        let cases: Vec<_> = seeds
+            .0
+            .iter()
+            .flat_map(|seed| vec![Case { seed: *seed, ..case }; options.repeat.max(1)])
+            .collect();
         let runs = scenario.run_all(&cases, options.limit);
         let (mut report, mut failed) = (String::new(), 0);
         for runs in runs.chunks(options.repeat.max(1)) {
@@ -131,6 +148,26 @@ mod linux {
             "{report}{failed} of {} seeds failed; to replay one: {replay}",
             seeds.0.len()
         );
+    }
+
+    /// What is alike in all runs.
+    fn case(options: &Options) -> Case {
+        let percent = |text: &str| text.parse().ok().filter(|percent| *percent <= 100);
+        let schedule = "is no schedule: fifo, random or pct:DEPTH:STEPS";
+        Case {
+            schedule: asked("ODEON_SCHEDULE", schedule, |text| text.parse().ok())
+                .unwrap_or(options.schedule)
+                .clamped(),
+            buggify_percent: asked("ODEON_BUGGIFY", "is no percentage: 0 to 100", percent)
+                .unwrap_or(options.buggify),
+            ..Case::new(0)
+        }
+    }
+
+    /// What the developer asks for with this variable.
+    fn asked<T>(name: &str, wrong: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = std::env::var(name).ok()?;
+        Some(parse(&text).unwrap_or_else(|| panic!("{name}={text} {wrong}")))
     }
 
     /// Writes what is wrong with the runs of one seed; whether anything is.

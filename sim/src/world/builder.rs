@@ -14,9 +14,11 @@ use tokio::{runtime::Builder, task::LocalSet};
 use super::World;
 use crate::{
     env::Ground,
+    mischief::Mischievous,
     net::{LinkRule, SimNet},
     outcome::Outcome,
     problem::{Watch, any, report},
+    schedule::Schedule,
     timeline::{Timeline, elapsed},
     trace::Trace,
     verdict::{Replay, Verdict},
@@ -29,7 +31,8 @@ pub struct WorldBuilder {
     seed: u64,
     switches: Switches,
     rule: LinkRule,
-    jitter: f64,
+    schedule: Schedule,
+    buggify_percent: u8,
     virtual_time_max: Duration,
 }
 
@@ -40,7 +43,8 @@ impl WorldBuilder {
             seed,
             switches: Switches::ALL,
             rule: LinkRule::lan(),
-            jitter: 0.05,
+            schedule: Schedule::default(),
+            buggify_percent: 0,
             virtual_time_max: Duration::from_secs(24 * 3600),
         }
     }
@@ -57,9 +61,18 @@ impl WorldBuilder {
         self
     }
 
-    /// Probability that a node that is ready lets the others go first, below 1. Default: 0.05.
-    pub fn jitter(mut self, jitter: f64) -> Self {
-        self.jitter = jitter.clamp(0.0, 0.99);
+    /// In which order nodes, and actors of a node, have their turns when several are ready. Default: [`Schedule::Random`].
+    /// Numbers beyond their bounds are taken for the nearest within.
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule.clamped();
+        self
+    }
+
+    /// How many of a hundred places that say [`buggify!`](odeon::buggify!) are on, 100 at most. Default: 0.
+    ///
+    /// Which ones, the seed says; a place that is on with fewer is on with more. FoundationDB takes 25.
+    pub fn buggify(mut self, percent: u8) -> Self {
+        self.buggify_percent = percent.min(100);
         self
     }
 
@@ -88,13 +101,15 @@ impl WorldBuilder {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime without an I/O driver asks nothing of the system");
         let (mut hash, mut events, mut virtual_time) = (0, 0, Duration::ZERO);
+        let mut buggified = Vec::new();
         // Only the simulator itself can panic here; the hook has seen it.
         let unwound = catch_unwind(AssertUnwindSafe(|| {
             LocalSet::new().block_on(&runtime, async {
-                let mut world = self.raise(trace.clone());
+                let (mut world, mischief) = self.raise(trace.clone());
                 self.perform(&mut world, scenario).await;
                 (hash, events, virtual_time) = (trace.hash(), trace.events(), world.now());
                 world.take_down();
+                buggified = mischief.end();
             });
         }));
         if unwound.is_err() {
@@ -112,15 +127,18 @@ impl WorldBuilder {
             virtual_time,
             replay,
             problems: watch.take(),
+            buggified,
             lines,
         }
     }
 
-    fn raise(self, trace: Trace) -> World {
+    fn raise(self, trace: Trace) -> (World, Mischievous) {
+        let Self { seed, schedule, buggify_percent, .. } = self;
         let timeline = Timeline::start();
         timeline.install();
-        let net = SimNet::new(self.seed, self.rule, timeline, trace.clone());
-        World::new(Ground { seed: self.seed, timeline, trace, net }, self.jitter)
+        let mischief = Mischievous::begin(seed, buggify_percent, schedule, timeline, trace.clone());
+        let net = SimNet::new(seed, self.rule, timeline, trace.clone());
+        (World::new(Ground { seed, schedule, timeline, trace, net }), mischief)
     }
 
     /// Polls the scenario until it ends, time runs out or something goes wrong.

@@ -10,12 +10,14 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use odeon_interpose::{Seat, Stream, enter};
 use tokio::{
     runtime::Handle,
     task::{JoinHandle, LocalSet},
+    time::{Sleep, sleep},
 };
 
 use crate::{
@@ -28,6 +30,9 @@ use crate::{
 const ESCAPED: &str = "spawned a task with tokio::spawn, which leaves the simulated world because it survives a crash \
                        of its node: use odeon::spawn or tokio::task::spawn_local";
 
+/// How long a turn takes that takes time: tokio's clock has no less.
+const TURN: Duration = Duration::from_millis(1);
+
 /// One life of a node.
 pub(super) struct Stage {
     ground: Ground,
@@ -38,8 +43,11 @@ pub(super) struct Stage {
     paused: Cell<bool>,
     body_ended: Rc<Cell<bool>>,
     waker: RefCell<Option<Waker>>,
-    jitter: f64,
-    chances: Stream,
+    /// How many times slower than others; see `World::slow`.
+    slowness: Rc<Cell<u32>>,
+    /// Until when its next turn is put off.
+    late: RefCell<Option<Pin<Box<Sleep>>>>,
+    delays: Stream,
 }
 
 impl Stage {
@@ -48,9 +56,9 @@ impl Stage {
         host: HostId,
         seat: Arc<Seat>,
         env: Arc<SimEnv>,
-        jitter: f64,
+        slowness: Rc<Cell<u32>>,
     ) -> Rc<Self> {
-        let chances = Stream::named(ground.seed, &format!("turns of {}", seat.name()));
+        let delays = Stream::named(ground.seed, &format!("slow turns of {}", seat.name()));
         Rc::new(Self {
             ground: ground.clone(),
             host,
@@ -60,8 +68,9 @@ impl Stage {
             paused: Cell::new(false),
             body_ended: Rc::default(),
             waker: RefCell::new(None),
-            jitter,
-            chances,
+            slowness,
+            late: RefCell::new(None),
+            delays,
         })
     }
 
@@ -88,6 +97,11 @@ impl Stage {
     pub(super) fn pause(&self, paused: bool) {
         self.paused.set(paused);
         self.turn(if paused { Turn::Paused } else { Turn::Resumed });
+        self.wake();
+    }
+
+    /// Asks for a turn.
+    pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -101,10 +115,6 @@ impl Stage {
         &self.env
     }
 
-    pub(super) fn seat(&self) -> &Arc<Seat> {
-        &self.seat
-    }
-
     /// Ends this life: first the gates, so that no destructor can talk, then every task of the node.
     pub(super) fn end(&self, turn: Turn) {
         let Some(set) = self.set.take() else { return };
@@ -114,13 +124,17 @@ impl Stage {
         drop(set);
         drop(entered);
         report_refusals();
+        // Nobody waits for it any more.
+        self.late.take();
+        self.wake();
     }
 
     fn turn(&self, turn: Turn) {
         self.ground.trace.record(self.ground.timeline.now(), Some(self.host), &Event::Turn(turn));
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Gives the node a turn; ready when its life has ended.
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.waker.replace(Some(cx.waker().clone()));
         if !self.is_up() {
             return Poll::Ready(());
@@ -128,9 +142,7 @@ impl Stage {
         if self.paused.get() {
             return Poll::Pending;
         }
-        // Not now, but in this same moment: nodes that are ready together run in any order.
-        if self.chances.chance(self.jitter) {
-            cx.waker().wake_by_ref();
+        if self.is_late(cx) {
             return Poll::Pending;
         }
         self.poll_inside(cx);
@@ -139,6 +151,21 @@ impl Stage {
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+
+    /// Whether a slow node has to wait for this turn.
+    fn is_late(&self, cx: &mut Context<'_>) -> bool {
+        let slowness = self.slowness.get();
+        let mut late = self.late.borrow_mut();
+        if slowness > 1 {
+            let delay = || TURN * 2 * (slowness - 1) / 100 * self.delays.below(101) as u32;
+            let sleep = late.get_or_insert_with(|| Box::pin(sleep(delay())));
+            if sleep.as_mut().poll(cx).is_pending() {
+                return true;
+            }
+        }
+        *late = None;
+        false
     }
 
     fn poll_inside(&self, cx: &mut Context<'_>) {
@@ -169,16 +196,5 @@ struct EndMark(Rc<Cell<bool>>);
 impl Drop for EndMark {
     fn drop(&mut self) {
         self.0.set(true);
-    }
-}
-
-/// Polls a stage until its life ends.
-pub(super) struct Performance(pub(super) Rc<Stage>);
-
-impl Future for Performance {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll(cx)
     }
 }

@@ -1,6 +1,7 @@
 #![expect(unsafe_code, reason = "definitions of libc symbols")]
-//! Clocks. Wall clocks show [`WALL_BASE`] plus virtual time plus the node's skew; all others, those of consumed
-//! processor time included, show [`MONOTONIC_BASE`](crate::MONOTONIC_BASE) plus virtual time.
+//! Clocks. Wall clocks show what the node's [`WallClock`](crate::WallClock) shows: [`WALL_BASE`] plus virtual time, with
+//! skew, jumps and drift. All others, those of consumed processor time included, show
+//! [`MONOTONIC_BASE`](crate::MONOTONIC_BASE) plus virtual time: they neither jump nor drift, because tokio's timers do not.
 
 use std::{
     ffi::{c_int, c_long},

@@ -1,0 +1,170 @@
+//! The simulation's side of `buggify!`: which places are on in this run, when they fire, and how often they did.
+//!
+//! What it is: the answers to [`odeon_env::buggify`] on the thread of a world, while a node is polled. What it is NOT: a
+//! fault of the world; those are methods of `World`, and come from outside of the code. Counts go into the verdict. Read
+//! `schedule.rs` next.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    fmt,
+};
+
+use odeon_env::buggify::{Armed, Mischief, Place, arm};
+use odeon_interpose::{Stream, current};
+
+use crate::{
+    schedule::Schedule,
+    timeline::Timeline,
+    trace::{Event, Trace},
+};
+
+/// The most places that a run tells apart; those it meets later are off.
+pub const BUGGIFY_PLACES_MAX: usize = 1_024;
+
+/// In how many of a hundred cases a task whose order is free lets others go first, under any schedule but the first come.
+const DEFERRED_PERCENT: u64 = 5;
+
+/// One place that was asked in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buggified {
+    /// The place: module, line, column.
+    pub place: String,
+    /// Whether it was on.
+    pub on: bool,
+    /// How often it was asked.
+    pub asked: u64,
+    /// How often it fired.
+    pub fired: u64,
+}
+
+impl fmt::Display for Buggified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, on, asked, fired } = self;
+        let on = if *on { "on" } else { "off" };
+        write!(f, "{place} ({on}): fired {fired} of {asked} times")
+    }
+}
+
+struct Entry {
+    /// The place is on when this is below the percentage.
+    drawn: u64,
+    stream: Stream,
+    asked: u64,
+    fired: u64,
+}
+
+struct Table {
+    seed: u64,
+    trace: Trace,
+    timeline: Timeline,
+    orders: Option<Stream>,
+    places: BTreeMap<Place, Entry>,
+}
+
+thread_local! {
+    static TABLE: RefCell<Option<Table>> = const { RefCell::new(None) };
+    static PERCENT: Cell<u8> = const { Cell::new(0) };
+}
+
+/// Places on this thread ask this world until this is dropped.
+pub(crate) struct Mischievous(Armed);
+
+impl Mischievous {
+    pub(crate) fn begin(
+        seed: u64,
+        percent: u8,
+        schedule: Schedule,
+        timeline: Timeline,
+        trace: Trace,
+    ) -> Self {
+        let orders =
+            (schedule != Schedule::Fifo).then(|| Stream::named(seed, "order of ready tasks"));
+        TABLE.set(Some(Table { seed, trace, timeline, orders, places: BTreeMap::new() }));
+        set_percent(percent);
+        Self(arm(&Answers))
+    }
+
+    /// What the places did.
+    pub(crate) fn end(self) -> Vec<Buggified> {
+        let counts = counts();
+        drop(self.0);
+        TABLE.take();
+        counts
+    }
+}
+
+/// Sets how many of a hundred places are on.
+pub(crate) fn set_percent(percent: u8) {
+    PERCENT.set(percent);
+}
+
+/// The places that have been asked, in order.
+pub(crate) fn counts() -> Vec<Buggified> {
+    let percent = u64::from(PERCENT.get());
+    let count = |(place, entry): (&Place, &Entry)| Buggified {
+        place: place.to_string(),
+        on: entry.drawn < percent,
+        asked: entry.asked,
+        fired: entry.fired,
+    };
+    TABLE.with_borrow(|table| {
+        table.as_ref().map(|table| table.places.iter().map(count).collect()).unwrap_or_default()
+    })
+}
+
+#[derive(Debug)]
+struct Answers;
+
+impl Mischief for Answers {
+    fn fires(&self, place: Place, chance: f64, bound: u64) -> Option<u64> {
+        let percent = PERCENT.get();
+        // The driver of the world and the panic hook run outside of nodes.
+        let node = (percent > 0).then(current).flatten()?;
+        TABLE.with_borrow_mut(|table| {
+            table.as_mut()?.fires(place, u64::from(percent), chance, bound, node.name())
+        })
+    }
+
+    fn defers(&self) -> bool {
+        current().is_some()
+            && TABLE.with_borrow(|table| {
+                let orders = table.as_ref().and_then(|table| table.orders.as_ref());
+                orders.is_some_and(|orders| orders.below(100) < DEFERRED_PERCENT)
+            })
+    }
+}
+
+impl Table {
+    fn fires(
+        &mut self,
+        place: Place,
+        percent: u64,
+        chance: f64,
+        bound: u64,
+        node: &str,
+    ) -> Option<u64> {
+        if self.places.len() >= BUGGIFY_PLACES_MAX && !self.places.contains_key(&place) {
+            return None;
+        }
+        let seed = self.seed;
+        let entry = self.places.entry(place).or_insert_with(|| {
+            let stream = Stream::named(seed, &format!("buggify {place}"));
+            Entry { drawn: stream.below(100), stream, asked: 0, fired: 0 }
+        });
+        entry.asked += 1;
+        if entry.drawn >= percent || !entry.stream.chance(chance) {
+            return None;
+        }
+        entry.fired += 1;
+        let number = entry.stream.below(bound);
+        let host = self.trace.host_named(node);
+        let detail = place.to_string();
+        self.trace.record(
+            self.timeline.now(),
+            host,
+            &Event::Note { name: "buggified", detail: &detail },
+        );
+        Some(number)
+    }
+}

@@ -1,0 +1,131 @@
+//! Whose turn it is: the nodes that are ready in this moment, and which of them is polled next.
+//!
+//! What it is: one task of the world that polls one node, and then lets the network and the scenario have their turn. What it
+//! is NOT: aware of time; it moves when no node is ready. Read `stage.rs` next.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+};
+
+use super::stage::Stage;
+use crate::schedule::{Picker, Schedule};
+
+/// Gives the nodes of a world their turns.
+pub(super) struct Turns {
+    ready: Arc<Ready>,
+    stages: RefCell<BTreeMap<u64, (Rc<Stage>, Waker)>>,
+    picker: RefCell<Picker>,
+    /// The number of the last life that was added.
+    lives: Cell<u64>,
+    choices: Cell<u64>,
+}
+
+/// Who is ready, in the order in which they became so; wakers of any thread write it.
+#[derive(Default)]
+struct Ready(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    /// A life is in it at most once.
+    lives: VecDeque<u64>,
+    waker: Option<Waker>,
+}
+
+impl Ready {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, life: u64) {
+        let mut waiting = self.lock();
+        if !waiting.lives.contains(&life) {
+            waiting.lives.push_back(life);
+        }
+        let waker = waiting.waker.take();
+        drop(waiting);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Wakes one life of a node.
+struct Bell {
+    ready: Arc<Ready>,
+    life: u64,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ready.add(self.life);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ready.add(self.life);
+    }
+}
+
+impl Turns {
+    pub(super) fn new(schedule: Schedule, seed: u64) -> Rc<Self> {
+        Rc::new(Self {
+            ready: Arc::default(),
+            stages: RefCell::default(),
+            picker: RefCell::new(Picker::new(schedule, seed, "turns of nodes")),
+            lives: Cell::new(0),
+            choices: Cell::new(0),
+        })
+    }
+
+    /// Adds a life that is ready at once.
+    pub(super) fn add(&self, stage: Rc<Stage>) {
+        let life = self.lives.get() + 1;
+        self.lives.set(life);
+        let waker = Waker::from(Arc::new(Bell { ready: Arc::clone(&self.ready), life }));
+        self.stages.borrow_mut().insert(life, (stage, waker));
+        self.ready.add(life);
+    }
+
+    /// How often several were ready.
+    pub(super) fn choices(&self) -> u64 {
+        self.choices.get()
+    }
+
+    /// Polls nodes that are ready, for ever.
+    pub(super) async fn run(self: Rc<Self>) {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(life) = self.next(cx) {
+            self.turn(life);
+        }
+        Poll::Pending
+    }
+
+    /// Takes the one out whose turn it is; asks to be polled again while there are more.
+    fn next(&self, cx: &mut Context<'_>) -> Option<u64> {
+        let mut waiting = self.ready.lock();
+        let lives = waiting.lives.make_contiguous();
+        let at = self.picker.borrow_mut().pick(lives.len(), &|at| lives[at]).unwrap_or(0);
+        self.choices.set(self.choices.get() + u64::from(lives.len() > 1));
+        let life = waiting.lives.remove(at);
+        if waiting.lives.is_empty() {
+            waiting.waker = Some(cx.waker().clone());
+        } else {
+            cx.waker().wake_by_ref();
+        }
+        life
+    }
+
+    fn turn(&self, life: u64) {
+        let Some((stage, waker)) = self.stages.borrow().get(&life).cloned() else { return };
+        // Not while the map is borrowed: a node may end, or start another, in its turn.
+        if stage.poll(&mut Context::from_waker(&waker)).is_ready() {
+            self.stages.borrow_mut().remove(&life);
+        }
+    }
+}

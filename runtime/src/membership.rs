@@ -4,11 +4,11 @@
 //! protocol. News come from `inbound.rs` by way of `newsfeed.rs`; effects go to the transport, to the directory that everyone
 //! reads, and to the actor system, whose watchers learn of lost nodes here.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use odeon_actor::ActorSystem;
 use odeon_cluster::{Effect, Event, Membership};
-use odeon_env::{Observed, Observer};
+use odeon_env::{Observed, Observer, buggify_number};
 use odeon_transport::{Association, PeerId, Transport};
 use tokio::time::Instant;
 
@@ -39,7 +39,7 @@ impl MembershipHall {
             let due = self.machine.next_wakeup().map(|at| self.began + at);
             let timer = async {
                 match due {
-                    Some(due) => tokio::time::sleep_until(due).await,
+                    Some(due) => tokio::time::sleep_until(due + late()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -147,6 +147,11 @@ impl MembershipHall {
             observer.observe(event);
         }
     }
+}
+
+/// In a simulation the timer is late now and then, as on a busy thread.
+fn late() -> Duration {
+    Duration::from_millis(buggify_number!(0.1, 1..20).unwrap_or(0))
 }
 
 fn describe(member: &odeon_cluster::Member) -> Member {

@@ -4,12 +4,13 @@
 //! ordinary messages. What it is NOT: the registry, which is the actor system's; it only looks there. A name that is
 //! followed has a task of its own here, which ends with its follower.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use odeon_actor::{
     Actor, ActorIdentity, ActorRef, ActorSystem, AnyRef, Context, ExportError, Handler,
     NameChanges, NameState, StartError, Terminated,
 };
+use odeon_env::buggify_number;
 use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
 
@@ -157,6 +158,9 @@ impl Actor for Registrar {
 
 impl Handler<Lookup> for Registrar {
     async fn handle(&mut self, lookup: Lookup, ctx: &mut Context<Self>) -> Holding {
+        if let Some(ms) = buggify_number!(1..100) {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         Holding::of(ctx.system(), &ctx.system().name_state(&lookup.name))
     }
 }
@@ -174,6 +178,9 @@ impl Handler<Follow> for Registrar {
 /// Tells a follower every change of a name, in order; a follower that cannot be told hears it when it asks again.
 async fn tell_changes(system: ActorSystem, mut changes: NameChanges, follower: ActorRef<Follower>) {
     while let Some(state) = changes.next_state().await {
+        if let Some(ms) = buggify_number!(1..100) {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         let name = NameIs { holding: Holding::of(&system, &state) };
         if let Err(error) = follower.tell(name).await {
             tracing::debug!(%error, "a follower was not told of a name");

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use odeon_env::{buggify, buggify_number};
 use odeon_wire::{FrameKind, Header, Ping};
 use tokio::time::Instant;
 
@@ -89,6 +90,10 @@ impl Driver {
     /// Sends a datagram now, or keeps it for the connection that is being made.
     pub(crate) fn send_datagram(&self, hub: &Hub, bytes: Bytes) {
         if let Some((connection, _)) = &*self.live.borrow() {
+            // A network may lose any of them.
+            if buggify!(0.05) {
+                return hub.count_dropped_datagram();
+            }
             match connection.send_datagram(bytes) {
                 Ok(()) => Counters::add(&self.association.counters.datagrams_sent, 1),
                 Err(_) => hub.count_dropped_datagram(),
@@ -301,7 +306,9 @@ impl Dials {
         let mut random = [0; 4];
         hub.env.entropy(&mut random);
         let fraction = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
-        whole / 2 + (whole / 2).mul_f64(fraction)
+        // A thread that is busy comes to it later.
+        let late = Duration::from_millis(buggify_number!(1..500).unwrap_or(0));
+        whole / 2 + (whole / 2).mul_f64(fraction) + late
     }
 }
 

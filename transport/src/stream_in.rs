@@ -3,10 +3,10 @@
 //! Every error here is the peer's or QUIC's, and ends the connection; nothing panics on what a peer sends. A lane
 //! never waits for a receiver: what its credit allows is taken.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use odeon_env::{Observed, buggify::any_order};
+use odeon_env::{Observed, buggify, buggify::any_order, buggify_number};
 use odeon_wire::{
     CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit, Ping, Pong, Preamble,
     Purpose, format::PREAMBLE_BYTES,
@@ -59,6 +59,9 @@ async fn read_frames(
         }
         Counters::add(&counters.bytes_received, received as u64);
         drain(live, &mut reader, &mut take)?;
+        if let Some(ms) = buggify_number!(0.02, 1..20) {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         // A peer that sends without a pause must not keep the thread from the others.
         tokio::task::coop::consume_budget().await;
     }
@@ -224,6 +227,9 @@ pub(crate) async fn read_datagrams(live: Rc<Live>) -> Result<Part, End> {
     let from = live.association.peer().id;
     loop {
         let bytes = live.connection.read_datagram().await?;
+        if buggify!(0.05) {
+            continue;
+        }
         Counters::add(&live.association.counters.datagrams_received, 1);
         live.hub.events.datagram(from, bytes);
     }

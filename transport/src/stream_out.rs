@@ -4,10 +4,10 @@
 //! stream is opened when its first frame waits, so that an association without messages has none, and before any is
 //! taken: what is taken counts as handed, and opening may wait for the peer.
 
-use std::{future::poll_fn, rc::Rc};
+use std::{future::poll_fn, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use odeon_env::Observed;
+use odeon_env::{Observed, buggify_number};
 use odeon_wire::{Close, CloseCode, FrameKind, Header, Preamble};
 use quinn::SendStream;
 
@@ -26,14 +26,18 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
         return Ok(Part::LaneWriter);
     }
     let mut stream = open_lane(&live, index).await?;
-    while let Batch::Bytes(mut batch) = poll_fn(|cx| lane.poll_batch(cx)).await {
+    loop {
+        late().await;
+        let Batch::Bytes(mut batch) = poll_fn(|cx| lane.poll_batch(cx)).await else { break };
         Counters::add(&association.counters.batches, 1);
         if let Some(observer) = association.observer() {
             observer.observe(Observed::Written { bytes: &batch });
         }
-        // Every frame of the batch begins in the first of these writes.
+        // Every frame of the batch begins in the first of these writes, unless a simulation wants shorter ones: all of
+        // them count as handed from here on.
         while !batch.is_empty() {
-            let piece = batch.split_to(batch.len().min(write_bytes_max));
+            let bytes_max = buggify_number!(1..200).map_or(write_bytes_max, |bytes| bytes as usize);
+            let piece = batch.split_to(batch.len().min(bytes_max));
             let bytes = piece.len();
             stream.write_chunk(piece).await?;
             lane.taken(bytes);
@@ -45,6 +49,13 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
     }
     end_stream(stream).await?;
     Ok(Part::LaneWriter)
+}
+
+/// In a simulation a writer is late now and then, and finds more, or credit that waits.
+async fn late() {
+    if let Some(ms) = buggify_number!(0.05, 1..20) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
 }
 
 async fn open_lane(live: &Live, index: u8) -> Result<SendStream, End> {
@@ -64,7 +75,9 @@ async fn end_stream(mut stream: SendStream) -> Result<(), End> {
 
 /// Writes the control stream until the connection ends, or until it is drained.
 pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Result<Part, End> {
-    while let Control::Batch(batch) = poll_fn(|cx| live.control.poll_take(cx)).await {
+    loop {
+        late().await;
+        let Control::Batch(batch) = poll_fn(|cx| live.control.poll_take(cx)).await else { break };
         Counters::add(&live.association.counters.bytes_sent, batch.len() as u64);
         stream.write_chunk(Bytes::from(batch)).await?;
     }

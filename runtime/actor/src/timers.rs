@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use odeon_env::buggify_number;
 use odeon_message::Message;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -112,7 +113,9 @@ impl<A: Actor> Context<A> {
     where
         A: Handler<M>,
     {
-        let sleep = sleep(self.system(), Instant::now() + delay.min(LONGEST));
+        // A timer is never early, and late on a busy thread.
+        let late = Duration::from_millis(buggify_number!(1..20).unwrap_or(0));
+        let sleep = sleep(self.system(), Instant::now() + delay.min(LONGEST) + late);
         let message = Some(Envelope::tell::<A, M>(message));
         add_source(self, name.into(), Box::new(After { sleep, message }))
     }

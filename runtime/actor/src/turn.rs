@@ -18,6 +18,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) head: &'a CellHead,
     /// Wakes the actor whose turn it is.
     pub(crate) cx: task::Context<'a>,
+    /// Messages that it takes at most.
+    messages_max: u32,
     /// Handlers begun in this turn.
     pub(crate) handled: u32,
     /// Messages taken in this turn: those that were skipped or could not be read, too.
@@ -49,6 +51,7 @@ impl<'a> Turn<'a> {
             worker,
             head,
             cx,
+            messages_max: worker.messages_max(),
             handled: 0,
             taken: 0,
             aside: 0,
@@ -85,6 +88,6 @@ impl<'a> Turn<'a> {
 
     /// Whether others should have their turn.
     pub(crate) fn is_spent(&self) -> bool {
-        self.taken >= ACTOR_MESSAGES_MAX
+        self.taken >= self.messages_max
     }
 }

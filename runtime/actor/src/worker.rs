@@ -30,7 +30,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use odeon_env::Observer;
+use odeon_env::{Observer, buggify, buggify_number};
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
@@ -370,7 +370,8 @@ impl Worker {
             taken += self.turn(bound, &cell);
             drop(cell);
             bound.bury();
-            if taken + turns >= taken_max {
+            // In a simulation all others have their turn now and then before the next actor has.
+            if taken + turns >= taken_max || (self.simulated && buggify!(0.1)) {
                 wake_untimed(bound);
                 break true;
             }
@@ -402,6 +403,19 @@ impl Worker {
     fn begin_turn(&self, bound: &Bound, cell: &CellHead) {
         bound.running.set(cell);
         self.gauge.begin_turn(cell);
+    }
+
+    /// Messages that an actor takes in one turn; in a simulation now and then a few only.
+    #[inline]
+    pub(crate) fn messages_max(&self) -> u32 {
+        let few = if self.simulated { buggify_number!(1..4) } else { None };
+        few.map_or(ACTOR_MESSAGES_MAX, |few| few as u32)
+    }
+
+    /// Whether a message from this worker's thread takes the way of other threads' all the same, in a simulation.
+    #[inline]
+    pub(crate) fn prefers_far(&self) -> bool {
+        self.simulated && buggify!()
     }
 
     /// The figures of a turn; the actor has another one if it has more to do.

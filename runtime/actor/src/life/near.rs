@@ -21,6 +21,7 @@ pub(crate) fn push<A: Actor>(cell: &Arc<ActorCell<A>>, envelope: Envelope) -> Re
     if let Some(asleep) = head.mailbox.is_clear()
         && head.worker.is_here()
         && head.is_kept()
+        && !head.worker.prefers_far()
     {
         // SAFETY: the actor has come to its worker and is not gone, so that only this thread touches its core; it is in a
         // turn of it or between two of them, and no reference to a part of the core is made that a turn borrows.

@@ -18,21 +18,19 @@
 //! ```
 //!
 //! # Limits
-//! A world is one thread, and what leaves it fails the seed, by the name of the node and with the remedy: threads,
-//! `spawn_blocking`, `Arbiter::new`, files, sockets, names, other programs, `tokio::spawn`. Not seen are: `rdtsc`,
-//! `rdrand` and system calls in assembly; `stat`; what the C library does on its own behalf. Shared by all nodes of a
-//! world, although real nodes would not share them: statics, thread-locals, the environment of the program, the
-//! working directory. `std::thread::sleep` holds the whole world and moves no virtual time. Virtual time stands still
-//! while anything runs: computing is free. Without Linux, simulator tests skip and say so; where a sandbox forbids to
-//! turn address randomisation off, they run and say that replay is not guaranteed.
+//! A world is one thread, and what leaves it fails the seed, by the name of the node and with the remedy. [`limits`] lists
+//! what is refused, what the world answers itself, and what is not seen.
 //!
 //! Read `world.rs` next.
 
 mod env;
+#[doc = include_str!("../LIMITS.md")]
+pub mod limits {}
 mod mischief;
 mod net;
 mod outcome;
 mod problem;
+mod remedy;
 pub mod runner;
 mod schedule;
 mod timeline;

@@ -14,8 +14,13 @@ use std::{
 
 use odeon_interpose::{REFUSALS_MAX, current, outside, take_refusals};
 
+use crate::remedy::remedy;
+
 /// Backtraces a run keeps; they are large.
 const BACKTRACES_MAX: usize = 4;
+
+/// Who panics when no node does.
+const SCENARIO: &str = "the scenario";
 
 /// One reason why a seed fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,9 +100,12 @@ fn on_panic(info: &PanicHookInfo<'_>, before: &(dyn Fn(&PanicHookInfo<'_>) + Sen
         return;
     }
     let place = info.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    let who =
-        node.map_or_else(|| "the scenario".to_owned(), |node| format!("node {}", node.name()));
-    let text = format!("{who} panicked{place}: {}", panic_text(info.payload()));
+    let who = node.map_or_else(|| SCENARIO.to_owned(), |node| format!("node {}", node.name()));
+    let said = panic_text(info.payload());
+    let mut text = format!("{who} panicked{place}: {said}");
+    if let Some(remedy) = remedy(&said).filter(|_| who != SCENARIO) {
+        text = format!("{}: {remedy}", text.trim_end_matches('.'));
+    }
     found(Found { text, backtrace: Some(Backtrace::force_capture()) });
     before(info);
 }

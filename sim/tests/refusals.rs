@@ -1,11 +1,19 @@
 //! What leaves the simulated world fails the seed, says who did it and what to write instead, even where the node
 //! swallows the error.
+#![expect(unsafe_code, reason = "what nodes must not call is called here to see it refused")]
 #![expect(
     clippy::disallowed_methods,
     reason = "what nodes must not call is called here to see it refused"
 )]
 
-use std::{fs, net, time::Duration};
+use std::{
+    fs,
+    net::{self, ToSocketAddrs as _},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use odeon_sim::World;
 
@@ -47,6 +55,107 @@ async fn a_socket_fails_the_seed(world: &mut World) {
 #[odeon_sim::test(seeds = 1, fails = "opened a socket of the internet")]
 async fn a_connection_fails_the_seed(world: &mut World) {
     world.node("alice", |_| async { drop(net::TcpStream::connect("127.0.0.1:1")) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice resolved the name example.com, which leaves the simulated world: resolve names with Env::resolve"
+)]
+async fn a_name_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(("example.com", 80).to_socket_addrs()) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice looked at the file /etc/hostname, which leaves the simulated world: look at files before"
+)]
+async fn a_look_at_a_file_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { assert!(!Path::new("/etc/hostname").exists()) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice made its thread sleep, which leaves the simulated world: await tokio::time::sleep"
+)]
+async fn sleep_of_the_thread_fails_the_seed_and_takes_no_time(world: &mut World) {
+    world.node("alice", |_| async { std::thread::sleep(Duration::from_secs(3600)) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice started the program /bin/true, which leaves the simulated world: write the outside program"
+)]
+async fn another_program_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(Command::new("/bin/true").spawn()) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node alice forked, which leaves the simulated world")]
+async fn another_program_with_a_user_fails_the_seed(world: &mut World) {
+    // This way std forks by itself.
+    world.node("alice", |_| async { drop(Command::new("/bin/true").uid(0).spawn()) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice ended the program with status 3, which leaves the simulated world: return from the node's body"
+)]
+async fn the_end_of_the_program_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { std::process::exit(3) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice changed the environment variable COLOUR, which leaves the simulated world: give nodes"
+)]
+async fn a_change_of_the_environment_fails_the_seed(world: &mut World) {
+    // SAFETY: no other thread of this program reads the environment; and it is refused.
+    world.node("alice", |_| async { unsafe { std::env::set_var("COLOUR", "blue") } });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node alice went to the folder /, which leaves")]
+async fn another_working_folder_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(std::env::set_current_dir("/")) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice sent signal 10, which leaves the simulated world: handle signals in main"
+)]
+async fn a_signal_fails_the_seed(world: &mut World) {
+    // SAFETY: the call takes two numbers, and is refused.
+    world.node("alice", |_| async { assert_eq!(unsafe { libc::kill(1, libc::SIGUSR1) }, -1) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "System is not running: a simulated node has no actix System")]
+async fn a_system_of_actix_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(actix_rt::System::current()) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "System is not running: a simulated node has no actix System")]
+async fn an_arbiter_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(actix_rt::Arbiter::new()) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "blocking on it: a simulated node shares the world's runtime: await instead of block_on"
+)]
+async fn a_second_runtime_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {});
+    });
     world.run_for(MS).await;
 }
 

@@ -14,7 +14,7 @@ pub enum Override {
     GetRandom,
     /// `getentropy`.
     GetEntropy,
-    /// `syscall(SYS_getrandom, …)`, which ring calls.
+    /// `syscall`: `SYS_getrandom`, which ring calls, and what other symbols refuse by name.
     SyscallRandom,
     /// `clock_gettime`.
     ClockGetTime,
@@ -22,11 +22,15 @@ pub enum Override {
     GetTimeOfDay,
     /// `time`.
     Time,
+    /// `nanosleep`, `clock_nanosleep`, `usleep`, `sleep`.
+    Sleep,
     /// `pthread_create`.
     Thread,
     /// `open`, `open64`, `openat`, `openat64`, `creat`, `creat64`, `fopen`, `fopen64`, `opendir`.
     File,
-    /// `mkdir`, `rmdir`, `unlink`, `rename`.
+    /// `stat`, `stat64`, `lstat`, `lstat64`, `fstatat`, `fstatat64`, `statx`, `access`, `readlink`, `realpath`.
+    Look,
+    /// `mkdir`, `rmdir`, `unlink`, `rename`, `chdir`.
     Folder,
     /// `socket`.
     Socket,
@@ -34,15 +38,53 @@ pub enum Override {
     Connect,
     /// `bind`.
     Bind,
-    /// `getaddrinfo`.
+    /// `getaddrinfo`, `gethostbyname`.
     Name,
-    /// `posix_spawn`, `posix_spawnp`.
+    /// `gethostname`.
+    HostName,
+    /// `posix_spawn`, `posix_spawnp`, `fork`, `system`, `popen`.
     Program,
-    /// `getpid`.
+    /// `exit`, `_exit`.
+    End,
+    /// `getpid`, `getppid`, `gettid`.
     ProgramNumber,
+    /// `sched_getaffinity`.
+    Processors,
+    /// `sigaction`, `signal`, `kill`.
+    Signal,
+    /// `setenv`, `unsetenv`, `putenv`.
+    Environment,
 }
 
-const COUNT: usize = Override::ProgramNumber as usize + 1;
+impl Override {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Self; COUNT] = [
+        Self::GetRandom,
+        Self::GetEntropy,
+        Self::SyscallRandom,
+        Self::ClockGetTime,
+        Self::GetTimeOfDay,
+        Self::Time,
+        Self::Sleep,
+        Self::Thread,
+        Self::File,
+        Self::Look,
+        Self::Folder,
+        Self::Socket,
+        Self::Connect,
+        Self::Bind,
+        Self::Name,
+        Self::HostName,
+        Self::Program,
+        Self::End,
+        Self::ProgramNumber,
+        Self::Processors,
+        Self::Signal,
+        Self::Environment,
+    ];
+}
+
+const COUNT: usize = Override::Environment as usize + 1;
 
 thread_local! {
     static HITS: [Cell<u64>; COUNT] = const { [const { Cell::new(0) }; COUNT] };

@@ -5,8 +5,7 @@
 //! come from the simulation, and while a node is polled ([`enter`]) threads, files, sockets and programs are refused
 //! and the refusal is recorded. All other threads see the real kernel.
 //!
-//! What it is NOT: a sandbox. Raw system calls in assembly, `rdtsc` and `rdrand`, `stat` and the C library's own calls go past it;
-//! and it must never be linked into anything but simulators, because every clock read of the program passes here.
+//! What it is NOT: a sandbox. System calls in assembly, `rdtsc` and `rdrand`, and the C library's own calls go past it; and it must never be linked into anything but simulators, because every clock read of the program passes here.
 //! It fixes no addresses either: that is done before `exec`, see [`fix_addresses`].
 //!
 //! Only Linux on x86_64 (tested) and aarch64 (written for, untested) have the symbols; elsewhere the crate compiles
@@ -18,6 +17,7 @@ mod refusal;
 mod seat;
 mod state;
 mod stream;
+mod symbols;
 mod wall;
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -25,13 +25,14 @@ mod linux;
 
 pub use hits::{Override, hits};
 pub use layout::{addresses_fixed, die_with_parent, fix_addresses};
-pub use refusal::{REFUSALS_MAX, Refusal, record, take_refusals};
+pub use refusal::{REFUSALS_MAX, Refusal, last_words, record, take_refusals};
 pub use seat::Seat;
 pub use state::{
     Activation, Entered, MONOTONIC_BASE, Outside, Switches, WALL_BASE, activate, current, elapsed,
     enter, outside, wall_clock,
 };
 pub use stream::{Stream, mix};
+pub use symbols::SYMBOLS;
 pub use wall::{DRIFT_PPM_MAX, WallClock};
 
 /// Why this platform has no interposed symbols; `None` where it has them.

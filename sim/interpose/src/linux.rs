@@ -12,10 +12,15 @@ mod clock;
 mod entropy;
 mod file;
 mod folder;
+mod look;
+mod machine;
 mod program;
 mod raw;
+mod signal;
+mod sleep;
 mod socket;
 mod thread;
+mod variable;
 
 use crate::{
     Refusal,

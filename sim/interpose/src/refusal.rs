@@ -4,7 +4,10 @@
 //! caller swallows the error. The simulator adds refusals of its own (a task that escaped its node). Read
 //! `linux.rs` next.
 
-use std::{cell::RefCell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 /// How many refusals a thread keeps until they are taken; later ones are dropped, the first are the telling ones.
 pub const REFUSALS_MAX: usize = 64;
@@ -31,6 +34,7 @@ impl fmt::Display for Refusal {
 }
 
 thread_local! {
+    static LAST_WORDS: Cell<Option<fn()>> = const { Cell::new(None) };
     static REFUSALS: RefCell<Vec<Refusal>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -50,4 +54,21 @@ pub fn record(refusal: Refusal) {
 #[must_use]
 pub fn take_refusals() -> Vec<Refusal> {
     REFUSALS.with(RefCell::take)
+}
+
+/// Sets what is called when a node ends the whole program, before it ends: the last chance to say why.
+pub fn last_words(say: Option<fn()>) {
+    LAST_WORDS.set(say);
+}
+
+/// Calls it, once.
+#[cfg_attr(
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    expect(dead_code, reason = "only the symbols call it")
+)]
+pub(crate) fn say_last_words() {
+    let _outside = crate::outside();
+    if let Ok(Some(say)) = LAST_WORDS.try_with(Cell::take) {
+        say();
+    }
 }

@@ -1,11 +1,14 @@
 //! The side of the child: finds its case, runs it on a fresh thread, writes the verdict, ends the program.
 
 use std::{
+    cell::RefCell,
     ffi::OsString,
-    io::{Read as _, Write as _, stdin},
+    io::{self, Read as _, Write as _, stdin},
     os::{fd::AsFd as _, unix::net::UnixStream},
     process, thread,
 };
+
+use odeon_interpose::{last_words, take_refusals};
 
 use super::{
     case::{CASE_BYTES, Case},
@@ -21,6 +24,27 @@ const STACK_BYTES: usize = 16 << 20;
 pub(super) struct Child {
     case: Case,
     line: UnixStream,
+}
+
+thread_local! {
+    /// What is left to do if a node ends the program.
+    static LAST: RefCell<Option<(u64, UnixStream)>> = const { RefCell::new(None) };
+}
+
+/// Runs the case; a node that ends the program is told of before it does.
+fn run(case: &Case, body: Body, line: io::Result<UnixStream>) -> Verdict {
+    LAST.set(line.ok().map(|line| (case.seed, line)));
+    last_words(Some(|| {
+        if let Some((seed, mut line)) = LAST.take() {
+            let refusals = take_refusals().into_iter().map(|refusal| refusal.to_string());
+            let verdict = Verdict::missing(seed, refusals.collect::<Vec<_>>().join("; "));
+            // There is nobody left to hear that it failed.
+            let _ = line.write_all(verdict.encode().as_bytes());
+        }
+    }));
+    let verdict = run_here(case, body);
+    LAST.take();
+    verdict
 }
 
 /// The arguments of a child, without the name of the program.
@@ -49,10 +73,10 @@ impl Child {
         reason = "the runner is outside every world and owns its threads"
     )]
     pub(super) fn run(mut self, body: Body) -> ! {
-        let case = self.case;
+        let (case, line) = (self.case, self.line.try_clone());
         let thread = thread::Builder::new().name("world".to_owned()).stack_size(STACK_BYTES);
         let verdict =
-            match thread.spawn(move || run_here(&case, body)).map(thread::JoinHandle::join) {
+            match thread.spawn(move || run(&case, body, line)).map(thread::JoinHandle::join) {
                 Ok(Ok(verdict)) => verdict,
                 Ok(Err(panic)) => Verdict::missing(
                     case.seed,

@@ -6,7 +6,10 @@ use std::{
     slice,
 };
 
-use super::raw::{self, fail};
+use super::{
+    raw::{self, fail},
+    refused,
+};
 use crate::{
     hits::{Override, hit},
     state::ask,
@@ -59,6 +62,21 @@ unsafe extern "C" fn getentropy(out: *mut c_void, length: usize) -> c_int {
     if unsafe { raw::call(libc::SYS_getrandom, arguments) } < 0 { -1 } else { 0 }
 }
 
+/// System calls that have a symbol of their own, which would be refused, or a way around several.
+const REFUSED: [c_long; 8] = [
+    libc::SYS_openat,
+    libc::SYS_socket,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_execve,
+    libc::SYS_io_uring_setup,
+];
+
+const REMEDY: &str =
+    "use the environment's windows, or std, whose calls are named when they are refused";
+
 /// libc's `syscall` takes as many arguments as the call needs; the six here are what the registers hold.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -75,6 +93,11 @@ unsafe extern "C" fn syscall(
     // SAFETY: the contract of getrandom(2).
     if random && unsafe { seeded(Override::SyscallRandom, a as *mut c_void, b as usize) } {
         return b;
+    }
+    if REFUSED.contains(&number)
+        && refused(Override::SyscallRandom, "made system call", REMEDY, || number.to_string())
+    {
+        return fail(libc::EPERM);
     }
     // SAFETY: the caller's arguments, handed on unchanged.
     unsafe { raw::call(number, [a, b, c, d, e, f]) }

@@ -24,12 +24,12 @@ const READABLE: [&str; 5] = [
     "/proc/self/",
     "/sys/fs/cgroup/",
     "/sys/devices/system/cpu/",
-    "/usr/lib/debug/",
+    "/usr/lib/debug",
     "/proc/thread-self/",
 ];
 
 /// Whether this path may be read inside a node.
-fn readable(path: &CStr) -> bool {
+pub(super) fn readable(path: &CStr) -> bool {
     let Ok(path) = path.to_str() else { return false };
     // No way around the list through a parent folder.
     if path.contains("/../") || path.ends_with("/..") {

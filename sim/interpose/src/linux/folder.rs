@@ -56,3 +56,13 @@ unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
     }
     next!(c"rename" as fn(from: *const c_char, to: *const c_char) -> c_int, else fail(libc::ENOSYS))
 }
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn chdir(path: *const c_char) -> c_int {
+    // SAFETY: the contract of chdir(2).
+    if refused_path("went to the folder", unsafe { text(path) }) {
+        return fail(libc::EPERM);
+    }
+    next!(c"chdir" as fn(path: *const c_char) -> c_int, else fail(libc::ENOSYS))
+}

@@ -7,7 +7,7 @@ use std::{
     ptr,
 };
 
-use libc::{addrinfo, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
+use libc::{addrinfo, hostent, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
 
 use super::{
     raw::{self, fail, next, text},
@@ -112,4 +112,17 @@ unsafe extern "C" fn getaddrinfo(
         ) -> c_int,
         else libc::EAI_FAIL
     )
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn gethostbyname(host: *const c_char) -> *mut hostent {
+    // SAFETY: the contract of gethostbyname(3).
+    let name = unsafe { text(host) };
+    if refused(Override::Name, "resolved the name", NAME_REMEDY, || {
+        name.to_string_lossy().into_owned()
+    }) {
+        return ptr::null_mut();
+    }
+    next!(c"gethostbyname" as fn(host: *const c_char) -> *mut hostent, else ptr::null_mut())
 }

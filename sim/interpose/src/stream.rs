@@ -52,9 +52,20 @@ impl Stream {
 
     /// `true` with this probability; 0 and less is never, 1 and more is always.
     pub fn chance(&self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    /// A number from 0 to 1, without 1.
+    pub fn unit(&self) -> f64 {
         // 53 bits: what an f64 holds exactly.
-        let unit = (self.next_word() >> 11) as f64 / (1_u64 << 53) as f64;
-        unit < probability
+        (self.next_word() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Puts items in any order, each as likely (Fisher and Yates, in Durstenfeld's form, CACM 7(7), 1964).
+    pub fn shuffle<T>(&self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u64 + 1) as usize);
+        }
     }
 }
 
@@ -68,6 +79,20 @@ mod tests {
         assert_eq!(words(Stream::new(7)), words(Stream::new(7)));
         assert_ne!(words(Stream::new(7)), words(Stream::new(8)));
         assert_ne!(words(Stream::named(7, "a")), words(Stream::named(7, "b")));
+    }
+
+    #[test]
+    fn a_shuffle_keeps_all_items_and_puts_each_in_each_place() {
+        let stream = Stream::new(3);
+        let mut places = [[0; 4]; 4];
+        for _ in 0..4000 {
+            let mut items = [0, 1, 2, 3];
+            stream.shuffle(&mut items);
+            items.iter().enumerate().for_each(|(place, item)| places[*item][place] += 1);
+        }
+        let even = |count: &u32| (850..1150).contains(count);
+        assert!(places.iter().flatten().all(even), "{places:?}");
+        stream.shuffle::<u8>(&mut []);
     }
 
     #[test]

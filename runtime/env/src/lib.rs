@@ -6,10 +6,12 @@
 //! `socket.rs` next.
 
 pub mod buggify;
+mod multicast;
 mod observe;
 mod real;
 mod socket;
 
+pub use multicast::{Interface, MulticastGroup, MulticastGroupError};
 pub use observe::{Observed, Observer};
 pub use quinn_udp as udp;
 pub use real::RealEnv;
@@ -27,6 +29,19 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// What the system says: the address is in use, not of this machine, or not permitted.
     fn bind(&self, listen: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>>;
+
+    /// Joins a multicast group: the socket hears what is sent to the group's address and port by any socket of the same
+    /// network, this machine's and itself included, and nothing else. What it sends itself comes from the group's
+    /// port. Any number of sockets of one machine may join; it leaves the group when it is dropped.
+    ///
+    /// # Errors
+    /// What the system says: no such interface, or the port is in use by a socket that shares it with nobody.
+    /// `Unsupported` where the environment has no multicast, as this default has none.
+    fn join_multicast(&self, group: &MulticastGroup) -> io::Result<Arc<dyn DatagramSocket>> {
+        let text =
+            format!("this environment has no multicast; {} cannot be joined", group.address());
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
 
     /// Finds the addresses behind `host:port`, in the order they should be tried.
     ///

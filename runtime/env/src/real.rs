@@ -4,13 +4,14 @@
 //! is NOT: it decides nothing; errors are the system's own, and whoever calls adds the value and the remedy. Read
 //! `real/socket.rs` next.
 
+mod multicast;
 mod recv_error;
 mod socket;
 mod unreachable;
 
 use std::{io, net::SocketAddr, sync::Arc, time::SystemTime};
 
-use crate::{BoxFuture, DatagramSocket, Env};
+use crate::{BoxFuture, DatagramSocket, Env, MulticastGroup};
 
 use socket::RealSocket;
 
@@ -21,6 +22,10 @@ pub struct RealEnv;
 impl Env for RealEnv {
     fn bind(&self, listen: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
         Ok(Arc::new(RealSocket::bind(listen)?))
+    }
+
+    fn join_multicast(&self, group: &MulticastGroup) -> io::Result<Arc<dyn DatagramSocket>> {
+        Ok(Arc::new(RealSocket::join(group)?))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the window to names")]

@@ -18,11 +18,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{io::Interest, net::UdpSocket};
 
 use super::{
+    multicast,
     recv_error::{self, QueuedError},
     unreachable::Unreachable,
 };
 use crate::{
-    BoxFuture, DatagramSocket,
+    BoxFuture, DatagramSocket, MulticastGroup,
     udp::{RecvMeta, Transmit, UdpSocketState},
 };
 
@@ -61,8 +62,19 @@ impl RealSocket {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&listen.into())?;
+        Self::of(socket, listen.is_ipv6())
+    }
+
+    /// Joins a multicast group on the runtime of the caller, which must have its I/O enabled.
+    pub(super) fn join(group: &MulticastGroup) -> io::Result<Self> {
+        tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        Self::of(multicast::join(group)?, group.address().is_ipv6())
+    }
+
+    /// Of a socket that is bound and does not block.
+    fn of(socket: Socket, is_ipv6: bool) -> io::Result<Self> {
         grow_buffers(&socket);
-        recv_error::enable(&socket, listen.is_ipv6())?;
+        recv_error::enable(&socket, is_ipv6)?;
         let socket = StdSocket::from(socket);
         let state = UdpSocketState::new((&socket).into())?;
         let io = UdpSocket::from_std(socket)?;

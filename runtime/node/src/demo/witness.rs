@@ -12,7 +12,7 @@ use std::{
     time::SystemTime,
 };
 
-use odeon::env::{BoxFuture, DatagramSocket, Env, Observed, Observer, RealEnv};
+use odeon::env::{BoxFuture, DatagramSocket, Env, MulticastGroup, Observed, Observer, RealEnv};
 
 /// The upper half of every ask's id. As text it is not UTF-8, as an offset it points out of any message of the demo.
 const MARK: u64 = 0xfffe_fdfc;
@@ -79,6 +79,10 @@ pub(crate) struct Watched(pub(crate) Witness);
 impl Env for Watched {
     fn bind(&self, listen: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
         RealEnv.bind(listen)
+    }
+
+    fn join_multicast(&self, group: &MulticastGroup) -> io::Result<Arc<dyn DatagramSocket>> {
+        RealEnv.join_multicast(group)
     }
 
     fn resolve(&self, host: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {

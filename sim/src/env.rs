@@ -14,11 +14,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use odeon_env::{BoxFuture, DatagramSocket, Env, Observed, Observer};
+use odeon_env::{BoxFuture, DatagramSocket, Env, MulticastGroup, Observed, Observer};
 use odeon_interpose::{Seat, Stream};
 
 use crate::{
-    net::SimNet,
+    net::{ResolveError, SimNet},
     schedule::{Picker, Schedule},
     timeline::Timeline,
     trace::{Event, HostId, Trace},
@@ -97,6 +97,16 @@ impl SimEnv {
         self.ground.net.close_host(self.address);
     }
 
+    fn check_open(&self) -> io::Result<()> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(io::Error::new(
+                ErrorKind::NotConnected,
+                "this node has crashed; its environment is closed",
+            ));
+        }
+        Ok(())
+    }
+
     fn eyes(&self) -> SimObserver {
         let Self { ground, host, closed, .. } = self;
         let (timeline, trace) = (ground.timeline, ground.trace.clone());
@@ -112,18 +122,37 @@ impl fmt::Debug for SimEnv {
 
 impl Env for SimEnv {
     fn bind(&self, listen: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(io::Error::new(
-                ErrorKind::NotConnected,
-                "this node has crashed; its environment is closed",
-            ));
-        }
+        self.check_open()?;
         Ok(self.ground.net.bind(self.address, listen)?)
     }
 
+    fn join_multicast(&self, group: &MulticastGroup) -> io::Result<Arc<dyn DatagramSocket>> {
+        self.check_open()?;
+        Ok(self.ground.net.join(self.address, group)?)
+    }
+
     fn resolve(&self, host: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
-        let found = resolve(&self.ground.net, host).map(|address| vec![address]);
-        Box::pin(std::future::ready(found))
+        let (name, port) = match parse(host) {
+            Ok(Asked::Literal(address)) => {
+                return Box::pin(std::future::ready(Ok(vec![address])));
+            }
+            Ok(Asked::Name(name, port)) => (name.to_owned(), port),
+            Err(error) => return Box::pin(std::future::ready(Err(error.into()))),
+        };
+        let (net, eyes) = (self.ground.net.clone(), self.eyes());
+        let lookup = net.look_up(self.address, &name);
+        Box::pin(async move {
+            if !lookup.takes.is_zero() {
+                tokio::time::sleep(lookup.takes).await;
+            }
+            let found = net.found(&lookup, &name, port);
+            let answer = match &found {
+                Ok(addresses) => format!("{name} is {addresses:?}"),
+                Err(error) => error.to_string(),
+            };
+            eyes.observe(Observed::Note { name: "looked up", detail: &answer });
+            found
+        })
     }
 
     fn wall_clock(&self) -> SystemTime {
@@ -147,19 +176,19 @@ impl Env for SimEnv {
     }
 }
 
-/// Literal addresses resolve to themselves, names to the host of that name.
-fn resolve(net: &SimNet, host: &str) -> io::Result<SocketAddr> {
+/// What is asked for: an address in figures, which stands for itself, or a name with a port.
+enum Asked<'a> {
+    Literal(SocketAddr),
+    Name(&'a str, u16),
+}
+
+fn parse(host: &str) -> Result<Asked<'_>, ResolveError> {
     if let Ok(address) = host.parse() {
-        return Ok(address);
+        return Ok(Asked::Literal(address));
     }
-    let invalid = |text: String| io::Error::new(ErrorKind::InvalidInput, text);
-    let (name, port) =
-        host.rsplit_once(':').ok_or_else(|| invalid(format!("{host:?} is not host:port")))?;
-    let port = port.parse().map_err(|_| invalid(format!("{port:?} in {host:?} is not a port")))?;
-    let address = net.address_of(name).ok_or_else(|| {
-        io::Error::new(ErrorKind::NotFound, format!("no host of this world is called {name:?}"))
-    })?;
-    Ok(SocketAddr::new(address, port))
+    let parts = host.rsplit_once(':').filter(|(name, _)| !name.is_empty());
+    let port = |(name, port): (_, &str)| Some(Asked::Name(name, port.parse().ok()?));
+    parts.and_then(port).ok_or_else(|| ResolveError::NotHostPort { given: host.to_owned() })
 }
 
 /// Writes what happens inside a node into the trace, until the node crashes: what its destructors do is not seen.

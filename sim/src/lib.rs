@@ -40,7 +40,10 @@ mod world;
 
 pub use env::SimEnv;
 pub use mischief::{BUGGIFY_PLACES_MAX, Buggified};
-pub use net::{HOSTS_MAX, Latency, LinkRule, NetCounts, SimNet, SimSocket};
+pub use net::{
+    FlapError, HOSTS_MAX, Latency, LinkRule, LookupRule, NetCounts, RECORD_ADDRESSES_MAX,
+    RECORDS_MAX, RecordError, ResolveError, RuleError, SimNet, SimSocket,
+};
 pub use odeon_interpose::{DRIFT_PPM_MAX, Override, Refusal, Stream, Switches, hits};
 pub use odeon_sim_macros::test;
 pub use outcome::{LocalFuture, Outcome};

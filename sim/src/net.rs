@@ -1,19 +1,28 @@
-//! The simulated network: UDP between hosts, with a fault model for each direction of each link.
+//! The simulated network: UDP between hosts, with a fault model for each direction of each link, and names.
 //!
 //! What it is: a lock and a driver around the state machine in `net/fabric.rs`. What it is NOT: a queue of streams
 //! or connections; QUIC runs on top of it unchanged. Datagrams come from [`SimSocket`]s and go, after the link's
 //! latency, into the receive buffer of another. The heap keeps nanoseconds; tokio's clock ticks in milliseconds, so
-//! what is due within one tick arrives together, in order. Read `net/rule.rs` next.
+//! what is due within one tick arrives together, in order. Read `net/faults.rs` next.
 
+mod counts;
 mod fabric;
+mod faults;
+mod latency;
 mod link;
+mod lookup;
+mod names;
+mod obstacle;
+mod port;
 mod rule;
 mod socket;
+mod swizzle;
+mod waiting;
 
 use std::{
     fmt,
     future::{Future, poll_fn},
-    io,
+    io::{self, ErrorKind},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,15 +30,23 @@ use std::{
     time::Duration,
 };
 
-pub use fabric::NetCounts;
-pub use rule::{Latency, LinkRule};
+pub use counts::NetCounts;
+pub use latency::Latency;
+pub(crate) use lookup::Lookup;
+pub use lookup::{LookupRule, ResolveError};
+pub use names::{RECORD_ADDRESSES_MAX, RECORDS_MAX, RecordError};
+pub use obstacle::FlapError;
+pub use rule::{LinkRule, RuleError};
 pub use socket::SimSocket;
+
+use odeon_env::{Interface, MulticastGroup};
 
 use crate::{
     timeline::Timeline,
     trace::{HostId, Trace},
 };
 use fabric::{Fabric, Outbound};
+use port::Socket;
 
 /// The most hosts of one network: 10.0.0.1 to 10.0.255.250.
 pub const HOSTS_MAX: usize = 64_000;
@@ -52,8 +69,12 @@ impl fmt::Debug for SimNet {
 
 impl SimNet {
     /// A network without hosts. Datagrams move only while somebody polls [`pump`](Self::pump).
+    ///
+    /// # Panics
+    /// When the rule is none ([`LinkRule::check`]).
     #[must_use]
     pub fn new(seed: u64, rule: LinkRule, timeline: Timeline, trace: Trace) -> Self {
+        let rule = faults::valid(rule.check().map(|()| rule));
         let fabric = Mutex::new(Fabric::new(seed, rule, trace));
         Self(Arc::new(Shared { timeline, fabric, pump: Mutex::new(None) }))
     }
@@ -67,14 +88,14 @@ impl SimNet {
         let ip = IpAddr::V4(Ipv4Addr::new(10, 0, (id.0 / 250) as u8, (id.0 % 250 + 1) as u8));
         let mut fabric = self.lock();
         fabric.hosts.insert(ip, id);
-        fabric.names.insert(name.to_owned(), ip);
+        fabric.names.add_host(name, ip);
         ip
     }
 
-    /// The address of the host with this name.
+    /// The address of the host with this name, whatever records say about the name.
     #[must_use]
     pub fn address_of(&self, name: &str) -> Option<IpAddr> {
-        self.lock().names.get(name).copied()
+        self.lock().names.host(name)
     }
 
     /// Binds a socket of the host `host`; port 0 takes the lowest free one from 49152.
@@ -82,47 +103,38 @@ impl SimNet {
     /// # Errors
     /// `AddrNotAvailable` where the address is neither unspecified nor the host's, `AddrInUse` where it is bound.
     pub fn bind(&self, host: IpAddr, listen: SocketAddr) -> io::Result<Arc<SimSocket>> {
-        let (address, binding) = self.lock().bind(host, listen)?;
-        Ok(Arc::new(SimSocket::new(self.clone(), address, binding)))
+        let socket = self.lock().ports.bind(host, listen)?;
+        Ok(Arc::new(SimSocket::new(self.clone(), socket)))
+    }
+
+    /// Joins the host `host` to a multicast group. Sockets that are bound to the unspecified address hear no group
+    /// here, also where another socket of their host has joined it, which Linux would let them (IP_MULTICAST_ALL).
+    ///
+    /// # Errors
+    /// `AddrNotAvailable` where the group is one of IPv6, which no host of a world has, or the interface is another
+    /// host's.
+    pub fn join(&self, host: IpAddr, group: &MulticastGroup) -> io::Result<Arc<SimSocket>> {
+        match group.interface() {
+            Interface::Address(one) if one.is_unspecified() || host == one => {}
+            Interface::Address(one) => {
+                let text = format!("{one} is no interface of this host, whose address is {host}");
+                return Err(io::Error::new(ErrorKind::AddrNotAvailable, text));
+            }
+            Interface::Index(_) => {
+                let text = format!("{}: hosts of a world have IPv4 only", group.address());
+                return Err(io::Error::new(ErrorKind::AddrNotAvailable, text));
+            }
+        }
+        let socket = self.lock().ports.join(host, group.address());
+        Ok(Arc::new(SimSocket::new(self.clone(), socket)))
     }
 
     /// Unbinds every socket of a host at once: what it still sends is swallowed, what it would receive is gone.
     pub fn close_host(&self, host: IpAddr) {
-        self.lock().ports.retain(|address, _| address.ip() != host);
+        self.lock().ports.close_host(host);
     }
 
-    /// Sets the rule of all links that have none of their own.
-    pub fn set_default_rule(&self, rule: LinkRule) {
-        self.lock().default_rule = rule;
-    }
-
-    /// Sets the rule of one direction; `None` returns it to the default.
-    pub fn set_rule(&self, from: IpAddr, to: IpAddr, rule: Option<LinkRule>) {
-        self.lock().link(from, to).rule = rule;
-    }
-
-    /// The rule of one direction.
-    #[must_use]
-    pub fn rule(&self, from: IpAddr, to: IpAddr) -> LinkRule {
-        self.lock().rule(from, to)
-    }
-
-    /// Cuts one direction: what is sent from now on is lost, reports included; what is under way still arrives.
-    pub fn cut(&self, from: IpAddr, to: IpAddr) {
-        self.lock().cuts.insert((from, to));
-    }
-
-    /// Mends one direction.
-    pub fn mend(&self, from: IpAddr, to: IpAddr) {
-        self.lock().cuts.remove(&(from, to));
-    }
-
-    /// Mends every cut link.
-    pub fn heal(&self) {
-        self.lock().cuts.clear();
-    }
-
-    /// How many datagrams met which end.
+    /// How many datagrams met which end, and how many faults there were.
     #[must_use]
     pub fn counts(&self) -> NetCounts {
         self.lock().counts
@@ -158,13 +170,18 @@ impl SimNet {
         due
     }
 
-    fn send(&self, binding: u64, outbound: Outbound<'_>) {
+    fn send(&self, socket: &Socket, outbound: Outbound<'_>) {
         let mut fabric = self.lock();
-        if fabric.port(outbound.from, binding).is_none() {
+        if fabric.ports.port(socket).is_none() {
             return;
         }
         fabric.send(self.0.timeline.now(), outbound);
         drop(fabric);
+        self.look_again();
+    }
+
+    /// Lets the pump see what has become due.
+    fn look_again(&self) {
         let pump = self.0.pump.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(pump) = pump {
             pump.wake();

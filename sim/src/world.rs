@@ -9,6 +9,7 @@ mod builder;
 mod clocks;
 mod cluster;
 mod host;
+mod network;
 mod stage;
 mod turns;
 
@@ -27,7 +28,7 @@ pub use cluster::NODE_PORT;
 use crate::{
     env::{Ground, SimEnv},
     mischief::{self, Buggified},
-    net::{LinkRule, SimNet},
+    net::SimNet,
     outcome::Outcome,
     problem::{expect_panics, panics},
     trace::{Event, HostId, Trace, Turn},
@@ -185,44 +186,6 @@ impl World {
         let task =
             self.host(name).stage().and_then(|stage| stage.spawn(future)).ok_or_else(down)?;
         task.await.map_err(|_| down())
-    }
-
-    /// Cuts every link between the two groups, both ways.
-    pub fn partition(&self, one: &[&str], other: &[&str]) {
-        for a in one {
-            for b in other {
-                self.cut(a, b);
-                self.cut(b, a);
-            }
-        }
-        self.note("partition", &format!("{one:?} | {other:?}"));
-    }
-
-    /// Cuts one direction.
-    pub fn cut(&self, from: &str, to: &str) {
-        self.ground.net.cut(self.address(from), self.address(to));
-    }
-
-    /// Mends all cuts.
-    pub fn heal(&self) {
-        self.ground.net.heal();
-        self.note("heal", "");
-    }
-
-    /// Sets the rule of both directions between two nodes.
-    pub fn set_link(&self, one: &str, other: &str, rule: LinkRule) {
-        self.set_link_one_way(one, other, rule);
-        self.set_link_one_way(other, one, rule);
-    }
-
-    /// Sets the rule of one direction.
-    pub fn set_link_one_way(&self, from: &str, to: &str, rule: LinkRule) {
-        self.ground.net.set_rule(self.address(from), self.address(to), Some(rule));
-    }
-
-    /// Sets the rule of every link that has none of its own.
-    pub fn set_default_link(&self, rule: LinkRule) {
-        self.ground.net.set_default_rule(rule);
     }
 
     /// Lets virtual time pass.

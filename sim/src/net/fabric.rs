@@ -1,12 +1,11 @@
 //! The network as one state machine: hosts, links, ports, and what is under way.
 //!
 //! It reads no clock and wakes nobody itself: every step takes the time and returns whom to wake. `net.rs` puts it
-//! behind a lock and drives it. Read `socket.rs` next.
+//! behind a lock and drives it. Read `port.rs` next.
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
-    io::{self, ErrorKind},
+    collections::{BTreeMap, BinaryHeap},
     net::{IpAddr, SocketAddr},
     task::Waker,
     time::Duration,
@@ -15,30 +14,19 @@ use std::{
 use odeon_env::udp::EcnCodepoint;
 
 use super::{
-    link::{Copy, Link},
+    counts::NetCounts,
+    link::{Copy, Link, Number},
+    names::Names,
+    obstacle::Obstacles,
+    port::{Datagram, Ports, Received},
     rule::LinkRule,
+    swizzle::Step,
+    waiting::Held,
 };
 use crate::trace::{Event, Fate, HostId, Trace};
 
 /// Datagrams under way in the whole network at once; more are dropped. Default: 2^18.
 const IN_FLIGHT_MAX: usize = 1 << 18;
-
-/// Bytes a socket keeps for a reader that does not come; more are dropped. As a real node's SO_RCVBUF: 4 MiB.
-const RECEIVE_BYTES_MAX: usize = 4 << 20;
-
-/// Reports a socket keeps; more are forgotten.
-const REPORTS_MAX: usize = 1024;
-
-/// The first port that the network chooses by itself (RFC 6335, section 6).
-const EPHEMERAL_PORT: u16 = 49_152;
-
-/// A datagram in a receive buffer.
-#[derive(Debug)]
-pub(super) struct Datagram {
-    pub(super) from: SocketAddr,
-    pub(super) ecn: Option<EcnCodepoint>,
-    pub(super) bytes: Vec<u8>,
-}
 
 /// A datagram as its sender hands it over.
 #[derive(Clone, Copy, Debug)]
@@ -49,22 +37,14 @@ pub(super) struct Outbound<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// The receiving side of a bound socket.
-#[derive(Debug, Default)]
-pub(super) struct Port {
-    /// Which binding this is: a later socket on the same address is another one.
-    pub(super) binding: u64,
-    pub(super) received: VecDeque<Datagram>,
-    pub(super) received_bytes: usize,
-    pub(super) reader: Option<Waker>,
-    pub(super) reports: VecDeque<SocketAddr>,
-    pub(super) report_reader: Option<Waker>,
-}
-
 #[derive(Debug)]
 enum Freight {
-    Datagram { datagram: Datagram, to: SocketAddr },
+    /// A datagram for a socket address of a host: its own, or a group's.
+    Datagram { datagram: Datagram, to: SocketAddr, host: IpAddr },
+    /// News for `to` that nobody listens at `about`.
     Report { to: SocketAddr, about: SocketAddr },
+    /// A host is clogged, or no longer; begun when the network had been healed so many times.
+    Swizzle { host: IpAddr, clogs: bool, healed: u64 },
 }
 
 #[derive(Debug)]
@@ -93,28 +73,6 @@ impl Ord for Arrival {
     }
 }
 
-/// How many datagrams met which end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NetCounts {
-    /// Handed to the network.
-    pub sent: u64,
-    /// Put into a receive buffer, copies included.
-    pub delivered: u64,
-    /// Lost by chance.
-    pub lost: u64,
-    /// Sent over a cut link.
-    pub cut: u64,
-    /// Came twice.
-    pub duplicated: u64,
-    /// Came with a flipped bit.
-    pub corrupted: u64,
-    /// Came where nobody listened.
-    pub nobody: u64,
-    /// Dropped because something was full or too small.
-    pub dropped: u64,
-}
-
 /// The whole network.
 #[derive(Debug)]
 pub(super) struct Fabric {
@@ -122,13 +80,12 @@ pub(super) struct Fabric {
     trace: Trace,
     pub(super) default_rule: LinkRule,
     pub(super) hosts: BTreeMap<IpAddr, HostId>,
-    pub(super) names: BTreeMap<String, IpAddr>,
+    pub(super) names: Names,
     links: BTreeMap<(IpAddr, IpAddr), Link>,
-    pub(super) cuts: BTreeSet<(IpAddr, IpAddr)>,
-    pub(super) ports: BTreeMap<SocketAddr, Port>,
+    pub(super) obstacles: Obstacles,
+    pub(super) ports: Ports,
     under_way: BinaryHeap<Reverse<Arrival>>,
     sequence: u64,
-    bindings: u64,
     pub(super) counts: NetCounts,
 }
 
@@ -139,13 +96,12 @@ impl Fabric {
             trace,
             default_rule: rule,
             hosts: BTreeMap::new(),
-            names: BTreeMap::new(),
+            names: Names::new(seed),
             links: BTreeMap::new(),
-            cuts: BTreeSet::new(),
-            ports: BTreeMap::new(),
+            obstacles: Obstacles::default(),
+            ports: Ports::default(),
             under_way: BinaryHeap::new(),
             sequence: 0,
-            bindings: 0,
             counts: NetCounts::default(),
         }
     }
@@ -154,88 +110,6 @@ impl Fabric {
     pub(super) fn link(&mut self, from: IpAddr, to: IpAddr) -> &mut Link {
         let seed = self.seed;
         self.links.entry((from, to)).or_insert_with(|| Link::new(seed, from, to))
-    }
-
-    /// Binds a socket of `host`; the result is its address and the number of the binding.
-    pub(super) fn bind(
-        &mut self,
-        host: IpAddr,
-        listen: SocketAddr,
-    ) -> io::Result<(SocketAddr, u64)> {
-        if listen.ip() != host && !listen.ip().is_unspecified() {
-            let text = format!(
-                "{listen} is not of this host, whose address is {host}; listen there or on 0.0.0.0"
-            );
-            return Err(io::Error::new(ErrorKind::AddrNotAvailable, text));
-        }
-        let address = if listen.port() == 0 {
-            self.free_port(host)?
-        } else {
-            SocketAddr::new(host, listen.port())
-        };
-        if self.ports.contains_key(&address) {
-            return Err(io::Error::new(
-                ErrorKind::AddrInUse,
-                format!("{address} is bound already"),
-            ));
-        }
-        self.bindings += 1;
-        self.ports.insert(address, Port { binding: self.bindings, ..Port::default() });
-        Ok((address, self.bindings))
-    }
-
-    fn free_port(&self, host: IpAddr) -> io::Result<SocketAddr> {
-        (EPHEMERAL_PORT..=u16::MAX)
-            .map(|port| SocketAddr::new(host, port))
-            .find(|address| !self.ports.contains_key(address))
-            .ok_or_else(|| io::Error::new(ErrorKind::AddrInUse, "every port of this host is bound"))
-    }
-
-    /// The port of this binding, if it is still bound.
-    pub(super) fn port(&mut self, address: SocketAddr, binding: u64) -> Option<&mut Port> {
-        self.ports.get_mut(&address).filter(|port| port.binding == binding)
-    }
-
-    /// Takes one datagram from a sender.
-    pub(super) fn send(&mut self, now: Duration, outbound: Outbound<'_>) {
-        let Outbound { from, to, bytes, .. } = outbound;
-        self.counts.sent += 1;
-        self.trace.record(
-            now,
-            self.hosts.get(&from.ip()).copied(),
-            &Event::Sent { from, to, bytes },
-        );
-        if self.cuts.contains(&(from.ip(), to.ip())) {
-            self.end(now, outbound, Fate::Cut);
-            return;
-        }
-        let rule = self.rule(from.ip(), to.ip());
-        match self.link(from.ip(), to.ip()).pass(&rule, now, bytes.len()) {
-            Ok(copies) => {
-                self.counts.duplicated += copies.len() as u64 - 1;
-                copies.into_iter().for_each(|copy| self.dispatch(now, copy, outbound));
-            }
-            Err(fate) => self.end(now, outbound, fate),
-        }
-    }
-
-    fn dispatch(&mut self, now: Duration, copy: Copy, outbound: Outbound<'_>) {
-        if self.under_way.len() >= IN_FLIGHT_MAX {
-            self.end(now, outbound, Fate::NetworkFull);
-            return;
-        }
-        let Outbound { from, to, ecn, bytes } = outbound;
-        let mut bytes = bytes.to_vec();
-        if let Some(bit) = copy.flipped_bit {
-            self.counts.corrupted += 1;
-            bytes[bit / 8] ^= 1 << (bit % 8);
-        }
-        self.push(copy, Freight::Datagram { datagram: Datagram { from, ecn, bytes }, to });
-    }
-
-    fn push(&mut self, copy: Copy, freight: Freight) {
-        self.sequence += 1;
-        self.under_way.push(Reverse(Arrival { key: (copy.due, copy.tie, self.sequence), freight }));
     }
 
     /// The rule of this direction.
@@ -247,6 +121,114 @@ impl Fabric {
         self.link(from, to).rule.unwrap_or(default)
     }
 
+    /// Takes one datagram from a sender. To a multicast group it goes once for each host that has a member, the
+    /// sender's own included, as IP_MULTICAST_LOOP has it where nobody turns it off (ip(7)).
+    pub(super) fn send(&mut self, now: Duration, outbound: Outbound<'_>) {
+        let Outbound { from, to, bytes, .. } = outbound;
+        self.record(now, from.ip(), &Event::Sent { from, to, bytes });
+        if !to.ip().is_multicast() {
+            self.send_to_host(now, outbound, to.ip());
+            return;
+        }
+        let members = self.ports.members(to);
+        if members.is_empty() {
+            self.counts.sent += 1;
+            self.end(now, outbound, Fate::NobodyListens);
+        }
+        members.into_iter().for_each(|host| self.send_to_host(now, outbound, host));
+    }
+
+    fn send_to_host(&mut self, now: Duration, outbound: Outbound<'_>, host: IpAddr) {
+        self.counts.sent += 1;
+        let pair = (outbound.from.ip(), host);
+        let number = self.link(pair.0, pair.1).number();
+        if self.obstacles.is_clogged(pair) && !self.obstacles.is_cut(now, pair) {
+            self.hold(now, number, outbound, host);
+        } else {
+            self.carry(now, number, outbound, host);
+        }
+    }
+
+    /// Keeps a datagram before a clogged link.
+    fn hold(&mut self, now: Duration, number: Number, outbound: Outbound<'_>, host: IpAddr) {
+        let Outbound { from, to, ecn, bytes } = outbound;
+        let queue_bytes_max = self.rule(from.ip(), host).queue_bytes_max;
+        let held = Held::Datagram(number, Datagram { from, ecn, bytes: bytes.to_vec() }, to);
+        match self.link(from.ip(), host).waiting.push(held, queue_bytes_max) {
+            Ok(()) => {
+                self.counts.clogged += 1;
+                self.counts.held += 1;
+            }
+            Err(_) => self.end(now, outbound, Fate::QueueFull),
+        }
+    }
+
+    /// Lets go on what waits before links that are no longer clogged.
+    pub(super) fn release(&mut self, now: Duration) {
+        let waits = |(pair, link): (&(IpAddr, IpAddr), &Link)| {
+            (!link.waiting.is_empty() && !self.obstacles.is_clogged(*pair)).then_some(*pair)
+        };
+        let free: Vec<_> = self.links.iter().filter_map(waits).collect();
+        for (from_host, host) in free {
+            for held in self.link(from_host, host).waiting.take() {
+                match held {
+                    Held::Datagram(number, Datagram { from, ecn, bytes }, to) => {
+                        self.counts.held -= 1;
+                        let outbound = Outbound { from, to, ecn, bytes: &bytes };
+                        self.carry(now, number, outbound, host);
+                    }
+                    Held::Report(number, to, about) => self.carry_report(now, number, to, about),
+                }
+            }
+        }
+    }
+
+    /// Sends a datagram over its link.
+    fn carry(&mut self, now: Duration, number: Number, outbound: Outbound<'_>, host: IpAddr) {
+        let pair = (outbound.from.ip(), host);
+        if self.obstacles.is_cut(now, pair) {
+            self.end(now, outbound, Fate::Cut);
+            return;
+        }
+        let rule = self.rule(pair.0, pair.1);
+        match self.link(pair.0, pair.1).pass(&rule, now, number, outbound.bytes.len()) {
+            Ok(copies) => {
+                self.counts.duplicated += copies.len() as u64 - 1;
+                copies.into_iter().for_each(|copy| self.dispatch(now, copy, outbound, host));
+            }
+            Err(fate) => self.end(now, outbound, fate),
+        }
+    }
+
+    fn dispatch(&mut self, now: Duration, copy: Copy, outbound: Outbound<'_>, host: IpAddr) {
+        if self.under_way.len() >= IN_FLIGHT_MAX {
+            self.end(now, outbound, Fate::NetworkFull);
+            return;
+        }
+        let Outbound { from, to, ecn, bytes } = outbound;
+        let mut bytes = bytes.to_vec();
+        if let Some(bit) = copy.flipped_bit {
+            self.counts.corrupted += 1;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        self.counts.reordered += u64::from(copy.reordered);
+        let datagram = Datagram { from, ecn, bytes };
+        self.push((copy.due, copy.tie), Freight::Datagram { datagram, to, host });
+    }
+
+    fn push(&mut self, (due, tie): (Duration, u64), freight: Freight) {
+        self.sequence += 1;
+        self.under_way.push(Reverse(Arrival { key: (due, tie, self.sequence), freight }));
+    }
+
+    /// Plans the steps of a swizzle, counted from now.
+    pub(super) fn swizzle(&mut self, now: Duration, steps: Vec<Step<IpAddr>>) {
+        let healed = self.obstacles.healed();
+        for Step { at, host, clogs } in steps {
+            self.push((now.saturating_add(at), 0), Freight::Swizzle { host, clogs, healed });
+        }
+    }
+
     /// Lets everything arrive that is due; whom to wake is added to `wake`. Returns when the next is due.
     pub(super) fn arrive(&mut self, now: Duration, wake: &mut Vec<Waker>) -> Option<Duration> {
         while let Some(Reverse(first)) = self.under_way.peek() {
@@ -254,11 +236,15 @@ impl Fabric {
                 return Some(first.key.0);
             }
             let Reverse(arrival) = self.under_way.pop()?;
-            let woken = match arrival.freight {
-                Freight::Datagram { datagram, to } => self.arrive_datagram(now, datagram, to),
-                Freight::Report { to, about } => self.arrive_report(now, to, about),
-            };
-            wake.extend(woken);
+            match arrival.freight {
+                Freight::Datagram { datagram, to, host } => {
+                    wake.extend(self.arrive_datagram(now, &datagram, to, host));
+                }
+                Freight::Report { to, about } => wake.extend(self.arrive_report(now, to, about)),
+                Freight::Swizzle { host, clogs, healed } => {
+                    self.arrive_swizzle(now, host, clogs, healed);
+                }
+            }
         }
         None
     }
@@ -266,70 +252,86 @@ impl Fabric {
     fn arrive_datagram(
         &mut self,
         now: Duration,
-        datagram: Datagram,
+        datagram: &Datagram,
         to: SocketAddr,
-    ) -> Option<Waker> {
-        let Datagram { from, ecn, ref bytes } = datagram;
+        host: IpAddr,
+    ) -> Vec<Waker> {
+        let Datagram { from, ecn, ref bytes } = *datagram;
         let outbound = Outbound { from, to, ecn, bytes };
-        let Some(port) = self.ports.get_mut(&to) else {
-            let known = self.hosts.contains_key(&to.ip());
-            self.end(now, outbound, if known { Fate::NobodyListens } else { Fate::NoHost });
-            if known {
-                self.report(now, from, to);
+        match self.ports.receive(to, host, datagram) {
+            Received::Taken(wake) => {
+                self.counts.end(Fate::Delivered);
+                self.record(now, host, &Event::Ended { from, to, bytes, fate: Fate::Delivered });
+                return wake;
             }
-            return None;
-        };
-        if port.received_bytes + bytes.len() > RECEIVE_BYTES_MAX {
-            self.end(now, outbound, Fate::BufferFull);
-            return None;
+            Received::Full => self.end(now, outbound, Fate::BufferFull),
+            Received::Nobody if !self.hosts.contains_key(&host) => {
+                self.end(now, outbound, Fate::NoHost);
+            }
+            Received::Nobody => {
+                self.end(now, outbound, Fate::NobodyListens);
+                // Nobody is told about a group (RFC 1122, section 3.2.2).
+                if to.ip() == host {
+                    self.report(now, from, to);
+                }
+            }
         }
-        let host = self.hosts.get(&to.ip()).copied();
-        self.trace.record(now, host, &Event::Ended { from, to, bytes, fate: Fate::Delivered });
-        self.counts.delivered += 1;
-        port.received_bytes += bytes.len();
-        port.received.push_back(datagram);
-        port.reader.take()
+        Vec::new()
     }
 
-    /// Sends a report that nobody listens at `about` back to `to`. A cut link swallows it, as it does an ICMP packet.
+    /// Sends a report that nobody listens at `about` back to `to`.
     fn report(&mut self, now: Duration, to: SocketAddr, about: SocketAddr) {
-        if self.cuts.contains(&(about.ip(), to.ip())) || self.under_way.len() >= IN_FLIGHT_MAX {
+        let pair = (about.ip(), to.ip());
+        let number = self.link(pair.0, pair.1).number_report();
+        if !self.obstacles.is_clogged(pair) {
+            self.carry_report(now, number, to, about);
             return;
         }
-        let rule = self.rule(about.ip(), to.ip());
-        if let Ok(copy) = self.link(about.ip(), to.ip()).report(&rule, now) {
-            self.push(copy, Freight::Report { to, about });
+        let queue_bytes_max = self.rule(pair.0, pair.1).queue_bytes_max;
+        // No room: it is lost as ICMP packets are.
+        let held = Held::Report(number, to, about);
+        drop(self.link(pair.0, pair.1).waiting.push(held, queue_bytes_max));
+    }
+
+    /// A cut link swallows a report, as it does an ICMP packet.
+    fn carry_report(&mut self, now: Duration, number: Number, to: SocketAddr, about: SocketAddr) {
+        let pair = (about.ip(), to.ip());
+        if self.obstacles.is_cut(now, pair) || self.under_way.len() >= IN_FLIGHT_MAX {
+            return;
+        }
+        let rule = self.rule(pair.0, pair.1);
+        if let Ok(copy) = self.link(pair.0, pair.1).report(&rule, now, number) {
+            self.push((copy.due, copy.tie), Freight::Report { to, about });
         }
     }
 
     fn arrive_report(&mut self, now: Duration, to: SocketAddr, about: SocketAddr) -> Option<Waker> {
-        let port = self.ports.get_mut(&to)?;
-        if port.reports.len() >= REPORTS_MAX {
+        let port = self.ports.at(to)?;
+        if !port.report(about) {
             return None;
         }
-        self.trace.record(
-            now,
-            self.hosts.get(&to.ip()).copied(),
-            &Event::Unreachable { to, about },
-        );
-        port.reports.push_back(about);
-        port.report_reader.take()
+        let reader = port.report_reader.take();
+        self.record(now, to.ip(), &Event::Unreachable { to, about });
+        reader
+    }
+
+    fn arrive_swizzle(&mut self, now: Duration, host: IpAddr, clogs: bool, healed: u64) {
+        if !self.obstacles.swizzle(healed, host, clogs) {
+            return;
+        }
+        let name = if clogs { "clogged by a swizzle" } else { "unclogged by a swizzle" };
+        self.record(now, host, &Event::Note { name, detail: "" });
+        self.release(now);
+    }
+
+    fn record(&self, now: Duration, host: IpAddr, event: &Event<'_>) {
+        self.trace.record(now, self.hosts.get(&host).copied(), event);
     }
 
     /// Notes the end of a datagram that was not delivered.
     fn end(&mut self, now: Duration, outbound: Outbound<'_>, fate: Fate) {
-        let count = match fate {
-            Fate::Lost => &mut self.counts.lost,
-            Fate::Cut => &mut self.counts.cut,
-            Fate::NobodyListens | Fate::NoHost => &mut self.counts.nobody,
-            _ => &mut self.counts.dropped,
-        };
-        *count += 1;
+        self.counts.end(fate);
         let Outbound { from, to, bytes, .. } = outbound;
-        self.trace.record(
-            now,
-            self.hosts.get(&from.ip()).copied(),
-            &Event::Ended { from, to, bytes, fate },
-        );
+        self.record(now, from.ip(), &Event::Ended { from, to, bytes, fate });
     }
 }

@@ -8,7 +8,7 @@ use std::{net::IpAddr, time::Duration};
 
 use odeon_interpose::{Stream, mix};
 
-use super::rule::{Latency, LinkRule};
+use super::{latency::spread, rule::LinkRule, waiting::Waiting};
 use crate::trace::Fate;
 
 /// What is decided for each datagram.
@@ -20,6 +20,8 @@ enum Decision {
     Reorder,
     Corrupt,
     Report,
+    ReportLoss,
+    Tie,
 }
 
 /// One copy of a datagram, under way.
@@ -29,26 +31,54 @@ pub(super) struct Copy {
     pub(super) due: Duration,
     /// Decides among copies that arrive at the same time.
     pub(super) tie: u64,
+    /// Whether it is held back beyond its latency.
+    pub(super) reordered: bool,
     /// The bit that flipped.
     pub(super) flipped_bit: Option<usize>,
 }
+
+/// The number of a datagram, or of a report, on its direction of a link; all that is decided about it follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number(u64);
 
 /// The state of one direction.
 #[derive(Debug)]
 pub(super) struct Link {
     seed: u64,
     datagrams: u64,
+    reports: u64,
     /// Where it differs from the network's default.
     pub(super) rule: Option<LinkRule>,
     /// When the bandwidth is free again.
     free_at: Duration,
+    /// What waits until the link is no longer clogged.
+    pub(super) waiting: Waiting,
 }
 
 impl Link {
     pub(super) fn new(seed: u64, from: IpAddr, to: IpAddr) -> Self {
         let name = format!("link {from} > {to}");
         let seed = Stream::named(seed, &name).next_word();
-        Self { seed, datagrams: 0, rule: None, free_at: Duration::ZERO }
+        Self {
+            seed,
+            datagrams: 0,
+            reports: 0,
+            rule: None,
+            free_at: Duration::ZERO,
+            waiting: Waiting::default(),
+        }
+    }
+
+    /// Numbers a datagram, whatever becomes of it: that a link is cut or clogged shifts nothing for those behind it.
+    pub(super) fn number(&mut self) -> Number {
+        self.datagrams += 1;
+        Number(self.datagrams)
+    }
+
+    /// Numbers a report that nobody listens.
+    pub(super) fn number_report(&mut self) -> Number {
+        self.reports += 1;
+        Number(self.reports)
     }
 
     /// Takes one datagram of `length` bytes: its one or two copies, or why there are none.
@@ -56,27 +86,30 @@ impl Link {
         &mut self,
         rule: &LinkRule,
         now: Duration,
+        number: Number,
         length: usize,
     ) -> Result<Vec<Copy>, Fate> {
-        self.datagrams += 1;
         if length > usize::from(rule.datagram_bytes_max) {
             return Err(Fate::TooLarge);
         }
-        if self.draw(Decision::Loss).chance(rule.loss) {
+        let draw = |decision| self.draw(number, decision);
+        if draw(Decision::Loss).chance(rule.loss) {
             return Err(Fate::Lost);
         }
+        let copies = if draw(Decision::Duplicate).chance(rule.duplicate) { 2 } else { 1 };
+        let (latency, reorder) = (draw(Decision::Latency), draw(Decision::Reorder));
+        let (corrupt, tie) = (draw(Decision::Corrupt), draw(Decision::Tie));
         let leaves = self.queue(rule, now, length)?;
-        let copies = if self.draw(Decision::Duplicate).chance(rule.duplicate) { 2 } else { 1 };
-        let (latency, reorder) = (self.draw(Decision::Latency), self.draw(Decision::Reorder));
-        let corrupt = self.draw(Decision::Corrupt);
         let copy = |_| {
-            let held = reorder.chance(rule.reorder);
+            let reordered = reorder.chance(rule.reorder);
             let extra = spread(&reorder, Duration::ZERO, rule.reorder_extra);
             let flips = corrupt.chance(rule.corrupt) && length > 0;
             let bit = corrupt.below(length as u64 * 8) as usize;
+            let held = if reordered { extra } else { Duration::ZERO };
             Copy {
-                due: leaves + under_way(rule, &latency) + if held { extra } else { Duration::ZERO },
-                tie: latency.next_word(),
+                due: leaves.saturating_add(rule.latency.draw(&latency)).saturating_add(held),
+                tie: tie.next_word(),
+                reordered,
                 flipped_bit: flips.then_some(bit),
             }
         };
@@ -84,13 +117,18 @@ impl Link {
     }
 
     /// Takes a report that nobody listens: when it arrives, or why it does not.
-    pub(super) fn report(&mut self, rule: &LinkRule, now: Duration) -> Result<Copy, Fate> {
-        self.datagrams += 1;
-        if self.draw(Decision::Loss).chance(rule.loss) {
+    pub(super) fn report(
+        &self,
+        rule: &LinkRule,
+        now: Duration,
+        number: Number,
+    ) -> Result<Copy, Fate> {
+        if self.draw(number, Decision::ReportLoss).chance(rule.loss) {
             return Err(Fate::Lost);
         }
-        let stream = self.draw(Decision::Report);
-        Ok(Copy { due: now + under_way(rule, &stream), tie: stream.next_word(), flipped_bit: None })
+        let stream = self.draw(number, Decision::Report);
+        let due = now.saturating_add(rule.latency.draw(&stream));
+        Ok(Copy { due, tie: stream.next_word(), reordered: false, flipped_bit: None })
     }
 
     /// Waits for the bandwidth: when the last bit of the datagram leaves.
@@ -106,28 +144,16 @@ impl Link {
         Ok(self.free_at)
     }
 
-    fn draw(&self, decision: Decision) -> Stream {
-        Stream::new(mix(self.seed ^ mix(self.datagrams)) ^ decision as u64)
+    fn draw(&self, Number(number): Number, decision: Decision) -> Stream {
+        Stream::new(mix(self.seed ^ mix(number)) ^ decision as u64)
     }
-}
-
-fn under_way(rule: &LinkRule, stream: &Stream) -> Duration {
-    match rule.latency {
-        Latency::Constant(latency) => latency,
-        Latency::Uniform(low, high) => spread(stream, low, high),
-    }
-}
-
-fn spread(stream: &Stream, low: Duration, high: Duration) -> Duration {
-    let range = high.saturating_sub(low).as_nanos() as u64;
-    low + Duration::from_nanos(stream.below(range.saturating_add(1)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::*;
+    use super::{super::latency::Latency, *};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -135,9 +161,19 @@ mod tests {
         Link::new(seed, Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into())
     }
 
+    fn pass(
+        link: &mut Link,
+        rule: &LinkRule,
+        now: Duration,
+        length: usize,
+    ) -> Result<Vec<Copy>, Fate> {
+        let number = link.number();
+        link.pass(rule, now, number, length)
+    }
+
     fn pass_all(seed: u64, rule: &LinkRule) -> Vec<Result<Vec<Copy>, Fate>> {
         let mut link = link(seed);
-        (0..2000).map(|_| link.pass(rule, SECOND, 100)).collect()
+        (0..2000).map(|_| pass(&mut link, rule, SECOND, 100)).collect()
     }
 
     #[test]
@@ -166,15 +202,67 @@ mod tests {
         assert!((540..760).contains(&corrupted), "{corrupted}");
     }
 
+    /// What each fault does to a datagram, apart from the others: lost, copies, latency of each, held, bit.
+    fn fates(rule: &LinkRule) -> Vec<Option<Vec<Copy>>> {
+        pass_all(4, rule).into_iter().map(Result::ok).collect()
+    }
+
     #[test]
     fn turning_one_fault_off_shifts_no_other() {
-        let with = pass_all(4, &LinkRule { bandwidth_bps: None, ..LinkRule::rough() });
-        let without =
-            pass_all(4, &LinkRule { bandwidth_bps: None, loss: 0.0, ..LinkRule::rough() });
-        for (with, without) in with.iter().zip(&without) {
-            assert!(with == without || *with == Err(Fate::Lost));
-        }
-        assert_ne!(with, without);
+        let all = LinkRule {
+            loss: 0.1,
+            duplicate: 0.1,
+            reorder: 0.1,
+            corrupt: 0.1,
+            bandwidth_bps: None,
+            ..LinkRule::rough()
+        };
+        let with = fates(&all);
+        let each = |rule: &LinkRule, same: &dyn Fn(&[Copy], &[Copy]) -> bool| {
+            let without = fates(rule);
+            assert_ne!(with, without, "the fault was on");
+            with.iter().zip(&without).all(|pair| match pair {
+                (Some(with), Some(without)) => same(with, without),
+                // Only what was lost may come now.
+                (None, _) => rule.loss == 0.0 || pair.1.is_none(),
+                (Some(_), None) => false,
+            })
+        };
+        assert!(each(&LinkRule { loss: 0.0, ..all }, &|with, without| with == without));
+        let first = |with: &[Copy], without: &[Copy]| with[0] == without[0] && without.len() == 1;
+        assert!(each(&LinkRule { duplicate: 0.0, ..all }, &first));
+        let in_time = |with: &[Copy], without: &[Copy]| {
+            with.iter().zip(without).all(|(with, without)| {
+                let rest = Copy { due: with.due, reordered: with.reordered, ..without.clone() };
+                rest == *with && (with.reordered || with == without) && !without.reordered
+            })
+        };
+        assert!(each(&LinkRule { reorder: 0.0, ..all }, &in_time));
+        let whole = |with: &[Copy], without: &[Copy]| {
+            let cured = with.iter().map(|copy| Copy { flipped_bit: None, ..copy.clone() });
+            cured.eq(without.iter().cloned())
+        };
+        assert!(each(&LinkRule { corrupt: 0.0, ..all }, &whole));
+        let slow = LinkRule { latency: all.latency.later_by(SECOND), ..all };
+        let as_much = |with: &[Copy], without: &[Copy]| {
+            let later = with.iter().map(|copy| Copy { due: copy.due + SECOND, ..copy.clone() });
+            later.eq(without.iter().cloned())
+        };
+        assert!(each(&slow, &as_much));
+    }
+
+    #[test]
+    fn a_datagram_that_waited_meets_the_fate_it_would_have_met() {
+        let rule = LinkRule { bandwidth_bps: None, ..LinkRule::rough() };
+        let (mut one, mut other) = (link(9), link(9));
+        let at_once: Vec<_> = (0..500).map(|_| pass(&mut one, &rule, SECOND, 100)).collect();
+        let numbers: Vec<_> = (0..500).map(|_| other.number()).collect();
+        // Reports and the order in which they pass make no difference either.
+        other.number_report();
+        let later = numbers.into_iter().rev().map(|number| other.pass(&rule, SECOND, number, 100));
+        let mut later: Vec<_> = later.collect();
+        later.reverse();
+        assert_eq!(at_once, later);
     }
 
     #[test]
@@ -201,10 +289,10 @@ mod tests {
         };
         let mut link = link(6);
         let dues: Vec<_> =
-            (0..3).map(|_| link.pass(&rule, SECOND, 1000).expect("room")[0].due).collect();
+            (0..3).map(|_| pass(&mut link, &rule, SECOND, 1000).expect("room")[0].due).collect();
         assert_eq!(dues, [SECOND * 2, SECOND * 3, SECOND * 4]);
-        assert_eq!(link.pass(&rule, SECOND, 1000), Err(Fate::QueueFull));
-        assert!(link.pass(&rule, SECOND * 2, 1000).is_ok());
-        assert_eq!(link.pass(&rule, SECOND * 2, 2000), Err(Fate::TooLarge));
+        assert_eq!(pass(&mut link, &rule, SECOND, 1000), Err(Fate::QueueFull));
+        assert!(pass(&mut link, &rule, SECOND * 2, 1000).is_ok());
+        assert_eq!(pass(&mut link, &rule, SECOND * 2, 2000), Err(Fate::TooLarge));
     }
 }

@@ -4,21 +4,55 @@
 
 use std::time::Duration;
 
-/// How long a datagram is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::latency::Latency;
+
+/// What makes numbers no rule.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
-pub enum Latency {
-    /// Always as long.
-    Constant(Duration),
-    /// Evenly spread from the first to the second, both included.
-    Uniform(Duration, Duration),
+pub enum RuleError {
+    /// A probability is outside its range.
+    #[error("{name} is {value}, and a probability is from 0 (never) to 1 (always)")]
+    Probability {
+        /// Its field.
+        name: &'static str,
+        /// What was given.
+        value: f64,
+    },
+    /// Two bounds of a latency are in the wrong order.
+    #[error("a latency begins at {low:?} and ends at {high:?}; the first must not be longer")]
+    Order {
+        /// The lower one.
+        low: Duration,
+        /// The upper one.
+        high: Duration,
+    },
+    /// The spread of a log-normal latency is none.
+    #[error("sigma is {sigma}; it is a number from 0 on")]
+    Sigma {
+        /// What was given.
+        sigma: f64,
+    },
+    /// A bandwidth that lets nothing through.
+    #[error(
+        "the bandwidth is 0 bits a second; a link that carries nothing is cut or clogged instead"
+    )]
+    Bandwidth,
+}
+
+/// Whether a number is a probability.
+pub(super) fn check_probability(name: &'static str, value: f64) -> Result<(), RuleError> {
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(RuleError::Probability { name, value }) }
 }
 
 /// The fault model of one direction of a link.
 ///
 /// Probabilities are for each datagram, from 0 (never) to 1 (always). Each has a random stream of its own: turning
 /// one fault off never changes what another does to the same datagram.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LinkRule {
     /// How long a datagram is under way.
     pub latency: Latency,
@@ -34,7 +68,7 @@ pub struct LinkRule {
     pub corrupt: f64,
     /// Bits a second; `None` is without limit.
     pub bandwidth_bps: Option<u64>,
-    /// Bytes that may wait for the bandwidth; what comes on top is dropped.
+    /// Bytes that may wait for the bandwidth, or for a clogged link; what comes on top is dropped.
     pub queue_bytes_max: u32,
     /// The largest datagram the link carries, in bytes of UDP payload; larger ones are dropped.
     pub datagram_bytes_max: u16,
@@ -55,6 +89,21 @@ impl LinkRule {
             queue_bytes_max: 1 << 20,
             datagram_bytes_max: 1472,
         }
+    }
+
+    /// Whether the numbers make a rule; whoever reads one from a file asks first.
+    ///
+    /// # Errors
+    /// When a probability, the latency or the bandwidth is outside its range.
+    pub fn check(&self) -> Result<(), RuleError> {
+        check_probability("loss", self.loss)?;
+        check_probability("duplicate", self.duplicate)?;
+        check_probability("reorder", self.reorder)?;
+        check_probability("corrupt", self.corrupt)?;
+        if self.bandwidth_bps == Some(0) {
+            return Err(RuleError::Bandwidth);
+        }
+        self.latency.check()
     }
 
     /// A bad day: 0.5 to 5 ms, 1 % lost, 0.5 % twice, 2 % out of order, 0.2 % corrupted, 100 Mbit/s.
@@ -85,5 +134,31 @@ impl LinkRule {
 impl Default for LinkRule {
     fn default() -> Self {
         Self::lan()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_with_a_number_out_of_range_is_refused_by_its_field() {
+        assert_eq!(LinkRule::lan().check(), Ok(()));
+        assert_eq!(LinkRule::rough().check(), Ok(()));
+        assert_eq!(LinkRule::instant().check(), Ok(()));
+        let loss = LinkRule { loss: 1.5, ..LinkRule::lan() }.check();
+        assert_eq!(loss, Err(RuleError::Probability { name: "loss", value: 1.5 }));
+        assert!(LinkRule { corrupt: f64::NAN, ..LinkRule::lan() }.check().is_err());
+        let none = LinkRule { bandwidth_bps: Some(0), ..LinkRule::lan() }.check();
+        assert_eq!(none, Err(RuleError::Bandwidth));
+    }
+
+    #[test]
+    fn a_rule_can_be_written_down_and_left_out_in_part() {
+        let rule = LinkRule::rough();
+        let text = serde_json::to_string(&rule).unwrap();
+        assert_eq!(serde_json::from_str::<LinkRule>(&text).unwrap(), rule);
+        let lossy: LinkRule = serde_json::from_str(r#"{"loss": 0.5}"#).unwrap();
+        assert_eq!(lossy, LinkRule { loss: 0.5, ..LinkRule::lan() });
     }
 }

@@ -1,7 +1,7 @@
 //! One bound socket of a simulated host.
 //!
-//! It holds no state: everything is in the fabric, under its address and the number of its binding, so that closing
-//! the gates of a crashed node is one removal there, whoever still holds the socket. Read `env.rs` next.
+//! It holds no state: everything is in the fabric, under its address, its host and the number of its binding, so that
+//! closing the gates of a crashed node is one removal there, whoever still holds the socket. Read `env.rs` next.
 
 use std::{
     fmt,
@@ -18,37 +18,35 @@ use odeon_env::{
 
 use super::{
     SimNet,
-    fabric::{Datagram, Outbound},
+    fabric::Outbound,
+    port::{Datagram, Socket},
 };
 
 /// Segments of one transmit, as Linux allows with generic segmentation offload at 1472 bytes.
 const SEGMENTS_MAX: usize = 32;
 
-/// A simulated UDP socket. Dropping it unbinds the address; a crash of its node does so before.
+/// A simulated UDP socket, bound to an address of its host or to a multicast group. Dropping it unbinds it; a crash
+/// of its node does so before.
 pub struct SimSocket {
     net: SimNet,
-    address: SocketAddr,
-    binding: u64,
+    socket: Socket,
 }
 
 impl SimSocket {
-    pub(super) fn new(net: SimNet, address: SocketAddr, binding: u64) -> Self {
-        Self { net, address, binding }
+    pub(super) fn new(net: SimNet, socket: Socket) -> Self {
+        Self { net, socket }
     }
 }
 
 impl fmt::Debug for SimSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimSocket({})", self.address)
+        write!(f, "SimSocket({} of {})", self.socket.bound, self.socket.host)
     }
 }
 
 impl Drop for SimSocket {
     fn drop(&mut self) {
-        let mut fabric = self.net.lock();
-        if fabric.port(self.address, self.binding).is_some() {
-            fabric.ports.remove(&self.address);
-        }
+        self.net.lock().ports.unbind(&self.socket);
     }
 }
 
@@ -56,16 +54,16 @@ impl DatagramSocket for SimSocket {
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         let whole = Outbound {
-            from: self.address,
+            from: self.socket.source(),
             to: transmit.destination,
             ecn: transmit.ecn,
             bytes: transmit.contents,
         };
         if whole.bytes.is_empty() {
-            self.net.send(self.binding, whole);
+            self.net.send(&self.socket, whole);
         }
         for bytes in whole.bytes.chunks(segment) {
-            self.net.send(self.binding, Outbound { bytes, ..whole });
+            self.net.send(&self.socket, Outbound { bytes, ..whole });
         }
         Ok(())
     }
@@ -82,12 +80,12 @@ impl DatagramSocket for SimSocket {
     ) -> Poll<io::Result<usize>> {
         let mut fabric = self.net.lock();
         // A dead socket says nothing: an error would be a message from beyond the crash.
-        let Some(port) = fabric.port(self.address, self.binding) else { return Poll::Pending };
+        let Some(port) = fabric.ports.port(&self.socket) else { return Poll::Pending };
         let mut received = 0;
         for (buffer, meta) in bufs.iter_mut().zip(metas.iter_mut()) {
             let Some(datagram) = port.received.pop_front() else { break };
             port.received_bytes -= datagram.bytes.len();
-            *meta = copy_out(&datagram, buffer, self.address);
+            *meta = copy_out(&datagram, buffer, self.socket.bound);
             received += 1;
         }
         if received == 0 {
@@ -99,7 +97,7 @@ impl DatagramSocket for SimSocket {
 
     fn poll_unreachable(&self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
         let mut fabric = self.net.lock();
-        let Some(port) = fabric.port(self.address, self.binding) else { return Poll::Pending };
+        let Some(port) = fabric.ports.port(&self.socket) else { return Poll::Pending };
         match port.reports.pop_front() {
             Some(about) => Poll::Ready(about),
             None => {
@@ -110,7 +108,7 @@ impl DatagramSocket for SimSocket {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+        Ok(self.socket.bound)
     }
 
     fn max_transmit_segments(&self) -> usize {

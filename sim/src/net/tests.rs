@@ -12,6 +12,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use odeon_interpose::Stream;
+
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -214,7 +216,7 @@ fn a_reader_that_does_not_come_loses_datagrams_not_memory() {
         (0..100).for_each(|_| send(&a, &b, &[0; 60_000]));
         sleep(100 * MS).await;
         let counts = bed.net.counts();
-        assert_eq!((counts.delivered, counts.dropped), (69, 31));
+        assert_eq!((counts.delivered, counts.buffer_full), (69, 31));
     });
 }
 
@@ -236,3 +238,172 @@ fn the_trace_tells_runs_apart_by_payload() {
     assert_eq!(hash(b"x"), hash(b"x"));
     assert_ne!(hash(b"x"), hash(b"y"));
 }
+
+#[test]
+fn a_clog_holds_what_a_cut_loses_and_lets_it_go_in_order() {
+    on_bed(TEN, |bed| async move {
+        let (a, b) = (bed.bind(0, 1), bed.bind(1, 1));
+        send(&a, &b, b"under way");
+        bed.net.clog(bed.ip(0), bed.ip(1));
+        (0..5_u8).for_each(|i| send(&a, &b, &[i]));
+        send(&b, &a, b"the other way");
+        assert_eq!(receive(&a).await.1, b"the other way");
+        assert_eq!(receive_all(&b).await, [b"under way".to_vec()]);
+        assert_eq!((bed.net.counts().clogged, bed.net.counts().held), (5, 5));
+        let before = bed.timeline.now();
+        bed.net.unclog(bed.ip(0), bed.ip(1));
+        // Of one latency: their ties are drawn.
+        let mut held = receive_all(&b).await.concat();
+        held.sort_unstable();
+        assert_eq!(held, [0, 1, 2, 3, 4]);
+        assert_eq!(bed.timeline.now() - before, 10 * MS + Duration::from_secs(1));
+        assert_eq!((bed.net.counts().clogged, bed.net.counts().held), (5, 0));
+    });
+}
+
+#[test]
+fn what_waits_on_a_clogged_link_is_bounded_and_a_cut_loses_it() {
+    on_bed(LinkRule { queue_bytes_max: 1000, ..TEN }, |bed| async move {
+        let (a, b) = (bed.bind(0, 1), bed.bind(1, 1));
+        bed.net.clog(bed.ip(0), bed.ip(1));
+        // 72 bytes and 28 of headers.
+        (0..15).for_each(|_| send(&a, &b, &[0; 72]));
+        let counts = bed.net.counts();
+        assert_eq!((counts.held, counts.queue_full), (10, 5));
+        bed.net.cut(bed.ip(0), bed.ip(1));
+        send(&a, &b, b"lost at once");
+        bed.net.unclog(bed.ip(0), bed.ip(1));
+        assert_eq!(receive_all(&b).await, Vec::<Vec<u8>>::new());
+        let counts = bed.net.counts();
+        assert_eq!((counts.held, counts.cut, counts.dropped()), (0, 11, 5));
+    });
+}
+
+#[test]
+fn a_clogged_link_holds_reports_too() {
+    on_bed(TEN, |bed| async move {
+        let (a, b) = (bed.bind(0, 1), bed.bind(1, 1));
+        let address = b.local_addr().unwrap();
+        drop(b);
+        bed.net.clog(bed.ip(1), bed.ip(0));
+        send_to(&a, address, b"anybody?");
+        let told = || poll_fn(|cx| a.poll_unreachable(cx));
+        assert!(timeout(Duration::from_secs(1), told()).await.is_err());
+        bed.net.heal();
+        assert_eq!(told().await, address);
+    });
+}
+
+#[test]
+fn a_flapping_link_loses_what_is_sent_while_it_is_down() {
+    on_bed(TEN, |bed| async move {
+        let (a, b) = (bed.bind(0, 1), bed.bind(1, 1));
+        bed.net.flap(bed.ip(0), bed.ip(1), 100 * MS, 0.25).unwrap();
+        for i in 0..30_u8 {
+            send(&a, &b, &[i]);
+            sleep(10 * MS).await;
+        }
+        // Up from 0 to 25 ms of each 100 ms: three sends of ten.
+        let heard = receive_all(&b).await.concat();
+        assert_eq!(heard, [0, 1, 2, 10, 11, 12, 20, 21, 22]);
+        assert_eq!(bed.net.counts().cut, 21);
+        bed.net.unflap(bed.ip(0), bed.ip(1));
+        (0..10_u8).for_each(|i| send(&a, &b, &[i]));
+        assert_eq!(receive_all(&b).await.len(), 10);
+        assert!(bed.net.flap(bed.ip(0), bed.ip(1), Duration::ZERO, 0.5).is_err());
+    });
+}
+
+#[test]
+fn a_swizzle_clogs_and_unclogs_by_itself_and_loses_nothing() {
+    on_bed(TEN, |bed| async move {
+        let sockets = [bed.bind(0, 1), bed.bind(1, 1), bed.bind(2, 1)];
+        let hosts = [bed.ip(0), bed.ip(1), bed.ip(2)];
+        bed.net.swizzle_clog(&hosts, Duration::from_secs(4), &Stream::new(5));
+        let mut held_max = 0;
+        for _ in 0..100 {
+            send(&sockets[0], &sockets[1], b"x");
+            send(&sockets[1], &sockets[2], b"x");
+            send(&sockets[2], &sockets[0], b"x");
+            held_max = held_max.max(bed.net.counts().held);
+            sleep(50 * MS).await;
+        }
+        let counts = bed.net.counts();
+        assert!(held_max > 10 && counts.held == 0, "{held_max} {counts:?}");
+        assert_eq!((counts.sent, counts.delivered), (300, 300));
+    });
+}
+
+#[test]
+fn healing_ends_a_swizzle_for_good() {
+    on_bed(TEN, |bed| async move {
+        let (a, b) = (bed.bind(0, 1), bed.bind(1, 1));
+        bed.net.swizzle_clog(&[bed.ip(0)], Duration::from_secs(4), &Stream::new(5));
+        sleep(Duration::from_secs(2)).await;
+        send(&a, &b, b"held");
+        send(&a, &a, b"to itself");
+        assert_eq!(receive(&a).await.1, b"to itself");
+        assert_eq!(bed.net.counts().held, 1);
+        bed.net.heal();
+        assert_eq!(receive(&b).await.1, b"held");
+        bed.net.swizzle_clog(&[bed.ip(0)], Duration::from_secs(4), &Stream::new(5));
+        bed.net.heal();
+        for _ in 0..50 {
+            send(&a, &b, b"never held");
+            receive(&b).await;
+            sleep(100 * MS).await;
+        }
+        assert_eq!(bed.net.counts().clogged, 1);
+    });
+}
+
+#[test]
+fn every_datagram_meets_one_end() {
+    let rule = LinkRule {
+        loss: 0.2,
+        duplicate: 0.2,
+        reorder: 0.2,
+        corrupt: 0.2,
+        queue_bytes_max: 2000,
+        datagram_bytes_max: 150,
+        bandwidth_bps: Some(200_000),
+        ..TEN
+    };
+    on_bed(rule, |bed| async move {
+        let sockets = [bed.bind(0, 1), bed.bind(1, 1), bed.bind(2, 1)];
+        bed.net.cut(bed.ip(0), bed.ip(1));
+        bed.net.clog(bed.ip(0), bed.ip(2));
+        bed.net.flap(bed.ip(1), bed.ip(2), 30 * MS, 0.5).unwrap();
+        let random = Stream::new(1);
+        for _ in 0..2000 {
+            let [from, to] = [(); 2].map(|()| &sockets[random.below(3) as usize]);
+            send(from, to, &[0; 160][..random.below(160) as usize]);
+            if random.chance(0.1) {
+                sleep(10 * MS).await;
+            }
+        }
+        let nowhere = SocketAddr::new(bed.ip(1), 9);
+        send_to(&sockets[2], nowhere, b"nobody");
+        sleep(Duration::from_secs(2)).await;
+        let counts = bed.net.counts();
+        let ends = counts.delivered
+            + counts.lost
+            + counts.cut
+            + counts.nobody
+            + counts.dropped()
+            + counts.held;
+        assert_eq!(counts.sent + counts.duplicated, ends, "{counts:?}");
+        let kinds = counts.faults().into_iter().filter(|(kind, _)| !kind.starts_with("look-ups"));
+        kinds.for_each(|(kind, count)| assert!(count > 0, "{kind}: {counts:?}"));
+    });
+}
+
+#[test]
+#[should_panic(expected = "loss is 2, and a probability is from 0 (never) to 1 (always)")]
+fn a_rule_that_is_none_is_refused() {
+    on_bed(TEN, |bed| async move {
+        bed.net.set_default_rule(LinkRule { loss: 2.0, ..TEN });
+    });
+}
+
+mod multicast;

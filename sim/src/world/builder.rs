@@ -89,7 +89,7 @@ impl WorldBuilder {
     /// programs are for.
     ///
     /// # Panics
-    /// When this thread is in a world or a tokio runtime already.
+    /// When this thread is in a world or a tokio runtime already, or the rule is none ([`LinkRule::check`]).
     pub fn run<F, T>(self, scenario: F) -> Verdict
     where
         F: AsyncFnOnce(&mut World) -> T,

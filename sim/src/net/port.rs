@@ -1,0 +1,200 @@
+//! The bound sockets of a network, and what has arrived for them.
+//!
+//! A socket is bound to an address of its host, where it is alone, or to a multicast group, which any number of
+//! sockets of any host join. Read `socket.rs` next.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr},
+    task::Waker,
+};
+
+use odeon_env::udp::EcnCodepoint;
+
+/// Bytes a socket keeps for a reader that does not come; more are dropped. As a real node's SO_RCVBUF: 4 MiB.
+const RECEIVE_BYTES_MAX: usize = 4 << 20;
+
+/// Reports a socket keeps; more are forgotten.
+const REPORTS_MAX: usize = 1024;
+
+/// The first port that the network chooses by itself (RFC 6335, section 6).
+const EPHEMERAL_PORT: u16 = 49_152;
+
+/// A datagram in a receive buffer.
+#[derive(Clone, Debug)]
+pub(super) struct Datagram {
+    pub(super) from: SocketAddr,
+    pub(super) ecn: Option<EcnCodepoint>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The receiving side of a bound socket.
+#[derive(Debug, Default)]
+pub(super) struct Port {
+    pub(super) received: VecDeque<Datagram>,
+    pub(super) received_bytes: usize,
+    pub(super) reader: Option<Waker>,
+    pub(super) reports: VecDeque<SocketAddr>,
+    pub(super) report_reader: Option<Waker>,
+}
+
+impl Port {
+    fn receive(&mut self, datagram: Datagram) -> Result<Option<Waker>, Datagram> {
+        if self.received_bytes + datagram.bytes.len() > RECEIVE_BYTES_MAX {
+            return Err(datagram);
+        }
+        self.received_bytes += datagram.bytes.len();
+        self.received.push_back(datagram);
+        Ok(self.reader.take())
+    }
+
+    /// Takes a report, if there is room.
+    pub(super) fn report(&mut self, about: SocketAddr) -> bool {
+        let room = self.reports.len() < REPORTS_MAX;
+        if room {
+            self.reports.push_back(about);
+        }
+        room
+    }
+}
+
+/// Which socket: where it is bound, on which host, and the number of the binding, for a later socket on the same
+/// address is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Socket {
+    pub(super) bound: SocketAddr,
+    pub(super) host: IpAddr,
+    binding: u64,
+}
+
+impl Socket {
+    /// What others see as the sender.
+    pub(super) fn source(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.bound.port())
+    }
+}
+
+/// What became of a datagram at its host.
+pub(super) enum Received {
+    /// It is in a buffer; these are to be woken.
+    Taken(Vec<Waker>),
+    /// Nobody had room.
+    Full,
+    /// Nobody listens.
+    Nobody,
+}
+
+/// All bound sockets.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    bound: BTreeMap<Socket, Port>,
+    bindings: u64,
+}
+
+impl Ports {
+    /// Binds a socket of `host`.
+    pub(super) fn bind(&mut self, host: IpAddr, listen: SocketAddr) -> io::Result<Socket> {
+        if listen.ip() != host && !listen.ip().is_unspecified() {
+            let text = format!(
+                "{listen} is not of this host, whose address is {host}; listen there or on 0.0.0.0"
+            );
+            return Err(io::Error::new(ErrorKind::AddrNotAvailable, text));
+        }
+        let address = if listen.port() == 0 {
+            self.free_port(host)?
+        } else {
+            SocketAddr::new(host, listen.port())
+        };
+        if self.is_bound(address, host) {
+            return Err(io::Error::new(
+                ErrorKind::AddrInUse,
+                format!("{address} is bound already"),
+            ));
+        }
+        Ok(self.insert(address, host))
+    }
+
+    /// Binds a socket of `host` to a multicast group.
+    pub(super) fn join(&mut self, host: IpAddr, group: SocketAddr) -> Socket {
+        self.insert(group, host)
+    }
+
+    fn insert(&mut self, bound: SocketAddr, host: IpAddr) -> Socket {
+        self.bindings += 1;
+        let socket = Socket { bound, host, binding: self.bindings };
+        self.bound.insert(socket, Port::default());
+        socket
+    }
+
+    fn free_port(&self, host: IpAddr) -> io::Result<SocketAddr> {
+        (EPHEMERAL_PORT..=u16::MAX)
+            .map(|port| SocketAddr::new(host, port))
+            .find(|address| !self.is_bound(*address, host))
+            .ok_or_else(|| io::Error::new(ErrorKind::AddrInUse, "every port of this host is bound"))
+    }
+
+    fn is_bound(&self, bound: SocketAddr, host: IpAddr) -> bool {
+        self.bound.range(everyone(bound, host)).next().is_some()
+    }
+
+    /// The port of this socket, if it is still bound.
+    pub(super) fn port(&mut self, socket: &Socket) -> Option<&mut Port> {
+        self.bound.get_mut(socket)
+    }
+
+    /// The port that `address` is bound to by its host.
+    pub(super) fn at(&mut self, address: SocketAddr) -> Option<&mut Port> {
+        self.bound.range_mut(everyone(address, address.ip())).next().map(|(_, port)| port)
+    }
+
+    /// Unbinds one socket.
+    pub(super) fn unbind(&mut self, socket: &Socket) {
+        self.bound.remove(socket);
+    }
+
+    /// Unbinds every socket of a host.
+    pub(super) fn close_host(&mut self, host: IpAddr) {
+        self.bound.retain(|socket, _| socket.host != host);
+    }
+
+    /// The hosts with a member of this group, in the order of their addresses.
+    pub(super) fn members(&self, group: SocketAddr) -> Vec<IpAddr> {
+        let all = self.bound.range(Socket { bound: group, host: LOWEST_HOST, binding: 0 }..);
+        let mut hosts: Vec<_> =
+            all.take_while(|(socket, _)| socket.bound == group).map(|(one, _)| one.host).collect();
+        hosts.dedup();
+        hosts
+    }
+
+    /// Puts a datagram to `bound` into the buffers of all sockets of `host` that are bound there.
+    pub(super) fn receive(
+        &mut self,
+        bound: SocketAddr,
+        host: IpAddr,
+        datagram: &Datagram,
+    ) -> Received {
+        let (mut sockets, mut taken, mut wake) = (0, 0, Vec::new());
+        for (_, port) in self.bound.range_mut(everyone(bound, host)) {
+            sockets += 1;
+            if let Ok(waker) = port.receive(datagram.clone()) {
+                taken += 1;
+                wake.extend(waker);
+            }
+        }
+        match (sockets, taken) {
+            (0, _) => Received::Nobody,
+            (_, 0) => Received::Full,
+            _ => Received::Taken(wake),
+        }
+    }
+}
+
+/// The lowest of all addresses.
+const LOWEST_HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
+/// All sockets of a host that are bound to one address.
+fn everyone(bound: SocketAddr, host: IpAddr) -> std::ops::RangeInclusive<Socket> {
+    let socket = |binding| Socket { bound, host, binding };
+    socket(0)..=socket(u64::MAX)
+}

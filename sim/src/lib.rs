@@ -42,7 +42,7 @@ pub use env::SimEnv;
 pub use mischief::{BUGGIFY_PLACES_MAX, Buggified};
 pub use net::{
     FlapError, HOSTS_MAX, Latency, LinkRule, LookupRule, NetCounts, RECORD_ADDRESSES_MAX,
-    RECORDS_MAX, RecordError, ResolveError, RuleError, SimNet, SimSocket,
+    RECORDS_MAX, RecordError, ResolveError, RuleError, SimNet, SimSocket, Topology, TopologyError,
 };
 pub use odeon_interpose::{DRIFT_PPM_MAX, Override, Refusal, Stream, Switches, hits};
 pub use odeon_sim_macros::test;

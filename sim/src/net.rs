@@ -17,6 +17,7 @@ mod port;
 mod rule;
 mod socket;
 mod swizzle;
+mod topology;
 mod waiting;
 
 use std::{
@@ -38,6 +39,7 @@ pub use names::{RECORD_ADDRESSES_MAX, RECORDS_MAX, RecordError};
 pub use obstacle::FlapError;
 pub use rule::{LinkRule, RuleError};
 pub use socket::SimSocket;
+pub use topology::{Topology, TopologyError};
 
 use odeon_env::{Interface, MulticastGroup};
 

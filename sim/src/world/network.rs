@@ -8,7 +8,7 @@ use std::{net::IpAddr, time::Duration};
 use odeon_interpose::Stream;
 
 use super::World;
-use crate::net::{FlapError, LinkRule, LookupRule, RecordError};
+use crate::net::{FlapError, LinkRule, LookupRule, RecordError, Topology, TopologyError};
 
 /// Partitions, clogs, rules and names.
 impl World {
@@ -21,6 +21,37 @@ impl World {
             }
         }
         self.note("partition", &format!("{one:?} | {other:?}"));
+    }
+
+    /// Gives the network between these nodes a shape, by cutting what the shape cuts on top of what is cut already.
+    /// Returns the cut directions, to be mended one by one or by [`heal`](Self::heal).
+    ///
+    /// Who stands where follows from the seed, the shape, the names and the time, and from nothing else.
+    ///
+    /// # Errors
+    /// When the shape cannot be made of these nodes; nothing is cut then.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use odeon_sim::{Topology, World};
+    ///
+    /// # async fn scenario(world: &mut World) {
+    /// world.apply_topology(&Topology::MajoritiesRing, &["a", "b", "c", "d", "e"]).expect("enough nodes");
+    /// world.run_for(Duration::from_secs(30)).await;
+    /// world.heal();
+    /// # }
+    /// ```
+    pub fn apply_topology<'a>(
+        &self,
+        topology: &Topology,
+        names: &[&'a str],
+    ) -> Result<Vec<(&'a str, &'a str)>, TopologyError> {
+        let cuts = topology.cuts(names, &self.chance(&format!("{topology:?} of {names:?}")))?;
+        cuts.iter().for_each(|(from, to)| self.cut(from, to));
+        self.note("topology", &format!("{topology:?} of {names:?}"));
+        Ok(cuts.into_iter().collect())
     }
 
     /// Cuts one direction: what is sent is lost.

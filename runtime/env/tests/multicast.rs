@@ -5,7 +5,7 @@
 use std::{
     future::poll_fn,
     io::{self, IoSliceMut, Write as _, stderr},
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -53,9 +53,13 @@ async fn recv(socket: &Socket, patience: Duration) -> Option<(SocketAddr, Vec<u8
     Some((metas[0].addr, buf))
 }
 
+/// A group of IPv4 on the loopback interface.
+fn group(number: u8) -> MulticastGroup {
+    MulticastGroup::v4(ours(number), free_port(), Ipv4Addr::LOCALHOST).unwrap()
+}
+
 /// Two members of a group on the loopback interface, or a line that says why there are none.
-async fn members(number: u8) -> Option<(MulticastGroup, Socket, Socket)> {
-    let group = MulticastGroup::v4(ours(number), free_port(), Ipv4Addr::LOCALHOST).unwrap();
+async fn members(group: &MulticastGroup) -> Option<(Socket, Socket)> {
     let skip = |reason: &str| {
         let line =
             format!("skipped: no multicast on this machine's loopback interface: {reason}\n");
@@ -63,7 +67,7 @@ async fn members(number: u8) -> Option<(MulticastGroup, Socket, Socket)> {
         stderr().write_all(line.as_bytes()).unwrap();
     };
     let pair =
-        RealEnv.join_multicast(&group).and_then(|one| Ok((one, RealEnv.join_multicast(&group)?)));
+        RealEnv.join_multicast(group).and_then(|one| Ok((one, RealEnv.join_multicast(group)?)));
     let (one, other) = match pair {
         Ok(pair) => pair,
         Err(error) => {
@@ -80,12 +84,13 @@ async fn members(number: u8) -> Option<(MulticastGroup, Socket, Socket)> {
         return None;
     }
     assert!(arrived.0.is_some() && arrived.1.is_some(), "{arrived:?}");
-    Some((group, one, other))
+    Some((one, other))
 }
 
 #[tokio::test]
 async fn all_members_hear_a_group_its_sender_included() {
-    let Some((group, one, other)) = members(1).await else { return };
+    let group = group(1);
+    let Some((one, other)) = members(&group).await else { return };
     send(&one, group.address(), b"hello").await;
     for member in [&one, &other] {
         let (from, bytes) = recv(member, PATIENCE).await.unwrap();
@@ -96,7 +101,8 @@ async fn all_members_hear_a_group_its_sender_included() {
 
 #[tokio::test]
 async fn whoever_is_no_member_can_send_and_be_answered() {
-    let Some((group, one, other)) = members(2).await else { return };
+    let group = group(2);
+    let Some((one, other)) = members(&group).await else { return };
     let asker = RealEnv.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     send(&asker, group.address(), b"who is there?").await;
     for member in [&one, &other] {
@@ -112,12 +118,27 @@ async fn whoever_is_no_member_can_send_and_be_answered() {
 
 #[tokio::test]
 async fn a_member_that_left_hears_nothing_more_and_the_rest_does() {
-    let Some((group, one, other)) = members(3).await else { return };
+    let group = group(3);
+    let Some((one, other)) = members(&group).await else { return };
     drop(one);
     let late = RealEnv.join_multicast(&group).unwrap();
     send(&late, group.address(), b"hello").await;
     assert_eq!(recv(&other, PATIENCE).await.unwrap().1, b"hello");
     assert_eq!(recv(&late, PATIENCE).await.unwrap().1, b"hello");
+}
+
+/// The loopback interface is the first one on Linux.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn groups_of_ipv6_are_heard_too() {
+    let address = Ipv6Addr::new(0xff11, 0, 0, 0, 0, 0, 0x4a, 0);
+    let group = MulticastGroup::v6(address, free_port(), 1).unwrap();
+    let Some((one, other)) = members(&group).await else { return };
+    send(&one, group.address(), b"hello").await;
+    for member in [&one, &other] {
+        let (from, bytes) = recv(member, PATIENCE).await.unwrap();
+        assert_eq!((from.port(), &*bytes), (group.address().port(), &b"hello"[..]));
+    }
 }
 
 #[tokio::test]

@@ -14,11 +14,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use odeon_env::{BoxFuture, DatagramSocket, Env, MulticastGroup, Observed, Observer};
+use odeon_env::{BoxFuture, DatagramSocket, Env, MulticastGroup, Observed, Observer, SrvRecord};
 use odeon_interpose::{Seat, Stream};
 
 use crate::{
-    net::{ResolveError, SimNet},
+    net::{Lookup, ResolveError, SimNet},
     schedule::{Picker, Schedule},
     timeline::Timeline,
     trace::{Event, HostId, Trace},
@@ -107,6 +107,28 @@ impl SimEnv {
         Ok(())
     }
 
+    /// Looks a name up: the answer is what is true when it comes.
+    fn look_up<T: fmt::Debug + 'static>(
+        &self,
+        name: String,
+        answer: impl FnOnce(&SimNet, &Lookup, &str) -> io::Result<T> + Send + 'static,
+    ) -> BoxFuture<io::Result<T>> {
+        let (net, eyes) = (self.ground.net.clone(), self.eyes());
+        let lookup = net.look_up(self.address, &name);
+        Box::pin(async move {
+            if !lookup.takes.is_zero() {
+                tokio::time::sleep(lookup.takes).await;
+            }
+            let found = answer(&net, &lookup, &name);
+            let detail = match &found {
+                Ok(found) => format!("{name} is {found:?}"),
+                Err(error) => error.to_string(),
+            };
+            eyes.observe(Observed::Note { name: "looked up", detail: &detail });
+            found
+        })
+    }
+
     fn eyes(&self) -> SimObserver {
         let Self { ground, host, closed, .. } = self;
         let (timeline, trace) = (ground.timeline, ground.trace.clone());
@@ -139,20 +161,11 @@ impl Env for SimEnv {
             Ok(Asked::Name(name, port)) => (name.to_owned(), port),
             Err(error) => return Box::pin(std::future::ready(Err(error.into()))),
         };
-        let (net, eyes) = (self.ground.net.clone(), self.eyes());
-        let lookup = net.look_up(self.address, &name);
-        Box::pin(async move {
-            if !lookup.takes.is_zero() {
-                tokio::time::sleep(lookup.takes).await;
-            }
-            let found = net.found(&lookup, &name, port);
-            let answer = match &found {
-                Ok(addresses) => format!("{name} is {addresses:?}"),
-                Err(error) => error.to_string(),
-            };
-            eyes.observe(Observed::Note { name: "looked up", detail: &answer });
-            found
-        })
+        self.look_up(name, move |net, lookup, name| net.found(lookup, name, port))
+    }
+
+    fn resolve_srv(&self, name: &str) -> BoxFuture<io::Result<Vec<SrvRecord>>> {
+        self.look_up(name.to_owned(), SimNet::found_srv)
     }
 
     fn wall_clock(&self) -> SystemTime {

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use odeon_env::Env as _;
+use odeon_env::{Env as _, SrvRecord};
 use odeon_sim::{Latency, LookupRule, ResolveError, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -117,4 +117,32 @@ async fn what_cannot_be_looked_up_is_an_error_of_its_kind(world: &mut World) {
     let address = |name| std::net::SocketAddr::new(world.address(name), 7400);
     assert_eq!(ask(world, "c:7400").await.expect("c is there"), [address("c")]);
     assert_eq!(ask(world, "10.0.0.2:7400").await.expect("figures"), [address("b")]);
+}
+
+#[odeon_sim::test(seeds = 0..3)]
+async fn srv_records_lead_to_hosts_and_their_ports(world: &mut World) {
+    start(world, &THREE);
+    let name = "_odeon._udp.example";
+    let record = |priority, target: &str| SrvRecord {
+        priority,
+        weight: 5,
+        port: 7400,
+        target: target.to_owned(),
+    };
+    world.set_srv(name, &[record(2, "c"), record(1, "b")]).expect("a name");
+    let env = world.env("a").expect("a is up");
+    let found = world.run_on("a", async move {
+        let mut found = Vec::new();
+        for SrvRecord { target, port, .. } in env.resolve_srv(name).await? {
+            found.extend(env.resolve(&format!("{target}:{port}")).await?);
+        }
+        Ok::<_, io::Error>(found)
+    });
+    let found = found.await.expect("a stays up").expect("they are there");
+    let address = |name| std::net::SocketAddr::new(world.address(name), 7400);
+    assert_eq!(found, [address("b"), address("c")]);
+    world.set_srv(name, &[]).expect("a name");
+    let env = world.env("a").expect("a is up");
+    let gone = world.run_on("a", async move { env.resolve_srv(name).await });
+    assert_eq!(gone.await.expect("a stays up").unwrap_err().kind(), io::ErrorKind::NotFound);
 }

@@ -10,12 +10,14 @@ mod multicast;
 mod observe;
 mod real;
 mod socket;
+mod srv;
 
 pub use multicast::{Interface, MulticastGroup, MulticastGroupError};
 pub use observe::{Observed, Observer};
 pub use quinn_udp as udp;
 pub use real::RealEnv;
 pub use socket::DatagramSocket;
+pub use srv::SrvRecord;
 
 use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::SystemTime};
 
@@ -48,6 +50,18 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the name cannot be resolved.
     fn resolve(&self, host: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>>;
+
+    /// Finds the SRV records of a name such as `_odeon._udp.example.org`, in the order in which they should be tried.
+    ///
+    /// # Errors
+    /// When the name cannot be looked up, or has none. `Unsupported` where the environment looks up addresses only, as
+    /// this default does and [`RealEnv`], for the system's resolver knows nothing else.
+    fn resolve_srv(&self, name: &str) -> BoxFuture<io::Result<Vec<SrvRecord>>> {
+        let text = format!(
+            "this environment looks up no SRV records; resolve the addresses of {name:?} instead"
+        );
+        Box::pin(std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, text))))
+    }
 
     /// The time of day, for incarnations, certificates and logs; never for timeouts.
     fn wall_clock(&self) -> SystemTime;

@@ -67,6 +67,13 @@ mod tests {
         assert!(env.resolve("no-port").await.is_err());
     }
 
+    #[tokio::test]
+    async fn srv_records_are_an_error_that_says_what_to_do() {
+        let error = RealEnv.resolve_srv("_odeon._udp.example.org").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        assert!(error.to_string().contains("_odeon._udp.example.org"), "{error}");
+    }
+
     #[test]
     fn entropy_differs() {
         let (mut a, mut b) = ([0; 32], [0; 32]);

@@ -3,8 +3,13 @@
 //! Rules say what links and look-ups do by chance; obstacles stand between hosts until they are taken away. `heal` takes
 //! all obstacles away and leaves rules and records as they are. Read `rule.rs` next.
 
-use std::{io, net::IpAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
+use odeon_env::SrvRecord;
 use odeon_interpose::Stream;
 
 use super::{
@@ -127,6 +132,14 @@ impl SimNet {
         self.lock().names.restore(name)
     }
 
+    /// Changes the SRV records of a name; none means that it has none. Targets are names, to be looked up in turn.
+    ///
+    /// # Errors
+    /// When it or a target is no name, or there are too many records or names.
+    pub fn set_srv(&self, name: &str, records: &[SrvRecord]) -> Result<(), RecordError> {
+        self.lock().names.set_srv(name, records)
+    }
+
     /// Sets the rule by which all names are looked up that have none of their own.
     ///
     /// # Panics
@@ -163,8 +176,13 @@ impl SimNet {
         lookup: &Lookup,
         name: &str,
         port: u16,
-    ) -> io::Result<Vec<std::net::SocketAddr>> {
+    ) -> io::Result<Vec<SocketAddr>> {
         Ok(self.lock().names.answer(lookup, name, port)?)
+    }
+
+    /// The SRV records that a look-up finds when its time has come.
+    pub(crate) fn found_srv(&self, lookup: &Lookup, name: &str) -> io::Result<Vec<SrvRecord>> {
+        Ok(self.lock().names.answer_srv(lookup, name)?)
     }
 }
 

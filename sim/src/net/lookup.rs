@@ -113,6 +113,17 @@ pub(crate) struct Lookup {
     pub(super) course: Course,
 }
 
+impl Lookup {
+    /// Whether the answer is stale, and what its order is drawn from.
+    pub(super) fn answered(&self, name: &str) -> Result<(bool, &Stream), ResolveError> {
+        match &self.course {
+            Course::Silent => Err(ResolveError::Silent { name: name.to_owned() }),
+            Course::Fails => Err(ResolveError::Failed { name: name.to_owned() }),
+            Course::Answers { stale, order } => Ok((*stale, order)),
+        }
+    }
+}
+
 /// How a look-up goes.
 #[derive(Debug)]
 pub(super) enum Course {
@@ -137,6 +148,12 @@ pub enum ResolveError {
         /// The name.
         name: String,
     },
+    /// The name has no SRV records.
+    #[error("{name:?} has no SRV records in this world")]
+    NoSrv {
+        /// The name.
+        name: String,
+    },
     /// The server says it cannot tell (SERVFAIL).
     #[error("the name server failed to look {name:?} up; trying again may help")]
     Failed {
@@ -155,7 +172,7 @@ impl From<ResolveError> for io::Error {
     fn from(error: ResolveError) -> Self {
         let kind = match error {
             ResolveError::NotHostPort { .. } => io::ErrorKind::InvalidInput,
-            ResolveError::NoSuchName { .. } => io::ErrorKind::NotFound,
+            ResolveError::NoSuchName { .. } | ResolveError::NoSrv { .. } => io::ErrorKind::NotFound,
             ResolveError::Failed { .. } => io::ErrorKind::Other,
             ResolveError::Silent { .. } => io::ErrorKind::TimedOut,
         };

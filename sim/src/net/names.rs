@@ -9,6 +9,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use odeon_env::SrvRecord;
 use odeon_interpose::{Stream, mix};
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ use super::{
     lookup::{Course, Lookup, LookupRule, ResolveError},
 };
 
-/// The most addresses of one name, as many as a real node takes of one.
+/// The most addresses of one name, as many as a real node takes of one, and the most SRV records.
 pub const RECORD_ADDRESSES_MAX: usize = 64;
 
 /// The most names with records or rules of their own.
@@ -39,7 +40,9 @@ pub enum RecordError {
         name: String,
     },
     /// Too many addresses.
-    #[error("{count} addresses for {name:?}; a name has {RECORD_ADDRESSES_MAX} at most")]
+    #[error(
+        "{count} addresses or SRV records for {name:?}; a name has {RECORD_ADDRESSES_MAX} at most"
+    )]
     Addresses {
         /// The name.
         name: String,
@@ -57,10 +60,16 @@ pub enum RecordError {
 }
 
 /// What a name stands for now, and stood for before its last change.
-#[derive(Debug, Default)]
-struct Record {
-    now: Vec<IpAddr>,
-    before: Vec<IpAddr>,
+#[derive(Debug)]
+struct Record<T> {
+    now: Vec<T>,
+    before: Vec<T>,
+}
+
+impl<T: Clone> Record<T> {
+    fn at(&self, stale: bool) -> Vec<T> {
+        if stale { self.before.clone() } else { self.now.clone() }
+    }
 }
 
 /// All names of a network.
@@ -68,7 +77,8 @@ struct Record {
 pub(super) struct Names {
     seed: u64,
     hosts: BTreeMap<String, IpAddr>,
-    records: BTreeMap<String, Record>,
+    records: BTreeMap<String, Record<IpAddr>>,
+    srv: BTreeMap<String, Record<SrvRecord>>,
     rule: LookupRule,
     rules: BTreeMap<String, LookupRule>,
     /// How often a host has asked for a name; those that nobody knows are counted together.
@@ -81,6 +91,7 @@ impl Names {
             seed,
             hosts: BTreeMap::new(),
             records: BTreeMap::new(),
+            srv: BTreeMap::new(),
             rule: LookupRule::default(),
             rules: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -100,10 +111,7 @@ impl Names {
     /// Changes what a name stands for; nothing means that there is no such name.
     pub(super) fn set(&mut self, name: &str, addresses: &[IpAddr]) -> Result<(), RecordError> {
         check(name, self.records.len(), self.records.contains_key(name))?;
-        if addresses.len() > RECORD_ADDRESSES_MAX {
-            let (name, count) = (name.to_owned(), addresses.len());
-            return Err(RecordError::Addresses { name, count });
-        }
+        check_count(name, addresses.len())?;
         let before = self.addresses(name, false);
         self.records.insert(name.to_owned(), Record { now: addresses.to_vec(), before });
         Ok(())
@@ -113,6 +121,16 @@ impl Names {
     pub(super) fn restore(&mut self, name: &str) -> Result<(), RecordError> {
         let host: Vec<_> = self.host(name).into_iter().collect();
         self.set(name, &host)
+    }
+
+    /// Changes the SRV records of a name; none means that it has none.
+    pub(super) fn set_srv(&mut self, name: &str, srv: &[SrvRecord]) -> Result<(), RecordError> {
+        check(name, self.srv.len(), self.srv.contains_key(name))?;
+        check_count(name, srv.len())?;
+        srv.iter().try_for_each(|record| check(&record.target, 0, true))?;
+        let before = self.srv.get(name).map(|record| record.at(false)).unwrap_or_default();
+        self.srv.insert(name.to_owned(), Record { now: srv.to_vec(), before });
+        Ok(())
     }
 
     pub(super) fn set_rule(&mut self, rule: LookupRule) {
@@ -134,7 +152,9 @@ impl Names {
 
     /// Decides how one look-up by `host` goes.
     pub(super) fn look_up(&mut self, host: IpAddr, name: &str, counts: &mut NetCounts) -> Lookup {
-        let known = self.hosts.contains_key(name) || self.records.contains_key(name);
+        let known = self.hosts.contains_key(name)
+            || self.records.contains_key(name)
+            || self.srv.contains_key(name);
         let counted = if known { name } else { "" };
         let asked = self.asked.entry((host, counted.to_owned())).or_default();
         *asked += 1;
@@ -157,28 +177,43 @@ impl Names {
         name: &str,
         port: u16,
     ) -> Result<Vec<SocketAddr>, ResolveError> {
-        let name = || name.to_owned();
-        let (stale, order) = match &lookup.course {
-            Course::Silent => return Err(ResolveError::Silent { name: name() }),
-            Course::Fails => return Err(ResolveError::Failed { name: name() }),
-            Course::Answers { stale, order } => (*stale, order),
-        };
-        let mut addresses = self.addresses(&name(), stale);
+        let (stale, order) = lookup.answered(name)?;
+        let mut addresses = self.addresses(name, stale);
         if addresses.is_empty() {
-            return Err(ResolveError::NoSuchName { name: name() });
+            return Err(ResolveError::NoSuchName { name: name.to_owned() });
         }
         // Name servers turn the order round, to spread the load (RFC 1794).
         order.shuffle(&mut addresses);
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
+    /// The SRV records that a look-up finds.
+    pub(super) fn answer_srv(
+        &self,
+        lookup: &Lookup,
+        name: &str,
+    ) -> Result<Vec<SrvRecord>, ResolveError> {
+        let (stale, order) = lookup.answered(name)?;
+        let records = self.srv.get(name).map(|record| record.at(stale)).unwrap_or_default();
+        if records.is_empty() {
+            return Err(ResolveError::NoSrv { name: name.to_owned() });
+        }
+        Ok(SrvRecord::in_order(records, |bound| order.below(bound)))
+    }
+
     fn addresses(&self, name: &str, stale: bool) -> Vec<IpAddr> {
         match self.records.get(name) {
-            Some(record) if stale => record.before.clone(),
-            Some(record) => record.now.clone(),
+            Some(record) => record.at(stale),
             None => self.host(name).into_iter().collect(),
         }
     }
+}
+
+fn check_count(name: &str, count: usize) -> Result<(), RecordError> {
+    if count > RECORD_ADDRESSES_MAX {
+        return Err(RecordError::Addresses { name: name.to_owned(), count });
+    }
+    Ok(())
 }
 
 fn check(name: &str, count: usize, known: bool) -> Result<(), RecordError> {
@@ -296,6 +331,33 @@ mod tests {
     }
 
     #[test]
+    fn srv_records_come_by_priority_and_follow_the_same_rules() {
+        let mut names = names(6);
+        let srv = |priority, target: &str| SrvRecord {
+            priority,
+            weight: 1,
+            port: 7400,
+            target: target.to_owned(),
+        };
+        let ask = |names: &mut Names| {
+            let lookup = names.look_up(ip(1), "_odeon._udp", &mut NetCounts::default());
+            names.answer_srv(&lookup, "_odeon._udp")
+        };
+        let none = || Err(ResolveError::NoSrv { name: "_odeon._udp".to_owned() });
+        assert_eq!(ask(&mut names), none());
+        names.set_srv("_odeon._udp", &[srv(2, "b"), srv(1, "a")]).unwrap();
+        assert_eq!(ask(&mut names), Ok(vec![srv(1, "a"), srv(2, "b")]));
+        names.set_rule(LookupRule { stale: 1.0, ..LookupRule::default() });
+        assert_eq!(ask(&mut names), none(), "there were none before");
+        names.set_srv("_odeon._udp", &[]).unwrap();
+        assert_eq!(ask(&mut names).map(|records| records.len()), Ok(2));
+        names.set_rule(LookupRule::failing());
+        assert!(matches!(ask(&mut names), Err(ResolveError::Failed { .. })));
+        let error = names.set_srv("_odeon._udp", &[srv(1, "a b")]);
+        assert_eq!(error, Err(RecordError::Name { name: "a b".to_owned() }));
+    }
+
+    #[test]
     fn what_is_no_name_is_refused() {
         let mut names = names(5);
         for name in ["", "a b", "a:7400", "10.0.0.1", "::1", &"x".repeat(254)] {
@@ -304,6 +366,6 @@ mod tests {
         }
         let many = vec![ip(1); RECORD_ADDRESSES_MAX + 1];
         let error = names.set("seeds", &many).unwrap_err().to_string();
-        assert_eq!(error, r#"65 addresses for "seeds"; a name has 64 at most"#);
+        assert_eq!(error, r#"65 addresses or SRV records for "seeds"; a name has 64 at most"#);
     }
 }

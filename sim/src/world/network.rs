@@ -5,6 +5,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use odeon_env::SrvRecord;
 use odeon_interpose::Stream;
 
 use super::World;
@@ -163,6 +164,16 @@ impl World {
     pub fn restore_record(&self, name: &str) -> Result<(), RecordError> {
         self.ground.net.restore_record(name)?;
         self.note("record", &format!("{name} is as it was"));
+        Ok(())
+    }
+
+    /// Changes the SRV records of a name; none means that it has none.
+    ///
+    /// # Errors
+    /// When it or a target is no name, or there are too many records or names.
+    pub fn set_srv(&self, name: &str, records: &[SrvRecord]) -> Result<(), RecordError> {
+        self.ground.net.set_srv(name, records)?;
+        self.note("record", &format!("{name} has {records:?}"));
         Ok(())
     }
 

@@ -17,6 +17,36 @@
 //! }
 //! ```
 //!
+//! What is broken on purpose is said by name: links by their rules, the network by shapes and obstacles, names by
+//! their records and how they are looked up. `heal` ends what stands between hosts:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use odeon_sim::{Latency, LinkRule, Topology, World};
+//!
+//! const FIVE: [&str; 5] = ["a", "b", "c", "d", "e"];
+//!
+//! #[odeon_sim::test(seeds = 0..20)]
+//! async fn five_nodes_live_through_a_bridge(world: &mut World) {
+//!     let latency = Latency::LogNormal {
+//!         least: Duration::from_micros(200),
+//!         median: Duration::from_millis(2),
+//!         sigma: 1.0,
+//!         max: Duration::from_secs(1),
+//!     };
+//!     world.set_default_link(LinkRule { latency, loss: 0.001, ..LinkRule::lan() });
+//!     FIVE.into_iter().for_each(|name| world.start_member(name, |node| node, async |_| ()));
+//!     world.all_joined(&FIVE, Duration::from_secs(10)).await.expect("one cluster");
+//!     world.apply_topology(&Topology::Bridge(None), &FIVE).expect("five are enough");
+//!     world.swizzle_clog(&FIVE, Duration::from_secs(10));
+//!     world.run_for(Duration::from_secs(20)).await;
+//!     world.heal();
+//!     world.all_joined(&FIVE, Duration::from_secs(60)).await.expect("one cluster again");
+//!     println!("{}", world.net().counts());
+//! }
+//! ```
+//!
 //! # Limits
 //! A world is one thread, and what leaves it fails the seed, by the name of the node and with the remedy. [`limits`] lists
 //! what is refused, what the world answers itself, and what is not seen.

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::trace::Fate;
 
 /// How many datagrams met which end, and how many faults of which kind there were.
@@ -11,7 +13,7 @@ use crate::trace::Fate;
 /// Of each datagram that was handed to the network, and of each copy that a fault made of it, becomes exactly one of:
 /// delivered, lost, cut, unheard, dropped, or still under way or held by a clogged link. A datagram to a multicast
 /// group counts once for each host with a member.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NetCounts {
     /// Handed to the network.

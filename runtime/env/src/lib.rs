@@ -1,21 +1,26 @@
 //! The windows to the world: everything that a node can see or touch outside its own memory.
 //!
-//! What it is: the traits [`Env`] and [`DatagramSocket`], and [`RealEnv`], which implements them on this machine.
-//! The simulator implements them on a simulated world. What it is NOT: a clock for timers or a way to start tasks;
-//! those are tokio's, whose clock the simulator pauses and whose tasks live on the node's own `LocalSet`. Read
-//! `socket.rs` next.
+//! What it is: the traits [`Env`], [`DatagramSocket`] and [`Disk`], and [`struct@RealEnv`], which implements them on this
+//! machine. The simulator implements them on a simulated world. What it is NOT: a clock for timers or a way to start
+//! tasks; those are tokio's, whose clock the simulator pauses and whose tasks live on the node's own `LocalSet`. Read
+//! `socket.rs` and `disk.rs` next.
 
 pub mod buggify;
+mod disk;
 mod multicast;
 mod observe;
 mod real;
 mod socket;
 mod srv;
 
+pub use disk::{
+    BlockingFile, Disk, DiskError, DiskFile, FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, FILES_MAX,
+    FileName, FileNameError, OPERATION_BYTES_MAX, OpenMode, Operation, check_len, check_range,
+};
 pub use multicast::{Interface, MulticastGroup, MulticastGroupError};
 pub use observe::{Observed, Observer};
 pub use quinn_udp as udp;
-pub use real::RealEnv;
+pub use real::{DataFolderError, RealEnv, RealEnvBuilder};
 pub use socket::DatagramSocket;
 pub use srv::SrvRecord;
 
@@ -68,6 +73,14 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
 
     /// Fills `out` with unpredictable bytes.
     fn entropy(&self, out: &mut [u8]);
+
+    /// The node's disk, the same one for each call.
+    ///
+    /// # Errors
+    /// [`DiskError::NoDataFolder`] where the node keeps nothing; the environment of a life that has ended refuses too.
+    fn disk(&self) -> io::Result<Arc<dyn Disk>> {
+        Err(DiskError::NoDataFolder.into())
+    }
 
     /// Which of `ready` actors runs next, below `ready`; `None` where the order of arrival is to be kept.
     fn choose(&self, ready: usize) -> Option<usize> {

@@ -1,23 +1,51 @@
 //! This machine as an environment.
 //!
-//! What it is: [`RealEnv`], through which a node reaches this machine's sockets, names, clock and entropy. What it
+//! What it is: [`RealEnv`], through which a node reaches this machine's sockets, names, clock, entropy and disk. What it
 //! is NOT: it decides nothing; errors are the system's own, and whoever calls adds the value and the remedy. Read
-//! `real/socket.rs` next.
+//! `real/socket.rs` next, `real/builder.rs` for the disk.
 
+mod builder;
+mod disk;
 mod multicast;
 mod recv_error;
 mod socket;
+mod threads;
 mod unreachable;
 
 use std::{io, net::SocketAddr, sync::Arc, time::SystemTime};
 
-use crate::{BoxFuture, DatagramSocket, Env, MulticastGroup};
+use crate::{BoxFuture, DatagramSocket, Disk, DiskError, Env, MulticastGroup};
 
+pub use builder::{DataFolderError, RealEnvBuilder};
+use disk::RealDisk;
 use socket::RealSocket;
 
-/// The real world: this machine's sockets, names, clock and entropy.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RealEnv;
+/// The real world: this machine's sockets, names, clock and entropy, and a folder of it as the node's disk.
+///
+/// Without a data folder it is the constant of the same name, `RealEnv`.
+///
+/// ```no_run
+/// use odeon_env::{Env, RealEnv};
+///
+/// let env = RealEnv::builder().data_folder("/var/lib/odeon/a").open()?;
+/// let disk = env.disk()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RealEnv {
+    disk: Option<Arc<RealDisk>>,
+}
+
+/// The real world without a disk, which is all that a node needs that keeps nothing.
+#[expect(non_upper_case_globals, reason = "the value is called what its type is called")]
+pub const RealEnv: RealEnv = RealEnv { disk: None };
+
+impl RealEnv {
+    /// A real world to which a data folder can be given.
+    pub fn builder() -> RealEnvBuilder {
+        RealEnvBuilder::default()
+    }
+}
 
 impl Env for RealEnv {
     fn bind(&self, listen: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
@@ -47,6 +75,11 @@ impl Env for RealEnv {
 
     fn entropy(&self, out: &mut [u8]) {
         getrandom::fill(out).expect("the system has entropy once it has booted");
+    }
+
+    fn disk(&self) -> io::Result<Arc<dyn Disk>> {
+        let disk = self.disk.as_ref().ok_or(DiskError::NoDataFolder)?;
+        Ok(Arc::clone(disk) as Arc<dyn Disk>)
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{hits::Override, layout, state::ask};
 
 const FILE_REMEDY: &str =
-    "read files before the world starts, or keep them in the environment's disk";
+    "read files before the world starts, or keep them on the node's disk, Env::disk";
 const ENTROPY_REMEDY: &str = "take random bytes from Env::entropy or the getrandom crate";
 
 /// Prefixes of what may be read inside a node.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::hits::Override;
 
-const REMEDY: &str = "keep files in the environment's disk";
+const REMEDY: &str = "keep files on the node's disk, Env::disk";
 
 fn refused_path(what: &'static str, path: &CStr) -> bool {
     refused(Override::Folder, what, REMEDY, || path.to_string_lossy().into_owned())

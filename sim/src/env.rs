@@ -1,7 +1,7 @@
 //! One node's windows to the simulated world.
 //!
-//! A `SimEnv` belongs to one life of a node: after a crash it binds nothing any more, and the restarted node gets a
-//! new one. Read `world.rs` next.
+//! A `SimEnv` belongs to one life of a node: after a crash it binds and writes nothing any more, and the restarted node
+//! gets a new one, with the same disk behind it. Read `world.rs` next.
 
 use std::{
     fmt,
@@ -14,14 +14,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use odeon_env::{BoxFuture, DatagramSocket, Env, MulticastGroup, Observed, Observer, SrvRecord};
+use odeon_env::{
+    BoxFuture, DatagramSocket, Disk, DiskError, Env, MulticastGroup, Observed, Observer, SrvRecord,
+};
 use odeon_interpose::{Seat, Stream};
 
 use crate::{
+    disk::{DiskWindow, SimDisk},
     net::{Lookup, ResolveError, SimNet},
     schedule::{Picker, Schedule},
     timeline::Timeline,
-    trace::{Event, HostId, Trace},
+    trace::{Event, HostId, Trace, Turn},
 };
 
 /// What the parts of one world share.
@@ -39,6 +42,8 @@ pub struct SimEnv {
     ground: Ground,
     host: HostId,
     address: IpAddr,
+    disk: SimDisk,
+    window: Arc<DiskWindow>,
     seat: Arc<Seat>,
     entropy: Stream,
     picker: Mutex<Picker>,
@@ -50,6 +55,7 @@ impl SimEnv {
         ground: &Ground,
         host: HostId,
         address: IpAddr,
+        disk: &SimDisk,
         seat: Arc<Seat>,
         life: u64,
     ) -> Self {
@@ -61,6 +67,8 @@ impl SimEnv {
             ground: ground.clone(),
             host,
             address,
+            disk: disk.clone(),
+            window: Arc::new(disk.begin_life()),
             seat,
             entropy,
             picker,
@@ -91,10 +99,14 @@ impl SimEnv {
         self.eyes().observe(Observed::Note { name, detail });
     }
 
-    /// Closes the gates: nothing can be bound any more, and what is bound says nothing more.
-    pub(crate) fn close(&self) {
+    /// Closes the gates: nothing can be bound or written any more, and what is bound says nothing more.
+    pub(crate) fn close(&self, turn: Turn) {
         self.closed.store(true, Ordering::Relaxed);
         self.ground.net.close_host(self.address);
+        match turn {
+            Turn::Crashed => self.disk.crash(),
+            _ => self.disk.end_life(),
+        }
     }
 
     fn check_open(&self) -> io::Result<()> {
@@ -174,6 +186,13 @@ impl Env for SimEnv {
 
     fn entropy(&self, out: &mut [u8]) {
         self.entropy.fill(out);
+    }
+
+    fn disk(&self) -> io::Result<Arc<dyn Disk>> {
+        if !self.window.is_open() {
+            return Err(DiskError::Ended.into());
+        }
+        Ok(Arc::clone(&self.window) as Arc<dyn Disk>)
     }
 
     fn choose(&self, ready: usize) -> Option<usize> {

@@ -53,6 +53,7 @@
 //!
 //! Read `world.rs` next.
 
+mod disk;
 mod env;
 #[doc = include_str!("../LIMITS.md")]
 pub mod limits {}
@@ -68,6 +69,7 @@ mod trace;
 mod verdict;
 mod world;
 
+pub use disk::{DiskCounts, DiskRule, SimDisk};
 pub use env::SimEnv;
 pub use mischief::{BUGGIFY_PLACES_MAX, Buggified};
 pub use net::{
@@ -81,6 +83,8 @@ pub use problem::Problem;
 pub use runner::{Options, Scenario};
 pub use schedule::{CHANGES_MAX, Schedule, UnknownSchedule};
 pub use timeline::Timeline;
-pub use trace::{Digest, Event, Fate, HostId, TRACE_LINES_MAX, Trace, Turn, hash_bytes};
+pub use trace::{
+    Digest, DiskEvent, DiskFate, Event, Fate, HostId, TRACE_LINES_MAX, Trace, Turn, hash_bytes,
+};
 pub use verdict::{Replay, Verdict};
 pub use world::{NODE_PORT, NodeDown, NotReached, SLOWNESS_MAX, World, WorldBuilder};

@@ -37,6 +37,7 @@ pub(crate) use lookup::Lookup;
 pub use lookup::{LookupRule, ResolveError};
 pub use names::{RECORD_ADDRESSES_MAX, RECORDS_MAX, RecordError};
 pub use obstacle::FlapError;
+pub(crate) use rule::check_probability;
 pub use rule::{LinkRule, RuleError};
 pub use socket::SimSocket;
 pub use topology::{Topology, TopologyError};

@@ -6,6 +6,7 @@
 //! another would be laid out differently in memory. Read `trace/digest.rs` next.
 
 mod digest;
+mod disk;
 mod event;
 mod line;
 
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use digest::{Digest, hash_bytes};
+pub use disk::{DiskEvent, DiskFate};
 pub use event::{Event, Fate, Turn};
 
 use line::Line;

@@ -8,6 +8,7 @@
 mod builder;
 mod clocks;
 mod cluster;
+mod disks;
 mod host;
 mod network;
 mod stage;
@@ -100,7 +101,8 @@ impl World {
     /// Adds a host with this name and starts its node.
     ///
     /// `body` is the node's `main`, called once for each life. The node exits when its future ends: its other tasks
-    /// are dropped and its sockets closed. An error fails the seed.
+    /// are dropped and its sockets closed; what it wrote and did not sync is there in the next life, unless that crashes.
+    /// An error fails the seed.
     ///
     /// # Panics
     /// When the name is taken.
@@ -124,14 +126,15 @@ impl World {
         self.hosts.push(host);
     }
 
-    /// Kills a node as SIGKILL does: first its sockets are gone, then everything in it is dropped, unheard. Its host
-    /// stays and answers datagrams with "nobody listens". Does nothing to a node that is down.
+    /// Kills a node as a failure of its power does: first its sockets and its disk are gone, then everything in it is
+    /// dropped, unheard. What it had not synced is kept, lost or torn, as the rule of its disk says. Its host answers
+    /// datagrams with "nobody listens". Does nothing to a node that is down.
     pub fn crash(&mut self, name: &str) {
         self.host_mut(name).end(Turn::Crashed);
     }
 
     /// Starts the node again, after a crash, an exit, or in place of the life it leads now: same name and address,
-    /// new memory, new sockets, new entropy.
+    /// same disk, new memory, new sockets, new entropy.
     pub fn restart(&mut self, name: &str) {
         let (ground, turns) = (self.ground.clone(), Rc::clone(&self.turns));
         let host = self.host_mut(name);

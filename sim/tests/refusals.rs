@@ -36,7 +36,7 @@ async fn blocking_work_fails_the_seed(world: &mut World) {
 
 #[odeon_sim::test(
     seeds = 1,
-    fails = "node alice opened the file /etc/hostname, which leaves the simulated world: read"
+    fails = "node alice opened the file /etc/hostname, which leaves the simulated world: read files before the world starts, or keep them on the node's disk, Env::disk"
 )]
 async fn a_file_fails_the_seed(world: &mut World) {
     world.node("alice", |_| async { drop(fs::read("/etc/hostname")) });
@@ -166,6 +166,15 @@ async fn a_task_that_escapes_fails_the_seed(world: &mut World) {
         drop(tokio::spawn(std::future::pending::<()>()));
         std::future::pending::<()>().await;
     });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "node alice renamed the file here, which leaves the simulated world: keep files on the node's disk, Env::disk"
+)]
+async fn a_change_of_names_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(fs::rename("here", "there")) });
     world.run_for(MS).await;
 }
 

@@ -1,4 +1,4 @@
-//! How long a datagram is under way.
+//! How long a datagram is under way, or a disk takes.
 //!
 //! Pure: a distribution and a stream of random words in, a time out. Read `rule.rs` next.
 
@@ -91,7 +91,7 @@ impl Latency {
     }
 
     /// Draws one time.
-    pub(super) fn draw(&self, stream: &Stream) -> Duration {
+    pub(crate) fn draw(&self, stream: &Stream) -> Duration {
         match *self {
             Self::Constant(time) => time,
             Self::Uniform(low, high) => spread(stream, low, high),

@@ -43,7 +43,7 @@ pub enum RuleError {
 }
 
 /// Whether a number is a probability.
-pub(super) fn check_probability(name: &'static str, value: f64) -> Result<(), RuleError> {
+pub(crate) fn check_probability(name: &'static str, value: f64) -> Result<(), RuleError> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(RuleError::Probability { name, value }) }
 }
 

@@ -8,6 +8,7 @@ use odeon_env::Observed;
 
 use super::{
     digest::{Digest, hash_bytes},
+    disk::DiskEvent,
     line::{Content, Short},
 };
 
@@ -86,6 +87,8 @@ pub enum Event<'a> {
     Polled,
     /// A node started, ended or was held.
     Turn(Turn),
+    /// Something on a node's disk.
+    Disk(DiskEvent<'a>),
     /// Something inside a node.
     Observed(Observed<'a>),
     /// Something the driver of the world or a scenario says.
@@ -117,6 +120,10 @@ impl Event<'_> {
                 digest.word(5);
                 digest.word(turn as u64);
                 Some(Content::Said(Short::of(turn.name()), Short::EMPTY, 0))
+            }
+            Self::Disk(event) => {
+                let (name, detail, number) = event.fold(digest);
+                Some(Content::Said(Short::of(&name), Short::of(detail), number))
             }
             Self::Observed(observed) => Some(observed_words(digest, observed)),
             Self::Note { name, detail } => Some(words(digest, 7, name, detail, 0)),

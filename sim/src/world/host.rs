@@ -4,6 +4,7 @@ use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc};
 
 use super::{stage::Stage, turns::Turns};
 use crate::{
+    disk::SimDisk,
     env::{Ground, SimEnv},
     outcome::LocalFuture,
     problem::report,
@@ -19,6 +20,7 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) id: HostId,
     pub(super) address: IpAddr,
+    pub(super) disk: SimDisk,
     body: Body,
     lives: u64,
     pub(super) clock: Arc<WallClock>,
@@ -31,10 +33,12 @@ impl Host {
     pub(super) fn new(ground: &Ground, name: &str, id: HostId, body: Body) -> Self {
         ground.trace.name_host(name);
         let address = ground.net.add_host(name, id);
+        let disk = SimDisk::new(ground.seed, name, id, ground.timeline, ground.trace.clone());
         Self {
             name: name.to_owned(),
             id,
             address,
+            disk,
             body,
             lives: 0,
             clock: Arc::default(),
@@ -53,8 +57,8 @@ impl Host {
         self.lives += 1;
         let entropy = mix(ground.seed ^ self.lives);
         let seat = Arc::new(Seat::with_clock(&self.name, entropy, Arc::clone(&self.clock)));
-        let env =
-            Arc::new(SimEnv::new(ground, self.id, self.address, Arc::clone(&seat), self.lives));
+        let (seated, disk) = (Arc::clone(&seat), &self.disk);
+        let env = Arc::new(SimEnv::new(ground, self.id, self.address, disk, seated, self.lives));
         ground.trace.record(ground.timeline.now(), Some(self.id), &Event::Turn(Turn::Started));
         let slowness = Rc::clone(&self.slowness);
         let stage = Stage::new(ground, self.id, seat, Arc::clone(&env), slowness);

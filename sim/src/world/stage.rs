@@ -119,7 +119,7 @@ impl Stage {
     pub(super) fn end(&self, turn: Turn) {
         let Some(set) = self.set.take() else { return };
         self.turn(turn);
-        self.env.close();
+        self.env.close(turn);
         let entered = enter(&self.seat);
         drop(set);
         drop(entered);

@@ -6,7 +6,8 @@
 use std::{fs, path::Path, process::Command};
 
 /// The name and the program of each example.
-const EXAMPLES: [(&str, &str); 3] = [
+const EXAMPLES: [(&str, &str); 4] = [
+    ("append_log", env!("CARGO_BIN_EXE_append_log")),
     ("axum_front", env!("CARGO_BIN_EXE_axum_front")),
     ("first_actor", env!("CARGO_BIN_EXE_first_actor")),
     ("two_nodes", env!("CARGO_BIN_EXE_two_nodes")),

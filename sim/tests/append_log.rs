@@ -98,7 +98,7 @@ async fn crash_again_and_again(world: &mut World, syncs: bool) {
     world.set_disk_rule("alice", rule);
     let random = world.random("crashes");
     for _ in 0..20 {
-        world.run_for(MS * (1 + random.below(150) as u32)).await;
+        world.run_for(MS * (1 + random.below(100) as u32)).await;
         world.crash("alice");
         world.restart("alice");
     }
@@ -114,6 +114,11 @@ async fn no_acknowledged_record_is_lost(world: &mut World) {
     let counts = world.disk("alice").counts();
     assert!(counts.crashes == 20 && counts.lost + counts.torn > 0, "{counts:?}");
     assert!(counts.sync_errors > 0 && counts.write_errors > 0, "{counts:?}");
+}
+
+#[odeon_sim::test(seeds = 7, repeat = 5)]
+async fn one_seed_in_five_programs_is_one_run(world: &mut World) {
+    crash_again_and_again(world, true).await;
 }
 
 async fn acknowledges_before_it_syncs(world: &mut World) {

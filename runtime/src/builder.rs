@@ -265,7 +265,8 @@ impl NodeBuilder {
         self
     }
 
-    /// The node's windows to the world. Default: the real world.
+    /// The node's windows to the world. Default: the real world, without a disk; `RealEnv::builder().data_folder(…)` has
+    /// one.
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
         self.env = env;
         self

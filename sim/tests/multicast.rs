@@ -80,6 +80,8 @@ async fn all_hear_all_on_a_bad_day_and_the_restarted_too(world: &mut World) {
     let heard = start(world);
     all_hear_all(world, &heard).await;
     world.crash("c");
+    // What is under way still arrives.
+    world.run_for(SECOND / 10).await;
     heard.borrow_mut().clear();
     world.run_for(5 * SECOND).await;
     assert!(heard_by(&heard, "c").is_empty(), "a crashed node hears nothing");
@@ -93,7 +95,6 @@ async fn a_group_is_parted_with_its_network(world: &mut World) {
     let heard = start(world);
     all_hear_all(world, &heard).await;
     world.apply_topology(&Topology::Deaf(Some("d".to_owned())), &FIVE).expect("five are enough");
-    // What is under way still arrives.
     world.run_for(SECOND / 10).await;
     heard.borrow_mut().clear();
     world.run_for(5 * SECOND).await;

@@ -168,15 +168,16 @@ mod tests {
             let times = drawn(latency, seed, 4000);
             prop_assert!(times[0] >= least && times[3999] <= max);
             // The quantiles of ln((t - least) / (median - least)) are those of a normal distribution: at +- one sigma
-            // 15.87 % and 84.13 % (each within four standard errors of its place in 4000).
+            // 15.87 % and 84.13 % (each within seven standard errors of its place in 4000,
+            // so that no seed is unlucky enough).
             let share = |z: f64| {
                 let limit = (median - least).as_secs_f64() * (sigma * z).exp();
                 let limit = least + Duration::from_secs_f64(limit);
                 times.iter().filter(|time| **time <= limit).count()
             };
-            prop_assert!((1870..=2130).contains(&share(0.0)), "{}", share(0.0));
-            prop_assert!((540..=730).contains(&share(-1.0)), "{}", share(-1.0));
-            prop_assert!((3270..=3460).contains(&share(1.0)), "{}", share(1.0));
+            prop_assert!((1775..=2225).contains(&share(0.0)), "{}", share(0.0));
+            prop_assert!((470..=800).contains(&share(-1.0)), "{}", share(-1.0));
+            prop_assert!((3200..=3530).contains(&share(1.0)), "{}", share(1.0));
         }
 
         #[test]

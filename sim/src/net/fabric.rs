@@ -18,7 +18,7 @@ use super::{
     link::{Copy, Link, Number},
     names::Names,
     obstacle::Obstacles,
-    port::{Datagram, Ports, Received},
+    port::{Datagram, Ports, Reception},
     rule::LinkRule,
     swizzle::Step,
     waiting::Held,
@@ -238,7 +238,7 @@ impl Fabric {
             let Reverse(arrival) = self.under_way.pop()?;
             match arrival.freight {
                 Freight::Datagram { datagram, to, host } => {
-                    wake.extend(self.arrive_datagram(now, &datagram, to, host));
+                    self.arrive_datagram(now, datagram, (to, host), wake);
                 }
                 Freight::Report { to, about } => wake.extend(self.arrive_report(now, to, about)),
                 Freight::Swizzle { host, clogs, healed } => {
@@ -252,23 +252,23 @@ impl Fabric {
     fn arrive_datagram(
         &mut self,
         now: Duration,
-        datagram: &Datagram,
-        to: SocketAddr,
-        host: IpAddr,
-    ) -> Vec<Waker> {
-        let Datagram { from, ecn, ref bytes } = *datagram;
+        datagram: Datagram,
+        (to, host): (SocketAddr, IpAddr),
+        wake: &mut Vec<Waker>,
+    ) {
+        let Datagram { from, ecn, ref bytes } = datagram;
         let outbound = Outbound { from, to, ecn, bytes };
-        match self.ports.receive(to, host, datagram) {
-            Received::Taken(wake) => {
+        match self.ports.reception(to, host, bytes.len()) {
+            Reception::Room => {
                 self.counts.end(Fate::Delivered);
                 self.record(now, host, &Event::Ended { from, to, bytes, fate: Fate::Delivered });
-                return wake;
+                self.ports.put(to, host, datagram, wake);
             }
-            Received::Full => self.end(now, outbound, Fate::BufferFull),
-            Received::Nobody if !self.hosts.contains_key(&host) => {
+            Reception::Full => self.end(now, outbound, Fate::BufferFull),
+            Reception::Nobody if !self.hosts.contains_key(&host) => {
                 self.end(now, outbound, Fate::NoHost);
             }
-            Received::Nobody => {
+            Reception::Nobody => {
                 self.end(now, outbound, Fate::NobodyListens);
                 // Nobody is told about a group (RFC 1122, section 3.2.2).
                 if to.ip() == host {
@@ -276,7 +276,6 @@ impl Fabric {
                 }
             }
         }
-        Vec::new()
     }
 
     /// Sends a report that nobody listens at `about` back to `to`.

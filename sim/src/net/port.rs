@@ -40,13 +40,14 @@ pub(super) struct Port {
 }
 
 impl Port {
-    fn receive(&mut self, datagram: Datagram) -> Result<Option<Waker>, Datagram> {
-        if self.received_bytes + datagram.bytes.len() > RECEIVE_BYTES_MAX {
-            return Err(datagram);
-        }
+    fn has_room(&self, length: usize) -> bool {
+        self.received_bytes + length <= RECEIVE_BYTES_MAX
+    }
+
+    fn put(&mut self, datagram: Datagram) -> Option<Waker> {
         self.received_bytes += datagram.bytes.len();
         self.received.push_back(datagram);
-        Ok(self.reader.take())
+        self.reader.take()
     }
 
     /// Takes a report, if there is room.
@@ -75,11 +76,12 @@ impl Socket {
     }
 }
 
-/// What became of a datagram at its host.
-pub(super) enum Received {
-    /// It is in a buffer; these are to be woken.
-    Taken(Vec<Waker>),
-    /// Nobody had room.
+/// Whether a host takes a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reception {
+    /// Somebody has room for it.
+    Room,
+    /// Nobody has room.
     Full,
     /// Nobody listens.
     Nobody,
@@ -167,26 +169,33 @@ impl Ports {
         hosts
     }
 
-    /// Puts a datagram to `bound` into the buffers of all sockets of `host` that are bound there.
-    pub(super) fn receive(
+    /// Whether a socket of `host` that is bound to `bound` has room for a datagram of `length` bytes.
+    pub(super) fn reception(&self, bound: SocketAddr, host: IpAddr, length: usize) -> Reception {
+        let mut ports = self.bound.range(everyone(bound, host)).map(|(_, port)| port).peekable();
+        if ports.peek().is_none() {
+            Reception::Nobody
+        } else if ports.any(|port| port.has_room(length)) {
+            Reception::Room
+        } else {
+            Reception::Full
+        }
+    }
+
+    /// Puts a datagram into the buffers of all of them that have room.
+    pub(super) fn put(
         &mut self,
         bound: SocketAddr,
         host: IpAddr,
-        datagram: &Datagram,
-    ) -> Received {
-        let (mut sockets, mut taken, mut wake) = (0, 0, Vec::new());
-        for (_, port) in self.bound.range_mut(everyone(bound, host)) {
-            sockets += 1;
-            if let Ok(waker) = port.receive(datagram.clone()) {
-                taken += 1;
-                wake.extend(waker);
-            }
-        }
-        match (sockets, taken) {
-            (0, _) => Received::Nobody,
-            (_, 0) => Received::Full,
-            _ => Received::Taken(wake),
-        }
+        datagram: Datagram,
+        wake: &mut Vec<Waker>,
+    ) {
+        let length = datagram.bytes.len();
+        let all = self.bound.range_mut(everyone(bound, host)).map(|(_, port)| port);
+        let mut ports = all.filter(|port| port.has_room(length));
+        let Some(first) = ports.next() else { return };
+        // Only a group has more than one.
+        ports.for_each(|other| wake.extend(other.put(datagram.clone())));
+        wake.extend(first.put(datagram));
     }
 }
 

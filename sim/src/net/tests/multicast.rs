@@ -107,3 +107,16 @@ fn what_cannot_be_joined_is_refused_by_its_address() {
         assert_eq!(error, MulticastGroupError::NotMulticast { address: host.into() });
     });
 }
+
+#[test]
+fn a_member_that_does_not_read_keeps_no_other_from_hearing() {
+    on_bed(LinkRule { datagram_bytes_max: u16::MAX, ..TEN }, |bed| async move {
+        let (a, lazy, keen) = (bed.bind(0, 9), bed.join(1, 5353), bed.join(1, 5353));
+        for _ in 0..2 {
+            (0..50).for_each(|_| send(&a, &keen, &[0; 60_000]));
+            assert_eq!(receive_all(&keen).await.len(), 50);
+        }
+        assert_eq!(receive_all(&lazy).await.len(), 69, "4 MiB");
+        assert_eq!((bed.net.counts().delivered, bed.net.counts().buffer_full), (100, 0));
+    });
+}

@@ -60,7 +60,7 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the name cannot be looked up, or has none. `Unsupported` where the environment looks up addresses only, as
-    /// this default does and [`RealEnv`], for the system's resolver knows nothing else.
+    /// this default does and [`struct@RealEnv`], for the system's resolver knows nothing else.
     fn resolve_srv(&self, name: &str) -> BoxFuture<io::Result<Vec<SrvRecord>>> {
         let text = format!(
             "this environment looks up no SRV records; resolve the addresses of {name:?} instead"

@@ -17,8 +17,9 @@
 //! }
 //! ```
 //!
-//! What is broken on purpose is said by name: links by their rules, the network by shapes and obstacles, names by
-//! their records and how they are looked up. `heal` ends what stands between hosts:
+//! What is broken on purpose is said by name: links and disks by their rules, the network by shapes and obstacles,
+//! names by their records and how they are looked up. A host keeps its disk over crashes and restarts of its node
+//! ([`DiskRule`]). `heal` ends what stands between hosts:
 //!
 //! ```no_run
 //! use std::time::Duration;

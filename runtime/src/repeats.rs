@@ -30,7 +30,8 @@ const ANSWERS_BYTES_MAX: usize = 4 << 20;
 /// The longest answer that is remembered: a sixty-fourth of all.
 const ANSWER_BYTES_MAX: usize = ANSWERS_BYTES_MAX / 64;
 
-/// Attempts of one ask that wait for its answer at a time; a further one runs by itself.
+/// Attempts of one ask that wait for its answer at a time. An asker makes them one after the other, so that the oldest was
+/// given up when there are more: it is left out.
 const ATTEMPTS_MAX: usize = 8;
 
 /// How long an answer is remembered: with the default time of an ask, 5 s, no attempt comes later.
@@ -192,11 +193,13 @@ impl Repeats {
             }
             // Nobody waits for that run any more, and its handler may have seen that: it has no say from here on.
             Some(Entry { state: State::Runs(asks), .. }) if asks.is_empty() => {}
-            Some(Entry { state: State::Runs(asks), .. }) if asks.len() < ATTEMPTS_MAX => {
+            Some(Entry { state: State::Runs(asks), .. }) => {
+                let oldest = (asks.len() >= ATTEMPTS_MAX).then(|| asks.remove(0));
                 asks.push(ask);
+                drop(table);
+                oldest.into_iter().for_each(|ask| path.unwatch_cancel(ask));
                 return Arrived::Known;
             }
-            Some(_) => return Arrived::Runs(path),
             None if full => return Arrived::Runs(path),
             None => {}
         }
@@ -367,6 +370,16 @@ mod tests {
         assert_eq!(node.way.take(), [(1, ok(b"yes")), (2, ok(b"yes"))]);
         assert!(node.arrive(7, 4).is_none(), "it is known");
         assert_eq!(node.way.take(), [(4, ok(b"yes"))]);
+    }
+
+    #[test]
+    fn of_many_attempts_the_latest_are_answered() {
+        let node = Node::new();
+        let path = node.arrive(7, 1).unwrap();
+        assert!((2..=20).all(|ask| node.arrive(7, ask).is_none()));
+        node.reply(&path, 1, b"yes");
+        let answered = node.way.take().into_iter().map(|(ask, _)| ask).collect::<Vec<_>>();
+        assert_eq!(answered, (21 - ATTEMPTS_MAX as u64..=20).collect::<Vec<_>>());
     }
 
     #[test]

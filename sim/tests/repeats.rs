@@ -67,14 +67,14 @@ async fn two(world: &mut World) -> (Node, ActorRef<Till>) {
 fn often() -> RetryPolicy {
     RetryPolicy::attempts(100)
         .pauses(Duration::from_millis(10), Duration::from_millis(100))
-        .attempt_within(Duration::from_millis(300))
+        .attempt_within(Duration::from_millis(120))
 }
 
 #[odeon_sim::test(seeds = 0..20)]
 async fn what_is_sent_again_runs_once_over_a_link_that_comes_and_goes(world: &mut World) {
     let (a, till) = two(world).await;
     let random = world.random("orders and cuts");
-    let orders: Vec<_> = (0..40).map(|order| (order, random.below(60))).collect();
+    let orders: Vec<_> = (0..40).map(|order| (order, random.below(40))).collect();
     let asking = world.run_on("a", async move {
         for (order, millis) in orders {
             let ask = till.ask(Charge { order, millis }).retry(often()).within(60 * SECOND);
@@ -94,7 +94,7 @@ async fn what_is_sent_again_runs_once_over_a_link_that_comes_and_goes(world: &mu
             1 => world.cut("a", "b"),
             _ => world.partition(&["a"], &["b"]),
         }
-        world.run_for(Duration::from_millis(400 + random.below(400))).await;
+        world.run_for(Duration::from_millis(100 + random.below(250))).await;
         world.heal();
     };
     world.heal();

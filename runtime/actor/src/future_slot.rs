@@ -117,27 +117,57 @@ struct Calls {
 }
 
 /// There is a future in the memory.
-const BUILT: u8 = 1;
+const BUILT: usize = 1;
 /// The sink has been called, or somebody else has the duty to answer.
-const ANSWERED: u8 = 2;
+const ANSWERED: usize = 2;
+/// The bits of both, which no table's address has.
+const STATE: usize = BUILT | ANSWERED;
+
+/// The table of the future in a slot, or none, and beside its address how far it is: one word, since an idle actor pays
+/// for every byte.
+#[derive(Clone, Copy)]
+struct Present(*const Calls);
+
+impl Present {
+    const NONE: Self = Self(ptr::null());
+
+    #[inline]
+    fn new(calls: &'static Calls, state: usize) -> Self {
+        const { assert!(align_of::<Calls>() > STATE, "the state has room beside the address") };
+        Self(ptr::from_ref(calls).map_addr(|addr| addr | state))
+    }
+
+    #[inline]
+    fn calls(self) -> Option<&'static Calls> {
+        // SAFETY: it is null, or of a table that lives for ever.
+        unsafe { self.0.map_addr(|addr| addr & !STATE).as_ref() }
+    }
+
+    #[inline]
+    fn is(self, state: usize) -> bool {
+        self.0.addr() & state != 0
+    }
+
+    fn with(self, state: usize) -> Self {
+        Self(self.0.map_addr(|addr| addr | state))
+    }
+}
 
 /// Where an actor's future lives. Only the worker that runs the actor touches it, and the future itself while it is
 /// polled.
 pub(crate) struct FutureSlot {
     scratch: Cell<Scratch>,
     /// Set while the slot is busy: from before its future is made until it is done or abandoned, by whatever it panics.
-    calls: Cell<Option<&'static Calls>>,
+    present: Cell<Present>,
     target: Cell<*mut ()>,
-    state: Cell<u8>,
 }
 
 impl Default for FutureSlot {
     fn default() -> Self {
         Self {
             scratch: Cell::default(),
-            calls: Cell::new(None),
+            present: Cell::new(Present::NONE),
             target: Cell::new(ptr::null_mut()),
-            state: Cell::new(0),
         }
     }
 }
@@ -205,7 +235,7 @@ impl<F: Future, S: Sink<F::Output>> Table<F, S> {
         let pinned = unsafe { Pin::new_unchecked(future_mut) };
         match pinned.poll(cx) {
             Poll::Ready(output) if !slot.is_answered() => {
-                slot.state.set(BUILT | ANSWERED);
+                slot.present.set(Present::new(Self::CALLS, BUILT | ANSWERED));
                 // SAFETY: the target belongs to this future, whose sink was not called before.
                 unsafe { S::done(cell, slot.target.get(), output) };
             }
@@ -214,7 +244,7 @@ impl<F: Future, S: Sink<F::Output>> Table<F, S> {
             Poll::Pending if slot.is_answered() => {}
             Poll::Pending => return false,
         }
-        slot.calls.set(None);
+        slot.present.set(Present::NONE);
         // SAFETY: the future is built; nothing refers to it any more, the slot is not busy.
         unsafe { ptr::drop_in_place(future.as_ptr()) };
         true
@@ -242,20 +272,19 @@ impl FutureSlot {
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        self.calls.get().is_some()
+        !self.present.get().0.is_null()
     }
 
     fn is_answered(&self) -> bool {
-        self.state.get() & ANSWERED != 0
+        self.present.get().is(ANSWERED)
     }
 
     /// Moves what waits in this slot to another one; its memory goes along, so that it stays where it is.
     pub(crate) fn move_out(&self) -> Self {
         Self {
             scratch: Cell::new(self.scratch.take()),
-            calls: Cell::new(self.calls.take()),
+            present: Cell::new(self.present.replace(Present::NONE)),
             target: Cell::new(self.target.get()),
-            state: Cell::new(self.state.get()),
         }
     }
 
@@ -266,7 +295,8 @@ impl FutureSlot {
 
     /// Whoever waits for the future in the slot; `None` once they were answered, or if there is none.
     pub(crate) fn asker(&self) -> Option<Asker> {
-        let calls = self.calls.get().filter(|_| !self.is_answered())?;
+        let present = self.present.get();
+        let calls = present.calls().filter(|_| !present.is(ANSWERED))?;
         Some(Asker { calls, target: self.target.get() })
     }
 
@@ -289,7 +319,7 @@ impl FutureSlot {
         // SAFETY: the target belongs to this table, and the sink was not called before.
         let detached = unsafe { (calls.detach)(cell, target, out) };
         if detached {
-            self.state.set(self.state.get() | ANSWERED);
+            self.present.set(self.present.get().with(ANSWERED));
         }
         detached
     }
@@ -326,13 +356,12 @@ impl FutureSlot {
         debug_assert!(!self.is_busy(), "one future at a time");
         let start = self.reserve(Layout::new::<F>());
         self.target.set(target);
-        self.state.set(0);
-        self.calls.set(Some(Table::<F, S>::CALLS));
+        self.present.set(Present::new(Table::<F, S>::CALLS, 0));
         // May panic: then the slot stays busy, and the sink is told.
         let future = make();
         // SAFETY: the memory is large and aligned enough, and empty since the slot was idle.
         unsafe { start.cast::<F>().write(future) };
-        self.state.set(BUILT);
+        self.present.set(self.present.get().with(BUILT));
         // SAFETY: the future was built just now, with this table.
         unsafe { Table::<F, S>::poll(self, cell, cx) }
     }
@@ -342,7 +371,7 @@ impl FutureSlot {
     /// # Safety
     /// It is the cell's turn.
     pub(crate) unsafe fn resume(&self, cell: NonNull<CellHead>, cx: &mut Context<'_>) -> bool {
-        let Some(calls) = self.calls.get() else { return true };
+        let Some(calls) = self.present.get().calls() else { return true };
         // SAFETY: a slot whose poll panicked is abandoned, never resumed, so its future is built, and of this table.
         unsafe { (calls.poll)(self, cell, cx) }
     }
@@ -353,15 +382,16 @@ impl FutureSlot {
     /// # Safety
     /// It is the cell's turn.
     pub(crate) unsafe fn abandon(&self, cell: NonNull<CellHead>, failure: &Failure) -> u64 {
-        let Some(calls) = self.calls.take() else { return 0 };
+        let present = self.present.replace(Present::NONE);
+        let Some(calls) = present.calls() else { return 0 };
         let mut panics = 0;
         let start = self.start();
-        if self.state.get() & BUILT != 0 {
+        if present.is(BUILT) {
             // SAFETY: the future is there, and no poll of it is running.
             let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (calls.drop)(start) }));
             panics += swallow(dropped);
         }
-        if !self.is_answered() {
+        if !present.is(ANSWERED) {
             // SAFETY: the sink was not called before.
             let told = catch_unwind(AssertUnwindSafe(|| unsafe {
                 (calls.fail)(cell, self.target.get(), failure);

@@ -1,12 +1,17 @@
 //! What ties an actor to others, and is needed rarely: parent, children, watchers, names, system lane, waiting room.
 //!
 //! It sits behind one lock and is allocated on first need; nothing on the way of a message that finds room touches it.
-//! No lock is held while another cell's lock is taken or foreign code runs. Read `room.rs` and `watchers.rs` next.
+//! No lock is held while another cell's lock is taken or foreign code runs. Where it hangs is in `bonds/knot.rs`. Read
+//! `room.rs` and `watchers.rs` next.
+
+mod knot;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::Arc,
 };
+
+pub(crate) use knot::Knot;
 
 use odeon_message::{ActorKey, Incarnation};
 
@@ -114,35 +119,34 @@ impl Bonds {
 }
 
 impl CellHead {
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Bonds>>> {
-        self.bonds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Works on the bonds, which are made if need be.
     pub(crate) fn with_bonds<R>(&self, f: impl FnOnce(&mut Bonds) -> R) -> R {
-        f(self.lock().get_or_insert_default())
+        f(&mut self.bonds.tie())
     }
 
     /// Works on the bonds, if there are any.
     pub(crate) fn if_bonds<R>(&self, f: impl FnOnce(&mut Bonds) -> R) -> Option<R> {
-        self.lock().as_deref_mut().map(f)
+        self.bonds.find().map(|mut bonds| f(&mut bonds))
+    }
+
+    /// Looks at the parent, which an actor has before anybody else knows it, or never.
+    fn of_parent<R>(&self, f: impl FnOnce(&Parent) -> R) -> Option<R> {
+        self.bonds.first()?.parent.as_ref().map(f)
     }
 
     /// Whether a supervisor decides about it.
     pub(crate) fn is_supervised(&self) -> bool {
-        self.if_bonds(|bonds| bonds.parent.as_ref().is_some_and(|parent| parent.report.is_some()))
-            .unwrap_or(false)
+        self.of_parent(|parent| parent.report.is_some()).unwrap_or(false)
     }
 
     /// Whether what it starts from is needed again.
     pub(crate) fn may_restart(&self) -> bool {
-        self.if_bonds(|bonds| bonds.parent.as_ref().is_some_and(|parent| parent.restarts))
-            .unwrap_or(false)
+        self.of_parent(|parent| parent.restarts).unwrap_or(false)
     }
 
     /// The lives it has had; `None` if nobody supervises it.
     pub(crate) fn past(&self) -> Option<Past> {
-        self.if_bonds(|bonds| bonds.parent.as_ref().map(|parent| parent.past.clone())).flatten()
+        self.of_parent(|parent| parent.past.clone())
     }
 
     /// Another life follows one that ended like this.
@@ -157,16 +161,13 @@ impl CellHead {
 
     /// Tells the supervisor; `false` if there is none any more.
     pub(crate) fn report(&self, news: News) -> bool {
-        let parent = self.if_bonds(|bonds| {
-            let parent = bonds.parent.as_ref()?;
-            Some((parent.cell.clone(), parent.report?))
-        });
+        let parent = self.of_parent(|parent| Some((parent.cell.clone(), parent.report?)));
         let Some((supervisor, report)) = parent.flatten() else { return false };
         supervisor.push_lane(LaneItem::Message(report(self.number, news)))
     }
 
     pub(crate) fn has_parent(&self) -> bool {
-        self.if_bonds(|bonds| bonds.parent.is_some()).unwrap_or(false)
+        self.of_parent(|_| ()).is_some()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -211,8 +212,11 @@ impl CellHead {
 
     /// The next item of the system lane; clears the signal when there is none.
     pub(crate) fn next_lane_item(&self) -> Option<LaneItem> {
-        let mut lock = self.lock();
-        let item = lock.as_deref_mut().and_then(|bonds| bonds.lane.pop());
+        if self.signals.any() & Signals::LANE == 0 {
+            return None;
+        }
+        let mut bonds = self.bonds.tie();
+        let item = bonds.lane.pop();
         if item.is_none() {
             self.signals.take(Signals::LANE);
         }

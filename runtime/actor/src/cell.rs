@@ -12,7 +12,7 @@ use std::{
     ops::Deref,
     ptr::{self, NonNull},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering},
     },
     task::{RawWaker, RawWakerVTable, Waker},
@@ -20,7 +20,7 @@ use std::{
 
 use crate::{
     Actor, AskThere, Context, Overflow,
-    bonds::Bonds,
+    bonds::Knot,
     census::TypePlace,
     edges::Came,
     envelope::Envelope,
@@ -88,7 +88,7 @@ pub(crate) struct CellHead {
     calls: &'static CellCalls,
     /// Number on its node, in order of spawning, from 1.
     pub(crate) number: u64,
-    pub(crate) bonds: Mutex<Option<Box<Bonds>>>,
+    pub(crate) bonds: Knot,
     /// The cell below in a worker's inbox.
     pub(crate) next: AtomicPtr<CellHead>,
     pub(crate) overflow: Overflow,
@@ -199,7 +199,7 @@ impl<A: Actor> ActorCell<A> {
             worker,
             calls: Self::CALLS,
             number,
-            bonds: Mutex::new(None),
+            bonds: Knot::default(),
             next: AtomicPtr::new(ptr::null_mut()),
             overflow,
             live_at: AtomicU32::new(u32::MAX),

@@ -7,6 +7,7 @@
 mod knot;
 
 use std::{
+    any::Any,
     collections::BTreeMap,
     sync::Arc,
 };
@@ -104,6 +105,8 @@ pub(crate) struct Bonds {
     pub(crate) key: Option<(Incarnation, ActorKey)>,
     /// Whether that place is its own in all lives of the node.
     pub(crate) pinned: bool,
+    /// What it starts from again, if it may be; out of here while it is copied.
+    pub(crate) args: Option<Box<dyn Any + Send>>,
     pub(crate) lane: SystemLane,
     pub(crate) room: Room,
     /// What its handlers wait for.

@@ -3,8 +3,9 @@
 //! A [`Context`] is a handle to the actor's own cell; a suspended handler may hold it while the worker goes on with
 //! others, so nothing in it is touched by the worker during a handler. What it is NOT: a mailbox or a scheduler. Read
 //! `spawn.rs` for how actors come to be.
+#![expect(unsafe_code, reason = "a context refers to the cell that it is in without a count")]
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::Future, ptr::NonNull, sync::Arc};
 
 use crate::{
     Actor, ActorRef, ActorSystem, ExitKind, ExitReason, Identity, Placement, Route, SpawnOptions,
@@ -17,14 +18,31 @@ use crate::{
 };
 
 /// The surroundings of a running actor.
-#[expect(clippy::box_collection, reason = "an empty map is three words, and idle actors are many")]
 pub struct Context<A: Actor> {
-    cell: Arc<ActorCell<A>>,
-    /// What it watches; boxed, as most actors watch nobody.
-    watches: Option<Box<BTreeMap<Identity, Watching>>>,
-    /// How it wants to end; boxed, as few are ending at any time.
-    ending: Option<Box<ExitReason>>,
+    /// What it is in, and nobody gets it out of. It came out of an `Arc`.
+    cell: NonNull<ActorCell<A>>,
+    /// Boxed, as most actors want nothing of it.
+    wants: Option<Box<Wants>>,
 }
+
+// SAFETY: the pointer is as good as a reference to its cell, which is `Sync`; what the actor wants is both.
+unsafe impl<A: Actor> Send for Context<A> {}
+// SAFETY: as above.
+unsafe impl<A: Actor> Sync for Context<A> {}
+
+/// What an actor wants of its life.
+#[derive(Default)]
+struct Wants {
+    /// What it watches.
+    watches: BTreeMap<Identity, Watching>,
+    /// How it wants to end.
+    ending: Option<ExitReason>,
+}
+
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Wants>();
+};
 
 struct Watching {
     token: u64,
@@ -39,20 +57,25 @@ enum Target {
 }
 
 impl<A: Actor> Context<A> {
-    pub(crate) fn new(cell: Arc<ActorCell<A>>) -> Self {
-        Self { cell, watches: None, ending: None }
+    /// The context of an actor.
+    ///
+    /// # Safety
+    /// It is put in `cell` and goes no later than that.
+    pub(crate) unsafe fn of(cell: &Arc<ActorCell<A>>) -> Self {
+        let cell = NonNull::new(Arc::as_ptr(cell).cast_mut()).expect("an Arc never points to null");
+        Self { cell, wants: None }
     }
 
     /// The reference to this actor.
     #[must_use]
     pub fn self_ref(&self) -> ActorRef<A> {
-        ActorRef::local(self.cell.clone())
+        ActorRef::local(self.counted())
     }
 
     /// The node's actors.
     #[must_use]
     pub fn system(&self) -> &ActorSystem {
-        self.cell.head.worker.system()
+        self.cell().head.worker.system()
     }
 
     /// Starts a child, on this actor's worker unless it is [placed](SpawnOptions::placement) elsewhere. It stops when
@@ -71,7 +94,7 @@ impl<A: Actor> Context<A> {
         options: SpawnOptions,
     ) -> impl Future<Output = Result<ActorRef<C>, StartError>> + Send + use<A, C> {
         let parent = Parent::plain(self.own_cell());
-        let own = self.cell.head.worker.clone();
+        let own = self.cell().head.worker.clone();
         async move {
             let placement = options.placement.unwrap_or(Placement::Parent);
             let worker = own.system().place(placement, Some(&own))?;
@@ -79,19 +102,31 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    pub(crate) fn cell(&self) -> &Arc<ActorCell<A>> {
-        &self.cell
+    pub(crate) fn cell(&self) -> &ActorCell<A> {
+        // SAFETY: this is in the cell, and only its actor, for whose turn somebody keeps the cell, and its worker have it.
+        // Safe code cannot move it out, for it would need another one to put in its place: none can be made, and whoever
+        // handles a message has one.
+        unsafe { self.cell.as_ref() }
+    }
+
+    /// One more reference to the cell.
+    fn counted(&self) -> Arc<ActorCell<A>> {
+        let cell = self.cell.as_ptr().cast_const();
+        // SAFETY: it came out of an `Arc`, and the cell is alive, as above.
+        unsafe { Arc::increment_strong_count(cell) };
+        // SAFETY: as above, and the count was added just now.
+        unsafe { Arc::from_raw(cell) }
     }
 
     pub(crate) fn own_cell(&self) -> CellPtr {
-        CellPtr::new(self.cell.clone())
+        CellPtr::new(self.counted())
     }
 
     /// Asks to be told when an actor is gone, on this node or another: [`Actor::terminated`] is called exactly once,
     /// at once if it is gone already. Watching it again before that changes nothing. A restart is no end.
     pub fn watch(&mut self, actor: &impl Watchable) {
         let who = actor.who();
-        if self.watches.as_ref().is_some_and(|watches| watches.contains_key(&who)) {
+        if self.wants.as_ref().is_some_and(|wants| wants.watches.contains_key(&who)) {
             return;
         }
         let system = self.system().clone();
@@ -122,19 +157,19 @@ impl<A: Actor> Context<A> {
                 Target::Ended
             }
         };
-        self.watches.get_or_insert_default().insert(who, Watching { token, target });
+        self.wants.get_or_insert_default().watches.insert(who, Watching { token, target });
     }
 
     /// Takes a watch back: [`Actor::terminated`] is not called for it any more.
     pub fn unwatch(&mut self, actor: &impl Watchable) {
-        let watching = self.watches.as_mut().and_then(|watches| watches.remove(&actor.who()));
+        let watching = self.wants.as_mut().and_then(|wants| wants.watches.remove(&actor.who()));
         if let Some(watching) = watching {
             self.end_watch(watching);
         }
     }
 
     fn end_watch(&self, watching: Watching) {
-        self.cell.head.withdraw_watch(watching.token);
+        self.cell().head.withdraw_watch(watching.token);
         match watching.target {
             Target::Local(cell) => cell.remove_watcher(watching.token),
             Target::Remote(route) => {
@@ -162,7 +197,7 @@ impl<A: Actor> Context<A> {
     /// How many times a supervisor has started this actor again; 0 in its first life.
     #[must_use]
     pub fn restarts(&self) -> u32 {
-        self.cell.head.past().map_or(0, |past| past.restarts)
+        self.cell().head.past().map_or(0, |past| past.restarts)
     }
 
     /// Whether this is a life after another: what [`Actor::start`] may ask to look for what the last one left.
@@ -174,7 +209,7 @@ impl<A: Actor> Context<A> {
     /// Why the life before this one ended; `None` in the first.
     #[must_use]
     pub fn last_exit(&self) -> Option<ExitReason> {
-        self.cell.head.past()?.last_exit
+        self.cell().head.past()?.last_exit
     }
 
     /// Lets this actor handle what is in its mailbox by now, and what it unstashed, and then end as by [`stop`](Self::stop).
@@ -182,7 +217,7 @@ impl<A: Actor> Context<A> {
     /// Its mailbox takes nothing more: senders are told `Stopped`, not delivered, and so are those who wait for room. Only
     /// a supervised actor goes on taking messages, for its next life.
     pub fn drain(&mut self) {
-        self.cell.head.signals.set(Signals::DRAIN);
+        self.cell().head.signals.set(Signals::DRAIN);
     }
 
     /// Ends this actor after the present message, as failed: a supervisor may start it again.
@@ -191,17 +226,17 @@ impl<A: Actor> Context<A> {
     }
 
     pub(crate) fn end_as(&mut self, reason: ExitReason) {
-        self.ending.get_or_insert_with(|| Box::new(reason));
-        self.cell.head.signals.set(Signals::LEAVE);
+        self.wants.get_or_insert_default().ending.get_or_insert(reason);
+        self.cell().head.signals.set(Signals::LEAVE);
     }
 
     pub(crate) fn take_ending(&mut self) -> Option<ExitReason> {
-        self.ending.take().map(|reason| *reason)
+        self.wants.as_mut()?.ending.take()
     }
 
     /// Whether a watch is still wanted; it is over with that.
     pub(crate) fn take_watch(&mut self, who: Identity, token: u64) -> bool {
-        let Some(watches) = &mut self.watches else { return false };
+        let Some(Wants { watches, .. }) = self.wants.as_deref_mut() else { return false };
         let wanted = watches.get(&who).is_some_and(|watching| watching.token == token);
         if wanted {
             watches.remove(&who);
@@ -211,9 +246,8 @@ impl<A: Actor> Context<A> {
 
     /// A life is over: nothing it asked for happens in the next.
     pub(crate) fn forget_life(&mut self) {
-        self.ending = None;
-        self.cell.head.withdraw_watches();
-        for watching in self.watches.take().into_iter().flat_map(|watches| watches.into_values()) {
+        self.cell().head.withdraw_watches();
+        for watching in self.wants.take().into_iter().flat_map(|wants| wants.watches.into_values()) {
             self.end_watch(watching);
         }
     }

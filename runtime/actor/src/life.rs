@@ -15,6 +15,7 @@ mod reaping;
 mod seeking;
 mod starting;
 mod steps;
+mod value;
 
 use std::{
     cell::{Cell, OnceCell, UnsafeCell},
@@ -44,6 +45,8 @@ pub(crate) use direct::run_directly;
 pub(crate) use ending::end;
 pub(crate) use near::push;
 pub(crate) use seeking::seek;
+
+use value::Value;
 
 /// Where an actor is in its life. Each phase but `Running` ends in `steps.rs`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,6 +103,12 @@ struct Exit {
     last: bool,
 }
 
+/// What an actor has at the beginning and at the end of its life, never both: it ends when it has told its starter.
+enum Rim {
+    Start(oneshot::Sender<Result<(), StartError>>),
+    Exit(Exit),
+}
+
 /// Who waits for the first start.
 pub(crate) enum Starter {
     /// Whoever holds the other end.
@@ -130,20 +139,18 @@ pub(crate) fn await_start<A: Actor>(cell: &Arc<ActorCell<A>>, starter: Starter) 
     }
 }
 
-/// What only the worker touches, in the actor's turn. `actor` and `context` may be borrowed by the future in the slot;
+/// What only the worker touches, in the actor's turn. `value` and `context` may be borrowed by the future in the slot;
 /// everything else never is.
 pub(crate) struct Core<A: Actor> {
     phase: PhaseCell,
-    /// Boxed, as few actors are ending at any time.
-    exit: Cell<Option<Box<Exit>>>,
+    /// Boxed, as few actors are at either at any time.
+    rim: Cell<Option<Box<Rim>>>,
     batch: Batch,
     /// Messages taken whose room was not given back yet.
     taken: Cell<Charge>,
     slot: FutureSlot,
-    actor: UnsafeCell<Option<A>>,
+    value: UnsafeCell<Value<A>>,
     context: UnsafeCell<Option<Context<A>>>,
-    args: UnsafeCell<Option<A::Args>>,
-    starter: Cell<Option<oneshot::Sender<Result<(), StartError>>>>,
     /// Who waits for the first start takes its first turn.
     starts_here: Cell<bool>,
     extras: OnceCell<Box<Extras>>,
@@ -155,14 +162,12 @@ impl<A: Actor> Core<A> {
     pub(crate) fn new(args: A::Args, starter: Option<Starter>) -> Self {
         let core = Self {
             phase: PhaseCell(AtomicU8::new(Phase::Fresh as u8)),
-            exit: Cell::new(None),
+            rim: Cell::new(None),
             batch: Batch::default(),
             taken: Cell::default(),
             slot: FutureSlot::default(),
-            actor: UnsafeCell::new(None),
+            value: UnsafeCell::new(Value::Args(args)),
             context: UnsafeCell::new(None),
-            args: UnsafeCell::new(Some(args)),
-            starter: Cell::new(None),
             starts_here: Cell::new(false),
             extras: OnceCell::new(),
             draining: Cell::new(false),
@@ -175,24 +180,24 @@ impl<A: Actor> Core<A> {
         match starter {
             Starter::Task(starter) => {
                 self.starts_here.set(false);
-                self.starter.set(Some(starter));
+                self.rim.set(Some(Box::new(Rim::Start(starter))));
             }
             Starter::Stack => self.starts_here.set(true),
         }
     }
 
     fn take_starter(&self) -> Option<Starter> {
-        match self.starts_here.take() {
-            true => Some(Starter::Stack),
-            false => self.starter.take().map(Starter::Task),
+        if self.starts_here.take() {
+            return Some(Starter::Stack);
         }
-    }
-
-    /// # Safety
-    /// It is the cell's turn, or the cell never got to its worker.
-    unsafe fn take_args(&self) -> Option<A::Args> {
-        // SAFETY: the caller says so, and no reference to them is kept.
-        unsafe { &mut *self.args.get() }.take()
+        let rim = self.rim.take()?;
+        match *rim {
+            Rim::Start(starter) => Some(Starter::Task(starter)),
+            Rim::Exit(exit) => {
+                self.set_exit(exit);
+                None
+            }
+        }
     }
 
     /// Puts the context in, which refers to the cell that this core is in.
@@ -210,11 +215,15 @@ impl<A: Actor> Core<A> {
     }
 
     fn set_exit(&self, exit: Exit) {
-        self.exit.set(Some(Box::new(exit)));
+        self.rim.set(Some(Box::new(Rim::Exit(exit))));
     }
 
     fn take_exit(&self) -> Option<Exit> {
-        self.exit.take().map(|exit| *exit)
+        match *self.rim.take()? {
+            Rim::Exit(exit) => Some(exit),
+            // Nobody ends before whoever waits for the start was told, or has given up.
+            Rim::Start(_) => None,
+        }
     }
 
     /// What this actor has beside the usual, made for `cell`, its own, if need be.
@@ -237,13 +246,13 @@ impl<A: Actor> Core<A> {
     /// It is the cell's turn and nothing that borrows the actor is in the slot or made from this call twice.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
-    unsafe fn actor(&self) -> &mut Option<A> {
+    unsafe fn value(&self) -> &mut Value<A> {
         // SAFETY: the caller says so.
-        unsafe { &mut *self.actor.get() }
+        unsafe { &mut *self.value.get() }
     }
 
     /// # Safety
-    /// As [`actor`](Self::actor), for the context.
+    /// As [`value`](Self::value), for the context.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
     unsafe fn context(&self) -> &mut Option<Context<A>> {
@@ -254,16 +263,15 @@ impl<A: Actor> Core<A> {
     /// What a handler borrows.
     ///
     /// # Safety
-    /// As [`actor`](Self::actor), for both.
+    /// As [`value`](Self::value), for both.
     #[inline]
     #[expect(clippy::mut_from_ref, reason = "the turn makes it exclusive")]
     unsafe fn borrow(&self) -> (&mut A, &mut Context<A>) {
         // SAFETY: the caller says so.
-        let actor = unsafe { self.actor() };
+        let value = unsafe { self.value() };
         // SAFETY: the caller says so.
         let context = unsafe { self.context() };
-        let actor = actor.as_mut().expect("a running actor has a value");
-        (actor, context.as_mut().expect("a live cell has a context"))
+        (value.actor(), context.as_mut().expect("a live cell has a context"))
     }
 }
 

@@ -140,7 +140,7 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
     core.phase.set(Phase::Reaping);
     head.close_family();
     // SAFETY: the slot is idle, so nothing borrows the actor.
-    let actor = unsafe { core.actor() }.take();
+    let actor = unsafe { core.value() }.take_actor();
     quietly(head, || drop(actor));
     // SAFETY: as above, for the context.
     if let Some(context) = unsafe { core.context() } {
@@ -308,17 +308,19 @@ pub(super) unsafe fn finish<A: Actor>(cell: NonNull<CellHead>) {
     // SAFETY: the caller says so.
     unsafe { refuse_queued::<A>(cell, &exit.reason) };
     let killed = exit.reason.kind() == ExitKind::Killed;
-    let bonds = head.with_bonds(|bonds| {
+    let mut bonds = head.with_bonds(|bonds| {
         let room = std::mem::take(&mut bonds.room);
         let ended = Bonds { ended: Some(exit.reason.clone()), room, ..Bonds::default() };
         std::mem::replace(bonds, ended)
     });
     // SAFETY: the turn keeps the cell alive; one that never got to its worker is kept by its spawner.
     let this = unsafe { CellPtr::share(cell) };
+    let kept = bonds.args.take();
     part(&this, bonds, &exit.reason, killed);
-    // SAFETY: the caller says so.
-    let args = unsafe { core.take_args() };
+    // SAFETY: the slot is idle, so nothing borrows them.
+    let args = unsafe { core.value() }.take_args();
     quietly(head, || drop(args));
+    quietly(head, || drop(kept));
     // SAFETY: the slot is idle, so nothing borrows the context.
     let context = unsafe { core.context() }.take();
     if let Some(extras) = core.extras.get() {

@@ -70,8 +70,7 @@ impl<A: Actor> Core<A> {
     /// It is the cell's turn, and nothing borrows the actor but reads, until these are done or dropped.
     unsafe fn shared<'a>(&self) -> &'a A {
         // SAFETY: the caller says so.
-        let actor = unsafe { &*self.actor.get() };
-        actor.as_ref().expect("a running actor has a value")
+        unsafe { &*self.value.get() }.shared()
     }
 }
 

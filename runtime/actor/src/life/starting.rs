@@ -4,7 +4,7 @@ use std::ptr::{self, NonNull};
 
 use odeon_message::Failure;
 
-use super::{Exit, Next, Phase, ending, parts, steps::rest_unless};
+use super::{Exit, Next, Phase, Value, ending, parts, steps::rest_unless};
 use crate::{
     Actor, ExitReason, StartError,
     bonds::News,
@@ -23,8 +23,9 @@ pub(super) unsafe fn arrive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'
     let (head, core) = unsafe { parts::<A>(cell) };
     // SAFETY: the run queue holds a count during the turn.
     turn.worker.attach(unsafe { CellPtr::share(cell) });
-    let told = head.signals.take(Signals::HALT) | head.signals.any() & Signals::STOP;
+    let told = head.signals.any() & (Signals::HALT | Signals::STOP);
     if told != 0 {
+        head.signals.take(Signals::HALT);
         if let Some(starter) = core.take_starter() {
             // An asker that gave up misses nothing.
             starter.tell(head, Err(StartError::Stopped));
@@ -48,13 +49,9 @@ pub(super) unsafe fn start<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_
     let (head, core) = unsafe { parts::<A>(cell) };
     core.phase.set(Phase::Starting);
     let make = || {
-        let args = if head.may_restart() {
-            // SAFETY: it is the turn, and nothing changes them meanwhile.
-            unsafe { &*core.args.get() }.clone()
-        } else {
-            // SAFETY: it is the turn.
-            unsafe { core.take_args() }
-        };
+        // SAFETY: the slot is idle, so nothing borrows them.
+        let value = unsafe { core.value() };
+        let args = if head.may_restart() { value.copy_args(head) } else { value.take_args() };
         // SAFETY: the slot is idle, so nothing borrows the context.
         let context = unsafe { core.context() };
         let args = args.expect("arguments are kept as long as the actor may start");
@@ -78,11 +75,9 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
         let result = match output {
             Ok(actor) => {
                 // SAFETY: the future in the slot is `start`, which borrows the context alone.
-                unsafe { *core.actor.get() = Some(actor) };
+                *unsafe { core.value() } = Value::Actor(actor);
                 core.phase.set(Phase::Running);
-                // SAFETY: the turn keeps the cell alive.
-                let kind = unsafe { CellPtr::share(cell) }.kind();
-                head.worker.observe_started(head.number, kind);
+                head.worker.observe_started(head.number, head.kind());
                 let counters = head.worker.system().counters();
                 count(if first { &counters.started } else { &counters.restarts });
                 head.tally(if first {

@@ -147,7 +147,7 @@ unsafe fn obey<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
         let exit = core.take_exit();
         if verdict & Signals::HALT != 0 {
             // The verdict was taken back before it was heard.
-            core.exit.set(exit.map(Box::new));
+            exit.into_iter().for_each(|exit| core.set_exit(exit));
             if !head.report(News::Down(ExitReason::shutdown(""))) {
                 // SAFETY: the caller says so.
                 unsafe { ending::finish::<A>(cell) };

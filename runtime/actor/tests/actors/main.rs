@@ -5,6 +5,7 @@
 mod beside;
 mod breakers;
 mod contract;
+mod copies;
 mod crowd;
 mod deadlocks;
 mod desk;

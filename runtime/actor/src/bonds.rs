@@ -6,11 +6,7 @@
 
 mod knot;
 
-use std::{
-    any::Any,
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{any::Any, collections::BTreeMap, sync::Arc};
 
 pub(crate) use knot::Knot;
 

@@ -19,14 +19,13 @@ use std::{
 };
 
 use crate::{
-    Actor, AskThere, Context, Overflow,
+    Actor, AskThere, Context, Overflow, SpawnOptions,
     bonds::Knot,
     census::TypePlace,
     edges::Came,
     envelope::Envelope,
-    life::{self, Core, Phase},
+    life::{self, Core, Phase, Starter},
     mailbox::Mailbox,
-    stats::count,
     sync::AtomicPtr,
     turn::Turn,
     worker::Worker,
@@ -109,7 +108,7 @@ pub(crate) struct CellHead {
 
 impl Drop for CellHead {
     fn drop(&mut self) {
-        self.worker.system().counters().cells.fetch_sub(1, Ordering::Relaxed);
+        self.worker.system().counters().freed.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -186,13 +185,14 @@ impl<A: Actor> ActorCell<A> {
     /// A new actor that counts as live.
     pub(crate) fn new(
         worker: Arc<Worker>,
-        number: u64,
-        (mailbox, overflow): (Mailbox, Overflow),
-        core: Core<A>,
+        options: &SpawnOptions,
+        args: A::Args,
+        starter: Option<Starter>,
     ) -> Arc<Self> {
-        let counters = worker.system().counters();
-        count(&counters.cells);
-        count(&counters.live_actors);
+        let cell = Arc::<Self>::new_uninit();
+        let system = worker.system();
+        let number = system.next_number();
+        let mailbox = options.make_mailbox(system.config());
         worker.gauge().one_more();
         let head = CellHead {
             mailbox,
@@ -201,7 +201,7 @@ impl<A: Actor> ActorCell<A> {
             number,
             bonds: Knot::default(),
             next: AtomicPtr::new(ptr::null_mut()),
-            overflow,
+            overflow: options.overflow,
             live_at: AtomicU32::new(u32::MAX),
             signals: Signals::default(),
             // Nobody else may schedule it before whoever made it has put it in its worker's queue.
@@ -211,7 +211,12 @@ impl<A: Actor> ActorCell<A> {
             place: TypePlace::default(),
             taken_at: AtomicU32::new(0),
         };
-        let cell = Arc::new(Self { head, core });
+        let place = Arc::as_ptr(&cell).cast_mut().cast::<Self>();
+        // Made where it stays, not moved there.
+        // SAFETY: nobody else knows the memory yet, which is of this type.
+        unsafe { place.write(Self { head, core: Core::new(args, starter) }) };
+        // SAFETY: it was made just now.
+        let cell = unsafe { cell.assume_init() };
         // SAFETY: the context stays in the cell that it is of.
         let context = unsafe { Context::of(&cell) };
         // SAFETY: nobody else knows the cell yet.

@@ -106,6 +106,11 @@ impl Census {
         self.counts.get(place)
     }
 
+    /// Actors of all types that ever started.
+    pub(crate) fn started(&self) -> u64 {
+        self.counts.iter().map(|counts| counts.started.load(Relaxed)).sum()
+    }
+
     /// What the types are called, by place.
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
         self.names().kinds.clone()

@@ -66,7 +66,7 @@ pub(crate) fn make<A: Actor>(args: A::Args) -> Arc<Make> {
     Arc::new(move |birth: Birth| {
         let args = args.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Birth { worker, options, parent, starter } = birth;
-        spawn::begin::<A>(worker, args, options, Some(parent), starter).map(CellPtr::new)
+        spawn::begin::<A>(worker, args, &options, Some(parent), starter).map(CellPtr::new)
     })
 }
 

@@ -181,6 +181,8 @@ impl SpawnOptions {
         self
     }
 
+    /// The mailbox of a new actor: its start is scheduled anyway, so that nobody needs to wake it for a message.
+    #[inline]
     pub(crate) fn make_mailbox(&self, config: &SystemConfig) -> Mailbox {
         let messages_max = self.mailbox.unwrap_or(config.mailbox_messages_max);
         let bytes_max = self.mailbox_bytes.unwrap_or(config.mailbox_bytes_max);
@@ -188,7 +190,7 @@ impl SpawnOptions {
         if self.priorities > 1 || self.overflow == Overflow::DropOldest {
             return Mailbox::with_lanes(Lanes::new(self.priorities, bounds));
         }
-        Mailbox::new(bounds)
+        Mailbox::asleep(bounds)
     }
 
     /// On which worker it runs. Default: a child on its parent's, others on one worker after the other.

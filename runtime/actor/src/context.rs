@@ -98,7 +98,10 @@ impl<A: Actor> Context<A> {
         async move {
             let placement = options.placement.unwrap_or(Placement::Parent);
             let worker = own.system().place(placement, Some(&own))?;
-            spawn::spawn(worker, args, options, Some(parent)).await
+            if worker.is_tired() {
+                worker.rest().await;
+            }
+            spawn::set_out::<C>(worker, args, &options, Some(parent))?.arrive().await
         }
     }
 
@@ -247,7 +250,8 @@ impl<A: Actor> Context<A> {
     /// A life is over: nothing it asked for happens in the next.
     pub(crate) fn forget_life(&mut self) {
         self.cell().head.withdraw_watches();
-        for watching in self.wants.take().into_iter().flat_map(|wants| wants.watches.into_values()) {
+        for watching in self.wants.take().into_iter().flat_map(|wants| wants.watches.into_values())
+        {
             self.end_watch(watching);
         }
     }

@@ -132,10 +132,16 @@ impl Starter {
 
 /// Says who waits for the first start, of an actor that this thread's worker has not seen, or whose first turn is over and
 /// which has not started. Called on the thread of its worker.
-pub(crate) fn await_start<A: Actor>(cell: &Arc<ActorCell<A>>, starter: Starter) {
+pub(crate) fn await_start<A: Actor>(
+    cell: &Arc<ActorCell<A>>,
+    starter: oneshot::Sender<Result<(), StartError>>,
+) {
     if cell.head.worker.is_here() {
         // SAFETY: only this thread touches the core, and it is between two turns of the cell.
-        unsafe { cell.core() }.set_starter(starter);
+        let core = unsafe { cell.core() };
+        if core.starts_here.take() {
+            core.rim.set(Some(Box::new(Rim::Start(starter))));
+        }
     }
 }
 
@@ -159,30 +165,24 @@ pub(crate) struct Core<A: Actor> {
 }
 
 impl<A: Actor> Core<A> {
+    #[inline(always)]
     pub(crate) fn new(args: A::Args, starter: Option<Starter>) -> Self {
-        let core = Self {
+        let starts_here = matches!(starter, Some(Starter::Stack));
+        let rim = match starter {
+            Some(Starter::Task(starter)) => Some(Box::new(Rim::Start(starter))),
+            Some(Starter::Stack) | None => None,
+        };
+        Self {
             phase: PhaseCell(AtomicU8::new(Phase::Fresh as u8)),
-            rim: Cell::new(None),
+            rim: Cell::new(rim),
             batch: Batch::default(),
             taken: Cell::default(),
             slot: FutureSlot::default(),
             value: UnsafeCell::new(Value::Args(args)),
             context: UnsafeCell::new(None),
-            starts_here: Cell::new(false),
+            starts_here: Cell::new(starts_here),
             extras: OnceCell::new(),
             draining: Cell::new(false),
-        };
-        starter.into_iter().for_each(|starter| core.set_starter(starter));
-        core
-    }
-
-    fn set_starter(&self, starter: Starter) {
-        match starter {
-            Starter::Task(starter) => {
-                self.starts_here.set(false);
-                self.rim.set(Some(Box::new(Rim::Start(starter))));
-            }
-            Starter::Stack => self.starts_here.set(true),
         }
     }
 
@@ -325,6 +325,35 @@ pub(crate) unsafe fn run<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>)
     // SAFETY: the caller says so.
     let first = |turn: &mut Turn<'_>| unsafe { drive::<A>(cell, turn) };
     // SAFETY: as above.
+    unsafe { whole::<A>(cell, turn, first) }
+}
+
+/// The first turn of an actor, on the stack of whoever waits for its start: `true` if it has more to do.
+///
+/// # Safety
+/// As [`run`], and it has had no turn.
+pub(crate) unsafe fn run_first<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    let first = |turn: &mut Turn<'_>| {
+        if head.signals.any() == 0 {
+            // SAFETY: the caller says so, and the slot of an actor that has had no turn is idle.
+            match unsafe { starting::arrive::<A>(cell, turn) } {
+                Next::Rest => {
+                    give_room_back(head, core);
+                    return false;
+                }
+                // It sleeps since it was made.
+                Next::Go | Next::Message if core.is_free(head) && head.mailbox.is_idle() => {
+                    return false;
+                }
+                Next::Go | Next::Message => {}
+            }
+        }
+        // SAFETY: the caller says so.
+        unsafe { drive::<A>(cell, turn) }
+    };
+    // SAFETY: the caller says so.
     unsafe { whole::<A>(cell, turn, first) }
 }
 

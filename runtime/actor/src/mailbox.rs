@@ -58,8 +58,14 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     /// An empty mailbox whose receiver is awake.
+    #[cfg(test)]
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self { stack: Stack::new(), load: Load::new(bounds), lanes: None, mark: Mark::default() }
+    }
+
+    /// An empty mailbox whose receiver sleeps.
+    pub(crate) fn asleep(bounds: Bounds) -> Self {
+        Self { stack: Stack::asleep(), load: Load::new(bounds), lanes: None, mark: Mark::default() }
     }
 
     /// One with lanes.

@@ -9,6 +9,7 @@ use std::{
     any::TypeId,
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    ptr,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use std::{
 use hdrhistogram::Histogram;
 
 use crate::{
-    cell::CellPtr,
+    cell::{CellCalls, CellPtr},
     census::{Census, PLACES},
 };
 
@@ -71,6 +72,8 @@ impl Sampled {
 #[derive(Default)]
 pub(crate) struct Meters {
     places: RefCell<BTreeMap<TypeId, u16>>,
+    /// The table of the last actor that came, and the place of its type: many of one type come in a row.
+    last: Cell<Option<(&'static CellCalls, u16)>>,
     sampled: RefCell<BTreeMap<usize, Sampled>>,
     /// Handlers until one is measured.
     pub(crate) until: Cell<u32>,
@@ -81,9 +84,17 @@ pub(crate) struct Meters {
 impl Meters {
     /// The place of an actor's type.
     pub(crate) fn place(&self, cell: &CellPtr, census: &Census) -> u16 {
-        let id = cell.calls().type_id();
+        let calls = cell.calls();
+        if let Some((last, place)) = self.last.get()
+            && ptr::eq(last, calls)
+        {
+            return place;
+        }
+        let id = calls.type_id();
         let mut places = self.places.borrow_mut();
-        *places.entry(id).or_insert_with(|| census.place(id, cell.kind()))
+        let place = *places.entry(id).or_insert_with(|| census.place(id, cell.kind()));
+        self.last.set(Some((calls, place)));
+        place
     }
 
     pub(crate) fn handler(&self, place: usize, time: Duration) {

@@ -1,6 +1,6 @@
 //! How an actor comes to be: a cell, its name, its place among its parent's children, and the way to its worker.
 
-#![expect(unsafe_code, reason = "an actor that cannot be placed is ended outside a turn")]
+#![expect(unsafe_code, reason = "an actor has its first turn here, or ends outside of one")]
 
 use std::sync::Arc;
 
@@ -10,73 +10,94 @@ use crate::{
     Actor, ActorRef, Shutdown, SpawnOptions, StartError,
     bonds::Parent,
     cell::{ActorCell, CellPtr},
-    life::{self, Core, Starter},
-    worker::{Order, Worker, give_way},
+    life::{self, Starter},
+    worker::{Order, Worker},
     workers::Role,
 };
 
-/// Spawns an actor on `worker`, and is done when it has started.
+/// Spawns an actor on `worker`, and is done when it has started. Where spawning is to be quick its three parts are called
+/// one by one: each layer of futures is moved with what it holds.
 pub(crate) async fn spawn<A: Actor>(
     worker: Arc<Worker>,
     args: A::Args,
     options: SpawnOptions,
     parent: Option<Parent>,
 ) -> Result<ActorRef<A>, StartError> {
-    let stays = matches!(worker.role(), Role::Shared | Role::Endpoint);
-    if stays && worker.is_here() {
-        give_way().await;
-        // Whoever polls the future may have moved it.
-        if worker.is_here() {
-            return here::<A>(&worker, args, options, parent).await;
+    if worker.is_tired() {
+        worker.rest().await;
+    }
+    set_out::<A>(worker, args, &options, parent)?.arrive().await
+}
+
+/// An actor on its way.
+pub(crate) enum SetOut<A: Actor> {
+    /// Nobody had to wait.
+    Arrived(Arc<ActorCell<A>>),
+    Waits(Arc<ActorCell<A>>, oneshot::Receiver<Result<(), StartError>>),
+}
+
+impl<A: Actor> SetOut<A> {
+    /// Is done when the actor has started.
+    pub(crate) async fn arrive(self) -> Result<ActorRef<A>, StartError> {
+        match self {
+            Self::Arrived(actor) => Ok(ActorRef::local(actor)),
+            Self::Waits(actor, started) => match started.await {
+                Ok(result) => result.map(|()| ActorRef::local(actor)),
+                // Its worker ended before it had a turn.
+                Err(_) => Err(StartError::Stopped),
+            },
         }
+    }
+}
+
+/// Sends an actor to its worker, which may have started it when this returns. The caller has given its thread away before
+/// if the worker [is tired](Worker::is_tired).
+pub(crate) fn set_out<A: Actor>(
+    worker: Arc<Worker>,
+    args: A::Args,
+    options: &SpawnOptions,
+    parent: Option<Parent>,
+) -> Result<SetOut<A>, StartError> {
+    if matches!(worker.role(), Role::Shared | Role::Endpoint) && worker.is_here() {
+        return here::<A>(worker, args, options, parent);
     }
     let (starter, started) = oneshot::channel();
     let actor = begin::<A>(worker, args, options, parent, Some(Starter::Task(starter)))?;
-    wait(actor, started).await
+    Ok(SetOut::Waits(actor, started))
 }
 
 /// Spawns an actor on the worker of this thread: most have started before anybody has to wait.
-async fn here<A: Actor>(
-    worker: &Arc<Worker>,
+fn here<A: Actor>(
+    worker: Arc<Worker>,
     args: A::Args,
-    options: SpawnOptions,
+    options: &SpawnOptions,
     parent: Option<Parent>,
-) -> Result<ActorRef<A>, StartError> {
-    let actor = make::<A>(worker, args, options, parent, None)?;
-    life::await_start(&actor, Starter::Stack);
-    let run = worker.start_directly(&CellPtr::borrow(&actor));
+) -> Result<SetOut<A>, StartError> {
+    let actor = make::<A>(worker, args, options, parent, Some(Starter::Stack))?;
+    let cell = CellPtr::borrow(&actor);
+    // SAFETY: it was made just now, on its way to this worker alone, and has its type.
+    let run = unsafe { cell.worker.start_directly(&cell, life::run_first::<A>) };
     if let Some(Some(result)) = run {
-        return result.map(|()| ActorRef::local(actor));
+        return result.map(|()| SetOut::Arrived(actor));
     }
     let (starter, started) = oneshot::channel();
-    life::await_start(&actor, Starter::Task(starter));
+    life::await_start(&actor, starter);
     if run.is_none() {
         enqueue(&CellPtr::borrow(&actor))?;
     }
-    wait(actor, started).await
-}
-
-async fn wait<A: Actor>(
-    actor: Arc<ActorCell<A>>,
-    started: oneshot::Receiver<Result<(), StartError>>,
-) -> Result<ActorRef<A>, StartError> {
-    match started.await {
-        Ok(result) => result.map(|()| ActorRef::local(actor)),
-        // Its worker ended before it had a turn.
-        Err(_) => Err(StartError::Stopped),
-    }
+    Ok(SetOut::Waits(actor, started))
 }
 
 /// Puts an actor on its way to `worker`; `starter` is told when it has started.
 pub(crate) fn begin<A: Actor>(
     worker: Arc<Worker>,
     args: A::Args,
-    options: SpawnOptions,
+    options: &SpawnOptions,
     parent: Option<Parent>,
     starter: Option<Starter>,
 ) -> Result<Arc<ActorCell<A>>, StartError> {
     let own = matches!(worker.role(), Role::Dedicated | Role::Stealing).then(|| worker.clone());
-    let begun = make::<A>(&worker, args, options, parent, starter);
+    let begun = make::<A>(worker, args, options, parent, starter);
     let begun = begun.and_then(|cell| enqueue(&CellPtr::borrow(&cell)).map(|()| cell));
     // It has its actor now, or has none and is not needed.
     own.into_iter().for_each(|worker| worker.order(Order::QUIT));
@@ -95,22 +116,21 @@ fn enqueue(ptr: &CellPtr) -> Result<(), StartError> {
 
 /// Makes an actor that no worker knows yet.
 fn make<A: Actor>(
-    worker: &Arc<Worker>,
+    worker: Arc<Worker>,
     args: A::Args,
-    options: SpawnOptions,
+    options: &SpawnOptions,
     parent: Option<Parent>,
     starter: Option<Starter>,
 ) -> Result<Arc<ActorCell<A>>, StartError> {
-    let system = worker.system();
-    if system.is_stopping() {
+    if worker.system().is_stopping() {
         return Err(StartError::Stopping);
     }
+    let cell = ActorCell::<A>::new(worker, options, args, starter);
+    if parent.is_none() && options.name.is_none() {
+        return Ok(cell);
+    }
     let shutdown = options.shutdown.unwrap_or(Shutdown::of::<A>());
-    let mailbox = options.make_mailbox(system.config());
-    let core = Core::new(args, starter);
-    let cell =
-        ActorCell::new(worker.clone(), system.next_number(), (mailbox, options.overflow), core);
-    let ptr = CellPtr::new(cell.clone());
+    let ptr = CellPtr::borrow(&cell);
     if let Err(error) = introduce(&ptr, options.name.as_deref(), parent, shutdown) {
         // SAFETY: it counts as queued from the start, so nobody schedules it and no worker knows it.
         unsafe { ptr.end() };

@@ -57,6 +57,11 @@ impl<T: Linked> Stack<T> {
         Self { top: AtomicPtr::new(ptr::null_mut()) }
     }
 
+    /// An empty stack whose receiver sleeps.
+    pub(crate) fn asleep() -> Self {
+        Self { top: AtomicPtr::new(mark(ASLEEP)) }
+    }
+
     /// Pushes a node; `note` is called before, if the stack is [marked](Self::mark).
     ///
     /// # Safety

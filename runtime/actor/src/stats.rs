@@ -3,7 +3,10 @@
 //! Each worker counts for itself and adds up at the end of a turn, so that the hot path touches no shared line. What
 //! it is NOT: a metrics exporter. Read `system.rs` for how they are read.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 
 /// A moment's figures of one [`ActorSystem`](crate::ActorSystem). All but the first three only grow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -48,9 +51,12 @@ pub struct SystemStats {
 /// The counters behind [`SystemStats`].
 #[derive(Default)]
 pub(crate) struct Counters {
-    pub(crate) live_actors: AtomicU64,
-    pub(crate) cells: AtomicU64,
-    pub(crate) started: AtomicU64,
+    /// Actors that were ever made: the last number that was given to one.
+    pub(crate) made: AtomicU64,
+    /// Those that are not live any more.
+    pub(crate) ended: AtomicU64,
+    /// Those whose memory is given back.
+    pub(crate) freed: AtomicU64,
     pub(crate) restarts: AtomicU64,
     /// Of workers that have left.
     pub(crate) handled: AtomicU64,
@@ -68,12 +74,15 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn read(&self, exported: u64) -> SystemStats {
+    pub(crate) fn read(&self, exported: u64, started: u64) -> SystemStats {
+        // Before those that were made, of which they are a part.
+        let (ended, freed) = (self.ended.load(Acquire), self.freed.load(Acquire));
+        let made = self.made.load(Relaxed);
         SystemStats {
-            live_actors: self.live_actors.load(Relaxed),
-            cells: self.cells.load(Relaxed),
+            live_actors: made.saturating_sub(ended),
+            cells: made.saturating_sub(freed),
             exported,
-            started: self.started.load(Relaxed),
+            started,
             restarts: self.restarts.load(Relaxed),
             handled: self.handled.load(Relaxed),
             panics: self.panics.load(Relaxed),
@@ -88,6 +97,19 @@ impl Counters {
             retries: self.retries.load(Relaxed),
             retries_refused: self.retries_refused.load(Relaxed),
         }
+    }
+}
+
+impl Counters {
+    /// One more actor is made: its number.
+    #[inline]
+    pub(crate) fn make(&self) -> u64 {
+        self.made.fetch_add(1, Relaxed) + 1
+    }
+
+    /// An actor has ended: whether it was the last one that was live.
+    pub(crate) fn end(&self) -> bool {
+        self.ended.fetch_add(1, AcqRel) + 1 == self.made.load(Relaxed)
     }
 }
 

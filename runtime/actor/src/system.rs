@@ -68,7 +68,6 @@ struct Inner {
     workers: Workers,
     threads: OnceLock<Arc<dyn Threads>>,
     stealing: Stealing,
-    numbers: AtomicU64,
     tokens: AtomicU64,
     registry: Registry,
     slots: SlotTable,
@@ -125,7 +124,6 @@ impl ActorSystem {
             workers: Workers::default(),
             threads: OnceLock::new(),
             stealing: Stealing::default(),
-            numbers: AtomicU64::new(0),
             tokens: AtomicU64::new(0),
             declared: Declared::default(),
             remote_watches: RemoteWatches::default(),
@@ -259,7 +257,11 @@ impl ActorSystem {
         async move {
             let placement = options.placement.unwrap_or(Placement::Spread);
             let worker = system.place(placement, None)?;
-            spawn::spawn(worker, args, options, None).await
+            if worker.is_tired() {
+                worker.rest().await;
+            }
+            // As `spawn::spawn`, without a layer of its own. Whoever polls the future may have moved it.
+            spawn::set_out::<A>(worker, args, &options, None)?.arrive().await
         }
     }
 
@@ -361,7 +363,7 @@ impl ActorSystem {
     #[must_use]
     pub fn stats(&self) -> SystemStats {
         let here = self.workers().all().iter().map(|worker| worker.handled_all()).sum::<u64>();
-        let mut stats = self.inner.counters.read(self.inner.slots.len());
+        let mut stats = self.inner.counters.read(self.inner.slots.len(), self.census().started());
         stats.handled = stats.handled.wrapping_add(here);
         stats
     }
@@ -413,7 +415,7 @@ impl ActorSystem {
     }
 
     pub(crate) fn next_number(&self) -> u64 {
-        self.inner.numbers.fetch_add(1, Ordering::Relaxed) + 1
+        self.inner.counters.make()
     }
 
     pub(crate) fn next_token(&self) -> u64 {
@@ -422,7 +424,7 @@ impl ActorSystem {
 
     /// An actor is gone.
     pub(crate) fn one_less(&self) {
-        if self.inner.counters.live_actors.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.inner.counters.end() {
             self.inner.fewer.notify_waiters();
         }
     }

@@ -18,6 +18,7 @@ mod present;
 mod ready;
 mod seeking;
 mod seen;
+mod starts;
 pub(crate) mod waiting;
 
 use std::{
@@ -53,7 +54,7 @@ use late::wake_untimed;
 use present::{POLLING, Polling, THREAD, this_thread};
 use ready::{Ready, Taken};
 
-pub(crate) use direct::{Ran, give_way};
+pub(crate) use direct::Ran;
 pub(crate) use late::{answered, arm_later, note_time};
 pub(crate) use metering::{Report, Waiting};
 pub(crate) use orders::Order;
@@ -328,6 +329,7 @@ impl Worker {
         self.keep_waker(bound, cx.waker());
         bound.direct.take();
         bound.outside.set(0);
+        bound.starts.set(0);
         bound.woken.set(false);
         bound.clock.begin_poll();
         bound.meters.tick.set(self.system.tick(self.simulated));

@@ -115,6 +115,9 @@ impl Workers {
 
     pub(crate) fn next(&self) -> Option<Arc<Worker>> {
         let lists = self.read();
+        if let [worker] = &*lists.shared {
+            return Some(worker.clone());
+        }
         let turn = self.turn.fetch_add(1, Relaxed);
         round_robin(turn, lists.shared.len()).map(|at| lists.shared[at].clone())
     }

@@ -10,7 +10,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{
             AtomicPtr,
-            Ordering::{AcqRel, Acquire, SeqCst},
+            Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
             fence,
         },
     },
@@ -26,6 +26,12 @@ impl Knot {
     fn look(&self) -> Option<&Mutex<Bonds>> {
         // SAFETY: it is null or came out of a box in `make`, which goes with the knot.
         unsafe { self.0.load(Acquire).as_ref() }
+    }
+
+    /// Whether nothing was ever tied to it; certain for whoever alone knows the cell.
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.0.load(Relaxed).is_null()
     }
 
     /// The bonds that were made before anybody else knew the actor, or later: what was in them from the beginning is found
@@ -85,10 +91,7 @@ impl Drop for Knot {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::{
-            Barrier,
-            atomic::{AtomicU32, Ordering::Relaxed},
-        },
+        sync::{Barrier, atomic::AtomicU32},
         thread,
     };
 

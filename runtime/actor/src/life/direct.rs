@@ -15,7 +15,7 @@ use crate::{
 
 impl<A: Actor> Core<A> {
     /// Whether a message that comes right now would be handled next, and at once.
-    fn is_free(&self, head: &CellHead) -> bool {
+    pub(super) fn is_free(&self, head: &CellHead) -> bool {
         self.phase.is(Phase::Running)
             && head.signals.any() == 0
             && !self.slot.is_busy()

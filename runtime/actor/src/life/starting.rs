@@ -60,6 +60,10 @@ pub(super) unsafe fn start<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_
     // SAFETY: the caller says so.
     let done =
         unsafe { core.slot.begin::<_, Started<A>>(cell, ptr::null_mut(), make, &mut turn.cx) };
+    if !done {
+        // Messages wait for the start: none of them schedules the actor meanwhile.
+        head.mailbox.rouse();
+    }
     rest_unless(done)
 }
 
@@ -78,13 +82,12 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
                 *unsafe { core.value() } = Value::Actor(actor);
                 core.phase.set(Phase::Running);
                 head.worker.observe_started(head.number, head.kind());
-                let counters = head.worker.system().counters();
-                count(if first { &counters.started } else { &counters.restarts });
-                head.tally(if first {
-                    |counts| &counts.started
+                if first {
+                    head.tally(|counts| &counts.started);
                 } else {
-                    |counts| &counts.restarts
-                });
+                    count(&head.worker.system().counters().restarts);
+                    head.tally(|counts| &counts.restarts);
+                }
                 Ok(())
             }
             Err(error) => {

@@ -56,6 +56,8 @@ pub(super) struct Bound {
     pub(super) outside: Cell<u32>,
     /// What its host wanted in the middle of such a turn.
     pub(super) missed: Cell<Missed>,
+    /// Actors started outside of turns since the last poll.
+    pub(super) starts: Cell<u32>,
     pub(super) spun: Cell<u32>,
     /// Its own thread has woken it since the last poll.
     pub(super) woken: Cell<bool>,

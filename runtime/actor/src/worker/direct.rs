@@ -15,8 +15,7 @@
 use std::{
     cell::Cell,
     convert::Infallible,
-    future::poll_fn,
-    ptr,
+    ptr::{self, NonNull},
     sync::atomic::Ordering,
     task::{Context, Poll},
 };
@@ -163,16 +162,29 @@ impl Worker {
     }
 
     /// Gives a new actor its first turn at once, if this thread may: then what came of its start, if that is known. Between
-    /// two polls the caller has [given its thread away](give_way) if need be.
-    pub(crate) fn start_directly(&self, cell: &CellPtr) -> Option<Option<Result<(), StartError>>> {
+    /// two polls the caller has given its thread away if this [is tired](Self::is_tired).
+    ///
+    /// # Safety
+    /// `first` is a first turn of the cell, which is of this worker and has had none. Nobody else gives it one.
+    pub(crate) unsafe fn start_directly(
+        &self,
+        cell: &CellPtr,
+        first: unsafe fn(NonNull<CellHead>, &mut Turn<'_>) -> bool,
+    ) -> Option<Option<Result<(), StartError>>> {
         let permit = self.permit(None)?;
         let bound = permit.bound;
         // Of an actor in whose start or turn this is.
         let outer = bound.started.take();
-        // What others have told it is seen in the turn.
-        cell.queued.swap(false, Ordering::AcqRel);
-        // SAFETY: the permit makes this thread the cell's worker, which nobody else has told of the cell.
-        let turn = permit.turn(cell, |turn| Ok::<_, Infallible>(unsafe { cell.run(turn) }));
+        if cell.bonds.is_bare() {
+            // Nobody else can have told it anything: whoever knows an actor by its parent or its name knows it by its bonds.
+            cell.queued.store(false, Ordering::Relaxed);
+        } else {
+            // What others have told it is seen in the turn.
+            cell.queued.swap(false, Ordering::AcqRel);
+        }
+        // SAFETY: the permit makes this thread the cell's worker; the caller says the rest.
+        let run = |turn: &mut Turn<'_>| Ok::<_, Infallible>(unsafe { first(cell.as_raw(), turn) });
+        let turn = permit.turn(cell, run);
         turn.ok().map(|_| bound.started.replace(outer))
     }
 
@@ -324,12 +336,6 @@ impl Permit<'_> {
 
 fn poll_way(cx: &mut Context<'_>) -> Poll<()> {
     poll_proceed(cx).map(|budget| budget.made_progress())
-}
-
-/// Lets the thread's other tasks have their turn if this one goes on for long; an actor in its turn has a budget of its
-/// own.
-pub(crate) async fn give_way() {
-    poll_fn(|cx| if POLLING.get().is_null() { poll_way(cx) } else { Poll::Ready(()) }).await;
 }
 
 impl CellHead {

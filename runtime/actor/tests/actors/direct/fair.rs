@@ -2,13 +2,13 @@
 
 use std::{
     cell::Cell,
-    future::poll_fn,
+    future::{Future, poll_fn},
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::Poll,
+    task::{Context as Task, Poll, Waker},
 };
 
 use tokio::task::{spawn_local, yield_now};
@@ -81,6 +81,53 @@ fn two_tasks_that_ask_on_and_on_take_turns() {
         }
         assert!(most.get() <= 2 * 128, "one was {} ahead", most.get());
         assert_eq!(worker.ask(Add(0)).await, Ok(2 * ASKS));
+    });
+}
+
+#[test]
+fn a_task_that_spawns_on_and_on_lets_its_neighbours_run() {
+    on_one_thread(1, |system| async move {
+        let (turns, task) = neighbour();
+        let spawns = spawn_local(async move {
+            for _ in 0..ASKS {
+                drop(system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await);
+            }
+            system.stats().started
+        });
+        assert_eq!(spawns.await.unwrap(), ASKS);
+        // As often as an actor does that takes messages on and on.
+        assert!(turns.get() >= ASKS / 256 - 1, "{}", turns.get());
+        task.abort();
+        let _ = task.await;
+    });
+}
+
+#[test]
+fn a_task_that_spawns_many_at_once_does_not_wait_for_each() {
+    on_one_thread(1, |system| async move {
+        // From then on the thread is known to be the worker's.
+        drop(system.spawn::<Worker>(Tally::default(), SpawnOptions::default()).await);
+        let (turns, task) = neighbour();
+        let mut spawns = Vec::new();
+        let mut started = 0;
+        for _ in 0..ASKS {
+            let spawn = system.spawn::<Worker>(Tally::default(), SpawnOptions::default());
+            let mut spawn = Box::pin(spawn);
+            match spawn.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+                Poll::Ready(actor) => started += u64::from(actor.is_ok()),
+                Poll::Pending => spawns.push(spawn),
+            }
+        }
+        // Between two polls of the worker so many turns are taken directly.
+        assert!((8000..=8192).contains(&started), "{started}");
+        assert_eq!(turns.get(), 0);
+        for spawn in spawns {
+            spawn.await.unwrap();
+        }
+        assert!(turns.get() > 0);
+        assert_eq!(system.stats().started, 1 + ASKS);
+        task.abort();
+        let _ = task.await;
     });
 }
 

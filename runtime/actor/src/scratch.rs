@@ -15,79 +15,114 @@ const KEPT_BYTES_MAX: usize = 16 * 1024;
 const STEP_BYTES: usize = 128;
 const STEP_ALIGN: usize = 16;
 
-/// Memory for one future; empty at first.
-pub(crate) struct Scratch {
-    start: NonNull<u8>,
-    /// Its size in steps, for an idle actor pays for every byte here. 0 means: nothing is allocated, and `start` is only
-    /// aligned.
-    steps: u32,
-    /// Its alignment; the compiler allows 2^29 at most.
-    align: u32,
+/// Memory for one future; empty at first. It is one address, since it changes hands at the begin and the end of each turn,
+/// and an idle actor pays for every byte of it: how large it is stands before the future.
+#[derive(Default)]
+pub(crate) struct Scratch(Option<NonNull<u8>>);
+
+/// What stands before the memory.
+#[derive(Clone, Copy)]
+struct Size {
+    bytes: usize,
+    align: usize,
 }
 
 // SAFETY: it owns its memory and there is nothing in it between futures, which are `Send` themselves.
 unsafe impl Send for Scratch {}
 
-impl Default for Scratch {
-    fn default() -> Self {
-        Self { start: NonNull::<u128>::dangling().cast(), steps: 0, align: STEP_ALIGN as u32 }
-    }
-}
-
 impl Scratch {
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.steps == 0
+        self.0.is_none()
     }
 
-    fn bytes(&self) -> usize {
-        self.steps as usize * STEP_BYTES
+    /// Of a piece that starts there.
+    #[inline]
+    fn size(start: NonNull<u8>) -> Size {
+        // SAFETY: it was allocated below, with its size before its start.
+        let size = unsafe { start.cast::<Size>().sub(1) };
+        // SAFETY: it was written there, and nobody changes it.
+        unsafe { size.read() }
     }
 
     /// Whether it is worth keeping for another actor.
+    #[inline]
     pub(crate) fn is_keepable(&self) -> bool {
-        !self.is_empty() && self.bytes() <= KEPT_BYTES_MAX
+        self.0.is_some_and(|start| Self::size(start).bytes <= KEPT_BYTES_MAX)
     }
 
     /// Memory for `layout`; what was in there before is forgotten, so it must have been dropped.
     #[inline]
     pub(crate) fn reserve(&mut self, layout: Layout) -> NonNull<u8> {
-        if layout.size() > self.bytes() || layout.align() > self.align as usize {
-            *self = Self::allocate(layout);
+        let fits = |start: &NonNull<u8>| {
+            let Size { bytes, align } = Self::size(*start);
+            layout.size() <= bytes && layout.align() <= align
+        };
+        match self.0.filter(fits) {
+            Some(start) => start,
+            None => self.grow(layout),
         }
-        self.start
     }
 
     /// Where the memory starts.
+    #[inline]
     pub(crate) fn start(&self) -> NonNull<u8> {
-        self.start
+        self.0.unwrap_or(NONE)
     }
 
     #[cold]
-    fn allocate(wanted: Layout) -> Self {
-        let size = wanted.size().max(1).next_multiple_of(STEP_BYTES);
-        let layout = layout(size, wanted.align().max(STEP_ALIGN));
+    fn grow(&mut self, wanted: Layout) -> NonNull<u8> {
+        if self.is_empty() && wanted.size() == 0 && wanted.align() <= STEP_ALIGN {
+            return NONE;
+        }
+        let bytes = wanted.size().max(1).next_multiple_of(STEP_BYTES);
+        let size = Size { bytes, align: wanted.align().max(STEP_ALIGN) };
+        let (layout, before) = size.layout();
         // SAFETY: the size is at least 1.
-        let start = unsafe { alloc(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        let steps =
-            u32::try_from(size / STEP_BYTES).expect("no machine has 512 GiB for one future");
-        Self { start, steps, align: layout.align() as u32 }
+        let memory = unsafe { alloc(layout) };
+        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        // SAFETY: there is so much in it, and more.
+        let start = unsafe { memory.add(before) };
+        // SAFETY: there is room for it before the start, which is aligned to more than it needs.
+        let place = unsafe { start.cast::<Size>().sub(1) };
+        // SAFETY: it is in the memory that was allocated just now.
+        unsafe { place.write(size) };
+        *self = Self(Some(start));
+        start
+    }
+}
+
+/// Where a future without state is.
+const NONE: NonNull<u8> = NonNull::<u128>::dangling().cast();
+
+impl Size {
+    /// The whole piece, and how far its start is in it.
+    fn layout(self) -> (Layout, usize) {
+        const { assert!(size_of::<Self>() <= STEP_ALIGN && align_of::<Self>() <= STEP_ALIGN) };
+        // The alignment is the least whole number of alignments that has room for the size.
+        let Self { bytes, align } = self;
+        let layout = Layout::from_size_align(align + bytes, align)
+            .expect("a future's layout stays valid when it is rounded up to a few bytes more");
+        (layout, align)
     }
 }
 
 impl Drop for Scratch {
+    #[inline]
     fn drop(&mut self) {
-        if !self.is_empty() {
-            let layout = layout(self.bytes(), self.align as usize);
-            // SAFETY: it was allocated with this very layout.
-            unsafe { dealloc(self.start.as_ptr(), layout) }
+        if let Some(start) = self.0 {
+            free(start);
         }
     }
 }
 
-fn layout(bytes: usize, align: usize) -> Layout {
-    Layout::from_size_align(bytes, align)
-        .expect("a future's layout stays valid when it is rounded up to a few bytes more")
+#[cold]
+fn free(start: NonNull<u8>) {
+    let (layout, before) = Scratch::size(start).layout();
+    // SAFETY: the piece begins so far before its start.
+    let memory = unsafe { start.sub(before) };
+    // SAFETY: it was allocated with this very layout, and its owner is gone.
+    unsafe { dealloc(memory.as_ptr(), layout) }
 }
 
 #[cfg(test)]

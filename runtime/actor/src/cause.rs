@@ -54,11 +54,11 @@ unsafe fn open(node: NonNull<Head>) -> (Envelope, Span) {
 unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
     // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
     let (inner, cause) = unsafe { open(node) };
-    turn.cause = Some(cause);
+    *turn.cause = Some(cause);
     // SAFETY: the caller keeps the contract; what is inside was made for the same actor type.
     let done = unsafe { inner.start(cell, turn) };
     // It is still there if the message was skipped.
-    turn.cause = None;
+    *turn.cause = None;
     done
 }
 

@@ -225,10 +225,15 @@ impl<F: Future, S: Sink<F::Output>> Table<F, S> {
     };
 
     /// # Safety
-    /// `slot` is busy with a future of this table, which is built.
-    #[inline]
-    unsafe fn poll(slot: &FutureSlot, cell: NonNull<CellHead>, cx: &mut Context<'_>) -> bool {
-        let mut future = slot.start().cast::<F>();
+    /// `slot` is busy with a future of this table, which is built at `start`.
+    #[inline(always)]
+    unsafe fn poll_at(
+        start: NonNull<u8>,
+        slot: &FutureSlot,
+        cell: NonNull<CellHead>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let mut future = start.cast::<F>();
         // SAFETY: the future is built, and nobody else touches the memory while its slot is busy.
         let future_mut = unsafe { future.as_mut() };
         // SAFETY: it is dropped in place and the memory is not moved before.
@@ -248,6 +253,13 @@ impl<F: Future, S: Sink<F::Output>> Table<F, S> {
         // SAFETY: the future is built; nothing refers to it any more, the slot is not busy.
         unsafe { ptr::drop_in_place(future.as_ptr()) };
         true
+    }
+
+    /// # Safety
+    /// `slot` is busy with a future of this table, which is built.
+    unsafe fn poll(slot: &FutureSlot, cell: NonNull<CellHead>, cx: &mut Context<'_>) -> bool {
+        // SAFETY: the caller says so.
+        unsafe { Self::poll_at(slot.start(), slot, cell, cx) }
     }
 
     /// # Safety
@@ -363,7 +375,7 @@ impl FutureSlot {
         unsafe { start.cast::<F>().write(future) };
         self.present.set(self.present.get().with(BUILT));
         // SAFETY: the future was built just now, with this table.
-        unsafe { Table::<F, S>::poll(self, cell, cx) }
+        unsafe { Table::<F, S>::poll_at(start, self, cell, cx) }
     }
 
     /// Polls what waits in the slot: `true` if the slot is idle now.

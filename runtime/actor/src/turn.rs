@@ -1,6 +1,6 @@
 //! One actor's turn on its worker: what every step of it needs at hand.
 
-use std::task;
+use std::{mem::ManuallyDrop, task};
 
 use odeon_message::Credit;
 use tokio::time::Instant;
@@ -33,9 +33,18 @@ pub(crate) struct Turn<'a> {
     /// How many handlers will have begun when one of them is measured.
     pub(crate) sample_at: u32,
     /// The sender's span of the message that is taken, if that is known.
-    pub(crate) cause: Option<Span>,
+    pub(crate) cause: ManuallyDrop<Option<Span>>,
     /// Credit of inbound messages that were taken in this turn, given back together.
-    credit: Option<Credit>,
+    credit: ManuallyDrop<Option<Credit>>,
+}
+
+impl Drop for Turn<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.cause.is_some() || self.credit.is_some() {
+            self.end();
+        }
+    }
 }
 
 impl<'a> Turn<'a> {
@@ -58,9 +67,15 @@ impl<'a> Turn<'a> {
             direct: false,
             resumed: false,
             sample_at,
-            cause: None,
-            credit: None,
+            cause: ManuallyDrop::new(None),
+            credit: ManuallyDrop::new(None),
         }
+    }
+
+    /// It ends, and has something to give back: few turns have.
+    #[cold]
+    fn end(&mut self) {
+        drop((self.cause.take(), self.credit.take()));
     }
 
     /// The time: the clock is read once for a few messages.
@@ -71,7 +86,7 @@ impl<'a> Turn<'a> {
     /// An inbound message was taken: its credit goes back to the sender when the turn ends, or another sender's
     /// message comes.
     pub(crate) fn give_back(&mut self, credit: Credit) {
-        match &mut self.credit {
+        match &mut *self.credit {
             Some(held) => {
                 if let Some(other) = held.absorb(credit) {
                     *held = other;

@@ -17,6 +17,7 @@ use crate::{
 ///
 /// # Safety
 /// It is the turn of `cell`, of actor type `A`, and its slot is idle.
+#[inline(never)]
 pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };

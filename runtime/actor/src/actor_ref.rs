@@ -52,7 +52,7 @@ impl<A: Actor> ActorRef<A> {
     /// How much an actor of this node has to do; one that cannot be seen from here has nothing.
     pub(crate) fn load(&self) -> usize {
         match &self.place {
-            Place::Local(cell) => cell.head.mailbox.depth(),
+            Place::Local(cell) => cell.head.depth(),
             Place::Remote(..) | Place::Gone(_) => 0,
         }
     }

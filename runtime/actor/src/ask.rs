@@ -386,7 +386,7 @@ fn enter<A: crate::Actor>(
     priority: u8,
 ) -> Option<u64> {
     let head = &cell.head;
-    let entered = match head.mailbox.reserve(envelope.units()) {
+    let entered = match head.reserve(envelope.units()) {
         true => match life::push(cell, envelope) {
             Ok(()) => return None,
             Err(envelope) => Entered::Refused(envelope, FailureKind::Stopped),

@@ -25,10 +25,11 @@ use crate::{
     edges::Came,
     envelope::Envelope,
     life::{self, Core, Phase, Starter},
+    load::{Charge, Spare},
     mailbox::Mailbox,
     sync::AtomicPtr,
     turn::Turn,
-    worker::Worker,
+    worker::{Worker, polls_workers},
 };
 
 /// What others want from an actor: bits that are set from any thread and taken in the actor's turn.
@@ -104,6 +105,8 @@ pub(crate) struct CellHead {
     pub(crate) place: TypePlace,
     /// When its worker last took messages, in ticks of `metrics.rs`; 0 while it sleeps, or if nobody knows.
     pub(crate) taken_at: AtomicU32,
+    /// Room in its mailbox that its worker has at hand. Only that touches it, but for hints.
+    pub(crate) spare: Spare,
 }
 
 impl Drop for CellHead {
@@ -122,6 +125,27 @@ impl CellHead {
     #[inline]
     pub(crate) fn is_kept(&self) -> bool {
         self.live_at.load(Ordering::Relaxed) != u32::MAX
+    }
+
+    /// Reserves room in its mailbox for one message of so many units; `false` if there is none, others wait for it, or it has
+    /// lanes.
+    #[inline]
+    pub(crate) fn reserve(&self, units: u32) -> bool {
+        // Who is on no worker's thread needs not look at what that writes.
+        match polls_workers() && self.worker.is_here() {
+            true => self.mailbox.reserve_near(&self.spare, units, false),
+            false => self.mailbox.reserve(units),
+        }
+    }
+
+    /// What is in its mailbox, or was taken out and has not begun. Certain for its worker's own thread only.
+    pub(crate) fn held(&self) -> Charge {
+        self.mailbox.held(&self.spare)
+    }
+
+    /// How much it has to do: messages that are in or were just taken, and one more unless it sleeps. Only a hint.
+    pub(crate) fn depth(&self) -> usize {
+        self.held().messages() as usize + usize::from(!self.mailbox.is_asleep())
     }
 
     /// The table of its type.
@@ -210,6 +234,7 @@ impl<A: Actor> ActorCell<A> {
             in_turn: AtomicBool::new(false),
             place: TypePlace::default(),
             taken_at: AtomicU32::new(0),
+            spare: Spare::default(),
         };
         let place = Arc::as_ptr(&cell).cast_mut().cast::<Self>();
         // Made where it stays, not moved there.

@@ -9,7 +9,9 @@ use crate::{Overflow, Placement, Shutdown, lanes::Lanes, load::Bounds, mailbox::
 #[non_exhaustive]
 pub struct SystemConfig {
     /// Messages a mailbox holds before senders wait. Default 1024: a burst fits, a backlog is felt by its senders
-    /// within milliseconds. At least 1.
+    /// within milliseconds. At least 1. While the thread of an actor's worker sends to it, or its turn goes on, a few of
+    /// them may be kept from other threads; and the one that it begins next, sent from that thread, is not counted if the
+    /// bound is 128 or more.
     pub mailbox_messages_max: u32,
     /// Bytes of the messages that a mailbox holds before senders wait. Counted are each message's own size with its
     /// envelope, and the archive of one that came from another node; heap memory behind a local message is not seen.

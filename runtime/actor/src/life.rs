@@ -43,7 +43,7 @@ use crate::{
 
 pub(crate) use direct::run_directly;
 pub(crate) use ending::end;
-pub(crate) use near::push;
+pub(crate) use near::{push, tell};
 pub(crate) use seeking::seek;
 
 use value::Value;
@@ -146,22 +146,21 @@ pub(crate) fn await_start<A: Actor>(
 }
 
 /// What only the worker touches, in the actor's turn. `value` and `context` may be borrowed by the future in the slot;
-/// everything else never is.
+/// everything else never is. What each turn looks at stands together, whatever the actor's own size.
+#[repr(C)]
 pub(crate) struct Core<A: Actor> {
-    phase: PhaseCell,
-    /// Boxed, as few actors are at either at any time.
-    rim: Cell<Option<Box<Rim>>>,
     batch: Batch,
-    /// Messages taken whose room was not given back yet.
-    taken: Cell<Charge>,
     slot: FutureSlot,
-    value: UnsafeCell<Value<A>>,
-    context: UnsafeCell<Option<Context<A>>>,
-    /// Who waits for the first start takes its first turn.
-    starts_here: Cell<bool>,
     extras: OnceCell<Box<Extras>>,
+    phase: PhaseCell,
     /// It handles what was queued, and then stops: nothing more is taken from the mailbox.
     draining: Cell<bool>,
+    /// Who waits for the first start takes its first turn.
+    starts_here: Cell<bool>,
+    value: UnsafeCell<Value<A>>,
+    context: UnsafeCell<Option<Context<A>>>,
+    /// Boxed, as few actors are at either at any time.
+    rim: Cell<Option<Box<Rim>>>,
 }
 
 impl<A: Actor> Core<A> {
@@ -176,7 +175,6 @@ impl<A: Actor> Core<A> {
             phase: PhaseCell(AtomicU8::new(Phase::Fresh as u8)),
             rim: Cell::new(rim),
             batch: Batch::default(),
-            taken: Cell::default(),
             slot: FutureSlot::default(),
             value: UnsafeCell::new(Value::Args(args)),
             context: UnsafeCell::new(None),
@@ -340,7 +338,7 @@ pub(crate) unsafe fn run_first<A: Actor>(cell: NonNull<CellHead>, turn: &mut Tur
             // SAFETY: the caller says so, and the slot of an actor that has had no turn is idle.
             match unsafe { starting::arrive::<A>(cell, turn) } {
                 Next::Rest => {
-                    give_room_back(head, core);
+                    give_room_back(head);
                     return false;
                 }
                 // It sleeps since it was made.
@@ -355,6 +353,16 @@ pub(crate) unsafe fn run_first<A: Actor>(cell: NonNull<CellHead>, turn: &mut Tur
     };
     // SAFETY: the caller says so.
     unsafe { whole::<A>(cell, turn, first) }
+}
+
+/// As [`drive`], where it is not the whole turn.
+///
+/// # Safety
+/// As there.
+#[inline(never)]
+unsafe fn drive_on<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+    // SAFETY: the caller says so.
+    unsafe { drive::<A>(cell, turn) }
 }
 
 /// A whole turn, which begins with `first`.
@@ -379,7 +387,7 @@ unsafe fn whole<A: Actor>(
             Err(payload) => unsafe { ending::panicked::<A>(cell, payload) },
         }
         // SAFETY: the caller says so.
-        caught = catch_unwind(AssertUnwindSafe(|| unsafe { drive::<A>(cell, turn) }));
+        caught = catch_unwind(AssertUnwindSafe(|| unsafe { drive_on::<A>(cell, turn) }));
     };
     if let Some(scratch) = core.slot.take_back() {
         turn.worker.keep(scratch);
@@ -394,21 +402,13 @@ unsafe fn whole<A: Actor>(
 ///
 /// # Safety
 /// As [`run`].
+#[inline(always)]
 unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
+    let killed = head.signals.any() & Signals::KILL != 0;
     // SAFETY: the caller says so.
-    if head.signals.any() & Signals::KILL != 0 && unsafe { ending::kill::<A>(cell) } {
-        return false;
-    }
-    // SAFETY: the caller says so.
-    if !unsafe { resume(cell, core, turn) } {
-        if head.signals.any() & Signals::SOURCES != 0 {
-            // They go on meanwhile; what they bring waits.
-            // SAFETY: none of these are reads, which do not run beside a handler.
-            core.extras.get().into_iter().for_each(|extras| unsafe { extras.poll_woken(None) });
-        }
-        give_room_back(head, core);
+    if (killed || core.slot.is_busy()) && !unsafe { go_on::<A>(cell, turn) } {
         return false;
     }
     let (portion, charge) = (head.mailbox.portion(), head.mailbox.charger());
@@ -424,7 +424,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             // SAFETY: the slot is idle, and the caller says the rest.
             match unsafe { steps::step::<A>(cell, turn) } {
                 Next::Go if turn.is_spent() => {
-                    give_room_back(head, core);
+                    give_room_back(head);
                     return true;
                 }
                 Next::Go => continue,
@@ -433,6 +433,11 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             }
         }
         let Some(envelope) = core.batch.pop().or_else(|| head.mailbox.pop()) else {
+            // So most turns end, of actors that are told from this thread.
+            if head.mailbox.sleeps_on(&head.spare) {
+                head.taken_at.store(0, Ordering::Relaxed);
+                return false;
+            }
             core.batch.append(&head.mailbox.take());
             if !core.batch.is_empty() {
                 // What its own thread sends does not come this way.
@@ -444,15 +449,8 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             continue;
         };
         turn.taken += 1;
-        let taken = core.taken.get().plus(charge(&envelope));
-        core.taken.set(taken);
-        if taken.messages() >= portion {
-            let waiting = head.mailbox.release(core.taken.take());
-            // Whoever waits for it is woken once a turn: a wake may cross threads, and costs as much as many messages.
-            // Where priorities count, who waits may be the most urgent of all.
-            if waiting && head.mailbox.lanes().is_some() {
-                head.serve_room();
-            }
+        if head.spare.add(charge(&envelope)) >= portion {
+            give_portion_back(head);
         }
         // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
         if !unsafe { envelope.start(cell, turn) } {
@@ -461,19 +459,43 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             break;
         }
         if turn.is_spent() {
-            give_room_back(head, core);
+            give_room_back(head);
             return true;
         }
     }
-    give_room_back(head, core);
+    give_room_back(head);
     false
+}
+
+/// Ends what is killed, and goes on with what waits in the slot: `true` if messages may follow.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn go_on<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+    // SAFETY: the caller says so.
+    let (head, core) = unsafe { parts::<A>(cell) };
+    // SAFETY: the caller says so.
+    if head.signals.any() & Signals::KILL != 0 && unsafe { ending::kill::<A>(cell) } {
+        return false;
+    }
+    // SAFETY: the caller says so.
+    let idle = unsafe { resume(cell, core, turn) };
+    if !idle {
+        if head.signals.any() & Signals::SOURCES != 0 {
+            // They go on meanwhile; what they bring waits.
+            // SAFETY: none of these are reads, which do not run beside a handler.
+            core.extras.get().into_iter().for_each(|extras| unsafe { extras.poll_woken(None) });
+        }
+        give_room_back(head);
+    }
+    idle
 }
 
 /// There is nothing to do: `true` if the actor sleeps now, `false` if something has come. After messages `far` from its
 /// thread more may follow soon.
-#[inline]
+#[inline(never)]
 fn sleeps<A: Actor>(head: &CellHead, core: &Core<A>, turn: &Turn<'_>, far: bool) -> bool {
-    give_room_back(head, core);
+    give_room_back(head);
     if far && turn.worker.lingers(head) {
         return false;
     }
@@ -503,12 +525,23 @@ unsafe fn resume<A: Actor>(cell: NonNull<CellHead>, core: &Core<A>, turn: &mut T
     }
 }
 
+/// So many messages were taken that others may have their room.
+fn give_portion_back(head: &CellHead) {
+    let waiting = head.mailbox.release(head.spare.take());
+    // Whoever waits for it is woken once a turn: a wake may cross threads, and costs as much as many messages. Where
+    // priorities count, who waits may be the most urgent of all.
+    if waiting && head.mailbox.lanes().is_some() {
+        head.serve_room();
+    }
+}
+
 /// A turn ends, or the mailbox is empty: whoever waits for room has it now.
-fn give_room_back<A: Actor>(head: &CellHead, core: &Core<A>) {
-    let taken = core.taken.take();
-    let waiting = match taken == Charge::default() {
+#[inline]
+fn give_room_back(head: &CellHead) {
+    let spare = head.spare.take();
+    let waiting = match spare == Charge::default() {
         true => head.mailbox.has_waiting(),
-        false => head.mailbox.release(taken),
+        false => head.mailbox.release(spare),
     };
     if waiting {
         head.serve_room();

@@ -32,6 +32,15 @@ pub(crate) const fn bytes(units: u32) -> usize {
     units as usize * UNIT_BYTES
 }
 
+/// Messages for which the receiver's thread reserves room at once: more gain little.
+const AHEAD: u32 = 8;
+/// Larger messages than of 4 KiB have theirs reserved one by one, and are not handed over. So what is reserved at once
+/// stays far below the free bits.
+const AHEAD_UNITS_MAX: u32 = 256;
+/// Only a mailbox that holds so many of the largest of them lets its receiver's thread do either: it is a hundredth more or
+/// less there.
+const LARGE: Charge = Charge(128 | (128 * AHEAD_UNITS_MAX as u64) << UNITS_AT);
+
 /// What messages take up: how many they are, and their units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Charge(u64);
@@ -79,6 +88,12 @@ impl Bounds {
         ((self.0 & !FREE) >> UNITS_AT) as u32
     }
 
+    /// Whether a few messages make no difference.
+    #[inline]
+    const fn is_large(self) -> bool {
+        self.fit(Charge(0), LARGE)
+    }
+
     pub(crate) const fn bytes_max(self) -> usize {
         self.units_max() as usize * UNIT_BYTES
     }
@@ -95,6 +110,73 @@ impl Bounds {
     #[inline]
     pub(crate) const fn fit(self, held: Charge, more: Charge) -> bool {
         self.0.wrapping_sub(held.0.wrapping_add(more.0)) & FREE == FREE
+    }
+}
+
+/// Room that is reserved though nothing takes it up: what messages that were taken have left, and what the receiver's
+/// thread has reserved ahead. Less than nothing while a message is in that was handed over, for which none is reserved.
+///
+/// The receiver's thread alone changes it, so that no exchange is needed; it stands apart from what senders change.
+#[derive(Default)]
+pub(crate) struct Spare(AtomicU64);
+
+impl Spare {
+    #[inline]
+    fn get(&self) -> Charge {
+        Charge(self.0.load(Relaxed))
+    }
+
+    #[inline]
+    fn set(&self, charge: Charge) {
+        self.0.store(charge.0, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.get() == Charge::default()
+    }
+
+    /// A message is taken: its room is left over. How many messages could have what there is.
+    #[inline]
+    pub(crate) fn add(&self, charge: Charge) -> u32 {
+        // A message that was handed over is the first to be taken, and leaves nothing.
+        let sum = Charge(self.get().0.wrapping_add(charge.0));
+        self.set(sum);
+        sum.messages()
+    }
+
+    /// Takes all of it, to be given back.
+    #[inline]
+    pub(crate) fn take(&self) -> Charge {
+        let left = self.get();
+        if left.is_owed() {
+            return Charge::default();
+        }
+        self.set(Charge::default());
+        left
+    }
+
+    /// What a message takes up that was handed over, if it is still in.
+    #[inline]
+    pub(crate) fn owed(&self) -> Charge {
+        let left = self.get();
+        if left.is_owed() { Charge(left.0.wrapping_neg()) } else { Charge::default() }
+    }
+}
+
+impl Charge {
+    /// Whether it is less than nothing.
+    #[inline]
+    const fn is_owed(self) -> bool {
+        self.0 >> 63 != 0
+    }
+
+    /// This without `other`, if that is part of it.
+    #[inline]
+    const fn without(self, other: Self) -> Option<Self> {
+        // Either half borrows the free bit above it if it is too small; of what is owed both are set before.
+        let rest = (self.0 ^ FREE).wrapping_sub(other.0);
+        if rest & FREE == FREE { Some(Self(rest ^ FREE)) } else { None }
     }
 }
 
@@ -115,9 +197,11 @@ impl Load {
         self.bounds
     }
 
-    /// What is held now, without the mark.
-    pub(crate) fn held(&self) -> Charge {
-        Charge(self.word.load(Relaxed) & !WAITING)
+    /// What is held now beside what is to spare, without the mark. Certain for the receiver's thread only.
+    pub(crate) fn held(&self, spare: &Spare) -> Charge {
+        let held = (self.word.load(Relaxed) & !WAITING).wrapping_sub(spare.get().0);
+        // Others may see one of them before the other.
+        if held & FREE == 0 { Charge(held) } else { Charge::default() }
     }
 
     /// Whether one message of so many units would get in now. Only a hint: others come and go.
@@ -147,6 +231,58 @@ impl Load {
             }
         }
         false
+    }
+
+    /// As [`reserve`](Self::reserve), for the receiver's thread, which has what is to spare. If the receiver is `asleep`, so
+    /// that it has a turn next, and the bounds are large, the first message takes up no room: it is handed over, and counted
+    /// before another one is reserved for. More of them have theirs reserved together, and what is not used is given back
+    /// with that of messages that were taken.
+    #[inline(always)]
+    pub(crate) fn reserve_near(&self, spare: &Spare, units: u32, asleep: bool) -> bool {
+        let (word, left) = (self.word.load(Relaxed), spare.get());
+        let one = Charge(1 | u64::from(units) << UNITS_AT);
+        let small = asleep && units <= AHEAD_UNITS_MAX;
+        if word == 0 && left.0 == 0 && small && self.bounds.is_large() {
+            spare.set(Charge(one.0.wrapping_neg()));
+            return true;
+        }
+        if let Some(rest) = left.without(one)
+            && word & WAITING == 0
+        {
+            spare.set(rest);
+            return true;
+        }
+        self.reserve_ahead(spare, units, asleep)
+    }
+
+    #[inline(never)]
+    fn reserve_ahead(&self, spare: &Spare, units: u32, asleep: bool) -> bool {
+        if self.is_waiting() {
+            return false;
+        }
+        // What does not do for this message shall not be in its way. Whoever begins to wait right now is let in when the
+        // receiver's turn ends, as for whatever is to spare.
+        let left = spare.take();
+        if left != Charge::default() {
+            self.release(left);
+        }
+        let owed = spare.owed();
+        if asleep && units <= AHEAD_UNITS_MAX && self.bounds.is_large() {
+            let ahead = |messages: u32| {
+                Charge(u64::from(messages) | u64::from(messages * units) << UNITS_AT)
+            };
+            if self.try_reserve(owed.plus(ahead(AHEAD))) {
+                spare.set(ahead(AHEAD - 1));
+                return true;
+            }
+        }
+        if owed != Charge::default() {
+            if !self.try_reserve(owed) {
+                return false;
+            }
+            spare.set(Charge::default());
+        }
+        self.reserve(units)
     }
 
     /// Reserves room past the waiting mark, for whoever set it and holds the lock of the waiting room.
@@ -226,6 +362,85 @@ mod tests {
                 load.release(bounds.charge(more));
             }
             prop_assert_eq!(load.word.into_inner(), word);
+        }
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Use {
+        /// The receiver's thread sends one, and says whether the receiver sleeps.
+        Near(u32, bool),
+        /// Another thread does.
+        Far(u32),
+        Take,
+        GiveBack,
+    }
+
+    fn uses() -> impl Strategy<Value = Vec<Use>> {
+        let units = || prop_oneof![8 => 1_u32..4, 1 => 1_u32..600];
+        let one = prop_oneof![
+            12 => (units(), any::<bool>()).prop_map(|(units, asleep)| Use::Near(units, asleep)),
+            6 => units().prop_map(Use::Far),
+            6 => Just(Use::Take),
+            2 => Just(Use::GiveBack),
+        ];
+        prop::collection::vec(one, 0..400)
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        /// What the receiver's thread has at hand is nothing to itself; to others it is a few messages of a large mailbox, and
+        /// what was not given back of those that were taken.
+        #[test]
+        fn what_is_to_spare_is_in_nobodys_way(
+            bounds in prop_oneof![
+                (1_u32..8, 1_usize..40_000).prop_map(|(messages, bytes)| Bounds::new(messages, bytes)),
+                (128_u32..132).prop_map(|messages| Bounds::new(messages, 1 << 20)),
+            ],
+            uses in uses(),
+        ) {
+            let (load, spare) = (Load::new(bounds), Spare::default());
+            let mut queued = std::collections::VecDeque::new();
+            for one in uses {
+                let sum = queued.iter().copied().fold(Charge::default(), Charge::plus);
+                prop_assert_eq!(load.held(&spare), sum);
+                match one {
+                    Use::Near(units, asleep) => {
+                        let charge = bounds.charge(units);
+                        let fits = bounds.fit(sum, charge);
+                        prop_assert_eq!(load.reserve_near(&spare, units, asleep), fits);
+                        queued.extend(fits.then_some(charge));
+                    }
+                    Use::Far(units) => {
+                        let (charge, exact) = (bounds.charge(units), spare.is_none());
+                        let handed = spare.owed();
+                        let reserved = load.reserve(units);
+                        if reserved || exact {
+                            prop_assert_eq!(reserved, bounds.fit(sum.minus(handed), charge));
+                        }
+                        queued.extend(reserved.then_some(charge));
+                    }
+                    Use::Take => {
+                        if let Some(charge) = queued.pop_front() {
+                            spare.add(charge);
+                            prop_assert_eq!(spare.owed(), Charge::default());
+                        }
+                    }
+                    Use::GiveBack => {
+                        load.release(spare.take());
+                        prop_assert!(bounds.is_large() || spare.is_none());
+                        let owed = spare.owed();
+                        prop_assert!(owed == Charge::default() || queued.front() == Some(&owed));
+                    }
+                }
+            }
+            for charge in queued {
+                spare.add(charge);
+            }
+            load.release(spare.take());
+            prop_assert!(load.is_empty() && spare.is_none());
+            load.mark_waiting();
+            prop_assert!(!load.reserve_near(&spare, 1, true), "others wait");
         }
     }
 

@@ -18,7 +18,7 @@ use mark::Mark;
 use crate::{
     envelope::{Envelope, Head},
     lanes::Lanes,
-    load::{Bounds, Charge, Load},
+    load::{Bounds, Charge, Load, Spare},
     stack::{self, Landed, Linked, Stack},
 };
 
@@ -102,15 +102,14 @@ impl Mailbox {
         move |envelope| bounds.charge(envelope.units())
     }
 
-    /// What is in, and what the receiver has taken and not given back.
-    pub(crate) fn held(&self) -> Charge {
-        self.lanes().map_or_else(|| self.load.held(), Lanes::held)
+    /// What is in, beside what is to spare: also what the receiver has taken and not begun.
+    pub(crate) fn held(&self, spare: &Spare) -> Charge {
+        self.lanes().map_or_else(|| self.load.held(spare), Lanes::held)
     }
 
-    /// How much the receiver has to do: messages that are in or were just taken, and one more unless it sleeps. Only a
-    /// hint.
-    pub(crate) fn depth(&self) -> usize {
-        self.held().messages() as usize + usize::from(!self.stack.is_asleep())
+    /// Whether the receiver sleeps. Only a hint.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.stack.is_asleep()
     }
 
     /// Whether a message of so many units would get in now. Only a hint: others come and go.
@@ -123,6 +122,12 @@ impl Mailbox {
     #[inline]
     pub(crate) fn reserve(&self, units: u32) -> bool {
         self.load.reserve(units)
+    }
+
+    /// The same from the receiver's thread, which knows whether it is `asleep`.
+    #[inline(always)]
+    pub(crate) fn reserve_near(&self, spare: &Spare, units: u32, asleep: bool) -> bool {
+        self.load.reserve_near(spare, units, asleep)
     }
 
     /// Puts a message in that is the first of those who wait, for whoever holds the lock of the waiting room and has
@@ -235,10 +240,21 @@ impl Mailbox {
         }
     }
 
-    /// Whether its receiver sleeps, with nothing in it, nobody at the door and no lanes.
+    /// Whether its receiver, which has nothing to do, sleeps already, and has nothing to give back, nobody to let in and
+    /// nothing to mark before. Only the receiver calls it.
+    #[inline]
+    pub(crate) fn sleeps_on(&self, spare: &Spare) -> bool {
+        self.stack.is_only_asleep()
+            && spare.is_none()
+            && !self.load.is_waiting()
+            && !self.mark.is_wanted()
+    }
+
+    /// Whether its receiver sleeps, with nothing in it, nobody at the door and no mark to be found. Those with lanes know
+    /// themselves who sleeps, and answer `false`.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.stack.is_only_asleep() && self.load.is_empty() && self.lanes.is_none()
+        self.stack.is_only_asleep() && self.load.is_empty()
     }
 
     /// Whether nothing is in. Only a hint.
@@ -275,6 +291,23 @@ impl Mailbox {
         if self.stack.mark() {
             self.mark.set();
         }
+    }
+
+    /// Notes a message that goes past the mailbox, as the first that the receiver takes, if that sleeps and the mailbox is
+    /// marked: `false` if not. Only the receiver's thread calls it.
+    #[cold]
+    pub(crate) fn note_near(&self) -> bool {
+        let found = self.stack.unmark();
+        if found {
+            self.mark.note_near();
+        }
+        found
+    }
+
+    /// Whether that was noted which is taken now.
+    #[inline]
+    pub(crate) fn is_noted_near(&self) -> bool {
+        self.mark.is_near()
     }
 
     /// Whether the first message that was taken just now had been noted.

@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
 
     fn compare_held(&self) {
         let Some(cell) = self.clerk.cell() else { return };
-        assert_eq!(cell.mailbox.held(), self.list.held(), "what is held");
+        assert_eq!(cell.held(), self.list.held(), "what is held");
         assert!(self.list.is_within(), "past a bound");
     }
 }

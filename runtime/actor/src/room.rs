@@ -149,7 +149,7 @@ impl CellPtr {
         priority: u8,
         patience: Patience<'_>,
     ) -> Entered {
-        if self.mailbox.reserve(envelope.units()) {
+        if self.reserve(envelope.units()) {
             return match self.push(envelope) {
                 Ok(()) => Entered::Queued,
                 Err(envelope) => Entered::Refused(envelope, FailureKind::Stopped),

@@ -142,6 +142,14 @@ impl<T: Linked> Stack<T> {
         }
     }
 
+    /// Undoes [`mark`](Self::mark) of a stack whose receiver sleeps; `false` if it is not so. Only the receiver's thread calls
+    /// it.
+    pub(crate) fn unmark(&self) -> bool {
+        let noted = mark(ASLEEP | NOTED);
+        self.top.load(Relaxed) == noted
+            && self.top.compare_exchange(noted, mark(ASLEEP), AcqRel, Relaxed).is_ok()
+    }
+
     /// Whether the receiver sleeps and the next push is not noted. Certain for the receiver only.
     #[inline]
     pub(crate) fn is_only_asleep(&self) -> bool {

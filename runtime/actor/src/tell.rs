@@ -38,12 +38,23 @@ fn reclaim<M: Message>(envelope: Envelope) -> M {
 }
 
 /// Puts a message in the mailbox of an actor of this node if there is room: one allocation and no lock.
+#[inline(always)]
 fn post<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), (FailureKind, M)>
 where
     A: Handler<M>,
     M: Message,
 {
-    if !cell.head.mailbox.reserve(const { Envelope::tell_units::<M>() }) {
+    life::tell(cell, message).or_else(|message| post_far(cell, message))
+}
+
+/// As [`post`], where the sender is on another thread, or others have sent something, or there may be no room.
+#[inline(never)]
+fn post_far<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), (FailureKind, M)>
+where
+    A: Handler<M>,
+    M: Message,
+{
+    if !cell.head.reserve(const { Envelope::tell_units::<M>() }) {
         return Err((FailureKind::Full, message));
     }
     let pushed = life::push(cell, Envelope::tell::<A, M>(message).with_cause());

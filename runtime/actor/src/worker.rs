@@ -58,7 +58,7 @@ pub(crate) use direct::Ran;
 pub(crate) use late::{answered, arm_later, note_time};
 pub(crate) use metering::{Report, Waiting};
 pub(crate) use orders::Order;
-pub(crate) use present::{is_own_turn, is_polling, present_tasks};
+pub(crate) use present::{is_own_turn, is_polling, polls_workers, present_tasks};
 pub(crate) use seeking::Seek;
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
@@ -192,8 +192,7 @@ impl Worker {
     /// Whether it is polled by this thread alone.
     #[inline]
     fn is_of_thread(&self) -> bool {
-        let thread = self.thread.load(Ordering::Relaxed);
-        thread == THREAD.get() && thread != 0
+        self.thread.load(Ordering::Relaxed) == THREAD.get()
     }
 
     /// Gives one of its actors a turn, if this is its thread: then whether it is not closed.
@@ -216,11 +215,34 @@ impl Worker {
             return Some(true);
         }
         bound.ready.borrow_mut().push_near(cell);
+        self.come_round(bound);
+        Some(true)
+    }
+
+    /// Gives one of its actors a turn, which it keeps; called where it [is here](Self::is_here).
+    #[inline(always)]
+    pub(crate) fn schedule_here(&self, cell: &CellPtr) {
+        debug_assert!(self.is_here() && cell.is_kept(), "nobody else may");
+        // In a turn it sees for itself what has come; in a queue, or on its way to it, it will have one.
+        let comes = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        if comes(&cell.near) || comes(&cell.in_turn) || comes(&cell.queued) {
+            return;
+        }
+        // SAFETY: this thread polls it, or alone does so and is between two polls.
+        let bound = unsafe { self.bound() };
+        if !bound.closed.get() {
+            bound.ready.borrow_mut().put_near(cell);
+            self.come_round(bound);
+        }
+    }
+
+    /// Something is ready here: the worker is polled, now or next.
+    #[inline(always)]
+    fn come_round(&self, bound: &Bound) {
         if !ptr::eq(POLLING.get(), self) {
             self.foreign.store(false, Ordering::Relaxed);
             self.wake_here(bound);
         }
-        Some(true)
     }
 
     /// Has the worker polled by this thread, its own, if nobody else has.
@@ -253,7 +275,10 @@ impl Worker {
     /// Takes memory back. Called in a turn.
     #[inline]
     pub(crate) fn keep(&self, scratch: Scratch) {
-        let Some(bound) = self.own().filter(|_| scratch.is_keepable()) else { return };
+        if !scratch.is_keepable() {
+            return;
+        }
+        let Some(bound) = self.own() else { return };
         let other = bound.lent.replace(scratch);
         if !other.is_empty() {
             bound.store(other);
@@ -321,7 +346,11 @@ impl Worker {
         let _polled = self.gauge.begin_poll();
         let steals = self.role == Role::Stealing;
         if !steals {
-            self.thread.store(this_thread(), Ordering::Relaxed);
+            let thread = this_thread();
+            // Senders look at it, also from other threads.
+            if self.thread.load(Ordering::Relaxed) != thread {
+                self.thread.store(thread, Ordering::Relaxed);
+            }
         }
         let taken_max = if steals { ACTOR_MESSAGES_MAX } else { POLL_MESSAGES_MAX };
         // SAFETY: this thread is polling it.

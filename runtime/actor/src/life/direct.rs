@@ -5,7 +5,7 @@
 
 use std::{ptr::NonNull, sync::atomic::Ordering};
 
-use super::{Core, Phase, drive, parts, whole};
+use super::{Core, Phase, drive_on, give_room_back, parts, whole};
 use crate::{
     Actor,
     cell::{CellHead, Signals},
@@ -47,7 +47,7 @@ pub(crate) unsafe fn run_directly<A: Actor>(
             return false;
         }
         // SAFETY: the caller says so.
-        !core.is_free(head) && unsafe { drive::<A>(cell, turn) }
+        !core.is_free(head) && unsafe { drive_on::<A>(cell, turn) }
     };
     // SAFETY: the caller says so.
     Ok(unsafe { whole::<A>(cell, turn, first) })
@@ -57,6 +57,7 @@ pub(crate) unsafe fn run_directly<A: Actor>(
 fn wait<A: Actor>(head: &CellHead, core: &Core<A>, turn: &Turn<'_>) {
     core.extras.get().into_iter().for_each(|extras| extras.held.set(true));
     head.mailbox.rouse();
+    give_room_back(head);
     turn.worker.meters_of_turn(|meters| {
         head.taken_at.store(meters.tick.get(), Ordering::Relaxed);
     });

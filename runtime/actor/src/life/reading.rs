@@ -125,7 +125,7 @@ unsafe fn next<A: Actor>(cell: NonNull<CellHead>, extras: &Extras, turn: &mut Tu
     if core.draining.get() {
         return Next::Rest;
     }
-    give_room_back(head, core);
+    give_room_back(head);
     // Those that had waited for room may be in now.
     if core.has_message(head) || !head.mailbox.sleep() { Next::Go } else { Next::Rest }
 }

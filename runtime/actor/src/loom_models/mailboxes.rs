@@ -11,7 +11,7 @@ use loom::{
 };
 
 use super::{
-    load::{Bounds, Load},
+    load::{Bounds, Load, Spare},
     model,
     stack::{self, Landed, Linked, Stack},
     sync::{AtomicPtr, UnsafeCell},
@@ -227,5 +227,46 @@ fn who_waits_for_room_is_let_in_and_the_bound_holds() {
         received.sort_unstable();
         assert_eq!(received, [0, 1]);
         assert!(full.load.has_room(1), "nothing is held, and nobody is said to wait");
+    });
+}
+
+/// The receiver's thread hands a message over and sends another, while somebody else takes all the room there is: at most
+/// what was handed over goes beyond the bound, and nothing is left of it in the end.
+#[test]
+fn what_is_handed_over_is_all_that_goes_beyond_the_bound() {
+    model(3, || {
+        let bounds = Bounds::new(128, 1 << 20);
+        let (all, spare) = ((1 << 16) - 1, Spare::default());
+        let load = Arc::new(Load::new(bounds));
+        assert!(load.reserve_near(&spare, 1, true));
+        assert!(load.is_empty(), "it takes up no room");
+        let far = {
+            let load = load.clone();
+            thread::spawn(move || load.reserve(all))
+        };
+        let near = load.reserve_near(&spare, 1, true);
+        let far = far.join().unwrap();
+        assert!(near || far, "there is room for one of them");
+        let (one, large) = (bounds.charge(1), bounds.charge(all));
+        let mut sum = one;
+        if near {
+            sum = sum.plus(one);
+        }
+        if far {
+            sum = sum.plus(large);
+        }
+        assert_eq!(load.held(&spare), sum);
+        let (counted, last) = (sum.minus(spare.owed()), if far { large } else { one });
+        assert!(bounds.fit(counted.minus(last), last), "past the bound");
+        // All of them are taken.
+        spare.add(one);
+        if near {
+            spare.add(one);
+        }
+        if far {
+            spare.add(large);
+        }
+        load.release(spare.take());
+        assert!(load.is_empty() && spare.is_none());
     });
 }

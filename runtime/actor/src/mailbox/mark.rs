@@ -23,8 +23,10 @@ use tokio::time::Instant;
 const NONE: usize = 0;
 /// The mailbox shall be marked when it is empty.
 const WANTED: usize = 1;
-/// It is marked; the first message that is taken was noted.
+/// It is marked; the first message that is taken out of it was noted.
 const SET: usize = 2;
+/// The first message came from the receiver's thread, past the mailbox, and was noted.
+const NEAR: usize = 3;
 
 /// Nanoseconds since the first mark of this mailbox.
 struct Clock {
@@ -96,6 +98,16 @@ impl Mark {
         self.put(SET);
     }
 
+    /// A sender on the receiver's thread has found it, whose message is the first to be taken.
+    pub(super) fn note_near(&self) {
+        self.note();
+        self.put(NEAR);
+    }
+
+    pub(super) fn is_near(&self) -> bool {
+        self.state() == NEAR
+    }
+
     /// A sender has found it.
     #[cold]
     pub(super) fn note(&self) {
@@ -145,6 +157,30 @@ mod tests {
             Pushed::Queued => false,
             Pushed::Closed(_) => panic!("it is open"),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_goes_past_the_mailbox_is_measured_too() {
+        let ms = Duration::from_millis;
+        let mailbox = Mailbox::new(Bounds::new(8, 1 << 20));
+        assert!(!mailbox.note_near(), "it is not marked");
+        mailbox.want_mark();
+        assert!(!mailbox.note_near(), "the receiver is awake");
+        assert!(mailbox.sleep());
+        advance(ms(1_000)).await;
+        assert_eq!(mailbox.is_clear(), None);
+        assert!(mailbox.note_near() && !mailbox.note_near());
+        assert_eq!(mailbox.is_clear(), Some(true), "others may go there too");
+        assert!(mailbox.is_noted_near() && !mailbox.is_marked());
+        advance(ms(250)).await;
+        assert!(push(&mailbox), "the receiver sleeps");
+        assert_eq!(mailbox.take_mark(), Some(ms(250)));
+        assert!(!mailbox.is_noted_near() && !mailbox.wants_mark());
+        // Another thread was faster.
+        drop(mailbox.take());
+        mailbox.want_mark();
+        assert!(mailbox.sleep() && push(&mailbox));
+        assert!(!mailbox.note_near() && mailbox.is_marked());
     }
 
     #[tokio::test(start_paused = true)]

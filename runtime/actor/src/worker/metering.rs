@@ -53,7 +53,7 @@ pub(super) struct Look {
 
 impl Look {
     fn at(&mut self, cell: &CellHead, tick: u32) {
-        let messages = cell.mailbox.held().messages();
+        let messages = cell.held().messages();
         let taken_at = cell.taken_at.load(Ordering::Relaxed);
         let ticks = (messages > 0).then(|| since(taken_at, tick)).flatten();
         let one = Waiting { messages: messages.into(), messages_max: messages, ticks_max: ticks };
@@ -127,9 +127,18 @@ impl Worker {
     /// Messages that came from this thread are about to be taken, in the actor's turn.
     #[inline]
     pub(crate) fn note_near(&self, head: &CellHead) {
-        self.meters_of_turn(|meters| {
-            head.taken_at.store(meters.tick.get(), Ordering::Relaxed);
-        });
+        let Some(bound) = self.own() else { return };
+        head.taken_at.store(bound.meters.tick.get(), Ordering::Relaxed);
+        if head.mailbox.is_noted_near() {
+            self.measure(bound, head);
+        }
+    }
+
+    #[cold]
+    fn measure(&self, bound: &Bound, head: &CellHead) {
+        if let Some(waited) = head.mailbox.take_mark() {
+            bound.meters.queue(head.place.get(), waited);
+        }
     }
 
     /// Messages of the mailbox were taken, in the actor's turn.
@@ -138,9 +147,7 @@ impl Worker {
         let Some(bound) = self.own() else { return };
         head.taken_at.store(bound.meters.tick.get(), Ordering::Relaxed);
         if head.mailbox.is_marked() {
-            if let Some(waited) = head.mailbox.take_mark() {
-                bound.meters.queue(head.place.get(), waited);
-            }
+            self.measure(bound, head);
         } else if head.mailbox.wants_mark() {
             head.mailbox.mark();
         }

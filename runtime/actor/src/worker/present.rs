@@ -19,19 +19,28 @@ use crate::{
 thread_local! {
     /// The worker that this thread is polling right now, null between polls.
     pub(super) static POLLING: Cell<*const Worker> = const { Cell::new(ptr::null()) };
-    /// The number of this thread, once it has polled a worker.
-    pub(super) static THREAD: Cell<u64> = const { Cell::new(0) };
+    /// The number of this thread, once it has polled a worker; before, one that no worker has.
+    pub(super) static THREAD: Cell<u64> = const { Cell::new(NO_THREAD) };
 }
+
+/// Nobody's number; a worker that no thread polls has 0.
+const NO_THREAD: u64 = u64::MAX;
 
 /// Threads that have a number.
 static THREADS: AtomicU64 = AtomicU64::new(0);
 
 /// A number that no other thread has.
 pub(super) fn this_thread() -> u64 {
-    if THREAD.get() == 0 {
+    if THREAD.get() == NO_THREAD {
         THREAD.set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
     }
     THREAD.get()
+}
+
+/// Whether this thread polls workers, or polls one right now.
+#[inline]
+pub(crate) fn polls_workers() -> bool {
+    THREAD.get() != NO_THREAD || !POLLING.get().is_null()
 }
 
 /// Marks the thread as polling a worker, until it is dropped.

@@ -71,13 +71,20 @@ impl Ready {
     }
 
     /// Puts an actor in that the worker keeps, from its own thread, unless that has done so already.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_near(&mut self, cell: &CellPtr) {
         // Only this thread touches it.
         if !cell.near.load(Ordering::Relaxed) {
-            cell.near.store(true, Ordering::Relaxed);
-            self.0.push_back(Entry::Near(cell.as_raw()));
+            self.put_near(cell);
         }
+    }
+
+    /// Puts one in that this thread has not put in already.
+    #[inline(always)]
+    pub(super) fn put_near(&mut self, cell: &CellPtr) {
+        debug_assert!(!cell.near.load(Ordering::Relaxed), "once is enough");
+        cell.near.store(true, Ordering::Relaxed);
+        self.0.push_back(Entry::Near(cell.as_raw()));
     }
 
     /// The worker does not keep an actor any more.

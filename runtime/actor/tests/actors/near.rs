@@ -403,6 +403,67 @@ fn senders_that_wait_are_served_in_order_wherever_they_are() {
 }
 
 #[test]
+fn in_a_large_mailbox_the_first_of_them_counts_as_one_that_is_handled() {
+    let mut config = SystemConfig::default();
+    // One that is measured goes another way.
+    config.sample_every = 0;
+    on_one_thread_with(config, 1, |system: ActorSystem| async move {
+        let (doer, log) = doer_with(&system, SpawnOptions::default().mailbox(128)).await;
+        for round in 0..3 {
+            doer.try_tell(Note(0)).unwrap();
+            let fill = doer.clone();
+            let fits = move |n: &u64| fill.try_tell(Note(*n)).is_ok();
+            let filled = far(move || (1..300).take_while(fits).count());
+            assert_eq!(filled, 128, "round {round}");
+            assert!(doer.try_tell(Note(300)).is_err());
+            settle().await;
+            assert_eq!(log.take(), words(0..129));
+            // Room for a few is reserved at once, and given back.
+            (0..3).for_each(|n| doer.try_tell(Note(n)).unwrap());
+            let fill = doer.clone();
+            let fits = move |n: &u64| fill.try_tell(Note(*n)).is_ok();
+            let filled = far(move || (3..300).take_while(fits).count() as u64);
+            assert!((118..=125).contains(&filled), "{filled}");
+            settle().await;
+            assert_eq!(log.take(), words(0..filled + 3));
+            // To this thread the bound is what it is.
+            (0..128).for_each(|n| doer.try_tell(Note(n)).unwrap());
+            assert!(doer.try_tell(Note(300)).is_err() && !tell_far(&doer, 300));
+            settle().await;
+            assert_eq!(log.take(), words(0..128));
+        }
+    });
+}
+
+#[test]
+fn one_that_was_handed_over_is_seen_and_takes_part_in_everything() {
+    let mut config = SystemConfig::default();
+    config.sample_every = 1;
+    on_one_thread_with(config, 1, |system: ActorSystem| async move {
+        let (one, log) = doer(&system).await;
+        for n in 1..6 {
+            one.try_tell(Note(n)).unwrap();
+            let metrics = system.metrics();
+            let ask = poll(one.ask(Note(10 + n))).pending();
+            assert_eq!(log.take().len(), 0, "the ask does not go before it");
+            let metrics = metrics.await;
+            let seen = metrics.of(std::any::type_name::<Doer>()).unwrap();
+            assert!(seen.depth <= 2);
+            assert_eq!(ask.await, Ok(10 + n));
+            assert_eq!(log.take(), words([n, 10 + n]));
+        }
+        let metrics = system.metrics().await;
+        let seen = metrics.of(std::any::type_name::<Doer>()).unwrap();
+        assert_eq!((seen.depth, seen.handled), (0, 10));
+        assert!(seen.queue.samples >= 4, "{:?}", seen.queue);
+        one.try_tell(Note(1)).unwrap();
+        one.kill();
+        settle().await;
+        assert_eq!(system.stats().undelivered, 1);
+    });
+}
+
+#[test]
 fn they_take_up_room_and_are_seen_in_the_figures() {
     let mut config = SystemConfig::default();
     config.sample_every = 1;

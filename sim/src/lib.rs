@@ -54,6 +54,7 @@
 //!
 //! Read `world.rs` next.
 
+mod difference;
 mod disk;
 mod env;
 #[doc = include_str!("../LIMITS.md")]
@@ -70,6 +71,7 @@ mod trace;
 mod verdict;
 mod world;
 
+pub use difference::Difference;
 pub use disk::{DiskCounts, DiskRule, SimDisk};
 pub use env::SimEnv;
 pub use mischief::{BUGGIFY_PLACES_MAX, Buggified};
@@ -85,7 +87,8 @@ pub use runner::{Options, Scenario};
 pub use schedule::{CHANGES_MAX, Schedule, UnknownSchedule};
 pub use timeline::Timeline;
 pub use trace::{
-    Digest, DiskEvent, DiskFate, Event, Fate, HostId, TRACE_LINES_MAX, Trace, Turn, hash_bytes,
+    Digest, DiskEvent, DiskFate, Event, Fate, HostId, Mark, TRACE_LINES_MAX, Trace, Turn,
+    hash_bytes,
 };
 pub use verdict::{Replay, Verdict};
 pub use world::{NODE_PORT, NodeDown, NotReached, SLOWNESS_MAX, World, WorldBuilder};

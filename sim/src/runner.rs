@@ -14,5 +14,5 @@ mod scenario;
 mod seeds;
 
 pub use case::Case;
-pub use scenario::{Body, Options, Scenario, test};
+pub use scenario::{Body, Check, Options, Scenario, test};
 pub use seeds::Seeds;

@@ -30,6 +30,18 @@ pub const TRACE_LINES_MAX: usize = 32_768;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(pub u16);
 
+/// An event by its number, from 1, and the hash of the trace up to it and with it, in 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The number of the event.
+    pub event: u64,
+    /// The hash.
+    pub hash: u64,
+}
+
+/// Marks that a trace keeps of all its length; when there are more, every second one goes.
+const CHECKPOINTS_MAX: usize = 1024;
+
 /// The trace of one run; clones share it.
 #[derive(Clone)]
 pub struct Trace(Arc<Mutex<Ledger>>);
@@ -39,6 +51,28 @@ struct Ledger {
     events: u64,
     names: Vec<String>,
     lines: VecDeque<Line>,
+    checkpoints: Vec<Mark>,
+    /// Events between two checkpoints.
+    stride: u64,
+    /// The last event of which a line is kept.
+    last_kept: u64,
+    /// How many lines are gone.
+    forgot: u64,
+}
+
+impl Ledger {
+    fn check(&mut self, mark: Mark) {
+        if !mark.event.is_multiple_of(self.stride) {
+            return;
+        }
+        if self.checkpoints.len() == CHECKPOINTS_MAX {
+            self.stride *= 2;
+            let stride = self.stride;
+            self.checkpoints.retain(|mark| mark.event.is_multiple_of(stride));
+            return self.check(mark);
+        }
+        self.checkpoints.push(mark);
+    }
 }
 
 impl Trace {
@@ -51,7 +85,16 @@ impl Trace {
             events: 0,
             names: Vec::new(),
             lines,
+            checkpoints: Vec::with_capacity(CHECKPOINTS_MAX),
+            stride: 1,
+            last_kept: u64::MAX,
+            forgot: 0,
         })))
+    }
+
+    /// Keeps no line of an event with a higher number: the last lines are then those before it.
+    pub(crate) fn keep_until(&self, event: u64) {
+        self.lock().last_kept = event;
     }
 
     /// Adds one event. `host` is `None` for what the driver of the world does.
@@ -62,11 +105,14 @@ impl Trace {
         ledger.digest.word(at_ns);
         ledger.digest.word(host.map_or(u64::MAX, |host| u64::from(host.0)));
         let line = event.fold(&mut ledger.digest);
-        if let Some(content) = line {
+        let mark = Mark { event: ledger.events, hash: ledger.digest.finish() as u64 };
+        ledger.check(mark);
+        if let Some(content) = line.filter(|_| mark.event <= ledger.last_kept) {
             if ledger.lines.len() == TRACE_LINES_MAX {
                 ledger.lines.pop_front();
+                ledger.forgot += 1;
             }
-            ledger.lines.push_back(Line { at_ns, host, content });
+            ledger.lines.push_back(Line { mark, at_ns, host, content });
         }
     }
 
@@ -99,6 +145,17 @@ impl Trace {
         let ledger = self.lock();
         let skip = ledger.lines.len().saturating_sub(count);
         ledger.lines.iter().skip(skip).map(|line| line.text(&ledger.names)).collect()
+    }
+
+    /// The mark of each line that is kept, in order, and how many lines are gone.
+    pub(crate) fn marks(&self) -> (Vec<Mark>, u64) {
+        let ledger = self.lock();
+        (ledger.lines.iter().map(|line| line.mark).collect(), ledger.forgot)
+    }
+
+    /// Marks at equal distances over the whole length.
+    pub(crate) fn checkpoints(&self) -> Vec<Mark> {
+        self.lock().checkpoints.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {

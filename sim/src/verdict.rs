@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{mischief::Buggified, problem::Problem};
+use crate::{
+    mischief::Buggified,
+    problem::Problem,
+    trace::{Mark, Trace},
+};
 
 /// Lines of the trace that a verdict carries over, at most.
 const LINES_MAX: usize = 4_000;
@@ -41,6 +45,12 @@ pub struct Verdict {
     pub buggified: Vec<Buggified>,
     /// The last lines of the trace.
     pub lines: Vec<String>,
+    /// The event of each of these lines.
+    pub marks: Vec<Mark>,
+    /// How many lines before these were forgotten.
+    pub forgot: u64,
+    /// The hash at equal distances over the whole run.
+    pub checkpoints: Vec<Mark>,
 }
 
 impl Verdict {
@@ -68,11 +78,27 @@ impl Verdict {
             problems: vec![Problem::new(why)],
             buggified: Vec::new(),
             lines: Vec::new(),
+            marks: Vec::new(),
+            forgot: 0,
+            checkpoints: Vec::new(),
         }
     }
 
-    /// The text form.
-    pub(crate) fn encode(&self) -> String {
+    /// Takes over what the trace has kept.
+    pub(crate) fn take_trace(&mut self, trace: &Trace) {
+        (self.hash, self.events) = (trace.hash(), trace.events());
+        self.lines = trace.last_lines(usize::MAX);
+        (self.marks, self.forgot) = trace.marks();
+        self.checkpoints = trace.checkpoints();
+        let surplus = self.lines.len().saturating_sub(LINES_MAX);
+        self.lines.drain(..surplus);
+        self.marks.drain(..surplus);
+        self.forgot += surplus as u64;
+    }
+
+    /// The text form, which [`decode`](Self::decode) reads: for a file, or a line to another program.
+    #[must_use]
+    pub fn encode(&self) -> String {
         let mut text = String::new();
         let replay = match &self.replay {
             Replay::Guaranteed => "guaranteed",
@@ -89,16 +115,20 @@ impl Verdict {
         for Buggified { place, on, asked, fired } in &self.buggified {
             let _ = writeln!(text, "buggified {} {asked} {fired} {place}", u8::from(*on));
         }
-        let skip = self.lines.len().saturating_sub(LINES_MAX);
-        for line in &self.lines[skip..] {
-            let _ = writeln!(text, "line {line}");
+        for Mark { event, hash } in &self.checkpoints {
+            let _ = writeln!(text, "checkpoint {event} {hash:016x}");
+        }
+        let _ = writeln!(text, "forgot {}", self.forgot);
+        for (Mark { event, hash }, line) in self.marks.iter().zip(&self.lines) {
+            let _ = writeln!(text, "line {event} {hash:016x} {line}");
         }
         text.push_str("end\n");
         text
     }
 
     /// Reads the text form; `None` where it is not whole.
-    pub(crate) fn decode(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
         let body = text.strip_suffix("end\n")?;
         let mut lines = body.lines();
         let mut verdict = Self::decode_first(lines.next()?)?;
@@ -107,7 +137,13 @@ impl Verdict {
                 ("problem", text) => verdict.problems.push(Problem::new(unescape(text))),
                 ("detail", text) => verdict.problems.last_mut()?.detail = unescape(text),
                 ("buggified", text) => verdict.buggified.push(decode_place(text)?),
-                ("line", text) => verdict.lines.push(text.to_owned()),
+                ("checkpoint", text) => verdict.checkpoints.push(decode_mark(text)?.0),
+                ("forgot", text) => verdict.forgot = text.parse().ok()?,
+                ("line", text) => {
+                    let (mark, line) = decode_mark(text)?;
+                    verdict.marks.push(mark);
+                    verdict.lines.push(line.to_owned());
+                }
                 _ => return None,
             }
         }
@@ -127,8 +163,7 @@ impl Verdict {
                 why => Replay::NotGuaranteed(why.to_owned()),
             },
             problems: Vec::new(),
-            buggified: Vec::new(),
-            lines: Vec::new(),
+            ..Self::missing(0, String::new())
         })
     }
 }
@@ -142,6 +177,14 @@ fn decode_place(text: &str) -> Option<Buggified> {
         fired: next()?.parse().ok()?,
         place: next()?.to_owned(),
     })
+}
+
+/// A mark, and what stands behind it.
+fn decode_mark(text: &str) -> Option<(Mark, &str)> {
+    let mut words = text.splitn(3, ' ');
+    let event = words.next()?.parse().ok()?;
+    let hash = u64::from_str_radix(words.next()?, 16).ok()?;
+    Some((Mark { event, hash }, words.next().unwrap_or_default()))
 }
 
 /// The other way of `escape_debug`, for what it escapes in practice.
@@ -199,6 +242,9 @@ mod tests {
         let mut verdict = Verdict::missing(7, "first\nsecond \"quoted\" \\ \u{7f} end".to_owned());
         verdict.problems[0].detail = "a\tb\n".to_owned();
         verdict.lines = vec!["   1.000000000 a sent".to_owned()];
+        verdict.marks = vec![Mark { event: 9, hash: 5 }];
+        verdict.checkpoints = vec![Mark { event: 8, hash: u64::MAX }];
+        verdict.forgot = 3;
         verdict.hash = u128::MAX - 5;
         let place = "odeon_transport::lane:12:5".to_owned();
         verdict.buggified = vec![Buggified { place, on: true, asked: 9, fired: 2 }];

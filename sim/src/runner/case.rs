@@ -21,6 +21,8 @@ pub struct Case {
     pub schedule: Schedule,
     /// How many of a hundred places that say `buggify!` are on. Default: 0.
     pub buggify_percent: u8,
+    /// The last event of which a line is kept. Default: none is left out, as far as there is room.
+    pub lines_until: u64,
 }
 
 impl Case {
@@ -33,6 +35,7 @@ impl Case {
             fixed_addresses: true,
             schedule: Schedule::Random,
             buggify_percent: 0,
+            lines_until: u64::MAX,
         }
     }
 
@@ -40,9 +43,11 @@ impl Case {
     #[cfg(target_os = "linux")]
     pub(super) fn encode(&self) -> [u8; CASE_BYTES] {
         let Switches { entropy, clock } = self.switches;
-        let Self { seed, schedule, buggify_percent, .. } = self;
-        let text =
-            format!("odeon-sim case {seed:016x} {entropy} {clock} {schedule} {buggify_percent} ");
+        let Self { seed, schedule, buggify_percent, lines_until, .. } = self;
+        let text = format!(
+            "odeon-sim case {seed:016x} {entropy} {clock} {schedule} {buggify_percent} \
+             {lines_until} "
+        );
         let mut bytes = [b'.'; CASE_BYTES];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
         bytes
@@ -58,7 +63,8 @@ impl Case {
             Switches { entropy: words.next()?.parse().ok()?, clock: words.next()?.parse().ok()? };
         let schedule = words.next()?.parse().ok()?;
         let buggify_percent = words.next()?.parse().ok()?;
-        Some(Self { switches, schedule, buggify_percent, ..Self::new(seed) })
+        let lines_until = words.next()?.parse().ok()?;
+        Some(Self { switches, schedule, buggify_percent, lines_until, ..Self::new(seed) })
     }
 }
 

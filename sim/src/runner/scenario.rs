@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{case::Case, seeds::Seeds};
 use crate::{
+    difference::Difference,
     outcome::LocalFuture,
     schedule::Schedule,
     verdict::{Replay, Verdict},
@@ -54,6 +55,18 @@ impl Default for Options {
     }
 }
 
+/// How often a pair is run for a difference whose lines were forgotten: chance may move it each time.
+const CHECKS_MAX: usize = 4;
+
+/// What came of [`Scenario::check`].
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Both runs; empty on platforms without interposed symbols.
+    pub verdicts: Vec<Verdict>,
+    /// Where they part, if they do.
+    pub difference: Option<Difference>,
+}
+
 impl Scenario {
     /// A scenario of the test function with this path, as `module_path!()` and its name give it. The attribute
     /// [`test`](crate::test) and the macro [`scenario`](crate::scenario) write this.
@@ -74,6 +87,29 @@ impl Scenario {
     #[must_use]
     pub fn run(&self, case: Case, times: usize, limit: Duration) -> Vec<Verdict> {
         self.run_all(&vec![case; times], limit).into_iter().map(|run| run.verdict).collect()
+    }
+
+    /// Runs the case twice and explains where the two part, if they do. Where the lines of that place were forgotten, both
+    /// are run again up to there, a few times if need be; the verdicts are then those of the last pair.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    #[must_use]
+    pub fn check(&self, case: Case, limit: Duration) -> Check {
+        let mut case = case;
+        let mut checked = Check { verdicts: self.run(case, 2, limit), difference: None };
+        for _ in 0..CHECKS_MAX {
+            let [left, right] = &checked.verdicts[..] else { return checked };
+            checked.difference = Difference::between(left, right);
+            match &checked.difference {
+                Some(found) if !found.is_exact => {
+                    case.lines_until = found.event;
+                    checked.verdicts = self.run(case, 2, limit);
+                }
+                _ => return checked,
+            }
+        }
+        checked
     }
 
     #[cfg(target_os = "linux")]
@@ -111,6 +147,7 @@ pub(super) fn run_here(case: &Case, body: Body) -> Verdict {
         .switches(case.switches)
         .schedule(case.schedule)
         .buggify(case.buggify_percent)
+        .lines_until(case.lines_until)
         .run(async |world: &mut World| body(world).await)
 }
 
@@ -172,7 +209,7 @@ mod linux {
 
     /// Writes what is wrong with the runs of one seed; whether anything is.
     fn judge(runs: &[Run], options: &Options, replaying: bool, report: &mut String) -> bool {
-        let mut failed = false;
+        let (mut failed, mut difference) = (false, None);
         let mut wrong = |run: &Run, what: &str| {
             failed = true;
             let _ = writeln!(report, "{what}: {}", run.verdict);
@@ -201,7 +238,11 @@ mod linux {
             if comparable && run.verdict.hash != runs[0].verdict.hash {
                 wrong(&runs[0], "two runs of one seed differ, first");
                 wrong(run, "second");
+                difference = Difference::between(&runs[0].verdict, &run.verdict);
             }
+        }
+        if let Some(difference) = difference {
+            let _ = writeln!(report, "{difference}");
         }
         failed
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::HostId;
+use super::{HostId, Mark};
 
 const SHORT: usize = 30;
 
@@ -41,6 +41,7 @@ pub(super) enum Content {
 /// One line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
+    pub(super) mark: Mark,
     pub(super) at_ns: u64,
     pub(super) host: Option<HostId>,
     pub(super) content: Content,

@@ -33,6 +33,7 @@ pub struct WorldBuilder {
     rule: LinkRule,
     schedule: Schedule,
     buggify_percent: u8,
+    last_kept: u64,
     virtual_time_max: Duration,
 }
 
@@ -45,6 +46,7 @@ impl WorldBuilder {
             rule: LinkRule::lan(),
             schedule: Schedule::default(),
             buggify_percent: 0,
+            last_kept: u64::MAX,
             virtual_time_max: Duration::from_secs(24 * 3600),
         }
     }
@@ -76,6 +78,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Keeps no lines of events with a higher number, so that the last lines are those before it. Default: all are kept, as
+    /// far as there is room.
+    pub fn lines_until(mut self, event: u64) -> Self {
+        self.last_kept = event;
+        self
+    }
+
     /// After this much virtual time the scenario has failed: it waits for something that never comes. Default: a day.
     pub fn virtual_time_max(mut self, max: Duration) -> Self {
         self.virtual_time_max = max;
@@ -96,6 +105,7 @@ impl WorldBuilder {
         T: Outcome,
     {
         let trace = Trace::new();
+        trace.keep_until(self.last_kept);
         let watch = Watch::begin();
         let activation = activate(self.seed, self.switches, elapsed);
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -119,8 +129,7 @@ impl WorldBuilder {
         Timeline::remove();
         drop(activation);
         let replay = replay(self.switches);
-        let lines = trace.last_lines(usize::MAX);
-        Verdict {
+        let mut verdict = Verdict {
             seed: self.seed,
             hash,
             events,
@@ -128,8 +137,10 @@ impl WorldBuilder {
             replay,
             problems: watch.take(),
             buggified,
-            lines,
-        }
+            ..Verdict::missing(self.seed, String::new())
+        };
+        verdict.take_trace(&trace);
+        verdict
     }
 
     fn raise(self, trace: Trace) -> (World, Mischievous) {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const REMEDY: &str =
-    "look at files before the world starts, or keep them in the environment's disk";
+    "look at files before the world starts, or keep them on the node's disk, Env::disk";
 
 fn refused_look(path: &CStr) -> bool {
     // An empty path is about a file that is open already.

@@ -74,6 +74,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
             "odeon",
             "odeon-bench-sim",
             "odeon-benches",
+            "odeon-check",
             "odeon-node",
             "odeon-ops",
             "odeon-sim",

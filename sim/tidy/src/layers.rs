@@ -73,7 +73,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("odeon-interpose", "sim/interpose", 0, &[], true),
     room("odeon-sim-macros", "sim/macros", 0, &[], true),
     room("odeon-journal", "runtime/journal", 1, &["odeon-env"], false),
-    room("odeon-check", "sim/check", 1, &["odeon-message"], false),
+    room("odeon-check", "sim/check", 1, &["odeon-message"], true),
     room("odeon-wire", "transport/proto", 2, &["odeon-message"], true),
     room("odeon-actor", "runtime/actor", 2, &["odeon-env", "odeon-macros", "odeon-message"], true),
     room("odeon-cluster", "runtime/cluster", 2, &["odeon-message"], true),

@@ -1,0 +1,56 @@
+//! Checkers over histories: what a run recorded, and whether it is as it must be.
+//!
+//! What it is: a [`Recorder`] that clients, actors and drivers write into while a system runs, the [`History`] that comes
+//! of it, and [`Checker`]s that judge it afterwards, a file each, with a counterexample in words. They are the same for
+//! the simulator and for real clusters: this crate reads no clock and starts nothing. What it is NOT: a driver; what runs,
+//! and what breaks, is somebody else's.
+//!
+//! | checker | says |
+//! |---|---|
+//! | [`Linearizability`] | one order of the operations explains all answers (registers, maps, queues, models of yours) |
+//!
+//! A checker that finds nothing to check is not content either: it says [`Objection::Unknown`].
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use odeon_check::{Call, History, Linearizability, Recorder};
+//!
+//! let recorder = Recorder::new(|| Duration::ZERO);
+//! let put = recorder.invoke("c1", Call::put("stock", "apples", 5));
+//! recorder.done(put, ());
+//! let sold = recorder.invoke("c2", Call::look_up("stock", "apples"));
+//! recorder.done(sold, 5);
+//!
+//! let history = recorder.history();
+//! history.check(&Linearizability::of_maps()).unwrap();
+//! assert!(history.to_string().contains("c1 calls put stock[\"apples\"] 5"));
+//! // It can be kept, and checked again.
+//! let kept = serde_json::to_string(&history).unwrap();
+//! assert_eq!(serde_json::from_str::<History>(&kept).unwrap(), history);
+//! ```
+//!
+//! Read `event.rs` next, then `history.rs` and `checker.rs`; [`Checker`] shows how to write one.
+
+mod call;
+mod checker;
+mod event;
+mod history;
+mod linearizability;
+mod operation;
+mod recorder;
+mod text;
+mod value;
+
+pub use call::{Call, Verb};
+pub use checker::{Checker, Objection, Report, Violation};
+pub use event::{Event, Exit, Letter, Resource, Seq, What};
+pub use history::{History, OutOfOrder};
+pub use linearizability::{
+    Budget, Linearizability, MapModel, Model, Part, QueueModel, RegisterModel,
+};
+pub use odeon_message::Certainty;
+pub use operation::{End, Operation};
+pub use recorder::{Recorder, Room};
+pub use text::{Party, Text};
+pub use value::Value;

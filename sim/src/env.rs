@@ -14,6 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use odeon_check::Recorder;
 use odeon_env::{
     BoxFuture, DatagramSocket, Disk, DiskError, Env, MulticastGroup, Observed, Observer, SrvRecord,
 };
@@ -35,6 +36,7 @@ pub(crate) struct Ground {
     pub(crate) timeline: Timeline,
     pub(crate) trace: Trace,
     pub(crate) net: SimNet,
+    pub(crate) history: Recorder,
 }
 
 /// The environment of one life of a simulated node.

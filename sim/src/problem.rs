@@ -27,7 +27,7 @@ const SCENARIO: &str = "the scenario";
 pub struct Problem {
     /// What happened, and the remedy where there is one.
     pub text: String,
-    /// More, such as a backtrace; may be empty and is shown on replay only.
+    /// More, such as a backtrace or a history; may be empty and is shown on replay only.
     pub detail: String,
 }
 
@@ -41,6 +41,7 @@ impl Problem {
 
 struct Found {
     text: String,
+    detail: String,
     backtrace: Option<Backtrace>,
 }
 
@@ -74,7 +75,7 @@ impl Watch {
     pub(crate) fn take(&self) -> Vec<Problem> {
         let text = |found: Found| Problem {
             text: found.text,
-            detail: found.backtrace.map(|backtrace| backtrace.to_string()).unwrap_or_default(),
+            detail: found.backtrace.map_or(found.detail, |backtrace| backtrace.to_string()),
         };
         FOUND.take().into_iter().map(text).collect()
     }
@@ -106,7 +107,8 @@ fn on_panic(info: &PanicHookInfo<'_>, before: &(dyn Fn(&PanicHookInfo<'_>) + Sen
     if let Some(remedy) = remedy(&said).filter(|_| who != SCENARIO) {
         text = format!("{}: {remedy}", text.trim_end_matches('.'));
     }
-    found(Found { text, backtrace: Some(Backtrace::force_capture()) });
+    let backtrace = Some(Backtrace::force_capture());
+    found(Found { text, detail: String::new(), backtrace });
     before(info);
 }
 
@@ -129,7 +131,12 @@ pub(crate) fn panics() -> u64 {
 
 /// Adds a problem.
 pub(crate) fn report(text: String) {
-    found(Found { text, backtrace: None });
+    report_in_full(text, String::new());
+}
+
+/// Adds a problem with what is shown on replay only.
+pub(crate) fn report_in_full(text: String, detail: String) {
+    found(Found { text, detail, backtrace: None });
 }
 
 /// Adds what the interposed symbols refused since it was last called.

@@ -6,6 +6,7 @@
 //! [`SimEnv`] and does the rest itself. Read `world/stage.rs` next.
 
 mod builder;
+mod checks;
 mod clocks;
 mod cluster;
 mod disks;
@@ -34,6 +35,7 @@ use crate::{
     problem::{expect_panics, panics},
     trace::{Event, HostId, Trace, Turn},
 };
+use checks::Checks;
 use cluster::Slot;
 use host::{Body, Host};
 use turns::Turns;
@@ -66,6 +68,7 @@ pub struct World {
     slots: BTreeMap<String, Slot>,
     /// The first node that was started as a member.
     founder: Option<String>,
+    checks: Checks,
 }
 
 impl fmt::Debug for World {
@@ -95,6 +98,7 @@ impl World {
             ca: None,
             slots: BTreeMap::new(),
             founder: None,
+            checks: Checks::default(),
         }
     }
 
@@ -155,6 +159,7 @@ impl World {
     fn set_paused(&self, name: &str, paused: bool) {
         if let Some(stage) = self.host(name).stage() {
             stage.pause(paused);
+            self.note_fault(format!("{name} is {}", if paused { "held" } else { "let go on" }));
         }
     }
 

@@ -3,11 +3,11 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
     task::Poll,
     time::Duration,
 };
 
+use odeon_check::Recorder;
 use odeon_interpose::{Switches, activate, addresses_fixed, unsupported};
 use tokio::{runtime::Builder, task::LocalSet};
 
@@ -149,7 +149,8 @@ impl WorldBuilder {
         timeline.install();
         let mischief = Mischievous::begin(seed, buggify_percent, schedule, timeline, trace.clone());
         let net = SimNet::new(seed, self.rule, timeline, trace.clone());
-        (World::new(Ground { seed, schedule, timeline, trace, net }), mischief)
+        let history = Recorder::new(move || timeline.now());
+        (World::new(Ground { seed, schedule, timeline, trace, net, history }), mischief)
     }
 
     /// Polls the scenario until it ends, time runs out or something goes wrong.
@@ -159,7 +160,7 @@ impl WorldBuilder {
         T: Outcome,
     {
         let scenario = tokio::time::timeout(self.virtual_time_max, scenario(world));
-        let mut scenario = pin!(scenario);
+        let mut scenario = Box::pin(scenario);
         let ended = poll_fn(|cx| {
             if any(cx.waker()) {
                 return Poll::Ready(None);
@@ -180,7 +181,12 @@ impl WorldBuilder {
                 self.virtual_time_max
             )),
         };
+        let passed = text.is_none() && !any(std::task::Waker::noop());
+        drop(scenario);
         text.into_iter().for_each(report);
+        if passed {
+            world.check_now_at_end();
+        }
     }
 }
 

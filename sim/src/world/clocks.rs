@@ -71,5 +71,6 @@ impl World {
             stage.wake();
         }
         self.note_on(name, "speed", &format!("1/{factor}"));
+        self.note_fault(format!("{name} has 1/{factor} of its speed"));
     }
 }

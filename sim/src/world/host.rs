@@ -10,6 +10,7 @@ use crate::{
     problem::report,
     trace::{Event, HostId, Turn},
 };
+use odeon_check::What;
 use odeon_interpose::{Seat, WallClock, mix};
 
 /// What runs on a host: made anew for each life.
@@ -60,6 +61,7 @@ impl Host {
         let (seated, disk) = (Arc::clone(&seat), &self.disk);
         let env = Arc::new(SimEnv::new(ground, self.id, self.address, disk, seated, self.lives));
         ground.trace.record(ground.timeline.now(), Some(self.id), &Event::Turn(Turn::Started));
+        ground.history.record(What::Up { node: self.name.as_str().into() });
         let slowness = Rc::clone(&self.slowness);
         let stage = Stage::new(ground, self.id, seat, Arc::clone(&env), slowness);
         let (body, name) = (Rc::clone(&self.body), self.name.clone());

@@ -58,11 +58,13 @@ impl World {
     /// Cuts one direction: what is sent is lost.
     pub fn cut(&self, from: &str, to: &str) {
         self.ground.net.cut(self.address(from), self.address(to));
+        self.note_fault(format!("{from} > {to} is cut"));
     }
 
     /// Mends one direction that was cut.
     pub fn mend(&self, from: &str, to: &str) {
         self.ground.net.mend(self.address(from), self.address(to));
+        self.note_fault(format!("{from} > {to} is mended"));
     }
 
     /// Clogs one direction: what is sent waits, up to the rule's [`queue_bytes_max`](LinkRule::queue_bytes_max), until
@@ -70,11 +72,13 @@ impl World {
     pub fn clog(&self, from: &str, to: &str) {
         self.ground.net.clog(self.address(from), self.address(to));
         self.note("clog", &format!("{from} > {to}"));
+        self.note_fault(format!("{from} > {to} is clogged"));
     }
 
     /// Unclogs one direction: what has waited sets out.
     pub fn unclog(&self, from: &str, to: &str) {
         self.note("unclog", &format!("{from} > {to}"));
+        self.note_fault(format!("{from} > {to} is unclogged"));
         self.ground.net.unclog(self.address(from), self.address(to));
     }
 
@@ -86,6 +90,7 @@ impl World {
     pub fn flap(&self, from: &str, to: &str, period: Duration, duty: f64) -> Result<(), FlapError> {
         self.ground.net.flap(self.address(from), self.address(to), period, duty)?;
         self.note("flap", &format!("{from} > {to} every {period:?}, up for {duty} of it"));
+        self.note_fault(format!("{from} > {to} flaps"));
         Ok(())
     }
 
@@ -93,6 +98,7 @@ impl World {
     pub fn unflap(&self, from: &str, to: &str) {
         self.ground.net.unflap(self.address(from), self.address(to));
         self.note("unflap", &format!("{from} > {to}"));
+        self.note_fault(format!("{from} > {to} flaps no more"));
     }
 
     /// Swizzle-clogging, as FoundationDB's simulator does it: of a random subset of these nodes all links are clogged,
@@ -102,12 +108,14 @@ impl World {
     pub fn swizzle_clog(&self, names: &[&str], over: Duration) {
         let random = self.chance(&format!("swizzle of {names:?} over {over:?}"));
         self.note("swizzle-clog", &format!("{names:?} over {over:?}"));
+        self.note_fault(format!("{names:?} are swizzled for {over:?}"));
         self.ground.net.swizzle_clog(&self.addresses(names), over, &random);
     }
 
     /// Takes every obstacle away: cuts, clogs, flapping, swizzles that are under way. Rules and records stay.
     pub fn heal(&self) {
         self.note("heal", "");
+        self.note_fault("every obstacle is taken away");
         self.ground.net.heal();
     }
 
@@ -126,6 +134,7 @@ impl World {
     /// When the rule is none ([`LinkRule::check`]).
     pub fn set_link_one_way(&self, from: &str, to: &str, rule: LinkRule) {
         self.ground.net.set_rule(self.address(from), self.address(to), Some(rule));
+        self.note_fault(format!("{from} > {to} has another rule"));
     }
 
     /// Sets the rule of every link that has none of its own.
@@ -134,6 +143,7 @@ impl World {
     /// When the rule is none ([`LinkRule::check`]).
     pub fn set_default_link(&self, rule: LinkRule) {
         self.ground.net.set_default_rule(rule);
+        self.note_fault("links have another rule");
     }
 
     /// Lets a name stand for these nodes; none means that there is no such name. The name may be a node's own, and

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use odeon_check::What;
 use odeon_interpose::{Seat, Stream, enter};
 use tokio::{
     runtime::Handle,
@@ -119,6 +120,7 @@ impl Stage {
     pub(super) fn end(&self, turn: Turn) {
         let Some(set) = self.set.take() else { return };
         self.turn(turn);
+        self.ground.history.record(What::Down { node: self.seat.name().into() });
         self.env.close(turn);
         let entered = enter(&self.seat);
         drop(set);

@@ -1,0 +1,71 @@
+//! What is recorded in a world, and who judges it.
+//!
+//! What it is: the world's history, with virtual time, into which the world itself writes which nodes are up and what is
+//! broken, and the checkers that look at it when the scenario has ended. What it is NOT: the checkers; they are in
+//! `odeon-check`, and do not know that they are in a simulation.
+
+use odeon_check::{Checker, Recorder, Text, What};
+
+use super::World;
+use crate::problem::report_in_full;
+
+/// Lines of a history that a problem shows on replay, from the end back.
+const LINES_MAX: usize = 2_000;
+
+/// The checkers of a world.
+#[derive(Default)]
+pub(super) struct Checks {
+    at_end: Vec<Box<dyn Checker>>,
+}
+
+impl World {
+    /// The history of this world: give clones of it to clients and actors, which write into it whatever they do.
+    ///
+    /// Its times are virtual. The world itself records [`What::Up`] and [`What::Down`] of its nodes, and a
+    /// [`What::Fault`] for whatever it is told to break or mend. It survives crashes, because it is outside all nodes.
+    ///
+    /// ```no_run
+    /// use odeon_check::{Call, Linearizability};
+    /// use odeon_sim::World;
+    ///
+    /// #[odeon_sim::test(seeds = 0..20)]
+    /// async fn the_counter_counts(world: &mut World) {
+    ///     world.check_at_end(Linearizability::of_registers());
+    ///     let add = world.history().invoke("c1", Call::add("counter", 1));
+    ///     // … ask the actor …
+    ///     world.history().done(add, 1);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn history(&self) -> &Recorder {
+        &self.ground.history
+    }
+
+    /// Lets a checker look at the history so far, and says whether it is content. If not, the seed fails with what the
+    /// checker says as its problem, whether that is a violation or that it cannot be said.
+    pub fn check(&self, checker: &dyn Checker) -> bool {
+        let history = self.history().history();
+        let Err(objection) = history.check(checker) else { return true };
+        let text = history.to_string();
+        let lines = text.lines().collect::<Vec<_>>();
+        let last = lines[lines.len().saturating_sub(LINES_MAX)..].join("\n");
+        report_in_full(objection.to_string(), format!("the history, its last lines:\n{last}\n"));
+        false
+    }
+
+    /// Lets a checker look at the history once the scenario has ended, unless it has failed already.
+    pub fn check_at_end(&mut self, checker: impl Checker + 'static) {
+        self.checks.at_end.push(Box::new(checker));
+    }
+
+    /// Lets those look that were to look at the end; all of them, so that one objection hides no other.
+    pub(super) fn check_now_at_end(&self) {
+        for checker in &self.checks.at_end {
+            self.check(checker);
+        }
+    }
+
+    pub(super) fn note_fault(&self, text: impl Into<Text>) {
+        self.history().record(What::Fault { text: text.into() });
+    }
+}

@@ -15,13 +15,15 @@ use crate::{
 
 /// The events of one run, in the order of their numbers.
 ///
-/// With serde it is `{ "events": […], "missed": 0 }`; printed, it is a line an event.
+/// With serde it is `{ "events": […], "missed": 0, "until": … }`; printed, it is a line an event.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct History {
     events: Vec<Event>,
     /// Events that found no room.
     missed: u64,
+    /// Up to when it would have had an event.
+    until: Duration,
 }
 
 /// A history as it was written, by whomever.
@@ -29,6 +31,7 @@ pub struct History {
 struct Raw {
     events: Vec<Event>,
     missed: u64,
+    until: Duration,
 }
 
 /// Events that are no history.
@@ -45,7 +48,7 @@ impl TryFrom<Raw> for History {
     type Error = OutOfOrder;
 
     fn try_from(raw: Raw) -> Result<Self, OutOfOrder> {
-        Self::new(raw.events, raw.missed)
+        Self::new(raw.events, raw.missed).map(|history| history.observed_until(raw.until))
     }
 }
 
@@ -59,7 +62,16 @@ impl History {
         if let Some([earlier, later]) = wrong {
             return Err(OutOfOrder { earlier: earlier.seq, later: later.seq });
         }
-        Ok(Self { events, missed })
+        let until = events.iter().map(|event| event.at).max().unwrap_or_default();
+        Ok(Self { events, missed, until })
+    }
+
+    /// The same, observed until this time: nothing happened between its last event and then. Default: the time of the
+    /// last event. A [`Recorder`](crate::Recorder) sets it to the moment at which it is asked for its history.
+    #[must_use]
+    pub fn observed_until(mut self, until: Duration) -> Self {
+        self.until = self.until.max(until);
+        self
     }
 
     /// One history of several, each recorded in another program, whose clocks differ by at most `clock_error`.
@@ -73,6 +85,8 @@ impl History {
     #[must_use]
     pub fn merge(histories: Vec<Self>, clock_error: Duration) -> Self {
         let missed = histories.iter().map(|history| history.missed).sum();
+        // What happened after the first of them ended is only half known.
+        let until = histories.iter().map(|history| history.until).min().unwrap_or_default();
         let mut events = Vec::new();
         for (origin, history) in histories.into_iter().enumerate() {
             events.extend(history.events.into_iter().map(|mut event| {
@@ -106,7 +120,7 @@ impl History {
             }
             event
         };
-        Self { events: events.into_iter().map(renumber).collect(), missed }
+        Self { events: events.into_iter().map(renumber).collect(), missed, until }
     }
 
     /// The events.
@@ -121,10 +135,10 @@ impl History {
         self.missed
     }
 
-    /// The time of the last event.
+    /// Until when it was observed: what has not happened by then and should have is missing.
     #[must_use]
-    pub fn end(&self) -> Duration {
-        self.events.iter().map(|event| event.at).max().unwrap_or_default()
+    pub fn until(&self) -> Duration {
+        self.until
     }
 
     /// The operations, by the numbers of their calls.

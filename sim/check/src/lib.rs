@@ -8,6 +8,15 @@
 //! | checker | says |
 //! |---|---|
 //! | [`Linearizability`] | one order of the operations explains all answers (registers, maps, queues, models of yours) |
+//! | [`Conservation`] | what is moved between accounts is neither made nor lost |
+//! | [`PairFifo`] | messages of each pair run in the order in which they were sent |
+//! | [`OneAnswer`] | each ask is answered exactly once, with its own answer |
+//! | [`Honesty`] | what was not delivered never ran, what ran did, and nothing ran twice |
+//! | [`SupervisionTable`] | children are started again as Erlang/OTP says, and no more often |
+//! | [`WatchOnce`] | each watcher is told of an end exactly once |
+//! | [`Convergence`] | after the last disturbance all live nodes see the live nodes |
+//! | [`OneHolder`] | no two hold a name at one time |
+//! | [`NoLeaks`] | in the end there is no more of anything than in the beginning |
 //!
 //! A checker that finds nothing to check is not content either: it says [`Objection::Unknown`].
 //!
@@ -32,25 +41,44 @@
 //!
 //! Read `event.rs` next, then `history.rs` and `checker.rs`; [`Checker`] shows how to write one.
 
+mod answers;
+mod bank;
 mod call;
 mod checker;
+mod convergence;
 mod event;
+mod fifo;
 mod history;
+mod holding;
+mod honesty;
+mod leaks;
+mod letters;
 mod linearizability;
 mod operation;
 mod recorder;
+mod supervision;
 mod text;
 mod value;
+mod watching;
 
+pub use answers::OneAnswer;
+pub use bank::Conservation;
 pub use call::{Call, Verb};
 pub use checker::{Checker, Objection, Report, Violation};
+pub use convergence::Convergence;
 pub use event::{Event, Exit, Letter, Resource, Seq, What};
+pub use fifo::PairFifo;
 pub use history::{History, OutOfOrder};
+pub use holding::OneHolder;
+pub use honesty::Honesty;
+pub use leaks::NoLeaks;
 pub use linearizability::{
     Budget, Linearizability, MapModel, Model, Part, QueueModel, RegisterModel,
 };
 pub use odeon_message::Certainty;
 pub use operation::{End, Operation};
 pub use recorder::{Recorder, Room};
+pub use supervision::{RestartRule, RestartStrategy, SupervisionTable};
 pub use text::{Party, Text};
 pub use value::Value;
+pub use watching::WatchOnce;

@@ -171,11 +171,13 @@ impl Recorder {
         self.record(What::Refused { letter: letter.clone(), certainty, why: why.into() });
     }
 
-    /// The history so far.
+    /// The history so far, [observed until](History::until) now.
     #[must_use]
     pub fn history(&self) -> History {
+        let now = (self.0.clock)();
         let log = self.lock();
-        History::new(log.history.clone(), log.missed).expect("numbers rise under the lock")
+        let history = History::new(log.history.clone(), log.missed);
+        history.expect("numbers rise under the lock").observed_until(now)
     }
 
     fn lock(&self) -> MutexGuard<'_, Log> {

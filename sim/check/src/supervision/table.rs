@@ -1,0 +1,355 @@
+//! Where the children of a supervisor stand, and what must happen next.
+//!
+//! A failure that leads to a restart marks children to be stopped and to be started. While there are such marks a further
+//! failure waits: whether the supervisor has heard of it is not recorded, so an event may fit before or after it. A child
+//! that fails while its group is being restarted may be one more restart, or part of the one under way; it counts where
+//! the supervisor may give up, and does not where it must.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use super::{RestartRule, RestartStrategy};
+use crate::{event::Exit, text::Text};
+
+/// A child.
+#[derive(Clone, Debug)]
+pub(super) struct Child {
+    name: Text,
+    rule: RestartRule,
+    is_running: bool,
+    lives: u32,
+    /// It is not there any more: a temporary one that has ended.
+    is_gone: bool,
+}
+
+impl Child {
+    pub(super) fn new(name: Text, rule: RestartRule) -> Self {
+        Self { name, rule, is_running: false, lives: 0, is_gone: false }
+    }
+}
+
+/// What the supervisor is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Its first starts.
+    Begins,
+    Runs,
+    /// It stops its children and ends: by order, or because it gives up.
+    Ends,
+    Over,
+}
+
+/// A failure that the supervisor may not have heard of.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    child: usize,
+    life: u32,
+    at: Duration,
+}
+
+/// A restart that counts for a while.
+#[derive(Clone, Copy, Debug)]
+struct Restart {
+    at: Duration,
+    /// It was no part of another one.
+    is_certain: bool,
+}
+
+/// All children of one supervisor. An error is what it does wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    strategy: RestartStrategy,
+    children: Vec<Child>,
+    restarts_max: usize,
+    period: Duration,
+    /// Restarts of the last period.
+    restarts: Vec<Restart>,
+    phase: Phase,
+    stops: BTreeSet<usize>,
+    starts: BTreeSet<usize>,
+    /// Those that may be started with others and need not.
+    may_start: BTreeSet<usize>,
+    /// Since when there is something to be done.
+    since: Duration,
+    waiting: VecDeque<Failure>,
+}
+
+impl Table {
+    pub(super) fn new(
+        strategy: RestartStrategy,
+        children: Vec<Child>,
+        restarts_max: usize,
+        period: Duration,
+    ) -> Self {
+        Self {
+            strategy,
+            starts: (0..children.len()).collect(),
+            children,
+            restarts_max,
+            period,
+            restarts: Vec::new(),
+            phase: Phase::Begins,
+            stops: BTreeSet::new(),
+            may_start: BTreeSet::new(),
+            since: Duration::MAX,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// A child was started.
+    pub(super) fn started(&mut self, child: usize) -> Result<(), String> {
+        self.either_way(|table| table.start(child))
+    }
+
+    /// A child failed to start.
+    pub(super) fn start_failed(&mut self, child: usize, at: Duration) -> Result<(), String> {
+        self.either_way(|table| {
+            table.start(child)?;
+            table.children[child].is_running = false;
+            if table.phase == Phase::Begins {
+                // A supervisor whose children cannot start has not started itself.
+                table.give_up(at);
+                return Ok(());
+            }
+            let life = table.children[child].lives;
+            table.fail(Failure { child, life, at }, true);
+            Ok(())
+        })
+    }
+
+    /// A child ended.
+    pub(super) fn ended(&mut self, child: usize, exit: Exit, at: Duration) -> Result<(), String> {
+        if exit == Exit::Ordered {
+            return self.either_way(|table| table.stopped(child, at));
+        }
+        if !self.children[child].is_running {
+            return Err(format!("{} ends and had not started", self.name(child)));
+        }
+        self.children[child].is_running = false;
+        if self.stops.remove(&child) || matches!(self.phase, Phase::Ends | Phase::Over) {
+            self.count(at, false);
+            return Ok(());
+        }
+        let again = match self.children[child].rule {
+            RestartRule::Permanent => true,
+            RestartRule::Transient => exit != Exit::Normal,
+            RestartRule::Temporary => {
+                self.children[child].is_gone = true;
+                false
+            }
+        };
+        if again {
+            let life = self.children[child].lives;
+            self.waiting.push_back(Failure { child, life, at });
+            self.rest();
+        }
+        Ok(())
+    }
+
+    /// The supervisor itself ended.
+    pub(super) fn supervisor_ended(&mut self) -> Result<(), String> {
+        self.either_way(|table| {
+            if let Some(child) = table.children.iter().find(|child| child.is_running) {
+                return Err(format!("it ends while {} runs", child.name));
+            }
+            let may_give_up = table.restarts.len() > table.restarts_max;
+            if table.phase != Phase::Ends && !table.starts.is_empty() && !may_give_up {
+                let names = table.names(&table.starts);
+                return Err(format!("it ends and has not started {names} again"));
+            }
+            table.phase = Phase::Over;
+            table.starts.clear();
+            Ok(())
+        })
+    }
+
+    /// What had to be done by now has been.
+    pub(super) fn in_time(&self, now: Duration, within: Duration) -> Result<(), String> {
+        let is_late = |since| now.saturating_sub(since) > within;
+        // It may have waited for a start that need not come.
+        let unheard = self.waiting.front().filter(|failure| is_late(failure.at));
+        if let Some(failure) = unheard.filter(|_| self.stops.is_empty() && self.starts.is_empty()) {
+            return Err(format!("{} did not start within {within:?}", self.name(failure.child)));
+        }
+        if !is_late(self.since) {
+            return Ok(());
+        }
+        match self.phase {
+            Phase::Ends => {
+                let restarts = self.restarts_max;
+                Err(format!(
+                    "it has not ended within {within:?}, and had to: more than {restarts} restarts \
+                     in {:?}, or an order",
+                    self.period
+                ))
+            }
+            Phase::Begins | Phase::Runs if !self.stops.is_empty() => {
+                Err(format!("{} were not stopped within {within:?}", self.names(&self.stops)))
+            }
+            Phase::Begins | Phase::Runs if !self.starts.is_empty() => {
+                Err(format!("{} did not start within {within:?}", self.names(&self.starts)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes an event as it is, or else after what was not heard of before.
+    fn either_way(
+        &mut self,
+        event: impl Fn(&mut Self) -> Result<(), String>,
+    ) -> Result<(), String> {
+        loop {
+            let mut after = self.clone();
+            match event(&mut after) {
+                Ok(()) => {
+                    *self = after;
+                    break;
+                }
+                Err(what) if self.waiting.is_empty() => return Err(what),
+                Err(_) => self.hear(),
+            }
+        }
+        self.rest();
+        Ok(())
+    }
+
+    /// A supervisor that has nothing to do hears of failures.
+    fn rest(&mut self) {
+        while self.is_at_rest() && !self.waiting.is_empty() {
+            self.hear();
+        }
+    }
+
+    /// Nothing is to be done, and nothing may be.
+    fn is_at_rest(&self) -> bool {
+        let is_idle = self.stops.is_empty() && self.starts.is_empty() && self.may_start.is_empty();
+        is_idle && self.phase == Phase::Runs
+    }
+
+    /// The supervisor hears of the next failure.
+    fn hear(&mut self) {
+        let was_at_rest = self.is_at_rest();
+        let Some(failure) = self.waiting.pop_front() else { return };
+        if self.children[failure.child].lives != failure.life {
+            // Its group was restarted meanwhile, and it with it.
+            self.count(failure.at, false);
+            return;
+        }
+        self.fail(failure, was_at_rest || self.strategy == RestartStrategy::OneForOne);
+    }
+
+    /// One more restart; those that are older than a period are forgotten.
+    fn count(&mut self, at: Duration, is_certain: bool) {
+        self.restarts.retain(|restart| at.saturating_sub(restart.at) <= self.period);
+        self.restarts.push(Restart { at, is_certain });
+    }
+
+    fn start(&mut self, child: usize) -> Result<(), String> {
+        let name = self.name(child).clone();
+        if self.children[child].is_running {
+            return Err(format!("{name} starts and runs already"));
+        }
+        if matches!(self.phase, Phase::Ends | Phase::Over) {
+            return Err(format!("{name} starts, and its supervisor is to end"));
+        }
+        if !self.stops.is_empty() {
+            let names = self.names(&self.stops);
+            return Err(format!("{name} starts before {names} were stopped"));
+        }
+        let is_due = self.starts.contains(&child);
+        if !is_due && !self.may_start.contains(&child) {
+            return Err(format!("{name} starts and is not to start"));
+        }
+        let first = self.starts.first().copied();
+        let in_any_order = self.strategy == RestartStrategy::OneForOne && self.phase == Phase::Runs;
+        if let Some(first) = first.filter(|first| *first < child && !in_any_order) {
+            return Err(format!("{name} starts before {}", self.name(first)));
+        }
+        self.starts.remove(&child);
+        self.may_start.retain(|may| *may > child);
+        self.children[child].is_running = true;
+        self.children[child].lives += 1;
+        if self.starts.is_empty() {
+            self.phase = Phase::Runs;
+            self.since = Duration::MAX;
+        }
+        Ok(())
+    }
+
+    /// The supervisor has stopped a child.
+    fn stopped(&mut self, child: usize, at: Duration) -> Result<(), String> {
+        let name = self.name(child).clone();
+        if !self.children[child].is_running {
+            return Err(format!("{name} is stopped and does not run"));
+        }
+        if self.stops.is_empty() && self.phase != Phase::Ends {
+            // Nobody failed: the supervisor was told to end.
+            self.give_up(at);
+        }
+        match self.stops.last().copied() {
+            Some(last) if last == child => {}
+            Some(last) if self.stops.contains(&child) => {
+                return Err(format!("{name} is stopped before {}", self.name(last)));
+            }
+            _ => return Err(format!("{name} is stopped and is not to be")),
+        }
+        self.stops.remove(&child);
+        self.children[child].is_running = false;
+        if self.children[child].rule == RestartRule::Temporary {
+            self.children[child].is_gone = true;
+        }
+        Ok(())
+    }
+
+    /// A child that is to be started again is down.
+    fn fail(&mut self, Failure { child, at, .. }: Failure, is_certain: bool) {
+        if matches!(self.phase, Phase::Ends | Phase::Over) {
+            return;
+        }
+        self.count(at, is_certain);
+        let certain = self.restarts.iter().filter(|restart| restart.is_certain).count();
+        if certain > self.restarts_max {
+            self.give_up(at);
+            return;
+        }
+        self.since = at;
+        let group = match self.strategy {
+            RestartStrategy::OneForOne => child..child + 1,
+            RestartStrategy::OneForAll => 0..self.children.len(),
+            RestartStrategy::RestForOne => child..self.children.len(),
+        };
+        for member in group {
+            let Child { rule, is_running, is_gone, .. } = self.children[member];
+            if is_running {
+                self.stops.insert(member);
+            }
+            if is_gone || rule == RestartRule::Temporary {
+                continue;
+            }
+            if is_running || member == child || self.starts.contains(&member) {
+                self.starts.insert(member);
+            } else {
+                self.may_start.insert(member);
+            }
+        }
+    }
+
+    fn give_up(&mut self, at: Duration) {
+        self.phase = Phase::Ends;
+        self.since = at;
+        self.starts.clear();
+        self.may_start.clear();
+        self.waiting.clear();
+        self.stops = (0..self.children.len()).filter(|it| self.children[*it].is_running).collect();
+    }
+
+    fn name(&self, child: usize) -> &Text {
+        &self.children[child].name
+    }
+
+    fn names(&self, children: &BTreeSet<usize>) -> String {
+        children.iter().map(|it| self.name(*it).as_str()).collect::<Vec<_>>().join(", ")
+    }
+}

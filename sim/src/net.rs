@@ -137,6 +137,12 @@ impl SimNet {
         self.lock().ports.close_host(host);
     }
 
+    /// How many sockets of a host somebody holds; those that a crash has closed count until they are dropped.
+    #[must_use]
+    pub fn sockets(&self, host: IpAddr) -> u64 {
+        self.lock().ports.held(host)
+    }
+
     /// How many datagrams met which end, and how many faults there were.
     #[must_use]
     pub fn counts(&self) -> NetCounts {

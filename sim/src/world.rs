@@ -11,6 +11,7 @@ mod clocks;
 mod cluster;
 mod disks;
 mod host;
+mod leaks;
 mod network;
 mod stage;
 mod turns;
@@ -316,6 +317,7 @@ impl World {
     /// Ends every life, in order of creation; the trace is closed by then.
     fn take_down(mut self) {
         self.hosts.iter_mut().for_each(|host| host.end(Turn::Exited));
+        self.check_what_is_left();
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }

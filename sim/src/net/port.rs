@@ -92,6 +92,8 @@ pub(super) enum Reception {
 pub(super) struct Ports {
     bound: BTreeMap<Socket, Port>,
     bindings: u64,
+    /// Sockets of each host that somebody holds, bound or not.
+    held: BTreeMap<IpAddr, u64>,
 }
 
 impl Ports {
@@ -126,6 +128,7 @@ impl Ports {
         self.bindings += 1;
         let socket = Socket { bound, host, binding: self.bindings };
         self.bound.insert(socket, Port::default());
+        *self.held.entry(host).or_default() += 1;
         socket
     }
 
@@ -150,9 +153,17 @@ impl Ports {
         self.bound.range_mut(everyone(address, address.ip())).next().map(|(_, port)| port)
     }
 
-    /// Unbinds one socket.
+    /// Unbinds one socket, whose holder lets it go.
     pub(super) fn unbind(&mut self, socket: &Socket) {
         self.bound.remove(socket);
+        if let Some(held) = self.held.get_mut(&socket.host) {
+            *held -= 1;
+        }
+    }
+
+    /// How many sockets of a host somebody holds.
+    pub(super) fn held(&self, host: IpAddr) -> u64 {
+        self.held.get(&host).copied().unwrap_or_default()
     }
 
     /// Unbinds every socket of a host.

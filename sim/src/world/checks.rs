@@ -4,18 +4,67 @@
 //! broken, and the checkers that look at it when the scenario has ended. What it is NOT: the checkers; they are in
 //! `odeon-check`, and do not know that they are in a simulation.
 
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+use odeon::Node;
 use odeon_check::{Checker, Recorder, Text, What};
 
-use super::World;
+use super::{World, leaks::Lives};
 use crate::problem::report_in_full;
 
 /// Lines of a history that a problem shows on replay, from the end back.
 const LINES_MAX: usize = 2_000;
 
-/// The checkers of a world.
+/// The checkers of a world, and what they need to be recorded.
 #[derive(Default)]
 pub(super) struct Checks {
     at_end: Vec<Box<dyn Checker>>,
+    views: Rc<Cell<bool>>,
+    /// Where the nodes of all lives are kept, if their leaks are to be checked.
+    pub(super) lives: Rc<RefCell<Option<Lives>>>,
+}
+
+impl Checks {
+    /// What each node of this world is looked at with, when it starts.
+    pub(super) fn eyes(&self, recorder: &Recorder) -> Eyes {
+        let (views, lives) = (Rc::clone(&self.views), Rc::clone(&self.lives));
+        Eyes { recorder: recorder.clone(), views, lives }
+    }
+}
+
+/// Looks at one node.
+#[derive(Clone)]
+pub(super) struct Eyes {
+    recorder: Recorder,
+    views: Rc<Cell<bool>>,
+    lives: Rc<RefCell<Option<Lives>>>,
+}
+
+impl Eyes {
+    /// Keeps the node, and records its views as one of its tasks, if that was asked for. Call it on the node.
+    pub(super) fn see(&self, node: &Node) {
+        if let Some(lives) = &*self.lives.borrow() {
+            lives.borrow_mut().push(node.clone());
+        }
+        if self.views.get() {
+            let (node, recorder) = (node.clone(), self.recorder.clone());
+            tokio::task::spawn_local(async move {
+                let mut changes = node.members();
+                record_view(&recorder, &node);
+                while changes.next().await.is_some() {
+                    record_view(&recorder, &node);
+                }
+            });
+        }
+    }
+}
+
+fn record_view(recorder: &Recorder, node: &Node) {
+    let members = node.members_now().iter().map(|it| Text::from(it.name.as_str())).collect();
+    recorder.record(What::View { node: node.name().into(), members });
 }
 
 impl World {
@@ -56,6 +105,12 @@ impl World {
     /// Lets a checker look at the history once the scenario has ended, unless it has failed already.
     pub fn check_at_end(&mut self, checker: impl Checker + 'static) {
         self.checks.at_end.push(Box::new(checker));
+    }
+
+    /// From now on each node of the runtime that starts records whom it sees, for `Convergence`: a [`What::View`] whenever
+    /// that changes.
+    pub fn record_views(&self) {
+        self.checks.views.set(true);
     }
 
     /// Lets those look that were to look at the end; all of them, so that one objection hides no other.

@@ -43,9 +43,11 @@ impl World {
         let slot = Slot::default();
         self.slots.insert(name.to_owned(), Rc::clone(&slot));
         let (ca, setup, main) = (self.authority(), Rc::new(setup), Rc::new(main));
+        let eyes = self.checks.eyes(self.history());
         self.node(name, move |env| {
             let (ca, setup, main, slot) =
                 (Rc::clone(&ca), Rc::clone(&setup), Rc::clone(&main), Rc::clone(&slot));
+            let eyes = eyes.clone();
             slot.take();
             async move {
                 let node = setup(builder(env, &ca)?)
@@ -53,6 +55,7 @@ impl World {
                     .await
                     .map_err(|error| error.to_string())?;
                 slot.replace(Some(node.clone()));
+                eyes.see(&node);
                 main(node.clone()).await.outcome()?;
                 node.ended().await;
                 Ok::<(), String>(())

@@ -1,0 +1,84 @@
+//! What a world's nodes leave behind: nothing, or the seed fails and says what, where.
+
+use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Duration};
+
+use odeon::{
+    Actor, ActorRef, Context, NodeBuilder, StartError,
+    env::{DatagramSocket, Env as _},
+};
+use odeon_check::NoLeaks;
+use odeon_sim::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static SOCKET: RefCell<Option<Arc<dyn DatagramSocket>>> = const { RefCell::new(None) };
+    static IDLER: RefCell<Option<ActorRef<Idler>>> = const { RefCell::new(None) };
+}
+
+#[derive(Clone)]
+struct Idler;
+
+impl Actor for Idler {
+    type Args = Self;
+
+    async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(args)
+    }
+}
+
+fn any_port() -> SocketAddr {
+    "0.0.0.0:0".parse().expect("it is an address")
+}
+
+#[odeon_sim::test(seeds = 0..2, fails = "no leaks: b has 1 sockets more than in the beginning")]
+async fn a_socket_that_outlives_its_node_fails_the_seed(world: &mut World) {
+    world.check_leaks();
+    world.node("a", async |env| drop(env.bind(any_port())));
+    world.node("b", async |env| {
+        SOCKET.set(env.bind(any_port()).ok());
+        std::future::pending::<()>().await;
+    });
+    world.run_for(SECOND).await;
+    world.crash("b");
+}
+
+#[odeon_sim::test(seeds = 0..2, fails = "of a has 1 cells more than in the beginning")]
+async fn an_actor_that_outlives_its_node_fails_the_seed(world: &mut World) {
+    world.check_leaks();
+    world.start_node("a", NodeBuilder::alone, async |node| {
+        IDLER.set(node.spawn(Idler).await.ok());
+    });
+    world.run_for(SECOND).await;
+}
+
+#[odeon_sim::test(seeds = 0..2, fails = "no leaks: a has 3 actors more than in the beginning")]
+async fn actors_that_stay_are_found_while_their_node_runs(world: &mut World) {
+    world.start_node("a", NodeBuilder::alone, async |_| ());
+    world.joined("a", SECOND).await.expect("it starts");
+    let node = world.runtime_node("a").expect("it is up");
+    world.count();
+    for _ in 0..3 {
+        node.spawn(Idler).await.expect("it starts");
+    }
+    world.count();
+    world.check(&NoLeaks::new());
+}
+
+#[odeon_sim::test(seeds = 0..5)]
+async fn nodes_that_crash_exit_and_run_to_the_end_leave_nothing(world: &mut World) {
+    world.check_leaks();
+    for name in ["a", "b", "c"] {
+        world.start_member(
+            name,
+            |builder| builder,
+            async |node| node.spawn(Idler).await.map(drop).map_err(|error| error.to_string()),
+        );
+    }
+    world.all_joined(&["a", "b", "c"], 10 * SECOND).await.expect("they find each other");
+    world.crash("b");
+    world.run_for(SECOND).await;
+    world.restart("b");
+    world.all_joined(&["a", "b", "c"], 10 * SECOND).await.expect("b comes back");
+    world.runtime_node("c").expect("it is up").stop(SECOND).await;
+}

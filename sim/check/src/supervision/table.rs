@@ -47,6 +47,8 @@ struct Failure {
     child: usize,
     life: u32,
     at: Duration,
+    /// Others came while it waited; the supervisor may have heard of it before them.
+    has_waited: bool,
 }
 
 /// A restart that counts for a while.
@@ -71,6 +73,8 @@ pub(super) struct Table {
     starts: BTreeSet<usize>,
     /// Those that may be started with others and need not.
     may_start: BTreeSet<usize>,
+    /// Those whose start may have been under way when the supervisor gave up.
+    under_way: BTreeSet<usize>,
     /// Since when there is something to be done.
     since: Duration,
     waiting: VecDeque<Failure>,
@@ -93,6 +97,7 @@ impl Table {
             phase: Phase::Begins,
             stops: BTreeSet::new(),
             may_start: BTreeSet::new(),
+            under_way: BTreeSet::new(),
             since: Duration::MAX,
             waiting: VecDeque::new(),
         }
@@ -108,13 +113,14 @@ impl Table {
         self.either_way(|table| {
             table.start(child)?;
             table.children[child].is_running = false;
+            table.stops.remove(&child);
             if table.phase == Phase::Begins {
                 // A supervisor whose children cannot start has not started itself.
                 table.give_up(at);
                 return Ok(());
             }
             let life = table.children[child].lives;
-            table.fail(Failure { child, life, at }, true);
+            table.fail(Failure { child, life, at, has_waited: false }, true);
             Ok(())
         })
     }
@@ -142,8 +148,9 @@ impl Table {
         };
         if again {
             let life = self.children[child].lives;
-            self.waiting.push_back(Failure { child, life, at });
+            self.waiting.push_back(Failure { child, life, at, has_waited: false });
             self.rest();
+            self.waiting.iter_mut().for_each(|failure| failure.has_waited = true);
         }
         Ok(())
     }
@@ -161,6 +168,7 @@ impl Table {
             }
             table.phase = Phase::Over;
             table.starts.clear();
+            table.waiting.clear();
             Ok(())
         })
     }
@@ -252,7 +260,12 @@ impl Table {
             return Err(format!("{name} starts and runs already"));
         }
         if matches!(self.phase, Phase::Ends | Phase::Over) {
-            return Err(format!("{name} starts, and its supervisor is to end"));
+            if !self.under_way.remove(&child) {
+                return Err(format!("{name} starts, and its supervisor is to end"));
+            }
+            self.children[child].is_running = true;
+            self.stops.insert(child);
+            return Ok(());
         }
         if !self.stops.is_empty() {
             let names = self.names(&self.stops);
@@ -285,7 +298,10 @@ impl Table {
             return Err(format!("{name} is stopped and does not run"));
         }
         if self.stops.is_empty() && self.phase != Phase::Ends {
-            // Nobody failed: the supervisor was told to end.
+            if !self.waiting.is_empty() {
+                return Err(format!("{name} is stopped and nobody failed"));
+            }
+            // Nobody failed indeed: the supervisor was told to end.
             self.give_up(at);
         }
         match self.stops.last().copied() {
@@ -304,7 +320,7 @@ impl Table {
     }
 
     /// A child that is to be started again is down.
-    fn fail(&mut self, Failure { child, at, .. }: Failure, is_certain: bool) {
+    fn fail(&mut self, Failure { child, at, has_waited, .. }: Failure, is_certain: bool) {
         if matches!(self.phase, Phase::Ends | Phase::Over) {
             return;
         }
@@ -312,6 +328,9 @@ impl Table {
         let certain = self.restarts.iter().filter(|restart| restart.is_certain).count();
         if certain > self.restarts_max {
             self.give_up(at);
+            if has_waited {
+                self.under_way.insert(child);
+            }
             return;
         }
         self.since = at;
@@ -339,7 +358,12 @@ impl Table {
     fn give_up(&mut self, at: Duration) {
         self.phase = Phase::Ends;
         self.since = at;
-        self.starts.clear();
+        self.under_way = std::mem::take(&mut self.starts);
+        if self.strategy != RestartStrategy::OneForOne {
+            // Of a group one starts at a time.
+            let first = self.under_way.pop_first();
+            self.under_way = first.into_iter().collect();
+        }
         self.may_start.clear();
         self.waiting.clear();
         self.stops = (0..self.children.len()).filter(|it| self.children[*it].is_running).collect();

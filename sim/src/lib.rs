@@ -52,6 +52,8 @@
 //! A world is one thread, and what leaves it fails the seed, by the name of the node and with the remedy. [`limits`] lists
 //! what is refused, what the world answers itself, and what is not seen.
 //!
+//! [`World::history`] records what clients and actors do, and the checkers of [`check`] judge it.
+//!
 //! Read `world.rs` next.
 
 mod difference;
@@ -79,6 +81,7 @@ pub use net::{
     FlapError, HOSTS_MAX, Latency, LinkRule, LookupRule, NetCounts, RECORD_ADDRESSES_MAX,
     RECORDS_MAX, RecordError, ResolveError, RuleError, SimNet, SimSocket, Topology, TopologyError,
 };
+pub use odeon_check as check;
 pub use odeon_interpose::{DRIFT_PPM_MAX, Override, Refusal, Stream, Switches, hits};
 pub use odeon_sim_macros::test;
 pub use outcome::{LocalFuture, Outcome};

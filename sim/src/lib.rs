@@ -48,6 +48,9 @@
 //! }
 //! ```
 //!
+//! A scenario with a workload, faults and checks, which can be run by the thousand, replayed and shrunk, is a
+//! [`Scenario`]; the [`guide`] shows one.
+//!
 //! # Limits
 //! A world is one thread, and what leaves it fails the seed, by the name of the node and with the remedy. [`limits`] lists
 //! what is refused, what the world answers itself, and what is not seen.
@@ -56,18 +59,27 @@
 //!
 //! Read `world.rs` next.
 
+#[cfg_attr(not(target_os = "linux"), path = "command_elsewhere.rs")]
+pub mod command;
 mod difference;
 mod disk;
 mod env;
+mod fault;
+pub mod guide;
 #[doc = include_str!("../LIMITS.md")]
 pub mod limits {}
 mod mischief;
 mod net;
 mod outcome;
+mod plan;
 mod problem;
 mod remedy;
 pub mod runner;
+mod scenario;
 mod schedule;
+mod script;
+#[cfg(target_os = "linux")]
+mod shrink;
 mod timeline;
 mod trace;
 mod verdict;
@@ -76,6 +88,7 @@ mod world;
 pub use difference::Difference;
 pub use disk::{DiskCounts, DiskRule, SimDisk};
 pub use env::SimEnv;
+pub use fault::{Fault, FaultKind, Strain};
 pub use mischief::{BUGGIFY_PLACES_MAX, Buggified};
 pub use net::{
     FlapError, HOSTS_MAX, Latency, LinkRule, LookupRule, NetCounts, RECORD_ADDRESSES_MAX,
@@ -85,13 +98,16 @@ pub use odeon_check as check;
 pub use odeon_interpose::{DRIFT_PPM_MAX, Override, Refusal, Stream, Switches, hits};
 pub use odeon_sim_macros::test;
 pub use outcome::{LocalFuture, Outcome};
+pub use plan::{Budget, FAULTS_MAX, Pace, Plan, PlanError, PlannedFault, Swarm, TIME_MAX};
 pub use problem::Problem;
-pub use runner::{Options, Scenario};
+pub use runner::{Options, Trial};
+pub use scenario::{Check, Outline, Scenario, Site};
 pub use schedule::{CHANGES_MAX, Schedule, UnknownSchedule};
+pub use script::{SCRIPT_BYTES_MAX, STEPS_MAX, Script, ScriptError, TimedStep};
 pub use timeline::Timeline;
 pub use trace::{
     Digest, DiskEvent, DiskFate, Event, Fate, HostId, Mark, TRACE_LINES_MAX, Trace, Turn,
     hash_bytes,
 };
 pub use verdict::{Replay, Verdict};
-pub use world::{NODE_PORT, NodeDown, NotReached, SLOWNESS_MAX, World, WorldBuilder};
+pub use world::{NODE_PORT, NodeDown, NotReached, Role, SLOWNESS_MAX, World, WorldBuilder};

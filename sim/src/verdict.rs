@@ -37,6 +37,8 @@ pub struct Verdict {
     pub events: u64,
     /// How long the world existed.
     pub virtual_time: Duration,
+    /// How many faults of the script have begun.
+    pub faults: u64,
     /// Whether the run can be repeated.
     pub replay: Replay,
     /// Why the seed failed; empty where it passed.
@@ -74,6 +76,7 @@ impl Verdict {
             hash: 0,
             events: 0,
             virtual_time: Duration::ZERO,
+            faults: 0,
             replay: Replay::NotGuaranteed("there is no verdict".to_owned()),
             problems: vec![Problem::new(why)],
             buggified: Vec::new(),
@@ -108,6 +111,7 @@ impl Verdict {
         let time_ns = self.virtual_time.as_nanos();
         // Writing to a string does not fail.
         let _ = writeln!(text, "verdict {seed} {hash:032x} {events} {time_ns} {replay}");
+        let _ = writeln!(text, "faults {}", self.faults);
         for problem in &self.problems {
             let _ = writeln!(text, "problem {}", problem.text.escape_debug());
             let _ = writeln!(text, "detail {}", problem.detail.escape_debug());
@@ -134,6 +138,7 @@ impl Verdict {
         let mut verdict = Self::decode_first(lines.next()?)?;
         for line in lines {
             match line.split_once(' ')? {
+                ("faults", number) => verdict.faults = number.parse().ok()?,
                 ("problem", text) => verdict.problems.push(Problem::new(unescape(text))),
                 ("detail", text) => verdict.problems.last_mut()?.detail = unescape(text),
                 ("buggified", text) => verdict.buggified.push(decode_place(text)?),
@@ -158,6 +163,7 @@ impl Verdict {
             hash: u128::from_str_radix(next()?, 16).ok()?,
             events: next()?.parse().ok()?,
             virtual_time: Duration::from_nanos(next()?.parse().ok()?),
+            faults: 0,
             replay: match next()? {
                 "guaranteed" => Replay::Guaranteed,
                 why => Replay::NotGuaranteed(why.to_owned()),
@@ -246,6 +252,7 @@ mod tests {
         verdict.checkpoints = vec![Mark { event: 8, hash: u64::MAX }];
         verdict.forgot = 3;
         verdict.hash = u128::MAX - 5;
+        verdict.faults = 3;
         let place = "odeon_transport::lane:12:5".to_owned();
         verdict.buggified = vec![Buggified { place, on: true, asked: 9, fired: 2 }];
         assert_eq!(Verdict::decode(&verdict.encode()), Some(verdict.clone()));

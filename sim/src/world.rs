@@ -13,6 +13,7 @@ mod disks;
 mod host;
 mod leaks;
 mod network;
+mod roles;
 mod stage;
 mod turns;
 
@@ -27,12 +28,13 @@ use tokio::task::JoinHandle;
 
 pub use builder::WorldBuilder;
 pub use cluster::NODE_PORT;
+pub use roles::Role;
 
 use crate::{
     env::{Ground, SimEnv},
     mischief::{self, Buggified},
     net::SimNet,
-    outcome::Outcome,
+    outcome::{LocalFuture, Outcome},
     problem::{expect_panics, panics},
     trace::{Event, HostId, Trace, Turn},
 };
@@ -191,10 +193,30 @@ impl World {
         name: &str,
         future: impl Future<Output = T> + 'static,
     ) -> Result<T, NodeDown> {
-        let down = || NodeDown(name.to_owned());
-        let task =
-            self.host(name).stage().and_then(|stage| stage.spawn(future)).ok_or_else(down)?;
-        task.await.map_err(|_| down())
+        self.start_on(name, future).await
+    }
+
+    /// As [`run_on`](Self::run_on), but the task begins at once and what waits for it does not borrow the world: a
+    /// step of a [`Scenario`](crate::Scenario) returns it.
+    ///
+    /// # Errors
+    /// The result is an error when the node is down, goes down before the future has ended, or the future panics.
+    ///
+    /// # Cancel safety
+    /// The task on the node goes on.
+    pub fn start_on<T: 'static>(
+        &self,
+        name: &str,
+        future: impl Future<Output = T> + 'static,
+    ) -> LocalFuture<'static, Result<T, NodeDown>> {
+        let task = self.host(name).stage().and_then(|stage| stage.spawn(future));
+        let down = NodeDown(name.to_owned());
+        Box::pin(async move {
+            match task {
+                Some(task) => task.await.map_err(|_| down),
+                None => Err(down),
+            }
+        })
     }
 
     /// Lets virtual time pass.

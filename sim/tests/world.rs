@@ -17,7 +17,7 @@ use odeon_env::{
     DatagramSocket, Env as _,
     udp::{RecvMeta, Transmit},
 };
-use odeon_sim::{Latency, LinkRule, NodeDown, NotReached, SimEnv, World};
+use odeon_sim::{Latency, LinkRule, NodeDown, NotReached, Role, SimEnv, World};
 
 const PORT: u16 = 7400;
 const MS: Duration = Duration::from_millis(1);
@@ -220,6 +220,23 @@ async fn wall_clocks_are_skewed_one_by_one(world: &mut World) {
     assert_eq!(world.run_on("a", clock()).await.unwrap(), a);
     world.set_skew_ns("a", -1_000_000_000);
     assert_eq!(world.run_on("a", clock()).await.unwrap(), b - SECOND);
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn a_zone_goes_down_as_one_and_roles_are_told_apart(world: &mut World) {
+    world.node("a", |_| std::future::pending::<()>());
+    world.node("b", |_| std::future::pending::<()>());
+    world.service("payments", |_| std::future::pending::<()>());
+    world.client("carol", |_| std::future::pending::<()>());
+    assert_eq!(world.names(Role::Node), ["a", "b"]);
+    assert_eq!((world.names(Role::Service), world.role("carol")), (vec!["payments"], Role::Client));
+    world.set_zone("b", "east");
+    world.set_zone("payments", "east");
+    assert_eq!((world.zone("a"), world.zone("b")), (None, Some("east")));
+    assert_eq!(world.names_in_zone("east"), ["b", "payments"]);
+    world.crash("payments");
+    assert_eq!(world.crash_zone("east"), ["b"]);
+    assert!(world.is_up("a") && !world.is_up("b") && world.is_up("carol"));
 }
 
 #[odeon_sim::test(seeds = 1)]

@@ -12,8 +12,11 @@ use syn::{
 
 /// Turns `async fn name(world: &mut World)` into a test that runs it once a seed, each in a fresh program.
 ///
-/// The function returns `()` or a `Result` whose error fails the seed. Options, all of them optional:
-/// * `seeds = 0..10`: a number or a range of `u64`. `ODEON_SEED=7` (or `7..9`) in the environment overrides it.
+/// The function returns `()` or a `Result` whose error fails the seed. A function that is not async and takes nothing,
+/// `fn name() -> impl Scenario`, makes a scenario, which the test plays with the faults and the workload of each seed.
+/// Options, all of them optional:
+/// * `seeds = 0..10`: a number or a range of `u64`. `ODEON_SEED=7` (or `7..9`) in the environment overrides it;
+///   for a scenario, `ODEON_REPLAY=file` plays a replay file instead.
 /// * `repeat = 1`: in how many fresh programs each seed is run; their hashes must be equal.
 /// * `limit_s = 60`: seconds of real time until a run is killed.
 /// * `fails = "text"`: every seed must fail, with a problem that contains the text.
@@ -49,22 +52,32 @@ impl Parse for Options {
 
 fn expand(options: &Options, function: &ItemFn) -> syn::Result<proc_macro2::TokenStream> {
     let signature = &function.sig;
-    if signature.asyncness.is_none() || signature.inputs.len() != 1 {
-        let text = "a simulator test is `async fn name(world: &mut World)`";
-        return Err(syn::Error::new(signature.span(), text));
-    }
+    let is_body = match (signature.asyncness.is_some(), signature.inputs.len()) {
+        (true, 1) => true,
+        (false, 0) => false,
+        _ => {
+            let text = "a simulator test is `async fn name(world: &mut World)`, or, for a scenario, \
+                        `fn name() -> impl Scenario`";
+            return Err(syn::Error::new(signature.span(), text));
+        }
+    };
     let settings = options.settings.iter().map(|(name, value)| setting(name, value));
     let settings = settings.collect::<syn::Result<Vec<_>>>()?;
     let (name, attributes, block) = (&signature.ident, &function.attrs, &function.block);
     let (input, output) = (&signature.inputs, &signature.output);
+    let (asyncness, trial) = if is_body {
+        (quote!(async), quote!(::odeon_sim::scenario!))
+    } else {
+        (quote!(), quote!(::odeon_sim::play!))
+    };
     Ok(quote! {
         #(#attributes)*
         #[::core::prelude::v1::test]
         fn #name() {
-            async fn scenario(#input) #output #block
+            #asyncness fn scenario(#input) #output #block
             let mut options = ::odeon_sim::Options::default();
             #(#settings)*
-            ::odeon_sim::runner::test(&::odeon_sim::scenario!(#name, scenario), &options);
+            ::odeon_sim::runner::test(&#trial(#name, scenario), &options);
         }
     })
 }

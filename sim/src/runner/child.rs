@@ -1,8 +1,9 @@
-//! The side of the child: finds its case, runs it on a fresh thread, writes the verdict, ends the program.
+//! The side of the child: finds its order, runs it on a fresh thread, writes the verdict, ends the program.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     ffi::OsString,
+    fmt,
     io::{self, Read as _, Write as _, stdin},
     os::{fd::AsFd as _, unix::net::UnixStream},
     process, thread,
@@ -11,10 +12,17 @@ use std::{
 use odeon_interpose::{last_words, take_refusals};
 
 use super::{
-    case::{CASE_BYTES, Case},
-    scenario::{Body, run_here},
+    act::Act,
+    order::{ORDER_BYTES, Order},
 };
-use crate::{problem::panic_text, verdict::Verdict};
+use crate::{
+    plan::TIME_MAX,
+    problem::panic_text,
+    scenario::drive,
+    script::{SCRIPT_BYTES_MAX, Script},
+    verdict::Verdict,
+    world::{World, WorldBuilder},
+};
 
 /// The stack of the simulation: eight times a thread's, because unoptimised futures are large. It is fixed, so that
 /// addresses do not depend on limits of the shell.
@@ -22,7 +30,8 @@ const STACK_BYTES: usize = 16 << 20;
 
 /// This program is a child, and this is its line to the parent.
 pub(super) struct Child {
-    case: Case,
+    order: Order,
+    script_bytes: usize,
     line: UnixStream,
 }
 
@@ -31,60 +40,118 @@ thread_local! {
     static LAST: RefCell<Option<(u64, UnixStream)>> = const { RefCell::new(None) };
 }
 
-/// Runs the case; a node that ends the program is told of before it does.
-fn run(case: &Case, body: Body, line: io::Result<UnixStream>) -> Verdict {
-    LAST.set(line.ok().map(|line| (case.seed, line)));
+/// Runs the order; a node that ends the program is told of before it does.
+fn run(act: &Act, order: &Order, line: io::Result<UnixStream>) -> Verdict {
+    LAST.set(line.ok().map(|line| (order.case.seed, line)));
     last_words(Some(|| {
         if let Some((seed, mut line)) = LAST.take() {
             let refusals = take_refusals().into_iter().map(|refusal| refusal.to_string());
-            let verdict = Verdict::missing(seed, refusals.collect::<Vec<_>>().join("; "));
+            let why = refusals.collect::<Vec<_>>().join("; ");
+            let verdict = Verdict::missing(seed, why);
             // There is nobody left to hear that it failed.
             let _ = line.write_all(verdict.encode().as_bytes());
         }
     }));
-    let verdict = run_here(case, body);
+    let verdict = act.run_here(order);
     LAST.take();
     verdict
 }
 
-/// The arguments of a child, without the name of the program.
-pub(super) fn arguments(test: &str) -> [String; 4] {
-    ["--exact", test, "--nocapture", "--test-threads=1"].map(str::to_owned)
+/// The arguments of a child that is a test binary, without the name of the program.
+pub(super) fn test_arguments(test: &str) -> Vec<String> {
+    ["--exact", test, "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
 }
 
 impl Child {
-    /// Whether this program was started by a parent to run this test: its environment is empty, its arguments are
-    /// the child's, and its standard input is a socket with a case in it.
-    pub(super) fn find(test: &str) -> Option<Self> {
-        let expected = arguments(test).map(OsString::from);
+    /// Whether this program was started by a parent with these arguments: its environment is empty, its arguments are
+    /// the child's, and its standard input is a socket with an order in it.
+    pub(super) fn find(arguments: &[String]) -> Option<Self> {
+        let expected = arguments.iter().map(OsString::from);
         if std::env::vars_os().next().is_some() || !std::env::args_os().skip(1).eq(expected) {
             return None;
         }
         let mut line = UnixStream::from(stdin().as_fd().try_clone_to_owned().ok()?);
         line.local_addr().ok()?;
-        let mut bytes = [0; CASE_BYTES];
+        let mut bytes = [0; ORDER_BYTES];
         line.read_exact(&mut bytes).ok()?;
-        Some(Self { case: Case::decode(&bytes)?, line })
+        let (order, script_bytes) = Order::read_head(&bytes)?;
+        Some(Self { order, script_bytes, line })
     }
 
-    /// Runs the case and ends the program.
+    /// Runs the order and ends the program.
     #[expect(
         clippy::disallowed_methods,
         reason = "the runner is outside every world and owns its threads"
     )]
-    pub(super) fn run(mut self, body: Body) -> ! {
-        let (case, line) = (self.case, self.line.try_clone());
-        let thread = thread::Builder::new().name("world".to_owned()).stack_size(STACK_BYTES);
-        let verdict =
-            match thread.spawn(move || run(&case, body, line)).map(thread::JoinHandle::join) {
-                Ok(Ok(verdict)) => verdict,
-                Ok(Err(panic)) => Verdict::missing(
-                    case.seed,
-                    format!("the simulator panicked: {}", panic_text(&*panic)),
-                ),
-                Err(error) => Verdict::missing(case.seed, format!("no thread to run on: {error}")),
-            };
+    pub(super) fn run(mut self, act: &Act) -> ! {
+        let verdict = match self.read_script() {
+            Ok(()) => {
+                let (act, order) = (act.clone(), self.order.clone());
+                let line = self.line.try_clone();
+                let thread =
+                    thread::Builder::new().name("world".to_owned()).stack_size(STACK_BYTES);
+                match thread.spawn(move || run(&act, &order, line)).map(thread::JoinHandle::join) {
+                    Ok(Ok(verdict)) => Ok(verdict),
+                    Ok(Err(panic)) => {
+                        Err(format!("the simulator panicked: {}", panic_text(&*panic)))
+                    }
+                    Err(error) => Err(format!("no thread to run on: {error}")),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        let verdict = verdict.unwrap_or_else(|why| Verdict::missing(self.order.case.seed, why));
         let told = self.line.write_all(verdict.encode().as_bytes());
         process::exit(if told.is_ok() { 0 } else { 1 })
+    }
+
+    /// Reads the script into room of a fixed size.
+    fn read_script(&mut self) -> Result<(), String> {
+        if self.script_bytes == 0 {
+            return Ok(());
+        }
+        let mut bytes = vec![0; SCRIPT_BYTES_MAX];
+        bytes.truncate(self.script_bytes);
+        let read = self.line.read_exact(&mut bytes);
+        read.map_err(|error| format!("the script did not arrive: {error}"))?;
+        let text = String::from_utf8(bytes);
+        self.order.script = text.map_err(|error| format!("the script is no text: {error}"))?;
+        Ok(())
+    }
+}
+
+impl Act {
+    /// Runs one order in this program.
+    fn run_here(&self, order: &Order) -> Verdict {
+        let builder = WorldBuilder::new(order.case.seed)
+            .switches(order.case.switches)
+            .schedule(order.case.schedule)
+            .buggify(order.case.buggify_percent)
+            .lines_until(order.case.lines_until);
+        match self {
+            Self::Body(body) => builder.run(async |world: &mut World| body(world).await),
+            Self::Cast(make) => {
+                let injected = Cell::new(0);
+                // Each phase has a limit of its own, a week at most.
+                let builder = builder.virtual_time_max(TIME_MAX * 4);
+                // All of it inside: what a scenario or a script draws when it is made must be the seed's, too.
+                let mut verdict = builder.run(async |world: &mut World| {
+                    let script = Script::from_text(&order.script);
+                    let script = script.map_err(|error| Plain(error.to_string()))?;
+                    drive(&mut *make(), &script, world, &injected).await.map_err(Plain)
+                });
+                verdict.faults = injected.get();
+                verdict
+            }
+        }
+    }
+}
+
+/// An error that is a text already, and stays as it is.
+struct Plain(String);
+
+impl fmt::Debug for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use odeon_interpose::{die_with_parent, fix_addresses};
 
-use super::{case::Case, child::arguments};
+use super::order::Order;
 use crate::verdict::Verdict;
 
 /// Children at once, in the whole test binary: more would only make each other miss their limits.
@@ -27,10 +27,10 @@ const VERDICT_BYTES_MAX: u64 = 16 << 20;
 
 /// One finished run.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
-    pub(super) verdict: Verdict,
+pub(crate) struct Run {
+    pub(crate) verdict: Verdict,
     /// The end of what it printed.
-    pub(super) output: String,
+    pub(crate) output: String,
 }
 
 /// Free places for children.
@@ -56,52 +56,75 @@ impl Drop for Place {
     }
 }
 
-/// Runs all cases; the results are in the order of the cases.
-pub(super) fn run_all(test: &str, cases: &[Case], limit: Duration) -> Vec<Run> {
-    let waiting = Mutex::new(cases.iter().copied().enumerate().collect::<VecDeque<_>>());
-    let done = Mutex::new(Vec::with_capacity(cases.len()));
-    let lane = || {
-        while let Some((index, case)) = pop(&waiting) {
-            let place = Place::take();
-            let run = run_one(test, &case, limit);
-            drop(place);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((index, run));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..CHILDREN_MAX.min(cases.len()) {
-            scope.spawn(lane);
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
+/// How many children at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lanes {
+    /// What the tests of one binary share.
+    Shared,
+    /// So many, for a program that does nothing else.
+    Own(NonZero<usize>),
+}
+
+/// Runs all orders; the results are in their order.
+pub(super) fn run_all(arguments: &[String], orders: Vec<Order>, limit: Duration) -> Vec<Run> {
+    let mut done = Vec::with_capacity(orders.len());
+    let mut waiting = orders.into_iter().enumerate();
+    let end = |index, run| done.push((index, run));
+    run_each(arguments, Lanes::Shared, limit, || waiting.next(), end);
+    done.sort_by_key(|(index, _): &(usize, Run)| *index);
     done.into_iter().map(|(_, run)| run).collect()
 }
 
-fn pop(waiting: &Mutex<VecDeque<(usize, Case)>>) -> Option<(usize, Case)> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+/// Runs what `next` gives until it gives nothing more; `end` gets each run as it ends, with what came beside its order.
+pub(crate) fn run_each<T: Send>(
+    arguments: &[String],
+    lanes: Lanes,
+    limit: Duration,
+    next: impl FnMut() -> Option<(T, Order)> + Send,
+    end: impl FnMut(T, Run) + Send,
+) {
+    let (next, end) = (Mutex::new(next), Mutex::new(end));
+    let take = || next.lock().unwrap_or_else(PoisonError::into_inner)();
+    let lane = || {
+        while let Some((tag, order)) = take() {
+            let place = matches!(lanes, Lanes::Shared).then(Place::take);
+            let run = run_one(arguments, &order, limit);
+            drop(place);
+            end.lock().unwrap_or_else(PoisonError::into_inner)(tag, run);
+        }
+    };
+    let count = match lanes {
+        Lanes::Shared => CHILDREN_MAX,
+        Lanes::Own(count) => count.get(),
+    };
+    thread::scope(|scope| {
+        for _ in 0..count {
+            scope.spawn(lane);
+        }
+    });
 }
 
-fn run_one(test: &str, case: &Case, limit: Duration) -> Run {
-    let missing =
-        |why: String| Run { verdict: Verdict::missing(case.seed, why), output: String::new() };
-    match start(test, case) {
-        Ok((child, line, output)) => finish(child, line, output, case, limit),
+fn run_one(arguments: &[String], order: &Order, limit: Duration) -> Run {
+    let missing = |why: String| Run {
+        verdict: Verdict::missing(order.case.seed, why),
+        output: String::new(),
+    };
+    match start(arguments, order) {
+        Ok((child, line, output)) => finish(child, line, output, order, limit),
         Err(error) => missing(format!("this program could not be started again: {error}")),
     }
 }
 
 type Started = (process::Child, UnixStream, PipeReader);
 
-fn start(test: &str, case: &Case) -> io::Result<Started> {
-    let (mut line, theirs) = UnixStream::pair()?;
+fn start(arguments: &[String], order: &Order) -> io::Result<Started> {
+    let (line, theirs) = UnixStream::pair()?;
     let (output, printed) = io::pipe()?;
-    line.write_all(&case.encode())?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(arguments(test)).env_clear().stdin(OwnedFd::from(theirs));
+    command.args(arguments).env_clear().stdin(OwnedFd::from(theirs));
     command.stdout(printed.try_clone()?).stderr(printed);
     die_with_parent(&mut command);
-    if case.fixed_addresses {
+    if order.case.fixed_addresses {
         fix_addresses(&mut command);
     }
     // The command holds the child's ends of the lines; it is dropped here, so that only the child keeps them open.
@@ -114,14 +137,14 @@ fn start(test: &str, case: &Case) -> io::Result<Started> {
 )]
 fn finish(
     mut child: process::Child,
-    line: UnixStream,
+    mut line: UnixStream,
     output: PipeReader,
-    case: &Case,
+    order: &Order,
     limit: Duration,
 ) -> Run {
     let printed =
         thread::Builder::new().name("output of a child".to_owned()).spawn(move || tail(output));
-    let verdict = read_verdict(line, limit);
+    let verdict = send(&mut line, order, limit).and_then(|()| read_verdict(line, limit));
     if verdict.is_err() {
         // Not reaped yet, so it is still this child's number.
         let _ = child.kill();
@@ -131,19 +154,26 @@ fn finish(
     let ended = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     let verdict = match verdict {
         Ok(text) => Verdict::decode(&text).unwrap_or_else(|| {
-            Verdict::missing(case.seed, format!("the run ended without a verdict: {ended}"))
+            Verdict::missing(order.case.seed, format!("the run ended without a verdict: {ended}"))
         }),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
             Verdict::missing(
-                case.seed,
+                order.case.seed,
                 format!("the run took longer than {limit:?} of real time and was killed"),
             )
         }
         Err(error) => {
-            Verdict::missing(case.seed, format!("the verdict could not be read: {error}"))
+            Verdict::missing(order.case.seed, format!("the verdict could not be read: {error}"))
         }
     };
     Run { verdict, output }
+}
+
+/// Writes the order. A child that ended before it had read it says so by its verdict, or by having none.
+fn send(line: &mut UnixStream, order: &Order, limit: Duration) -> io::Result<()> {
+    line.set_write_timeout(Some(limit))?;
+    let sent = line.write_all(&order.head()).and_then(|()| line.write_all(order.script.as_bytes()));
+    sent.or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// Reads until the child closes the line. The verdict comes in one piece at the very end, so the time of the first

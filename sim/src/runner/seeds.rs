@@ -5,8 +5,8 @@
 
 use std::ops::{Range, RangeInclusive};
 
-/// The most seeds of one test, so that a typing error does not run for a year.
-const SEEDS_MAX: usize = 1_000_000;
+/// The most seeds of one range, so that a typing error does not run for a year.
+pub const SEEDS_MAX: usize = 1_000_000;
 
 /// A list of seeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,14 +31,17 @@ impl From<RangeInclusive<u64>> for Seeds {
 }
 
 impl Seeds {
-    /// Reads `7`, `0x1f` or `100..200`.
+    /// Reads `7`, `0x1f` or `100..200`; a range of more than [`SEEDS_MAX`] is none.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let number = |text: &str| match text.trim().strip_prefix("0x") {
             Some(digits) => u64::from_str_radix(digits, 16).ok(),
             None => text.trim().parse().ok(),
         };
         match text.split_once("..") {
-            Some((first, end)) => Some((number(first)?..number(end)?).into()),
+            Some((first, end)) => {
+                let (first, end) = (number(first)?, number(end)?);
+                (end.saturating_sub(first) <= SEEDS_MAX as u64).then(|| (first..end).into())
+            }
             None => Some(number(text)?.into()),
         }
     }
@@ -55,5 +58,6 @@ mod tests {
         assert_eq!(Seeds::parse("3..6"), Some((3..6).into()));
         assert_eq!(Seeds::parse("three"), None);
         assert_eq!(Seeds::parse("3.."), None);
+        assert_eq!(Seeds::parse("0..1000001"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc};
 
-use super::{stage::Stage, turns::Turns};
+use super::{roles::Role, stage::Stage, turns::Turns};
 use crate::{
     disk::SimDisk,
     env::{Ground, SimEnv},
@@ -22,6 +22,8 @@ pub(super) struct Host {
     pub(super) id: HostId,
     pub(super) address: IpAddr,
     pub(super) disk: SimDisk,
+    pub(super) role: Role,
+    pub(super) zone: Option<String>,
     body: Body,
     lives: u64,
     pub(super) clock: Arc<WallClock>,
@@ -40,6 +42,8 @@ impl Host {
             id,
             address,
             disk,
+            role: Role::Node,
+            zone: None,
             body,
             lives: 0,
             clock: Arc::default(),

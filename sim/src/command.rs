@@ -1,0 +1,237 @@
+//! The command line of every scenario binary: `list`, `run`, `replay`, `shrink`, `check`, `diff`.
+//!
+//! What it is: flags, and one file for each command. What it is NOT: anything that a test could not do as well; runs,
+//! replay files and shrinking are the library's. Results go to standard output, progress and errors to standard error.
+//! The exit status is 0 where everything passed, 1 where a seed failed or two runs differ, 2 where a value that was given
+//! cannot be used. Read `command/run.rs` next.
+
+mod compare;
+mod junit;
+mod list;
+mod replay;
+mod run;
+mod shrink;
+mod subject;
+mod tally;
+
+use std::{
+    ffi::OsString,
+    io::{self, ErrorKind, Write},
+    num::NonZero,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    runner::{Case, Trial},
+    schedule::Schedule,
+    script::ScriptError,
+};
+
+/// A scenario binary: runs whole clusters in a deterministic simulation, and breaks them on purpose.
+#[derive(Debug, Parser)]
+#[command(name = "odeon-sim", arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Name the scenarios of this program.
+    List(list::ListArgs),
+    /// Run many seeds; each one that fails leaves a file that replays it.
+    Run(run::RunArgs),
+    /// Run one seed, or a replay file, exactly as it was, and print everything that happened.
+    Replay(replay::ReplayArgs),
+    /// Find the smallest part of a run that still fails, tell it as a story, and write it as a replay file.
+    Shrink(shrink::ShrinkArgs),
+    /// Run one seed several times, and explain where the runs part if they are not one run.
+    Check(compare::CheckArgs),
+    /// Run two seeds or replay files, and print the first event that tells them apart.
+    Diff(compare::DiffArgs),
+}
+
+/// How each run is made.
+#[derive(Clone, Debug, clap::Args)]
+struct Limits {
+    /// Runs at once. Default: one for each core.
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
+    /// Seconds of real time until a run is killed, up to a day.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    limit_s: u64,
+    /// In which order nodes and actors that are ready have their turns: `fifo`, `random` or `pct:DEPTH:STEPS`. A replay
+    /// file has its own.
+    #[arg(long, default_value_t)]
+    schedule: Schedule,
+    /// How many of a hundred places that say `buggify!` are on. A replay file has its own.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    buggify: u8,
+}
+
+impl Limits {
+    fn jobs(&self) -> NonZero<usize> {
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        self.jobs.unwrap_or_else(cores)
+    }
+
+    /// The case of a seed.
+    fn case(&self, seed: u64) -> Case {
+        Case { schedule: self.schedule, buggify_percent: self.buggify, ..Case::new(seed) }
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::from_secs(self.limit_s)
+    }
+}
+
+/// Why a command ends early.
+#[derive(Debug)]
+enum Failed {
+    /// A value that was given cannot be used; the text names it and the remedy.
+    Usage(String),
+    /// It could be used, and went wrong.
+    Run(String),
+}
+
+impl Failed {
+    fn usage(error: impl ToString) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    fn run(error: impl ToString) -> Self {
+        Self::Run(error.to_string())
+    }
+}
+
+impl From<ScriptError> for Failed {
+    fn from(error: ScriptError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Run(format!("the result cannot be written: {error}; give it a place with room"))
+    }
+}
+
+/// Runs the command line of this program over these scenarios; the macro [`main`](crate::main) calls it.
+#[must_use]
+pub fn main(trials: &[Trial]) -> ExitCode {
+    ExitCode::from(execute(std::env::args_os(), trials, &mut io::stdout().lock()))
+}
+
+/// Runs a command line, whose first argument is the name of the program, and returns its exit status; what it prints
+/// on standard output goes to `out` instead. For tests, and for programs with commands of their own.
+///
+/// In a program that was started to run one seed, it runs that seed and never returns.
+pub fn execute(
+    args: impl IntoIterator<Item = OsString>,
+    trials: &[Trial],
+    out: &mut dyn Write,
+) -> u8 {
+    trials.iter().for_each(Trial::become_child);
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // Help that was asked for is a result.
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    match perform(args.command, trials, out).and_then(|passed| Ok(out.flush().map(|()| passed)?)) {
+        Ok(passed) => u8::from(!passed),
+        Err(Failed::Usage(text)) => complain(&text, 2),
+        Err(Failed::Run(text)) => complain(&text, 1),
+    }
+}
+
+fn perform(command: Command, trials: &[Trial], out: &mut dyn Write) -> Result<bool, Failed> {
+    if let Some(trial) = trials
+        .iter()
+        .enumerate()
+        .find_map(|(at, trial)| trials[..at].iter().find(|other| other.name == trial.name))
+    {
+        let name = &trial.name;
+        return Err(Failed::Usage(format!("two scenarios of this program are called {name:?}")));
+    }
+    let out = &mut Printer(out);
+    match command {
+        Command::List(args) => list::list(&args, trials, out),
+        Command::Run(args) => run::run(&args, trials, out),
+        Command::Replay(args) => replay::replay(&args, trials, out),
+        Command::Shrink(args) => shrink::shrink(&args, trials, out),
+        Command::Check(args) => compare::check(&args, trials, out),
+        Command::Diff(args) => compare::diff(&args, trials, out),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
+fn complain(text: &str, status: u8) -> u8 {
+    eprintln!("odeon-sim: {text}");
+    status
+}
+
+/// Where results go.
+struct Printer<'a>(&'a mut dyn Write);
+
+impl Printer<'_> {
+    /// Prints a line. A reader that has gone away has seen enough.
+    fn line(&mut self, text: impl AsRef<str>) -> Result<(), Failed> {
+        match writeln!(self.0, "{}", text.as_ref()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The command line of a program whose scenarios are made by these functions: the whole of its `main.rs`, beside them.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use odeon_sim::{Outline, Scenario, Stream, World};
+///
+/// struct Quiet;
+///
+/// impl Scenario for Quiet {
+///     const NAME: &'static str = "quiet";
+///     const ABOUT: &'static str = "nothing happens, and nothing goes wrong";
+///     type Step = ();
+///
+///     fn outline(&self) -> Outline {
+///         Outline::new(["a"])
+///     }
+///     fn workload(&self, _: &Stream) -> Vec<(Duration, ())> {
+///         Vec::new()
+///     }
+///     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
+///         world.node("a", |_| std::future::pending::<()>());
+///         Ok(())
+///     }
+///     fn step(&mut self, _: &mut World, (): ()) -> impl Future<Output = ()> + 'static {
+///         std::future::ready(())
+///     }
+///     async fn recover(&mut self, _: &mut World) -> Result<(), String> {
+///         Ok(())
+///     }
+/// }
+///
+/// fn quiet() -> Quiet {
+///     Quiet
+/// }
+///
+/// odeon_sim::main! { quiet }
+/// ```
+#[macro_export]
+macro_rules! main {
+    ($($make:path),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::command::main(&[$($crate::Trial::of_binary($make)),+])
+        }
+    };
+}

@@ -1,0 +1,172 @@
+//! `run`: many seeds, each in a program of its own.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{
+    Failed, Limits, Printer, junit, subject,
+    tally::{Failure, Tally},
+};
+use crate::{
+    runner::{Case, Lanes, Order, ReplayFile, Run, Seeds, Trial, replay_folder, run_each},
+    script::Script,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    /// The scenarios to run. Default: all of them.
+    names: Vec<String>,
+    /// The seeds: `7`, `0x1f` or `0..1000`, whose end is left out; at most a million.
+    #[arg(long, value_name = "A..B", default_value = "0..100", value_parser = seeds)]
+    seeds: Seeds,
+    /// Stop after so many seeds that failed.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    failures_max: u64,
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+    /// Write a JUnit report to this file.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Where replay files of seeds that failed are left. Default: `odeon-replays`, beside what cargo built or here.
+    #[arg(long, value_name = "FOLDER")]
+    replays: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// Reads the flag.
+fn seeds(text: &str) -> Result<Seeds, String> {
+    let seeds = Seeds::parse(text).filter(|seeds| !seeds.0.is_empty());
+    seeds
+        .ok_or_else(|| "take a seed or a range of a million at most: 7, 0x1f or 0..1000".to_owned())
+}
+
+pub(super) fn run(args: &RunArgs, trials: &[Trial], out: &mut Printer<'_>) -> Result<bool, Failed> {
+    let named = args.names.iter().map(|name| subject::find(name, trials));
+    let mut chosen = named.collect::<Result<Vec<_>, _>>()?;
+    if chosen.is_empty() {
+        chosen = trials.iter().collect();
+    }
+    let mut tallies = Vec::new();
+    for trial in chosen {
+        let tally = run_one(args, trial)?;
+        if !args.json {
+            tell(&tally, trial, out)?;
+        }
+        tallies.push(tally);
+    }
+    let passed = tallies.iter().all(|tally| tally.failed == 0);
+    if args.json {
+        let scenarios: Vec<_> = tallies.iter().map(Tally::to_json).collect();
+        out.line(json!({ "passed": passed, "scenarios": scenarios }).to_string())?;
+    }
+    if let Some(path) = &args.junit {
+        std::fs::write(path, junit::report(&tallies)).map_err(|error| {
+            Failed::Run(format!(
+                "the report cannot be written to {}: {error}; name another file",
+                path.display()
+            ))
+        })?;
+    }
+    Ok(passed)
+}
+
+/// The lines about one scenario.
+fn tell(tally: &Tally, trial: &Trial, out: &mut Printer<'_>) -> Result<(), Failed> {
+    out.line(tally.in_words())?;
+    if let Some((runs, why)) = &tally.not_guaranteed {
+        out.line(format!("  the replay of {runs} runs is not guaranteed: {why}"))?;
+    }
+    for Failure { seed, problems, file } in &tally.failures {
+        out.line(format!("  seed {seed} failed"))?;
+        for problem in problems {
+            out.line(format!("    {}", problem.replace('\n', "\n    ")))?;
+        }
+        match file {
+            Ok(path) => {
+                let (name, path) = (&trial.name, path.display());
+                out.line(format!(
+                    "    replay {name} --seed {seed}, or replay {path}; shrink takes the same"
+                ))?;
+            }
+            Err(why) => out.line(format!("    {why}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// All seeds of one scenario.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "speed is measured in real time, outside every world"
+)]
+fn run_one(args: &RunArgs, trial: &Trial) -> Result<Tally, Failed> {
+    let folder = args.replays.clone().unwrap_or_else(replay_folder);
+    let bar = bar(&trial.name, args.seeds.0.len() as u64);
+    let began = Instant::now();
+    let mut tally = Tally { name: trial.name.clone(), ..Tally::default() };
+    let (stop, mut broken) = (AtomicBool::new(false), None);
+    let mut seeds = args.seeds.0.iter().copied();
+    // Expanded one by one, as they are needed: a million scripts would not fit into memory.
+    let next = || {
+        let seed = seeds.next().filter(|_| !stop.load(Ordering::Relaxed))?;
+        match expand(trial, args.limits.case(seed)) {
+            Ok((script, order)) => Some(((seed, script), order)),
+            Err(error) => {
+                broken = Some(error);
+                None
+            }
+        }
+    };
+    let end = |(seed, script): (u64, Script), run: Run| {
+        tally.count(&script, &run.verdict);
+        if !run.verdict.passed() {
+            tally.fail(failure(trial, &args.limits.case(seed), script, &run, &folder));
+            stop.fetch_or(tally.failed >= args.failures_max, Ordering::Relaxed);
+        }
+        tally.real_time = began.elapsed();
+        bar.set_position(tally.seeds);
+        bar.set_message(progress(&tally));
+    };
+    let lanes = Lanes::Own(args.limits.jobs());
+    run_each(&trial.arguments, lanes, args.limits.limit(), next, end);
+    bar.finish_and_clear();
+    broken.map_or(Ok(tally), Err)
+}
+
+/// The script of a seed, and the order to run it.
+fn expand(trial: &Trial, case: Case) -> Result<(Script, Order), Failed> {
+    let cast = trial.act.cast();
+    let cast = cast.ok_or_else(|| Failed::Usage(format!("{} is no scenario", trial.name)))?;
+    let script = cast.expand(case.seed)?;
+    let order = Order::of(case, script.to_text()?);
+    Ok((script, order))
+}
+
+/// Leaves the replay file of a seed that failed.
+fn failure(trial: &Trial, case: &Case, script: Script, run: &Run, folder: &Path) -> Failure {
+    let file = ReplayFile::of(&trial.name, case, script, &run.verdict);
+    let seed = case.seed;
+    let problems = run.verdict.problems.iter().map(|problem| problem.text.clone()).collect();
+    Failure { seed, problems, file: file.leave(folder).map_err(|error| error.to_string()) }
+}
+
+fn bar(name: &str, seeds: u64) -> ProgressBar {
+    let template = "{prefix} [{bar:30}] {pos}/{len} seeds, {msg}, {eta} left";
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(seeds).with_style(style.progress_chars("=> ")).with_prefix(name.to_owned())
+}
+
+fn progress(tally: &Tally) -> String {
+    let (rate, time) = (tally.seeds_per_second(), tally.virtual_time.as_secs());
+    let (failed, faults) = (tally.failed, tally.faults_in_words());
+    format!("{failed} failed, {rate:.0}/s, {time} s of virtual time, {faults}")
+}

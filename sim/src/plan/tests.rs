@@ -1,0 +1,187 @@
+//! What every plan keeps, whatever the seed.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    fault::{FaultKind, Strain},
+    scenario::Site,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn nodes(count: usize) -> Vec<Site> {
+    let zones = ["east", "west", "north"];
+    (0..count).map(|i| Site::new(format!("n{i}")).in_zone(zones[i % 3])).collect()
+}
+
+/// Everything at once, without a bound.
+fn flood() -> Swarm {
+    Swarm::all()
+        .with(FaultKind::DiskErrors)
+        .chance(1.0)
+        .budget(Budget { impaired_max: usize::MAX, settle: Duration::ZERO })
+}
+
+fn of_kind(plan: &Plan, kind: FaultKind) -> Vec<PlannedFault> {
+    plan.faults().iter().filter(|fault| fault.fault.kind() == kind).cloned().collect()
+}
+
+fn word() -> impl Strategy<Value = String> {
+    "[a-z\"\\\\ ]{1,4}"
+}
+
+fn any_fault() -> impl Strategy<Value = Fault> {
+    let words = || prop::collection::vec(word(), 1..4);
+    let strain =
+        (prop::array::uniform4(0_u16..=1000), 0_u64..1_000_000).prop_map(|(rates, slower_ms)| {
+            Strain {
+                loss_permille: rates[0],
+                duplicate_permille: rates[1],
+                reorder_permille: rates[2],
+                corrupt_permille: rates[3],
+                slower_ms,
+            }
+        });
+    prop_oneof![
+        word().prop_map(|node| Fault::Crash { node }),
+        word().prop_map(|node| Fault::Pause { node }),
+        (word(), words()).prop_map(|(zone, nodes)| Fault::ZoneCrash { zone, nodes }),
+        (word(), word()).prop_map(|(from, to)| Fault::Cut { from, to }),
+        (words(), words()).prop_map(|(one, other)| Fault::Partition { one, other }),
+        (word(), word(), strain).prop_map(|(from, to, strain)| Fault::Strain { from, to, strain }),
+        (word(), word()).prop_map(|(from, to)| Fault::Clog { from, to }),
+        (word(), word(), 1_u64.., 0_u8..=100).prop_map(|(from, to, period_ms, up_percent)| {
+            Fault::Flap { from, to, period_ms, up_percent }
+        }),
+        (word(), 1_u32..=SLOWNESS_MAX).prop_map(|(node, factor)| Fault::Slow { node, factor }),
+        (word(), any::<u64>()).prop_map(|(node, slower_ms)| Fault::SlowDisk { node, slower_ms }),
+        (word(), 0_u16..=1000)
+            .prop_map(|(node, error_permille)| Fault::DiskErrors { node, error_permille }),
+        (word(), -500_000..=500_000).prop_map(|(node, ppm)| Fault::Drift { node, ppm }),
+        (word(), any::<i64>()).prop_map(|(node, skew_ms)| Fault::Skew { node, skew_ms }),
+    ]
+}
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    let planned = (0_u64..100_000, 0_u64..100_000, any_fault()).prop_map(|(at, lasts, fault)| {
+        let ms = Duration::from_millis;
+        PlannedFault { at: ms(at), lasts: ms(lasts), fault }
+    });
+    prop::collection::vec(planned, 0..20).prop_map(|faults| Plan::new(faults).expect("it is short"))
+}
+
+proptest! {
+    #[test]
+    fn a_seed_has_one_plan_and_all_of_it_is_repaired_in_time(seed: u64, count in 1_usize..8) {
+        let (swarm, nodes) = (Swarm::all(), nodes(count));
+        let plan = swarm.expand(seed, &nodes, MINUTE);
+        prop_assert_eq!(&plan, &swarm.expand(seed, &nodes, MINUTE));
+        prop_assert!(plan.ends() <= MINUTE);
+        prop_assert!(plan.faults().is_sorted_by_key(|fault| fault.at));
+        let known: Vec<_> = nodes.into_iter().map(|site| site.name).collect();
+        prop_assert!(plan.names_only(&known).is_ok());
+        let on = swarm.kinds(seed);
+        prop_assert!(plan.faults().iter().all(|fault| on.contains(&fault.fault.kind())));
+    }
+
+    #[test]
+    fn the_budget_is_never_exceeded(seed: u64, count in 1_usize..8, settle_ms in 0_u64..3000) {
+        let settle = Duration::from_millis(settle_ms);
+        let budget = Budget { settle, ..Budget::minority_of(count) };
+        let swarm = Swarm::all().chance(1.0).budget(budget);
+        let plan = swarm.expand(seed, &nodes(count), 5 * MINUTE);
+        // At every virtual time: in steps, and at each moment at which something begins or ends.
+        let steps = (0..300_000).step_by(500).map(Duration::from_millis);
+        let moments = plan.faults().iter().flat_map(|fault| [fault.at, fault.ends()]);
+        for at in steps.chain(moments) {
+            prop_assert!(plan.impaired_at(at, settle).len() <= budget.impaired_max);
+        }
+    }
+
+    #[test]
+    fn a_kind_that_is_left_out_shifts_no_other(seed: u64) {
+        let nodes = nodes(5);
+        let all = flood().expand(seed, &nodes, MINUTE);
+        for left_out in FaultKind::ALL {
+            let plan = flood().without(left_out).expand(seed, &nodes, MINUTE);
+            for kind in FaultKind::ALL.into_iter().filter(|kind| *kind != left_out) {
+                prop_assert_eq!(of_kind(&plan, kind), of_kind(&all, kind));
+            }
+            prop_assert!(of_kind(&plan, left_out).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_left_out_shifts_no_crash_of_another(seed: u64) {
+        // The pace is for all nodes, so it grows with their number.
+        let pace = |count: u32| Pace::new(Duration::from_secs(60) / count, MINUTE / 60..=MINUTE / 30);
+        let crashes = |count: u32| {
+            let swarm = flood().with_pace(FaultKind::Crash, pace(count));
+            of_kind(&swarm.expand(seed, &nodes(count as usize), 10 * MINUTE), FaultKind::Crash)
+        };
+        let (four, three) = (crashes(4), crashes(3));
+        let left = four.into_iter().filter(|planned| !planned.fault.nodes().any(|node| node == "n3"));
+        prop_assert_eq!(left.collect::<Vec<_>>(), three);
+    }
+
+    #[test]
+    fn taking_one_entry_out_leaves_the_rest(plan in any_plan(), index: prop::sample::Index) {
+        prop_assume!(!plan.faults().is_empty());
+        let at = index.index(plan.faults().len());
+        let mut faults = plan.clone().into_faults();
+        faults.remove(at);
+        let less = Plan::new(faults).expect("it was a plan");
+        prop_assert_eq!(&less.faults()[..at], &plan.faults()[..at]);
+        prop_assert_eq!(&less.faults()[at..], &plan.faults()[at + 1..]);
+    }
+
+    #[test]
+    fn the_text_goes_both_ways(plan in any_plan()) {
+        let text = plan.to_string();
+        prop_assert_eq!(text.lines().count(), plan.faults().len());
+        prop_assert_eq!(&text.parse::<Plan>().expect("it was written by a plan"), &plan);
+    }
+}
+
+#[test]
+fn seeds_turn_different_kinds_on() {
+    let subsets: BTreeSet<_> = (0..200).map(|seed| Swarm::all().kinds(seed)).collect();
+    assert!(subsets.len() > 150, "{} of 4096 subsets in 200 seeds", subsets.len());
+    assert!((0..200).all(|seed| Swarm::none().kinds(seed).is_empty()));
+}
+
+#[test]
+fn every_kind_comes_at_about_its_pace() {
+    let plan = flood().expand(1, &nodes(6), 60 * MINUTE);
+    for kind in FaultKind::ALL {
+        let count = of_kind(&plan, kind).len();
+        assert!((60..800).contains(&count), "{kind}: {count} in an hour");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_plan_is_refused_and_named() {
+    let error = |text: &str| text.parse::<Plan>().expect_err("it is no plan").to_string();
+    assert!(error("\n{\"at_ms\":1,\"for_ms\":1,\"fault\":\"flood\"}").contains("line 2"));
+    assert!(
+        error("{\"at_ms\":-1,\"for_ms\":1,\"fault\":\"crash\",\"node\":\"a\"}").contains("line 1")
+    );
+    let late =
+        format!("{{\"at_ms\":1,\"for_ms\":{},\"fault\":\"crash\",\"node\":\"a\"}}", u64::MAX);
+    assert!(error(&late).contains("a week"));
+    let strain = "{\"at_ms\":1,\"for_ms\":1,\"fault\":\"strain\",\"from\":\"a\",\"to\":\"b\",\"loss_permille\":1001}";
+    assert!(error(strain).contains("100.1 % are lost, which cannot be"));
+    for fault in ["slow\",\"factor\":10001", "slow\",\"factor\":0", "drift\",\"ppm\":-500001"] {
+        let line = format!("{{\"at_ms\":1,\"for_ms\":1,\"node\":\"a\",\"fault\":\"{fault}}}");
+        assert!(error(&line).contains("which cannot be"), "{line}");
+    }
+    let crash = "{\"at_ms\":1,\"for_ms\":1,\"fault\":\"crash\",\"node\":\"a\"}\n";
+    assert!(error(&crash.repeat(FAULTS_MAX + 1)).contains("4097"));
+    let plan: Plan = crash.parse().expect("it is one");
+    assert!(
+        plan.names_only(&["b".to_owned()]).expect_err("a is unknown").to_string().contains("\"a\"")
+    );
+}

@@ -1,7 +1,7 @@
-//! The binary `odeon`: a demo, a node by hand, and certificates.
+//! The binary `odeon`: a demo, a node by hand, certificates, and the way to the simulator.
 //!
 //! What it is: the command line. What it is NOT: a library; applications use the crate `odeon` and are nodes
-//! themselves. Read `demo.rs`, `node.rs` or `ca.rs` next. Standard output carries only what was asked for; logs go to
+//! themselves. Read `demo.rs`, `node.rs`, `ca.rs` or `sim.rs` next. Standard output carries only what was asked for; logs go to
 //! standard error, chosen by `RUST_LOG`.
 
 mod ca;
@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod node;
 mod output;
+mod sim;
 mod usage;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -41,6 +42,11 @@ enum Command {
     /// Make a certificate authority and certificates of nodes.
     #[command(subcommand)]
     Ca(ca::CaCommand),
+    /// Run clusters in the deterministic simulator, and break them on purpose.
+    ///
+    /// It is the program `odeon-sim`: what the variable ODEON_SIM names, else the one beside this program; under
+    /// cargo it is built first where there is none.
+    Sim(sim::SimArgs),
     /// One of the demo's nodes.
     #[command(hide = true)]
     DemoNode(demo::child::ChildArgs),
@@ -80,6 +86,7 @@ async fn run(command: Command) -> Result<bool, Failed> {
         Command::DemoNode(args) => demo::child::run(args).await.map(|()| true),
         Command::Node(args) => node::run(args).await.map(|()| true),
         Command::Ca(command) => ca::run(command).map(|()| true),
+        Command::Sim(args) => Err(sim::run(args)),
     }
 }
 

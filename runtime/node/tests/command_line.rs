@@ -332,3 +332,41 @@ fn a_filter_of_the_log_that_cannot_be_read_is_named() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("odeon=loud"));
 }
+
+/// The program in a folder where nothing is beside it, and not under cargo.
+fn alone(folder: &Folder, args: &[&str]) -> Command {
+    let path = folder.path("odeon");
+    if !Path::new(&path).exists() && fs::hard_link(env!("CARGO_BIN_EXE_odeon"), &path).is_err() {
+        fs::copy(env!("CARGO_BIN_EXE_odeon"), &path).expect("the temporary folder has room");
+    }
+    let mut command = Command::new(path);
+    command.args(args).env_remove("ODEON_SIM").env_remove("CARGO").env_remove("RUST_LOG");
+    command
+}
+
+#[test]
+fn the_simulator_is_the_program_that_the_variable_names() {
+    let mut command = odeon(&["sim", "run", "--seeds", "0..3", "--help", "-x"]);
+    let output = command.env("ODEON_SIM", "/bin/echo").output().expect("the program runs");
+    assert_eq!(output.stdout, b"run --seeds 0..3 --help -x\n");
+    assert!(output.status.success());
+    let output = odeon(&["sim", "list"]).env("ODEON_SIM", "/nowhere/sim").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("/nowhere/sim cannot be run") && text.contains("cargo build"), "{text}");
+}
+
+#[test]
+fn the_simulator_is_else_the_program_beside_it() {
+    let folder = Folder::new("sim");
+    let output = alone(&folder, &["sim", "list"]).output().expect("the program runs");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("cargo build -p odeon-sim --bin odeon-sim"), "{text}");
+    let beside = folder.path("odeon-sim");
+    fs::write(&beside, "#!/bin/sh\necho beside \"$@\"\nexit 1\n").unwrap();
+    fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = alone(&folder, &["sim", "list", "--json"]).output().unwrap();
+    assert_eq!(output.stdout, b"beside list --json\n");
+    assert_eq!(output.status.code(), Some(1), "its status is passed on");
+}

@@ -7,6 +7,7 @@
 
 pub mod buggify;
 mod disk;
+mod frames;
 mod multicast;
 mod observe;
 mod real;
@@ -16,6 +17,10 @@ mod srv;
 pub use disk::{
     BlockingFile, Disk, DiskError, DiskFile, FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, FILES_MAX,
     FileName, FileNameError, OPERATION_BYTES_MAX, OpenMode, Operation, check_len, check_range,
+};
+pub use frames::{
+    FrameConnection, FrameEndpoint, FrameIdentity, FrameLoss, FrameNet, FrameStream, FrameTerms,
+    FrameWay,
 };
 pub use multicast::{Interface, MulticastGroup, MulticastGroupError};
 pub use observe::{Observed, Observer};
@@ -97,6 +102,18 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
 
     /// Who wants to be told what happens inside the node; `None` outside a simulation.
     fn observer(&self) -> Option<Arc<dyn Observer>> {
+        None
+    }
+
+    /// What carries connections in place of QUIC; `None`, and QUIC, everywhere but in a simulation that asked for it.
+    ///
+    /// It is unencrypted, so it must not be within reach of a node that talks over a real network. That is ensured
+    /// thrice: the method exists only with the feature `simulation`, which `odeon-sim` turns on and no other crate,
+    /// so that a program without the simulator in it cannot be given one; where it exists, its default is `None`,
+    /// which [`struct@RealEnv`] and a wrapper around it inherit; and a [`FrameNet`] reaches no further than
+    /// whoever implements it, of which there is one, inside the simulator's own memory.
+    #[cfg(feature = "simulation")]
+    fn frames(&self) -> Option<Arc<dyn FrameNet>> {
         None
     }
 }

@@ -8,7 +8,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use odeon_env::buggify::any_order;
 use odeon_wire::{CloseCode, FrameLimits};
-use quinn::{Connection, ConnectionError, ReadError, WriteError};
+use quinn::{ConnectionError, ReadError, WriteError};
 use tokio::{
     task::{JoinError, JoinSet},
     time::Instant,
@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     Association, LostReason, TransportConfig,
     association::{Counters, control::ControlQueue, flow::LaneWindows},
+    carrier::Connection,
     driver::Driver,
     exchange::{Established, close, close_code},
     hub::Hub,

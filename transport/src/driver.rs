@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::{
     Association, LostReason, RefusedReason,
     association::{Counters, control::ControlQueue},
+    carrier::Connection,
     connection::run,
     exchange::{Dialled, Established, dial},
     hub::Hub,
@@ -33,7 +34,7 @@ pub(crate) struct Driver {
     /// A connection that waits to be run.
     inbox: RefCell<Option<Established>>,
     /// The connection that runs, with its control queue.
-    live: RefCell<Option<(quinn::Connection, Arc<ControlQueue>)>>,
+    live: RefCell<Option<(Connection, Arc<ControlQueue>)>>,
     /// `our_dial` of the newest connection.
     our_dial: Cell<u64>,
     /// The newest datagram that waits for a connection.
@@ -79,7 +80,7 @@ impl Driver {
         self.inbox.borrow().is_some()
     }
 
-    pub(crate) fn set_live(&self, live: Option<(quinn::Connection, Arc<ControlQueue>)>) {
+    pub(crate) fn set_live(&self, live: Option<(Connection, Arc<ControlQueue>)>) {
         *self.live.borrow_mut() = live;
     }
 
@@ -94,9 +95,10 @@ impl Driver {
             if buggify!(0.05) {
                 return hub.count_dropped_datagram();
             }
-            match connection.send_datagram(bytes) {
-                Ok(()) => Counters::add(&self.association.counters.datagrams_sent, 1),
-                Err(_) => hub.count_dropped_datagram(),
+            if connection.send_datagram(bytes) {
+                Counters::add(&self.association.counters.datagrams_sent, 1);
+            } else {
+                hub.count_dropped_datagram();
             }
             return;
         }

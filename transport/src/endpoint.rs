@@ -14,18 +14,14 @@ use odeon_message::{Fingerprint, Incarnation, MessageId, NodeId};
 use odeon_wire::{
     Accepted, AcceptedTable, CloseCode, Hello, InitialCredit, Revisions, format::ACCEPTED_MAX,
 };
-use quinn::{Endpoint, VarInt};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     ConfigError, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers, TransportConfig,
     TransportEvents,
+    carrier::Endpoint,
     exchange::answer,
     hub::{Hub, canonical},
-    name::cluster_dns,
-    quic_config::QuicConfigs,
-    quic_runtime::LocalRuntime,
-    quic_socket::QuicSocket,
     shared::{Shared, TransportStats},
 };
 
@@ -92,26 +88,10 @@ impl Transport {
         events: Rc<dyn TransportEvents>,
     ) -> Result<Rc<Self>, TransportError> {
         config.validate()?;
-        let quic = QuicConfigs::new(&identity, &config, &env)?;
+        let endpoint = Endpoint::start(&env, &socket, &identity, &config)?;
         let hello = hello_frame(&identity, hello, &config)?;
-        let local = socket.local_addr()?.ip().to_canonical();
-        let has_near_peers = local.is_loopback() || local.is_unspecified();
-        let near_mtu = if has_near_peers { config.loopback_mtu_max } else { 0 };
-        let quic_socket = QuicSocket::new(
-            Arc::clone(&socket),
-            config.mtu_max.max(near_mtu),
-            QuicConfigs::payload_bytes_max(),
-        );
-        let endpoint = Endpoint::new_with_abstract_socket(
-            quic.endpoint.clone(),
-            // Accepting says for each peer which configuration holds.
-            Some((*quic.server(SocketAddr::new(local, 0))).clone()),
-            quic_socket,
-            Arc::new(LocalRuntime),
-        )?;
-        let server_name = cluster_dns(identity.names().0);
         let shared = Shared::new(config, hello, env.observer());
-        let hub = Hub::new(shared, env, endpoint, quic, server_name, events);
+        let hub = Hub::new(shared, env, endpoint, events);
         hub.spawn(accept(Rc::clone(&hub)));
         hub.spawn(hire(Rc::clone(&hub)));
         hub.spawn(listen_for_unreachable(Rc::clone(&hub), socket));
@@ -200,11 +180,10 @@ impl Transport {
         let hub = &self.hub;
         let deadline = Instant::now() + within;
         hub.shared.begin_closing();
-        hub.endpoint.set_server_config(None);
+        hub.endpoint.refuse_incoming();
         hub.drivers().iter().for_each(|driver| driver.drain());
         let _ = tokio::time::timeout_at(deadline, hub.all_dismissed()).await;
-        let code = VarInt::from_u32(CloseCode::Stopping.code().into());
-        hub.endpoint.close(code, b"");
+        hub.endpoint.close(CloseCode::Stopping.code());
         hub.abort();
         let _ = tokio::time::timeout_at(deadline, hub.endpoint.wait_idle()).await;
     }

@@ -10,10 +10,14 @@ use odeon_wire::{
     CloseCode, ClusterName, Frame, FrameLimits, FrameReader, Handshake, HandshakeError, Hello,
     NodeName, Preamble, Purpose, Refuse, RefuseReason, Step, Surroundings, format::PREAMBLE_BYTES,
 };
-use quinn::{Connection, ConnectionError, Incoming, RecvStream, SendStream, VarInt};
-use rustls::pki_types::CertificateDer;
+use quinn::ConnectionError;
 
-use crate::{PeerId, RefusedReason, hub::Hub, identity::certificate_names};
+use crate::{
+    PeerId, RefusedReason,
+    carrier::{Connection, Incoming, RecvStream, SendStream},
+    hub::Hub,
+    identity::certificate_names,
+};
 
 /// The control stream goes before lanes, so that credit is never behind messages.
 const CONTROL_PRIORITY: i32 = 1;
@@ -58,7 +62,7 @@ impl Drop for Held {
 /// Closes a connection with a code of the protocol.
 pub(crate) fn close(connection: &Connection, code: CloseCode, text: &str) {
     let cut = text.floor_char_boundary(odeon_wire::format::TEXT_BYTES_MAX);
-    connection.close(VarInt::from_u32(code.code().into()), &text.as_bytes()[..cut]);
+    connection.close(code.code(), &text.as_bytes()[..cut]);
 }
 
 /// A connection that passed its handshake. Dropping it closes it as superseded.
@@ -131,12 +135,10 @@ async fn try_dial(
 ) -> Result<Dialled, RefusedReason> {
     // Numbered when it begins: the peer tells by that which dials crossed an association and which came after it.
     let (local, lives) = hub.shared.next_hello();
-    let connecting = hub
-        .endpoint
-        .connect_with(hub.quic.client(addr), addr, &hub.server_name)
-        .map_err(|cause| RefusedReason::NoAnswer(cause.to_string().into()))?;
+    let connecting =
+        hub.endpoint.dial(addr).map_err(|cause| RefusedReason::NoAnswer(cause.into()))?;
     let lost = |cause: ConnectionError| refused_reason(&cause);
-    let connection = Held::new(connecting.await.map_err(lost)?, CloseCode::Duplicate);
+    let connection = Held::new(connecting.established().await.map_err(lost)?, CloseCode::Duplicate);
     let certified = certified(connection.get(), &local.cluster)?;
     let (mut send, mut recv) = connection.get().open_bi().await.map_err(lost)?;
     let broken = |cause: &dyn std::fmt::Display| RefusedReason::Protocol(cause.to_string().into());
@@ -207,9 +209,8 @@ pub(crate) async fn answer(hub: &Rc<Hub>, incoming: Incoming) {
 
 async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
     let remote = incoming.remote_address();
-    let connecting =
-        incoming.accept_with(hub.quic.server(remote)).map_err(|cause| cause.to_string())?;
-    let connection = connecting.await.map_err(|cause| refused_reason(&cause).to_string())?;
+    let established = incoming.established().await;
+    let connection = established.map_err(|cause| refused_reason(&cause).to_string())?;
     let connection = Held::new(connection, CloseCode::HandshakeTimeout);
     let (hello, _) = hub.shared.hello();
     let cluster = hello.cluster;
@@ -276,10 +277,10 @@ async fn turn_away(
     certified: &NodeName,
 ) -> Result<(), String> {
     let text = format!("{certified} is refused: {}: {}", refuse.reason, refuse.text);
-    let sent = send.write_all(first).await.is_ok() && send.finish().is_ok();
+    let sent = send.write_all(first).await.is_ok() && send.finish();
     if sent {
         // Closing drops what was not acknowledged, so the peer has to have it first.
-        let _ = send.stopped().await;
+        send.stopped().await;
     }
     connection.close(CloseCode::Refused, &refuse.text);
     match refuse.reason {
@@ -295,11 +296,10 @@ async fn turn_away(
 /// The node that the peer's certificate names; its cluster must be ours.
 fn certified(connection: &Connection, cluster: &ClusterName) -> Result<NodeName, RefusedReason> {
     let refused = |text: String| Err(RefusedReason::NotAuthenticated(text.into()));
-    let identity = connection.peer_identity();
-    let chain = identity.and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+    let chain = connection.peer_chain();
     let names = chain.as_ref().and_then(|chain| chain.first()).and_then(certificate_names);
     match names {
-        None => refused("the peer's certificate does not name its node".to_owned()),
+        None => refused("the peer shows no certificate that names its node".to_owned()),
         Some((theirs, _)) if theirs != *cluster => {
             refused(format!("the peer's certificate is of cluster {theirs}, not of {cluster}"))
         }
@@ -324,8 +324,8 @@ async fn next_frame(recv: &mut RecvStream, reader: &mut FrameReader) -> Result<F
         if let Some(frame) = reader.next().map_err(|cause| cause.to_string())? {
             return Ok(frame);
         }
-        match recv.read_chunk(READ_BYTES, true).await {
-            Ok(Some(chunk)) => reader.push(&chunk.bytes),
+        match recv.read_chunk(READ_BYTES).await {
+            Ok(Some(bytes)) => reader.push(&bytes),
             Ok(None) => return Err("the peer ended the stream".to_owned()),
             Err(cause) => return Err(cause.to_string()),
         }

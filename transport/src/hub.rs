@@ -1,6 +1,6 @@
 //! What the tasks of one endpoint share on its thread.
 //!
-//! What it is: quinn's endpoint, the events, a driver for each association, the dials to addresses whose node is not
+//! What it is: the endpoint, the events, a driver for each association, the dials to addresses whose node is not
 //! known. What it is NOT: reachable from another thread; that is `shared.rs`. Read `driver.rs` next, then
 //! `exchange.rs`.
 
@@ -21,12 +21,12 @@ use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
     Association, LostReason, PeerId, RefusedReason, TransportEvents,
+    carrier::Endpoint,
     driver::{Driver, drive},
     exchange::{Dialled, Established, dial},
     flush::Flushes,
     link::{Link, LinkEvent},
     log_gate::LogGate,
-    quic_config::QuicConfigs,
     shared::Shared,
 };
 
@@ -37,10 +37,7 @@ const SEED_DIALS_MAX: usize = 64;
 pub(crate) struct Hub {
     pub(crate) shared: Arc<Shared>,
     pub(crate) env: Arc<dyn Env>,
-    pub(crate) endpoint: quinn::Endpoint,
-    pub(crate) quic: QuicConfigs,
-    /// The name that a dialler verifies in the acceptor's certificate.
-    pub(crate) server_name: String,
+    pub(crate) endpoint: Endpoint,
     pub(crate) events: Rc<dyn TransportEvents>,
     drivers: RefCell<BTreeMap<PeerId, Rc<Driver>>>,
     /// Dials under way to addresses whose node is not known, each with the newest datagram that waits.
@@ -58,17 +55,13 @@ impl Hub {
     pub(crate) fn new(
         shared: Arc<Shared>,
         env: Arc<dyn Env>,
-        endpoint: quinn::Endpoint,
-        quic: QuicConfigs,
-        server_name: String,
+        endpoint: Endpoint,
         events: Rc<dyn TransportEvents>,
     ) -> Rc<Self> {
         Rc::new(Self {
             shared,
             env,
             endpoint,
-            quic,
-            server_name,
             events,
             drivers: RefCell::default(),
             seeds: RefCell::default(),

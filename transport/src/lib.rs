@@ -7,6 +7,7 @@
 
 mod association;
 mod ca;
+mod carrier;
 mod config;
 mod connection;
 mod driver;

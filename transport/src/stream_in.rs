@@ -11,11 +11,12 @@ use odeon_wire::{
     CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit, Ping, Pong, Preamble,
     Purpose, format::PREAMBLE_BYTES,
 };
-use quinn::{ReadExactError, RecvStream};
+use quinn::ReadExactError;
 use tokio::task::JoinSet;
 
 use crate::{
     association::{Counters, flow::LaneWindows},
+    carrier::RecvStream,
     connection::{End, Live, Part},
 };
 

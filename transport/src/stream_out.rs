@@ -9,10 +9,10 @@ use std::{future::poll_fn, rc::Rc, time::Duration};
 use bytes::Bytes;
 use odeon_env::{Observed, buggify_number};
 use odeon_wire::{Close, CloseCode, FrameKind, Header, Preamble};
-use quinn::SendStream;
 
 use crate::{
     association::{Counters, control::Control, lane::Batch},
+    carrier::SendStream,
     connection::{End, Live, Part},
 };
 
@@ -45,7 +45,9 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
         }
         // What was written is sent while the next batch grows: without this turn for the others a busy sender would
         // be answered with a write for every few frames.
-        tokio::task::yield_now().await;
+        if live.connection.sends_later() {
+            tokio::task::yield_now().await;
+        }
     }
     end_stream(stream).await?;
     Ok(Part::LaneWriter)
@@ -66,9 +68,8 @@ async fn open_lane(live: &Live, index: u8) -> Result<SendStream, End> {
 
 /// Completes when the peer has acknowledged all of it.
 async fn end_stream(mut stream: SendStream) -> Result<(), End> {
-    if stream.finish().is_ok() {
-        // Whether the peer took all or lost interest makes no difference now.
-        let _ = stream.stopped().await;
+    if stream.finish() {
+        stream.stopped().await;
     }
     Ok(())
 }

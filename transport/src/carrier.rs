@@ -1,0 +1,278 @@
+//! What carries an association's streams and datagrams: QUIC, or the frame connections of a simulation.
+//!
+//! What it is: one enum for each of quinn's types, with exactly what this crate uses of it. QUIC's arms only pass on;
+//! the others speak to `odeon_env`'s traits and answer in quinn's words. What it is NOT: a choice that a
+//! configuration makes. [`Endpoint::start`] takes frame connections where the environment offers them, which exists
+//! only in builds with the simulator in them (feature `simulation`); in all others it makes QUIC endpoints and
+//! nothing else. Read `carrier/streams.rs` next.
+
+mod frames;
+mod streams;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use odeon_env::{DatagramSocket, Env, FrameWay};
+use quinn::{ConnectionError, ServerConfig, VarInt};
+use rustls::pki_types::CertificateDer;
+
+use crate::{
+    Identity, TransportConfig, TransportError, name::cluster_dns, quic_config::QuicConfigs,
+    quic_runtime::LocalRuntime, quic_socket::QuicSocket,
+};
+
+pub(crate) use streams::{RecvStream, SendStream};
+
+/// Dials and accepts connections at one socket.
+#[cfg_attr(not(feature = "simulation"), expect(dead_code, reason = "only simulations have frames"))]
+pub(crate) enum Endpoint {
+    Quic {
+        endpoint: quinn::Endpoint,
+        configs: Box<QuicConfigs>,
+        /// The name that a dialler verifies in the acceptor's certificate.
+        server_name: String,
+    },
+    Frames(frames::Endpoint),
+}
+
+impl Endpoint {
+    /// Makes an endpoint of the socket. Peers must accept `identity`, whatever carries.
+    pub(crate) fn start(
+        env: &Arc<dyn Env>,
+        socket: &Arc<dyn DatagramSocket>,
+        identity: &Identity,
+        config: &TransportConfig,
+    ) -> Result<Self, TransportError> {
+        let at = socket.local_addr()?;
+        #[cfg(feature = "simulation")]
+        if let Some(net) = env.frames() {
+            return Ok(Self::Frames(frames::Endpoint::start(&*net, at, env, identity, config)?));
+        }
+        let configs = Box::new(QuicConfigs::new(identity, config, env)?);
+        let local = at.ip().to_canonical();
+        let has_near_peers = local.is_loopback() || local.is_unspecified();
+        let near_mtu = if has_near_peers { config.loopback_mtu_max } else { 0 };
+        let quic_socket = QuicSocket::new(
+            Arc::clone(socket),
+            config.mtu_max.max(near_mtu),
+            QuicConfigs::payload_bytes_max(),
+        );
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(
+            configs.endpoint.clone(),
+            // Accepting says for each peer which configuration holds.
+            Some((*configs.server(SocketAddr::new(local, 0))).clone()),
+            quic_socket,
+            Arc::new(LocalRuntime),
+        )?;
+        Ok(Self::Quic { endpoint, configs, server_name: cluster_dns(identity.names().0) })
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Quic { endpoint, .. } => endpoint.local_addr(),
+            Self::Frames(endpoint) => Ok(endpoint.local_addr()),
+        }
+    }
+
+    /// Begins a connection; an error says what is wrong with the address or the endpoint.
+    pub(crate) fn dial(&self, addr: SocketAddr) -> Result<Connecting, String> {
+        match self {
+            Self::Quic { endpoint, configs, server_name } => endpoint
+                .connect_with(configs.client(addr), addr, server_name)
+                .map(Connecting::Quic)
+                .map_err(|cause| cause.to_string()),
+            Self::Frames(endpoint) => {
+                endpoint.dial(addr).map(Connecting::Frames).map_err(|cause| cause.to_string())
+            }
+        }
+    }
+
+    /// The next connection that a peer begins; `None` once the endpoint is closed.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(crate) async fn accept(&self) -> Option<Incoming> {
+        match self {
+            Self::Quic { endpoint, configs, .. } => {
+                let incoming = endpoint.accept().await?;
+                let config = configs.server(incoming.remote_address());
+                Some(Incoming::Quic(Box::new(incoming), config))
+            }
+            Self::Frames(endpoint) => endpoint.accept().await.map(Incoming::Frames),
+        }
+    }
+
+    /// Accepts nothing any more.
+    pub(crate) fn refuse_incoming(&self) {
+        match self {
+            Self::Quic { endpoint, .. } => endpoint.set_server_config(None),
+            Self::Frames(endpoint) => endpoint.refuse_incoming(),
+        }
+    }
+
+    pub(crate) fn close(&self, code: u16) {
+        match self {
+            Self::Quic { endpoint, .. } => endpoint.close(VarInt::from_u32(code.into()), b""),
+            Self::Frames(endpoint) => endpoint.close(code),
+        }
+    }
+
+    /// Completes when peers were told that their connections are closed, or could not be.
+    pub(crate) async fn wait_idle(&self) {
+        match self {
+            Self::Quic { endpoint, .. } => endpoint.wait_idle().await,
+            // What a closed one still says is under way in the simulated network.
+            Self::Frames(_) => {}
+        }
+    }
+}
+
+/// A connection that this side began.
+pub(crate) enum Connecting {
+    Quic(quinn::Connecting),
+    Frames(frames::Connection),
+}
+
+impl Connecting {
+    pub(crate) async fn established(self) -> Result<Connection, ConnectionError> {
+        match self {
+            Self::Quic(connecting) => connecting.await.map(Connection::Quic),
+            Self::Frames(connection) => connection.ready().await.map(Connection::Frames),
+        }
+    }
+}
+
+/// A connection that a peer begins.
+pub(crate) enum Incoming {
+    Quic(Box<quinn::Incoming>, Arc<ServerConfig>),
+    Frames(frames::Connection),
+}
+
+impl Incoming {
+    pub(crate) fn remote_address(&self) -> SocketAddr {
+        match self {
+            Self::Quic(incoming, _) => incoming.remote_address(),
+            Self::Frames(connection) => connection.remote_address(),
+        }
+    }
+
+    pub(crate) fn refuse(self) {
+        match self {
+            Self::Quic(incoming, _) => incoming.refuse(),
+            Self::Frames(connection) => connection.refuse(),
+        }
+    }
+
+    pub(crate) async fn established(self) -> Result<Connection, ConnectionError> {
+        match self {
+            Self::Quic(incoming, config) => {
+                incoming.accept_with(config)?.await.map(Connection::Quic)
+            }
+            Self::Frames(connection) => connection.accepted().map(Connection::Frames),
+        }
+    }
+}
+
+/// One connection; clones share.
+#[derive(Clone, Debug)]
+pub(crate) enum Connection {
+    Quic(quinn::Connection),
+    Frames(frames::Connection),
+}
+
+impl Connection {
+    pub(crate) fn remote_address(&self) -> SocketAddr {
+        match self {
+            Self::Quic(connection) => connection.remote_address(),
+            Self::Frames(connection) => connection.remote_address(),
+        }
+    }
+
+    /// The certificates that the peer proved to have, its own first; `None` where it showed none that we trust.
+    pub(crate) fn peer_chain(&self) -> Option<Vec<CertificateDer<'static>>> {
+        match self {
+            Self::Quic(connection) => {
+                connection.peer_identity()?.downcast().ok().map(|chain| *chain)
+            }
+            Self::Frames(connection) => connection.peer_chain(),
+        }
+    }
+
+    pub(crate) async fn open_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
+        match self {
+            Self::Quic(connection) => {
+                let (send, recv) = connection.open_bi().await?;
+                Ok((SendStream::Quic(send), RecvStream::Quic(recv)))
+            }
+            Self::Frames(connection) => connection.open(FrameWay::Both).map(both),
+        }
+    }
+
+    pub(crate) async fn accept_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
+        match self {
+            Self::Quic(connection) => {
+                let (send, recv) = connection.accept_bi().await?;
+                Ok((SendStream::Quic(send), RecvStream::Quic(recv)))
+            }
+            Self::Frames(connection) => connection.accept(FrameWay::Both).await.map(both),
+        }
+    }
+
+    pub(crate) async fn open_uni(&self) -> Result<SendStream, ConnectionError> {
+        match self {
+            Self::Quic(connection) => connection.open_uni().await.map(SendStream::Quic),
+            Self::Frames(connection) => connection.open(FrameWay::One).map(SendStream::Frames),
+        }
+    }
+
+    /// The next stream that the peer opened.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(crate) async fn accept_uni(&self) -> Result<RecvStream, ConnectionError> {
+        match self {
+            Self::Quic(connection) => connection.accept_uni().await.map(RecvStream::Quic),
+            Self::Frames(connection) => {
+                connection.accept(FrameWay::One).await.map(RecvStream::Frames)
+            }
+        }
+    }
+
+    /// Whether what was written is sent only when others have had their turn.
+    pub(crate) const fn sends_later(&self) -> bool {
+        matches!(self, Self::Quic(_))
+    }
+
+    /// Whether the datagram was taken; no error, because nobody waits for it.
+    pub(crate) fn send_datagram(&self, bytes: Bytes) -> bool {
+        match self {
+            Self::Quic(connection) => connection.send_datagram(bytes).is_ok(),
+            Self::Frames(connection) => connection.send_datagram(bytes),
+        }
+    }
+
+    pub(crate) async fn read_datagram(&self) -> Result<Bytes, ConnectionError> {
+        match self {
+            Self::Quic(connection) => connection.read_datagram().await,
+            Self::Frames(connection) => connection.read_datagram().await,
+        }
+    }
+
+    pub(crate) fn close(&self, code: u16, reason: &[u8]) {
+        match self {
+            Self::Quic(connection) => connection.close(VarInt::from_u32(code.into()), reason),
+            Self::Frames(connection) => connection.close(code, reason),
+        }
+    }
+
+    pub(crate) fn close_reason(&self) -> Option<ConnectionError> {
+        match self {
+            Self::Quic(connection) => connection.close_reason(),
+            Self::Frames(connection) => connection.close_reason(),
+        }
+    }
+}
+
+fn both(stream: frames::Stream) -> (SendStream, RecvStream) {
+    (SendStream::Frames(stream.clone()), RecvStream::Frames(stream))
+}

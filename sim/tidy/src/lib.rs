@@ -26,6 +26,7 @@ mod opening;
 mod owners;
 mod random_maps;
 mod readme;
+mod simulation;
 mod speech;
 mod tree;
 mod unfinished;
@@ -61,4 +62,5 @@ pub const RULES: &[(&str, Rule)] = &[
     ("glossary", glossary::check),
     ("guarantees", guarantees::check),
     ("readme", readme::check),
+    ("simulation", simulation::check),
 ];

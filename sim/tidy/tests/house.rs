@@ -52,4 +52,5 @@ rules! {
     glossary,
     guarantees,
     readme,
+    simulation,
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 thread_local! {
     static START: Cell<Option<Instant>> = const { Cell::new(None) };
+    static HELD: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 /// The clock of one world.
@@ -27,6 +28,16 @@ impl Timeline {
     /// Time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
+        HELD.get().unwrap_or_else(|| self.read())
+    }
+
+    /// Reads the clock once for all looks at it on this thread until the result is dropped; time does not move while
+    /// anything is polled.
+    pub(crate) fn hold(&self) -> TimeHeld {
+        TimeHeld { before: HELD.replace(Some(self.read())) }
+    }
+
+    fn read(&self) -> Duration {
         Instant::now().saturating_duration_since(self.start)
     }
 
@@ -44,6 +55,18 @@ impl Timeline {
     /// Takes it away again.
     pub(crate) fn remove() {
         START.set(None);
+    }
+}
+
+/// The time stands until this is dropped.
+#[must_use = "the clock is read again when this is dropped"]
+pub(crate) struct TimeHeld {
+    before: Option<Duration>,
+}
+
+impl Drop for TimeHeld {
+    fn drop(&mut self) {
+        HELD.set(self.before);
     }
 }
 

@@ -25,10 +25,12 @@ impl Digest {
         self.lanes = [mix(a ^ word), (b.rotate_left(23) ^ word).wrapping_mul(FOLD).wrapping_add(a)];
     }
 
-    /// Adds bytes and how many they are.
-    pub fn bytes(&mut self, bytes: &[u8]) {
-        self.word(bytes.len() as u64);
-        self.word(hash_bytes(bytes));
+    /// Adds bytes and how many they are; returns their hash.
+    pub fn bytes(&mut self, bytes: &[u8]) -> u64 {
+        // The length is in the hash.
+        let hash = hash_bytes(bytes);
+        self.word(hash);
+        hash
     }
 
     /// The hash of everything added.

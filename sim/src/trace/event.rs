@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use odeon_env::Observed;
 
 use super::{
-    digest::{Digest, hash_bytes},
+    digest::Digest,
     disk::DiskEvent,
     line::{Content, Short},
 };
@@ -126,7 +126,10 @@ impl Event<'_> {
                 Some(Content::Said(Short::of(&name), Short::of(detail), number))
             }
             Self::Observed(observed) => Some(observed_words(digest, observed)),
-            Self::Note { name, detail } => Some(words(digest, 7, name, detail, 0)),
+            Self::Note { name, detail } => {
+                digest.bytes(name.as_bytes());
+                Some(words(digest, 7, name, detail, 0))
+            }
         }
     }
 }
@@ -142,13 +145,15 @@ fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
         }
         Observed::TimerFired { timer } => words(digest, 23, "timer fired", timer, 0),
         Observed::Frame { inbound, kind, payload } => {
-            digest.word(24);
-            digest.word(u64::from(inbound) << 8 | u64::from(kind));
-            digest.bytes(payload);
+            digest.word(24 << 16 | u64::from(inbound) << 8 | u64::from(kind));
+            let hash = digest.bytes(payload);
             let name = if inbound { "frame in" } else { "frame out" };
-            Content::Frame(name, kind, payload.len(), hash_bytes(payload))
+            Content::Frame(name, kind, payload.len(), hash)
         }
-        Observed::Note { name, detail } => words(digest, 25, name, detail, 0),
+        Observed::Note { name, detail } => {
+            digest.bytes(name.as_bytes());
+            words(digest, 25, name, detail, 0)
+        }
         // The frames themselves are in the trace already.
         Observed::Written { bytes } => words(digest, 27, "written", "", bytes.len() as u64),
         // The enum grows; what is not known here still counts.
@@ -156,11 +161,12 @@ fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
     }
 }
 
+/// A line of words. The name is not hashed: it follows from the kind, or whoever calls adds it.
 fn words(digest: &mut Digest, kind: u64, name: &str, detail: &str, number: u64) -> Content {
-    digest.word(kind);
-    digest.word(number);
-    digest.bytes(name.as_bytes());
-    digest.bytes(detail.as_bytes());
+    digest.word(kind << 56 ^ number);
+    if !detail.is_empty() {
+        digest.bytes(detail.as_bytes());
+    }
     Content::Said(Short::of(name), Short::of(detail), number)
 }
 
@@ -175,14 +181,16 @@ fn packet(
     digest.word(kind);
     for address in [from, to] {
         match address {
-            SocketAddr::V4(address) => digest.word(u64::from(address.ip().to_bits())),
-            SocketAddr::V6(address) => digest.bytes(&address.ip().octets()),
+            SocketAddr::V4(address) => {
+                digest.word(u64::from(address.ip().to_bits()) << 16 | u64::from(address.port()));
+            }
+            SocketAddr::V6(address) => {
+                digest.bytes(&address.ip().octets());
+                digest.word(u64::from(address.port()));
+            }
         }
-        digest.word(u64::from(address.port()));
     }
-    let hash = hash_bytes(bytes);
-    digest.word(bytes.len() as u64);
-    digest.word(hash);
+    let hash = digest.bytes(bytes);
     Content::Packet { name, from, to, length: bytes.len(), hash }
 }
 

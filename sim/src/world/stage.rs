@@ -172,6 +172,7 @@ impl Stage {
 
     fn poll_inside(&self, cx: &mut Context<'_>) {
         let escaped = |tasks_before| alive_tasks() > tasks_before;
+        let _time = self.ground.timeline.hold();
         self.ground.trace.record(self.ground.timeline.now(), Some(self.host), &Event::Polled);
         let tasks_before = alive_tasks();
         let entered = enter(&self.seat);

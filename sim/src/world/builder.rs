@@ -3,7 +3,11 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    task::Poll,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -161,10 +165,17 @@ impl WorldBuilder {
     {
         let scenario = tokio::time::timeout(self.virtual_time_max, scenario(world));
         let mut scenario = Box::pin(scenario);
+        let turn = Arc::new(OwnTurn::default());
+        let own = Waker::from(Arc::clone(&turn));
         let ended = poll_fn(|cx| {
             if any(cx.waker()) {
                 return Poll::Ready(None);
             }
+            // This is polled whenever anything in the world was; the scenario only when it was woken itself.
+            if !turn.begin(cx.waker()) {
+                return Poll::Pending;
+            }
+            let cx = &mut Context::from_waker(&own);
             // A panic is in the hands of the hook; here only the scenario ends.
             match catch_unwind(AssertUnwindSafe(|| scenario.as_mut().poll(cx))) {
                 Ok(poll) => poll.map(Some),
@@ -181,12 +192,43 @@ impl WorldBuilder {
                 self.virtual_time_max
             )),
         };
-        let passed = text.is_none() && !any(std::task::Waker::noop());
+        let passed = text.is_none() && !any(Waker::noop());
         drop(scenario);
         text.into_iter().for_each(report);
         if passed {
             world.check_now_at_end();
         }
+    }
+}
+
+/// Whether the scenario was woken, and whom to wake then.
+struct OwnTurn {
+    woken: AtomicBool,
+    outer: Mutex<Option<Waker>>,
+}
+
+impl Default for OwnTurn {
+    fn default() -> Self {
+        Self { woken: AtomicBool::new(true), outer: Mutex::default() }
+    }
+}
+
+impl OwnTurn {
+    /// Whether it is the scenario's turn, which is then taken.
+    fn begin(&self, outer: &Waker) -> bool {
+        let mut kept = self.outer.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(outer)) {
+            *kept = Some(outer.clone());
+        }
+        self.woken.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Wake for OwnTurn {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, Ordering::Relaxed);
+        let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        outer.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
     runner::{Case, Trial},
     schedule::Schedule,
     script::ScriptError,
+    world::Link,
 };
 
 /// A scenario binary: runs whole clusters in a deterministic simulation, and breaks them on purpose.
@@ -63,6 +64,9 @@ struct Limits {
     /// Seconds of real time until a run is killed, up to a day.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     limit_s: u64,
+    /// What connections run on: `quic` or `frames`. A replay file has its own.
+    #[arg(long, default_value_t)]
+    link: Link,
     /// In which order nodes and actors that are ready have their turns: `fifo`, `random` or `pct:DEPTH:STEPS`. A replay
     /// file has its own.
     #[arg(long, default_value_t)]
@@ -80,7 +84,8 @@ impl Limits {
 
     /// The case of a seed.
     fn case(&self, seed: u64) -> Case {
-        Case { schedule: self.schedule, buggify_percent: self.buggify, ..Case::new(seed) }
+        let (link, schedule, buggify_percent) = (self.link, self.schedule, self.buggify);
+        Case { link, schedule, buggify_percent, ..Case::new(seed) }
     }
 
     fn limit(&self) -> Duration {

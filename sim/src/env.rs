@@ -16,16 +16,18 @@ use std::{
 
 use odeon_check::Recorder;
 use odeon_env::{
-    BoxFuture, DatagramSocket, Disk, DiskError, Env, MulticastGroup, Observed, Observer, SrvRecord,
+    BoxFuture, DatagramSocket, Disk, DiskError, Env, FrameNet, MulticastGroup, Observed, Observer,
+    SrvRecord,
 };
 use odeon_interpose::{Seat, Stream};
 
 use crate::{
     disk::{DiskWindow, SimDisk},
-    net::{Lookup, ResolveError, SimNet},
+    net::{Lookup, ResolveError, SimFrames, SimNet},
     schedule::{Picker, Schedule},
     timeline::Timeline,
     trace::{Event, HostId, Trace, Turn},
+    world::Link,
 };
 
 /// What the parts of one world share.
@@ -37,6 +39,7 @@ pub(crate) struct Ground {
     pub(crate) trace: Trace,
     pub(crate) net: SimNet,
     pub(crate) history: Recorder,
+    pub(crate) link: Link,
 }
 
 /// The environment of one life of a simulated node.
@@ -207,6 +210,13 @@ impl Env for SimEnv {
 
     fn observer(&self) -> Option<Arc<dyn Observer>> {
         Some(Arc::new(self.eyes()))
+    }
+
+    fn frames(&self) -> Option<Arc<dyn FrameNet>> {
+        match self.ground.link {
+            Link::Quic => None,
+            Link::Frames => Some(Arc::new(SimFrames(self.ground.net.clone()))),
+        }
     }
 }
 

@@ -110,4 +110,6 @@ pub use trace::{
     hash_bytes,
 };
 pub use verdict::{Replay, Verdict};
-pub use world::{NODE_PORT, NodeDown, NotReached, Role, SLOWNESS_MAX, World, WorldBuilder};
+pub use world::{
+    Link, NODE_PORT, NodeDown, NotReached, Role, SLOWNESS_MAX, UnknownLink, World, WorldBuilder,
+};

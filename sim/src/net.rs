@@ -1,13 +1,14 @@
 //! The simulated network: UDP between hosts, with a fault model for each direction of each link, and names.
 //!
 //! What it is: a lock and a driver around the state machine in `net/fabric.rs`. What it is NOT: a queue of streams
-//! or connections; QUIC runs on top of it unchanged. Datagrams come from [`SimSocket`]s and go, after the link's
+//! or connections, but for the frame link (`net/frames.rs`); QUIC runs on top of it unchanged. Datagrams come from [`SimSocket`]s and go, after the link's
 //! latency, into the receive buffer of another. The heap keeps nanoseconds; tokio's clock ticks in milliseconds, so
 //! what is due within one tick arrives together, in order. Read `net/faults.rs` next.
 
 mod counts;
 mod fabric;
 mod faults;
+mod frames;
 mod latency;
 mod link;
 mod lookup;
@@ -32,6 +33,7 @@ use std::{
 };
 
 pub use counts::NetCounts;
+pub(crate) use frames::SimFrames;
 pub use latency::Latency;
 pub(crate) use lookup::Lookup;
 pub use lookup::{LookupRule, ResolveError};
@@ -61,7 +63,15 @@ pub struct SimNet(Arc<Shared>);
 struct Shared {
     timeline: Timeline,
     fabric: Mutex<Fabric>,
-    pump: Mutex<Option<Waker>>,
+    pump: Mutex<Pump>,
+}
+
+/// The task that moves what is under way.
+#[derive(Default)]
+struct Pump {
+    waker: Option<Waker>,
+    /// When it looks next by itself; `None` for never.
+    looks_at: Option<Duration>,
 }
 
 impl fmt::Debug for SimNet {
@@ -79,7 +89,7 @@ impl SimNet {
     pub fn new(seed: u64, rule: LinkRule, timeline: Timeline, trace: Trace) -> Self {
         let rule = faults::valid(rule.check().map(|()| rule));
         let fabric = Mutex::new(Fabric::new(seed, rule, trace));
-        Self(Arc::new(Shared { timeline, fabric, pump: Mutex::new(None) }))
+        Self(Arc::new(Shared { timeline, fabric, pump: Mutex::default() }))
     }
 
     /// Adds a host and returns its address.
@@ -134,7 +144,7 @@ impl SimNet {
 
     /// Unbinds every socket of a host at once: what it still sends is swallowed, what it would receive is gone.
     pub fn close_host(&self, host: IpAddr) {
-        self.lock().ports.close_host(host);
+        self.lock().close_host(host);
     }
 
     /// How many sockets of a host somebody holds; those that a crash has closed count until they are dropped.
@@ -143,7 +153,17 @@ impl SimNet {
         self.lock().ports.held(host)
     }
 
-    /// How many datagrams met which end, and how many faults there were.
+    /// Tells the frame link that a host's node is held, or goes on: a held one says and hears nothing. Sockets go on
+    /// receiving either way.
+    pub fn set_held(&self, host: IpAddr, held: bool) {
+        let mut wake = Vec::new();
+        let mut fabric = self.lock();
+        fabric.set_held(self.now(), host, held, &mut wake);
+        self.leave(fabric);
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    /// How many datagrams, and packets of the frame link, met which end, and how many faults there were.
     #[must_use]
     pub fn counts(&self) -> NetCounts {
         self.lock().counts
@@ -158,11 +178,11 @@ impl SimNet {
         poll_fn(|cx| {
             loop {
                 // Before the step: what is sent from a waker in between must not be missed.
-                *self.0.pump.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(cx.waker().clone());
+                *self.lock_pump() = Pump { waker: Some(cx.waker().clone()), looks_at: None };
                 let Some(due) = self.step() else { return Poll::<()>::Pending };
                 sleep.as_mut().reset(self.0.timeline.at(due));
                 if sleep.as_mut().poll(cx).is_pending() {
+                    self.lock_pump().looks_at = Some(due);
                     return Poll::Pending;
                 }
             }
@@ -173,7 +193,8 @@ impl SimNet {
     /// Delivers what is due; returns when the next is.
     fn step(&self) -> Option<Duration> {
         let mut wake = Vec::new();
-        let due = self.lock().arrive(self.0.timeline.now(), &mut wake);
+        let now = self.now();
+        let due = self.lock().arrive(now, &mut wake);
         // Without the lock: a waker may poll a socket at once.
         wake.into_iter().for_each(Waker::wake);
         due
@@ -184,17 +205,32 @@ impl SimNet {
         if fabric.ports.port(socket).is_none() {
             return;
         }
-        fabric.send(self.0.timeline.now(), outbound);
-        drop(fabric);
-        self.look_again();
+        fabric.send(self.now(), outbound);
+        self.leave(fabric);
     }
 
     /// Lets the pump see what has become due.
     fn look_again(&self) {
-        let pump = self.0.pump.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(pump) = pump {
-            pump.wake();
-        }
+        self.leave(self.lock());
+    }
+
+    /// Unlocks the fabric, and wakes the pump if something is due before it looks by itself.
+    fn leave(&self, fabric: MutexGuard<'_, Fabric>) {
+        let due = fabric.first_due();
+        drop(fabric);
+        let mut pump = self.lock_pump();
+        let in_time = pump.looks_at.is_some_and(|at| due.is_none_or(|due| due >= at));
+        let waker = if in_time { None } else { pump.waker.take() };
+        drop(pump);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    fn now(&self) -> Duration {
+        self.0.timeline.now()
+    }
+
+    fn lock_pump(&self) -> MutexGuard<'_, Pump> {
+        self.0.pump.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Fabric> {

@@ -9,6 +9,7 @@ mod act;
 mod case;
 #[cfg(target_os = "linux")]
 mod child;
+mod links;
 #[cfg(target_os = "linux")]
 mod order;
 #[cfg(target_os = "linux")]
@@ -21,6 +22,7 @@ mod trial;
 
 pub use act::Body;
 pub use case::Case;
+pub use links::Links;
 pub use replay_file::{REPLAY_BYTES_MAX, REPLAY_VERSION, ReplayFile, ReplayFileError};
 pub use seeds::{SEEDS_MAX, Seeds};
 pub use trial::{Checked, Options, Trial, test};

@@ -12,6 +12,7 @@ mod cluster;
 mod disks;
 mod host;
 mod leaks;
+mod link;
 mod network;
 mod roles;
 mod stage;
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 
 pub use builder::WorldBuilder;
 pub use cluster::NODE_PORT;
+pub use link::{Link, UnknownLink};
 pub use roles::Role;
 
 use crate::{
@@ -160,7 +162,9 @@ impl World {
     }
 
     fn set_paused(&self, name: &str, paused: bool) {
-        if let Some(stage) = self.host(name).stage() {
+        let host = self.host(name);
+        if let Some(stage) = host.stage() {
+            self.ground.net.set_held(host.address, paused);
             stage.pause(paused);
             self.note_fault(format!("{name} is {}", if paused { "held" } else { "let go on" }));
         }
@@ -270,6 +274,12 @@ impl World {
     #[must_use]
     pub fn random(&self, name: &str) -> Stream {
         Stream::named(self.seed(), &format!("scenario {name}"))
+    }
+
+    /// What connections of this world run on.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.ground.link
     }
 
     /// The seed of this run.

@@ -17,6 +17,8 @@ use syn::{
 /// Options, all of them optional:
 /// * `seeds = 0..10`: a number or a range of `u64`. `ODEON_SEED=7` (or `7..9`) in the environment overrides it;
 ///   for a scenario, `ODEON_REPLAY=file` plays a replay file instead.
+/// * `link = quic`: what connections run on: `quic`, `frames`, or `both`, each seed first on the one, then on the other.
+///   `ODEON_LINK=frames` in the environment overrides it. (`links = both` says the same.)
 /// * `repeat = 1`: in how many fresh programs each seed is run; their hashes must be equal.
 /// * `limit_s = 60`: seconds of real time until a run is killed.
 /// * `fails = "text"`: every seed must fail, with a problem that contains the text.
@@ -85,6 +87,7 @@ fn expand(options: &Options, function: &ItemFn) -> syn::Result<proc_macro2::Toke
 fn setting(name: &Ident, value: &Expr) -> syn::Result<proc_macro2::TokenStream> {
     match name.to_string().as_str() {
         "seeds" => Ok(quote!(options.seeds = ::odeon_sim::runner::Seeds::from(#value);)),
+        "link" | "links" => link(value),
         "repeat" => Ok(quote!(options.repeat = #value;)),
         "limit_s" => Ok(quote!(options.limit = ::core::time::Duration::from_secs(#value);)),
         "fails" => Ok(quote!(options.fails = ::core::option::Option::Some(#value);)),
@@ -92,9 +95,23 @@ fn setting(name: &Ident, value: &Expr) -> syn::Result<proc_macro2::TokenStream> 
         "buggify" => Ok(quote!(options.buggify = #value;)),
         other => {
             let text = format!(
-                "unknown option `{other}`: there are seeds, repeat, limit_s, fails, schedule and buggify"
+                "unknown option `{other}`: there are seeds, link, repeat, limit_s, fails, schedule and buggify"
             );
             Err(syn::Error::new(name.span(), text))
         }
     }
+}
+
+fn link(value: &Expr) -> syn::Result<proc_macro2::TokenStream> {
+    let name = match value {
+        Expr::Path(path) => path.path.get_ident().map(Ident::to_string),
+        _ => None,
+    };
+    let variant = match name.as_deref() {
+        Some("quic") => quote!(Quic),
+        Some("frames") => quote!(Frames),
+        Some("both") => quote!(Both),
+        _ => return Err(syn::Error::new(value.span(), "a link is `quic`, `frames` or `both`")),
+    };
+    Ok(quote!(options.links = ::odeon_sim::runner::Links::#variant;))
 }

@@ -15,6 +15,7 @@ use odeon_env::udp::EcnCodepoint;
 
 use super::{
     counts::NetCounts,
+    frames::{Carried, Frames},
     link::{Copy, Link, Number},
     names::Names,
     obstacle::Obstacles,
@@ -38,13 +39,15 @@ pub(super) struct Outbound<'a> {
 }
 
 #[derive(Debug)]
-enum Freight {
+pub(super) enum Freight {
     /// A datagram for a socket address of a host: its own, or a group's.
     Datagram { datagram: Datagram, to: SocketAddr, host: IpAddr },
     /// News for `to` that nobody listens at `about`.
     Report { to: SocketAddr, about: SocketAddr },
     /// A host is clogged, or no longer; begun when the network had been healed so many times.
     Swizzle { host: IpAddr, clogs: bool, healed: u64 },
+    /// Something of the frame link.
+    Carried(Carried),
 }
 
 #[derive(Debug)]
@@ -84,6 +87,7 @@ pub(super) struct Fabric {
     links: BTreeMap<(IpAddr, IpAddr), Link>,
     pub(super) obstacles: Obstacles,
     pub(super) ports: Ports,
+    pub(super) frames: Frames,
     under_way: BinaryHeap<Reverse<Arrival>>,
     sequence: u64,
     pub(super) counts: NetCounts,
@@ -100,6 +104,7 @@ impl Fabric {
             links: BTreeMap::new(),
             obstacles: Obstacles::default(),
             ports: Ports::default(),
+            frames: Frames::default(),
             under_way: BinaryHeap::new(),
             sequence: 0,
             counts: NetCounts::default(),
@@ -178,6 +183,10 @@ impl Fabric {
                         self.carry(now, number, outbound, host);
                     }
                     Held::Report(number, to, about) => self.carry_report(now, number, to, about),
+                    Held::Packet(number, packet) => {
+                        self.counts.held -= 1;
+                        self.carry_packet(now, number, packet);
+                    }
                 }
             }
         }
@@ -201,7 +210,7 @@ impl Fabric {
     }
 
     fn dispatch(&mut self, now: Duration, copy: Copy, outbound: Outbound<'_>, host: IpAddr) {
-        if self.under_way.len() >= IN_FLIGHT_MAX {
+        if self.is_full() {
             self.end(now, outbound, Fate::NetworkFull);
             return;
         }
@@ -216,7 +225,27 @@ impl Fabric {
         self.push((copy.due, copy.tie), Freight::Datagram { datagram, to, host });
     }
 
-    fn push(&mut self, (due, tie): (Duration, u64), freight: Freight) {
+    /// Whether as much is under way as there may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.under_way.len() >= IN_FLIGHT_MAX
+    }
+
+    /// When the next of what is under way arrives.
+    pub(super) fn first_due(&self) -> Option<Duration> {
+        self.under_way.peek().map(|Reverse(first)| first.key.0)
+    }
+
+    /// Unbinds every socket of a host, and ends its frame connections without a word.
+    pub(super) fn close_host(&mut self, host: IpAddr) {
+        self.ports.close_host(host);
+        self.close_frames(host);
+        self.under_way.retain(|Reverse(arrival)| {
+            !matches!(&arrival.freight, Freight::Carried(carried) if carried.is_retry_from(host))
+        });
+    }
+
+    /// Lets freight arrive at `due`; `tie` decides among what arrives at the same time.
+    pub(super) fn push(&mut self, (due, tie): (Duration, u64), freight: Freight) {
         self.sequence += 1;
         self.under_way.push(Reverse(Arrival { key: (due, tie, self.sequence), freight }));
     }
@@ -244,6 +273,7 @@ impl Fabric {
                 Freight::Swizzle { host, clogs, healed } => {
                     self.arrive_swizzle(now, host, clogs, healed);
                 }
+                Freight::Carried(carried) => self.arrive_carried(now, carried, wake),
             }
         }
         None
@@ -279,7 +309,7 @@ impl Fabric {
     }
 
     /// Sends a report that nobody listens at `about` back to `to`.
-    fn report(&mut self, now: Duration, to: SocketAddr, about: SocketAddr) {
+    pub(super) fn report(&mut self, now: Duration, to: SocketAddr, about: SocketAddr) {
         let pair = (about.ip(), to.ip());
         let number = self.link(pair.0, pair.1).number_report();
         if !self.obstacles.is_clogged(pair) {
@@ -323,12 +353,12 @@ impl Fabric {
         self.release(now);
     }
 
-    fn record(&self, now: Duration, host: IpAddr, event: &Event<'_>) {
+    pub(super) fn record(&self, now: Duration, host: IpAddr, event: &Event<'_>) {
         self.trace.record(now, self.hosts.get(&host).copied(), event);
     }
 
     /// Notes the end of a datagram that was not delivered.
-    fn end(&mut self, now: Duration, outbound: Outbound<'_>, fate: Fate) {
+    pub(super) fn end(&mut self, now: Duration, outbound: Outbound<'_>, fate: Fate) {
         self.counts.end(fate);
         let Outbound { from, to, bytes, .. } = outbound;
         self.record(now, from.ip(), &Event::Ended { from, to, bytes, fate });

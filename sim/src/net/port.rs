@@ -12,6 +12,8 @@ use std::{
 
 use odeon_env::udp::EcnCodepoint;
 
+use super::frames::Listener;
+
 /// Bytes a socket keeps for a reader that does not come; more are dropped. As a real node's SO_RCVBUF: 4 MiB.
 const RECEIVE_BYTES_MAX: usize = 4 << 20;
 
@@ -37,6 +39,8 @@ pub(super) struct Port {
     pub(super) reader: Option<Waker>,
     pub(super) reports: VecDeque<SocketAddr>,
     pub(super) report_reader: Option<Waker>,
+    /// Who accepts frame connections here.
+    pub(super) frames: Option<Listener>,
 }
 
 impl Port {
@@ -70,6 +74,11 @@ pub(super) struct Socket {
 }
 
 impl Socket {
+    /// The number of the binding, from 1.
+    pub(super) const fn binding(&self) -> u64 {
+        self.binding
+    }
+
     /// What others see as the sender.
     pub(super) fn source(&self) -> SocketAddr {
         SocketAddr::new(self.host, self.bound.port())
@@ -151,6 +160,11 @@ impl Ports {
     /// The port that `address` is bound to by its host.
     pub(super) fn at(&mut self, address: SocketAddr) -> Option<&mut Port> {
         self.bound.range_mut(everyone(address, address.ip())).next().map(|(_, port)| port)
+    }
+
+    /// The socket that `address` is bound to by its host.
+    pub(super) fn socket_at(&self, address: SocketAddr) -> Option<Socket> {
+        self.bound.range(everyone(address, address.ip())).next().map(|(socket, _)| *socket)
     }
 
     /// Unbinds one socket, whose holder lets it go.

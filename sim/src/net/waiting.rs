@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr};
 
-use super::{link::Number, port::Datagram};
+use super::{frames::Packet, link::Number, port::Datagram};
 
 /// Bytes of IPv4 and UDP header (RFC 791, RFC 768), so that empty datagrams fill the queue too.
 const HEADER_BYTES: usize = 28;
@@ -17,6 +17,8 @@ pub(super) enum Held {
     Datagram(Number, Datagram, SocketAddr),
     /// A report to its first that nobody listens at its second.
     Report(Number, SocketAddr, SocketAddr),
+    /// A packet of the frame link.
+    Packet(Number, Box<Packet>),
 }
 
 impl Held {
@@ -25,6 +27,7 @@ impl Held {
             Self::Datagram(_, datagram, _) => HEADER_BYTES + datagram.bytes.len(),
             // An ICMP message: its header, and those of the datagram it is about.
             Self::Report(..) => 2 * HEADER_BYTES,
+            Self::Packet(_, packet) => packet.length(),
         }
     }
 }

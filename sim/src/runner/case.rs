@@ -2,7 +2,7 @@
 
 use odeon_interpose::Switches;
 
-use crate::schedule::Schedule;
+use crate::{Link, schedule::Schedule};
 
 /// The length of the text form: always the same, so that the child's memory is the same.
 #[cfg(target_os = "linux")]
@@ -13,6 +13,8 @@ pub(super) const CASE_BYTES: usize = 128;
 pub struct Case {
     /// The seed.
     pub seed: u64,
+    /// What connections run on. Default: real QUIC.
+    pub link: Link,
     /// Which overrides are on. Default: all.
     pub switches: Switches,
     /// Whether address randomisation is turned off. Default: yes.
@@ -31,6 +33,7 @@ impl Case {
     pub const fn new(seed: u64) -> Self {
         Self {
             seed,
+            link: Link::Quic,
             switches: Switches::ALL,
             fixed_addresses: true,
             schedule: Schedule::Random,
@@ -43,9 +46,9 @@ impl Case {
     #[cfg(target_os = "linux")]
     pub(super) fn encode(&self) -> [u8; CASE_BYTES] {
         let Switches { entropy, clock } = self.switches;
-        let Self { seed, schedule, buggify_percent, lines_until, .. } = self;
+        let Self { seed, link, schedule, buggify_percent, lines_until, .. } = self;
         let text = format!(
-            "odeon-sim case {seed:016x} {entropy} {clock} {schedule} {buggify_percent} \
+            "odeon-sim case {seed:016x} {link} {entropy} {clock} {schedule} {buggify_percent} \
              {lines_until} "
         );
         let mut bytes = [b'.'; CASE_BYTES];
@@ -59,12 +62,13 @@ impl Case {
         let text = str::from_utf8(bytes).ok()?.strip_prefix("odeon-sim case ")?;
         let mut words = text.split(' ');
         let seed = u64::from_str_radix(words.next()?, 16).ok()?;
+        let link = Link::from_name(words.next()?)?;
         let switches =
             Switches { entropy: words.next()?.parse().ok()?, clock: words.next()?.parse().ok()? };
         let schedule = words.next()?.parse().ok()?;
         let buggify_percent = words.next()?.parse().ok()?;
         let lines_until = words.next()?.parse().ok()?;
-        Some(Self { switches, schedule, buggify_percent, lines_until, ..Self::new(seed) })
+        Some(Self { link, switches, schedule, buggify_percent, lines_until, ..Self::new(seed) })
     }
 }
 
@@ -75,9 +79,11 @@ mod tests {
     #[test]
     fn the_text_form_goes_both_ways() {
         for seed in [0, 7, u64::MAX] {
-            let case =
-                Case { switches: Switches { clock: false, ..Switches::ALL }, ..Case::new(seed) };
-            assert_eq!(Case::decode(&case.encode()), Some(case));
+            let switches = Switches { clock: false, ..Switches::ALL };
+            for link in [Link::Quic, Link::Frames] {
+                let case = Case { link, switches, ..Case::new(seed) };
+                assert_eq!(Case::decode(&case.encode()), Some(case));
+            }
         }
         let schedule = Schedule::Pct { depth: 65, steps: u64::MAX };
         let case = Case { schedule, buggify_percent: 100, ..Case::new(u64::MAX) };

@@ -125,6 +125,7 @@ impl Act {
     fn run_here(&self, order: &Order) -> Verdict {
         let builder = WorldBuilder::new(order.case.seed)
             .switches(order.case.switches)
+            .link(order.case.link)
             .schedule(order.case.schedule)
             .buggify(order.case.buggify_percent)
             .lines_until(order.case.lines_until);

@@ -21,6 +21,7 @@ use crate::{
     script::{SCRIPT_BYTES_MAX, Script},
     trace::Digest,
     verdict::Verdict,
+    world::Link,
 };
 
 /// The version of the format that is written, and the only one that is read.
@@ -43,6 +44,9 @@ pub struct ReplayFile {
     pub scenario: String,
     /// The seed, which decides what happens by chance.
     pub seed: u64,
+    /// What connections ran on.
+    #[serde(default)]
+    pub link: Link,
     /// In which order nodes and actors that were ready had their turns.
     #[serde(with = "text")]
     pub schedule: Schedule,
@@ -122,6 +126,7 @@ impl ReplayFile {
             version: REPLAY_VERSION,
             scenario: scenario.to_owned(),
             seed: case.seed,
+            link: case.link,
             schedule: case.schedule,
             buggify_percent: case.buggify_percent,
             problems: problems.map(|problem| short(&problem.text)).collect(),
@@ -136,6 +141,7 @@ impl ReplayFile {
     #[must_use]
     pub fn case(&self) -> Case {
         Case {
+            link: self.link,
             schedule: self.schedule.clamped(),
             buggify_percent: self.buggify_percent.min(100),
             ..Case::new(self.seed)
@@ -206,6 +212,7 @@ impl ReplayFile {
         field("odeon_replay", serde_json::to_string(&self.version))?;
         field("scenario", serde_json::to_string(&self.scenario))?;
         field("seed", serde_json::to_string(&self.seed))?;
+        field("link", serde_json::to_string(&self.link))?;
         field("schedule", serde_json::to_string(&self.schedule.to_string()))?;
         field("buggify_percent", serde_json::to_string(&self.buggify_percent))?;
         field("problems", serde_json::to_string(&self.problems))?;
@@ -299,7 +306,8 @@ mod tests {
         let second = Duration::from_secs(1);
         let script = Script::new(plan.parse().unwrap(), steps, second, second).unwrap();
         let schedule = Schedule::Pct { depth: 3, steps: 500 };
-        let case = Case { schedule, buggify_percent: 25, ..Case::new(u64::MAX) };
+        let case =
+            Case { link: Link::Frames, schedule, buggify_percent: 25, ..Case::new(u64::MAX) };
         let verdict = Verdict::missing(u64::MAX, "it \"failed\"".to_owned());
         ReplayFile::of("tests::a", &case, script, &verdict)
     }
@@ -320,6 +328,7 @@ mod tests {
         assert_eq!(ReplayFile::read(&path).unwrap(), file);
         assert!(file.same_binary());
         assert_eq!(file.case().schedule.to_string(), "pct:3:500");
+        assert_eq!(file.case().link, Link::Frames);
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().filter(|line| line.contains("\"crash\"")).count(), 2);
         fs::remove_dir_all(folder).unwrap();

@@ -8,11 +8,12 @@ use std::{fmt::Write as _, path::Path};
 use super::{
     Order, ReplayFile, Run, Seeds,
     case::Case,
+    links::Links,
     parent::run_all,
     replay_file,
     trial::{Options, Trial},
 };
-use crate::{script::Script, verdict::Replay};
+use crate::{Link, script::Script, verdict::Replay};
 
 /// Seeds whose failure is told in full, and that leave a file; of the others the first line is enough.
 const TOLD_MAX: usize = 3;
@@ -28,19 +29,20 @@ pub(super) fn test(trial: &Trial, options: &Options) {
     let program = program(trial, options);
     let seeds = program.orders.len() / options.repeat.max(1);
     let runs = run_all(&trial.arguments, program.orders.clone(), options.limit);
-    let (mut report, mut failed) = (String::new(), 0);
+    let (mut report, mut failed, mut last) = (String::new(), 0, Link::Quic);
     let of_seed = options.repeat.max(1);
     for (runs, orders) in runs.chunks(of_seed).zip(program.orders.chunks(of_seed)) {
-        eprintln!("{}", runs[0].verdict);
+        let link = orders[0].case.link;
+        eprintln!("{link}, {}", runs[0].verdict);
         let told = if failed < TOLD_MAX { &mut report } else { &mut String::new() };
-        if judge(runs, options, program.asked, told) {
-            failed += 1;
+        if judge(runs, link, &program, options, told) {
+            (failed, last) = (failed + 1, link);
             if failed <= TOLD_MAX && options.fails.is_none() {
                 leave(trial, &runs[0], &orders[0], &mut report);
             }
         }
     }
-    let replay = &trial.replay;
+    let replay = trial.replay.replace("<link>", last.name());
     assert!(failed == 0, "{report}{failed} of {seeds} seeds failed; to replay one: {replay}");
 }
 
@@ -54,12 +56,21 @@ fn program(trial: &Trial, options: &Options) -> Program {
     }
     let asked = asked("ODEON_SEED", "is no seed: 7, 0x7 or 7..9, a million at most", Seeds::parse);
     let case = case(options);
+    let links = links(options).each();
     let order = |seed: &u64| {
-        let order = trial.order(Case { seed: *seed, ..case });
-        vec![order.unwrap_or_else(|error| panic!("{error}")); options.repeat.max(1)]
+        let seed = *seed;
+        links.iter().flat_map(move |link| {
+            let order = trial.order(Case { seed, link: *link, ..case });
+            vec![order.unwrap_or_else(|error| panic!("{error}")); options.repeat.max(1)]
+        })
     };
     let seeds = asked.as_ref().unwrap_or(&options.seeds);
     Program { orders: seeds.0.iter().flat_map(order).collect(), asked: asked.is_some() }
+}
+
+/// What the developer asks for, or the test.
+fn links(options: &Options) -> Links {
+    asked("ODEON_LINK", "is no link: quic, frames or both", Links::parse).unwrap_or(options.links)
 }
 
 /// What is alike in all runs.
@@ -94,11 +105,17 @@ fn leave(trial: &Trial, run: &Run, order: &Order, report: &mut String) {
 }
 
 /// Writes what is wrong with the runs of one seed; whether anything is.
-fn judge(runs: &[Run], options: &Options, replaying: bool, report: &mut String) -> bool {
-    let mut failed = false;
+fn judge(
+    runs: &[Run],
+    link: Link,
+    program: &Program,
+    options: &Options,
+    report: &mut String,
+) -> bool {
+    let (mut failed, replaying) = (false, program.asked);
     let mut wrong = |run: &Run, what: &str| {
         failed = true;
-        let _ = writeln!(report, "{what}: {}", run.verdict);
+        let _ = writeln!(report, "{what}, {link}: {}", run.verdict);
         let count = if replaying { usize::MAX } else { 20 };
         let lines = &run.verdict.lines[run.verdict.lines.len().saturating_sub(count)..];
         for line in lines {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{
     act::{Act, Body},
     case::Case,
+    links::Links,
     seeds::Seeds,
 };
 use crate::{difference::Difference, scenario::Scenario, schedule::Schedule, verdict::Verdict};
@@ -23,7 +24,7 @@ pub struct Trial {
     pub(crate) act: Act,
     /// The arguments of the fresh program.
     pub(crate) arguments: Vec<String>,
-    /// How a developer replays `<seed>`.
+    /// How a developer replays `<seed>` on `<link>`.
     pub(crate) replay: String,
 }
 
@@ -32,6 +33,8 @@ pub struct Trial {
 pub struct Options {
     /// The seeds. Default: 0 to 9.
     pub seeds: Seeds,
+    /// What the connections of each seed run on. Default: real QUIC.
+    pub links: Links,
     /// In how many fresh programs each seed is run; their hashes must be equal. Default: 1.
     pub repeat: usize,
     /// How long one run may take, in real time, before it is killed. Default: 60 s.
@@ -48,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             seeds: (0..10).into(),
+            links: Links::Quic,
             repeat: 1,
             limit: Duration::from_secs(60),
             fails: None,
@@ -112,7 +116,7 @@ impl Trial {
             about: S::ABOUT,
             act: Act::of(make),
             arguments: vec![CHILD.to_owned(), S::NAME.to_owned()],
-            replay: format!("replay {} --seed <seed>", S::NAME),
+            replay: format!("replay {} --seed <seed> --link <link>", S::NAME),
         }
     }
 
@@ -123,8 +127,9 @@ impl Trial {
         let arguments = super::child::test_arguments(test);
         #[cfg(not(target_os = "linux"))]
         let arguments = Vec::new();
-        let replay =
-            format!("ODEON_SEED=<seed> cargo test -p {package} {test} -- --exact --nocapture");
+        let replay = format!(
+            "ODEON_SEED=<seed> ODEON_LINK=<link> cargo test -p {package} {test} -- --exact --nocapture"
+        );
         Self { name: test.to_owned(), about, act, arguments, replay }
     }
 
@@ -137,14 +142,27 @@ impl Trial {
     /// When this program cannot be started again, or a scenario makes a script that cannot be run.
     #[must_use]
     pub fn run(&self, case: Case, times: usize, limit: Duration) -> Vec<Verdict> {
+        self.run_each(&vec![case; times], limit)
+    }
+
+    /// Runs each case in a fresh program, at most two at once; the verdicts are in the order of the cases.
+    ///
+    /// In a child, runs the child's order and ends the program. On platforms without interposed symbols, returns
+    /// nothing.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    #[must_use]
+    pub fn run_each(&self, cases: &[Case], limit: Duration) -> Vec<Verdict> {
         if odeon_interpose::unsupported().is_some() {
             return Vec::new();
         }
         #[cfg(target_os = "linux")]
         {
             self.become_child();
-            let order = self.order(case).unwrap_or_else(|error| panic!("{error}"));
-            let runs = super::parent::run_all(&self.arguments, vec![order; times], limit);
+            let order = |case: &Case| self.order(*case).unwrap_or_else(|error| panic!("{error}"));
+            let orders = cases.iter().map(order).collect();
+            let runs = super::parent::run_all(&self.arguments, orders, limit);
             runs.into_iter().map(|run| run.verdict).collect()
         }
         #[cfg(not(target_os = "linux"))]
@@ -186,7 +204,7 @@ impl Trial {
 /// Runs a trial as a test: every seed must come to what the options say.
 ///
 /// What the developer asks for in the environment takes the place of options: `ODEON_SEED` (`7`, `0x7`, `7..9`),
-/// `ODEON_SCHEDULE` (`fifo`, `random`, `pct:DEPTH:STEPS`), `ODEON_BUGGIFY` (0 to 100); `ODEON_REPLAY` names a replay
+/// `ODEON_LINK` (`quic`, `frames`, `both`), `ODEON_SCHEDULE` (`fifo`, `random`, `pct:DEPTH:STEPS`), `ODEON_BUGGIFY` (0 to 100); `ODEON_REPLAY` names a replay
 /// file, which a scenario plays instead of seeds.
 ///
 /// # Panics

@@ -15,7 +15,7 @@ use odeon_check::Recorder;
 use odeon_interpose::{Switches, activate, addresses_fixed, unsupported};
 use tokio::{runtime::Builder, task::LocalSet};
 
-use super::World;
+use super::{Link, World};
 use crate::{
     env::Ground,
     mischief::Mischievous,
@@ -35,6 +35,7 @@ pub struct WorldBuilder {
     seed: u64,
     switches: Switches,
     rule: LinkRule,
+    link: Link,
     schedule: Schedule,
     buggify_percent: u8,
     last_kept: u64,
@@ -48,6 +49,7 @@ impl WorldBuilder {
             seed,
             switches: Switches::ALL,
             rule: LinkRule::lan(),
+            link: Link::Quic,
             schedule: Schedule::default(),
             buggify_percent: 0,
             last_kept: u64::MAX,
@@ -64,6 +66,12 @@ impl WorldBuilder {
     /// The rule of every link that gets none of its own. Default: [`LinkRule::lan`].
     pub fn rule(mut self, rule: LinkRule) -> Self {
         self.rule = rule;
+        self
+    }
+
+    /// What connections run on. Default: real QUIC.
+    pub fn link(mut self, link: Link) -> Self {
+        self.link = link;
         self
     }
 
@@ -148,13 +156,13 @@ impl WorldBuilder {
     }
 
     fn raise(self, trace: Trace) -> (World, Mischievous) {
-        let Self { seed, schedule, buggify_percent, .. } = self;
+        let Self { seed, schedule, buggify_percent, link, .. } = self;
         let timeline = Timeline::start();
         timeline.install();
         let mischief = Mischievous::begin(seed, buggify_percent, schedule, timeline, trace.clone());
         let net = SimNet::new(seed, self.rule, timeline, trace.clone());
         let history = Recorder::new(move || timeline.now());
-        (World::new(Ground { seed, schedule, timeline, trace, net, history }), mischief)
+        (World::new(Ground { seed, schedule, timeline, trace, net, link, history }), mischief)
     }
 
     /// Polls the scenario until it ends, time runs out or something goes wrong.

@@ -1,0 +1,478 @@
+//! The frame link: connections with streams and datagrams, without TLS, packet recovery and congestion control.
+//!
+//! What it is: what a QUIC connection looks like to who uses it, under the same [`LinkRule`](super::LinkRule)s, cuts
+//! and crashes, at a fraction of the cost. What it is NOT: a second fault model. Each packet asks the same link; what
+//! differs is what a packet is, and what its loss means:
+//!
+//! * A write to a stream is one packet, whatever its length up to [`CHUNK_BYTES_MAX`]; a datagram is one; so is each
+//!   word between the two sides: dial, accepted, received to the end, window, here, close, reset.
+//! * A packet of a stream, or a word that must arrive, comes once, in order on its stream, and late: what the rule
+//!   loses or corrupts, what finds a cut link, a full queue or a full network, is sent again after twice the latest
+//!   latency and 25 ms, then after as long again each time, at most 2 s. Copies vanish. Streams do not wait for
+//!   each other.
+//! * A datagram is lost, doubled and reordered as the rule says; a corrupted one is lost, because QUIC would refuse it.
+//! * Who hears nothing for the idle timeout loses the connection, without a word to the peer, as QUIC does; who says
+//!   nothing for the keep-alive pause says that it is there. A cut one way is therefore noticed by the side that
+//!   hears nothing first, and by the other an idle timeout later, or when its next packet meets a side that is gone
+//!   and is answered by a reset.
+//! * A crashed node says nothing. Its host answers packets with "nobody listens", on the sender's socket; the
+//!   connection itself ends by the idle timeout, or when whoever uses it gives it up. A node that was started again
+//!   at the same address answers nothing to packets of its former life, because a reset of it would not be believed.
+//! * What meets a clogged link waits before it, with the link's datagrams.
+//! * A slow node takes longer over what it is told; what its connections say to their peers by themselves, as that they
+//!   are there, goes out in time.
+//! * A held node says and hears nothing; what comes waits in a buffer like a socket's and is heard when it goes on.
+//! * Bandwidth is taken for payload and 40 bytes for each packet. Acknowledgements, which QUIC sends about every
+//!   eighth packet, cost nothing here.
+//!
+//! It knows no certificate: identities are handed over as they are. Read `frames/side.rs` next.
+
+mod handles;
+mod side;
+mod sides;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    task::Waker,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use odeon_env::{FrameIdentity, FrameLoss, FrameStream, FrameTerms};
+
+use super::{
+    fabric::{Fabric, Freight, Outbound},
+    link::Number,
+    waiting::Held as Waits,
+};
+use crate::trace::{Event, Fate};
+use side::{Side, State};
+
+pub(crate) use handles::SimFrames;
+pub(super) use sides::{SideId, Sides};
+
+/// The largest write that stays one packet, in bytes; a longer one is several.
+const CHUNK_BYTES_MAX: usize = 60_000;
+
+/// What a packet takes of the bandwidth beside its payload: about what QUIC's headers and seal and UDP's take.
+const PACKET_BYTES: usize = 40;
+
+/// Attempts to tell a peer of a close or a refusal; after that it learns by a reset, or by silence.
+const GOODBYES_MAX: u32 = 3;
+
+/// Pause before a goodbye of a side that is gone is said again.
+const GOODBYE_PAUSE: Duration = Duration::from_millis(50);
+
+/// The shortest pause between two looks of a side: a tick of the clock.
+const LOOK_PAUSE_MIN: Duration = Duration::from_millis(1);
+
+/// Bytes that wait at a held node; more are lost. As a socket's buffer: 4 MiB.
+const HELD_BYTES_MAX: usize = 4 << 20;
+
+/// Who accepts at a socket.
+#[derive(Debug)]
+pub(super) struct Listener {
+    terms: FrameTerms,
+    accepts: bool,
+    incoming: VecDeque<SideId>,
+    waker: Option<Waker>,
+}
+
+/// All frame connections of a network, and the nodes that are held.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    sides: Sides,
+    held: BTreeMap<IpAddr, Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    packets: VecDeque<Box<Packet>>,
+    bytes: usize,
+}
+
+/// What one side says to the other.
+#[derive(Clone, Debug)]
+enum Content {
+    Dial { identity: FrameIdentity, binding: u64 },
+    Accept { identity: FrameIdentity, binding: u64 },
+    Refuse,
+    Chunk { stream: FrameStream, number: u64, bytes: Bytes, last: bool },
+    Received { stream: FrameStream },
+    Window { stream: FrameStream, limit: u64 },
+    Datagram(Bytes),
+    Here,
+    Close { code: u64, reason: Bytes },
+    Reset,
+}
+
+/// One packet between two sides.
+#[derive(Clone, Debug)]
+pub(super) struct Packet {
+    from: SocketAddr,
+    to: SocketAddr,
+    sender: SideId,
+    /// Whom it is for, and at which binding of its socket; nobody yet for a dial.
+    receiver: Option<(SideId, u64)>,
+    /// The how manieth attempt it is, from 1.
+    attempt: u32,
+    content: Content,
+}
+
+/// What the frame link has under way.
+#[derive(Debug)]
+pub(super) enum Carried {
+    Packet(Box<Packet>),
+    /// A packet that is to be sent again.
+    Retry(Box<Packet>),
+    /// A side is to look whether it heard and said enough.
+    Look(SideId),
+}
+
+impl Carried {
+    pub(super) fn is_retry_from(&self, host: IpAddr) -> bool {
+        matches!(self, Self::Retry(packet) if packet.from.ip() == host)
+    }
+}
+
+impl Packet {
+    /// Bytes that it takes of the bandwidth.
+    pub(super) fn length(&self) -> usize {
+        self.bytes().len() + PACKET_BYTES
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match &self.content {
+            Content::Chunk { bytes, .. } | Content::Datagram(bytes) => bytes,
+            Content::Close { reason, .. } => reason,
+            _ => &[],
+        }
+    }
+
+    /// Attempts before it is given up.
+    fn attempts_max(&self) -> u32 {
+        match self.content {
+            Content::Datagram(_) | Content::Here | Content::Reset => 1,
+            Content::Refuse | Content::Close { .. } => GOODBYES_MAX,
+            _ => u32::MAX,
+        }
+    }
+}
+
+impl Fabric {
+    /// Sends a packet from a side to its twin, if it has one.
+    fn say(&mut self, now: Duration, id: SideId, content: Content) {
+        let Some(side) = self.frames.sides.find(id) else { return };
+        let receiver = side.twin;
+        if receiver.is_none() && !matches!(content, Content::Dial { .. }) {
+            return;
+        }
+        side.said_at = now;
+        let (from, to) = (side.here, side.there);
+        let packet = Packet { from, to, sender: id, receiver, attempt: 1, content };
+        self.transmit(now, Box::new(packet));
+    }
+
+    /// Hands a packet to its link.
+    fn transmit(&mut self, now: Duration, packet: Box<Packet>) {
+        let (from, to) = (packet.from, packet.to);
+        self.counts.sent += 1;
+        self.record(now, from.ip(), &Event::Sent { from, to, bytes: packet.bytes() });
+        let pair = (from.ip(), to.ip());
+        let number = self.link(pair.0, pair.1).number();
+        if !self.obstacles.is_clogged(pair) || self.obstacles.is_cut(now, pair) {
+            self.carry_packet(now, number, packet);
+            return;
+        }
+        let queue_bytes_max = self.rule(pair.0, pair.1).queue_bytes_max;
+        match self.link(pair.0, pair.1).waiting.push(Waits::Packet(number, packet), queue_bytes_max)
+        {
+            Ok(()) => {
+                self.counts.clogged += 1;
+                self.counts.held += 1;
+            }
+            Err(Waits::Packet(_, packet)) => self.miss(now, packet, Fate::QueueFull),
+            Err(_) => {}
+        }
+    }
+
+    /// Sends a packet over its link.
+    pub(super) fn carry_packet(&mut self, now: Duration, number: Number, packet: Box<Packet>) {
+        match self.pass_packet(now, number, &packet) {
+            Ok([Some((due, tie)), second]) => {
+                if let Some((due, tie)) = second {
+                    self.push_carried((due, tie), Carried::Packet(packet.clone()));
+                }
+                if let Some(side) = self.frames.sides.find(packet.sender) {
+                    side.learn_transit(due.saturating_sub(now));
+                }
+                self.push_carried((due, tie), Carried::Packet(packet));
+            }
+            Ok(_) => self.miss(now, packet, Fate::Lost),
+            Err(fate) => self.miss(now, packet, fate),
+        }
+    }
+
+    /// When the copies of a packet arrive that anybody takes, each with its place among those of the same moment.
+    fn pass_packet(
+        &mut self,
+        now: Duration,
+        number: Number,
+        packet: &Packet,
+    ) -> Result<[Option<(Duration, u64)>; 2], Fate> {
+        let (from, to) = (packet.from.ip(), packet.to.ip());
+        if self.obstacles.is_cut(now, (from, to)) {
+            return Err(Fate::Cut);
+        }
+        if self.is_full() {
+            return Err(Fate::NetworkFull);
+        }
+        let mut rule = self.rule(from, to);
+        let is_datagram = matches!(packet.content, Content::Datagram(_));
+        if !is_datagram {
+            rule.datagram_bytes_max = u16::MAX;
+        }
+        let copies = self.link(from, to).pass(&rule, now, number, packet.length())?;
+        self.counts.corrupted +=
+            copies.iter().filter(|copy| copy.flipped_bit.is_some()).count() as u64;
+        self.counts.reordered += copies.iter().filter(|copy| copy.reordered).count() as u64;
+        let mut sound = copies.into_iter().filter(|copy| copy.flipped_bit.is_none());
+        let mut next = || sound.next().map(|copy| (copy.due, copy.tie));
+        let first = next();
+        let second = if is_datagram { next() } else { None };
+        self.counts.duplicated += u64::from(second.is_some());
+        Ok([first, second])
+    }
+
+    /// A packet did not arrive: it is sent again, unless that is not its way.
+    fn miss(&mut self, now: Duration, mut packet: Box<Packet>, fate: Fate) {
+        let Packet { from, to, .. } = *packet;
+        self.end(now, Outbound { from, to, ecn: None, bytes: packet.bytes() }, fate);
+        if packet.attempt >= packet.attempts_max() {
+            return;
+        }
+        let side = self.frames.sides.find(packet.sender);
+        let pause = side.map_or(GOODBYE_PAUSE, |side| side.retry_pause(packet.attempt));
+        packet.attempt += 1;
+        self.push_carried((now + pause, 0), Carried::Retry(packet));
+    }
+
+    /// What the frame link had under way is due.
+    pub(super) fn arrive_carried(
+        &mut self,
+        now: Duration,
+        carried: Carried,
+        wake: &mut Vec<Waker>,
+    ) {
+        match carried {
+            Carried::Packet(packet) => self.arrive_packet(now, packet, wake),
+            Carried::Retry(packet) => self.retry(now, packet),
+            Carried::Look(id) => self.look(now, id, wake),
+        }
+    }
+
+    fn retry(&mut self, now: Duration, packet: Box<Packet>) {
+        let side = self.frames.sides.find(packet.sender);
+        let is_live = side.is_some_and(|side| side.loss().is_none());
+        if !is_live && packet.attempts_max() != GOODBYES_MAX {
+            return;
+        }
+        if let Some(held) = self.frames.held.get_mut(&packet.from.ip()) {
+            // It sends when it goes on.
+            held.packets.push_back(packet);
+            return;
+        }
+        self.transmit(now, packet);
+    }
+
+    fn arrive_packet(&mut self, now: Duration, packet: Box<Packet>, wake: &mut Vec<Waker>) {
+        let Some(socket) = self.ports.socket_at(packet.to) else {
+            let known = self.hosts.contains_key(&packet.to.ip());
+            let (from, to) = (packet.from, packet.to);
+            // As QUIC would, it tries again, until its timeout or until its user has heard enough of it.
+            self.miss(now, packet, if known { Fate::NobodyListens } else { Fate::NoHost });
+            if known {
+                self.report(now, from, to);
+            }
+            return;
+        };
+        let binding = socket.binding();
+        if let Some(held) = self.frames.held.get_mut(&packet.to.ip()) {
+            held.bytes += packet.bytes().len();
+            if held.bytes > HELD_BYTES_MAX {
+                self.miss(now, packet, Fate::BufferFull);
+            } else {
+                held.packets.push_back(packet);
+            }
+            return;
+        }
+        let Packet { from, to, .. } = *packet;
+        self.counts.end(Fate::Delivered);
+        let ended = Event::Ended { from, to, bytes: packet.bytes(), fate: Fate::Delivered };
+        self.record(now, to.ip(), &ended);
+        match packet.receiver {
+            None => self.take_dial(now, *packet, wake),
+            Some((receiver, expected)) => {
+                if self.frames.sides.find(receiver).is_some() {
+                    self.take(now, receiver, *packet, wake);
+                } else if expected == binding {
+                    self.answer_stray(now, &packet, Content::Reset);
+                }
+            }
+        }
+    }
+
+    /// Answers a packet for a side that is gone, or lost; such answers are not answered.
+    fn answer_stray(&mut self, now: Duration, packet: &Packet, content: Content) {
+        let Some((receiver, _)) = packet.receiver else { return };
+        if matches!(packet.content, Content::Reset | Content::Close { .. } | Content::Refuse) {
+            return;
+        }
+        let binding = self.ports.socket_at(packet.from).map_or(0, |socket| socket.binding());
+        let answer = Packet {
+            from: packet.to,
+            to: packet.from,
+            sender: receiver,
+            receiver: Some((packet.sender, binding)),
+            attempt: 1,
+            content,
+        };
+        self.transmit(now, Box::new(answer));
+    }
+
+    fn take_dial(&mut self, now: Duration, packet: Packet, wake: &mut Vec<Waker>) {
+        let Content::Dial { identity, binding: theirs } = packet.content else { return };
+        let listener = self.ports.at(packet.to).and_then(|port| port.frames.as_mut());
+        // A socket without an endpoint says nothing.
+        let Some(listener) = listener else { return };
+        let ends = [packet.to, packet.from];
+        let mut side = Side::new(ends, false, listener.terms.clone(), now);
+        side.twin = Some((packet.sender, theirs));
+        side.peer = Some(identity);
+        let accepts = listener.accepts;
+        let id = self.frames.sides.insert(side);
+        if accepts {
+            listener.incoming.push_back(id);
+            wake.extend(listener.waker.take());
+            self.look(now, id, wake);
+        } else {
+            self.say(now, id, Content::Refuse);
+            self.frames.sides.remove(id);
+        }
+    }
+
+    /// A side takes a packet.
+    fn take(&mut self, now: Duration, id: SideId, packet: Packet, wake: &mut Vec<Waker>) {
+        let Some(side) = self.frames.sides.find(id) else { return };
+        match side.loss() {
+            Some(FrameLoss::ClosedHere) => {
+                let (code, reason) = side.goodbye.clone();
+                let again = Content::Close { code, reason };
+                return self.answer_stray(now, &packet, again);
+            }
+            Some(FrameLoss::TimedOut) => return self.answer_stray(now, &packet, Content::Reset),
+            Some(_) => return,
+            None => side.heard_at = now,
+        }
+        match packet.content {
+            Content::Chunk { stream, number, bytes, last } => {
+                let taken = side.take_chunk(stream, number, bytes, last);
+                wake.extend(taken.wake.into_iter().flatten());
+                if taken.whole {
+                    self.say(now, id, Content::Received { stream });
+                }
+            }
+            Content::Datagram(bytes) => wake.extend(side.take_datagram(bytes)),
+            Content::Accept { identity, binding } if side.state == State::Dialling => {
+                side.state = State::Open;
+                side.twin = Some((packet.sender, binding));
+                side.peer = Some(identity);
+                wake.extend(side.ready_waker.take());
+            }
+            Content::Refuse => side.lose(FrameLoss::Refused, wake),
+            Content::Received { stream } => {
+                wake.extend(side.out(stream).and_then(|out| out.set_received()));
+            }
+            Content::Window { stream, limit } => {
+                wake.extend(side.out(stream).and_then(|out| out.raise(limit)));
+            }
+            Content::Close { code, reason } => {
+                side.lose(FrameLoss::ClosedByPeer(code, reason), wake);
+            }
+            Content::Reset => side.lose(FrameLoss::Reset, wake),
+            Content::Dial { .. } | Content::Accept { .. } | Content::Here => {}
+        }
+    }
+
+    /// A side looks at its clocks, and says when it looks again.
+    fn look(&mut self, now: Duration, id: SideId, wake: &mut Vec<Waker>) {
+        let Some(side) = self.frames.sides.find(id) else { return };
+        if side.loss().is_some() {
+            return;
+        }
+        let (idle, keep) = (side.terms.idle_timeout, side.terms.keep_alive);
+        let is_held = self.frames.held.contains_key(&side.here.ip());
+        if !is_held && now >= side.heard_at + idle {
+            side.lose(FrameLoss::TimedOut, wake);
+            return;
+        }
+        let is_silent = now >= side.said_at + keep;
+        let spoke_at = if is_silent || is_held { now } else { side.said_at };
+        let next = (spoke_at + keep).min(side.heard_at + idle).max(now + LOOK_PAUSE_MIN);
+        if is_silent && !is_held && side.state == State::Open {
+            self.say(now, id, Content::Here);
+        }
+        self.push_carried((next, 0), Carried::Look(id));
+    }
+
+    /// Closes a side from here; the peer is told.
+    fn close_side(
+        &mut self,
+        now: Duration,
+        id: SideId,
+        (code, reason): (u64, Bytes),
+        wake: &mut Vec<Waker>,
+    ) {
+        let Some(side) = self.frames.sides.find(id) else { return };
+        if side.loss().is_none() {
+            side.lose(FrameLoss::ClosedHere, wake);
+            side.goodbye = (code, reason.clone());
+            self.say(now, id, Content::Close { code, reason });
+        }
+    }
+
+    /// Holds a host's node, or lets it go on.
+    pub(super) fn set_held(
+        &mut self,
+        now: Duration,
+        host: IpAddr,
+        held: bool,
+        wake: &mut Vec<Waker>,
+    ) {
+        if held {
+            self.frames.held.entry(host).or_default();
+            return;
+        }
+        for packet in self.frames.held.remove(&host).unwrap_or_default().packets {
+            if packet.from.ip() == host {
+                self.transmit(now, packet);
+            } else {
+                self.arrive_packet(now, packet, wake);
+            }
+        }
+    }
+
+    /// A host's node is gone, without a word.
+    pub(super) fn close_frames(&mut self, host: IpAddr) {
+        self.frames.sides.remove_host(host);
+        self.frames.held.remove(&host);
+    }
+
+    fn push_carried(&mut self, when: (Duration, u64), carried: Carried) {
+        self.push(when, Freight::Carried(carried));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -98,7 +98,7 @@ async fn two(world: &mut World, asks_max: u32) -> (Node, [ActorRef<Counter>; 2])
 }
 
 /// An asker that found the table full waited for room in its lane, which nothing made, until its deadline.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_place_in_the_table_of_asks_that_comes_free_goes_to_the_next_in_line(world: &mut World) {
     let (a, [slow, fast]) = two(world, 2).await;
     let ask = |counter: &ActorRef<Counter>, number, millis| {
@@ -130,7 +130,7 @@ async fn a_place_in_the_table_of_asks_that_comes_free_goes_to_the_next_in_line(w
 }
 
 /// Its entry stayed in the table for ever.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_ask_whose_archiving_panics_leaves_nothing_behind(world: &mut World) {
     world.expect_panics();
     let (a, [_, fast]) = two(world, 1).await;
@@ -148,7 +148,7 @@ async fn an_ask_whose_archiving_panics_leaves_nothing_behind(world: &mut World) 
 }
 
 /// Its turn in line was lost with it, and who stood behind it waited until the deadline.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_ask_that_panics_when_its_turn_has_come_passes_the_turn_on(world: &mut World) {
     world.expect_panics();
     let (a, [slow, fast]) = two(world, 1).await;
@@ -173,7 +173,7 @@ async fn an_ask_that_panics_when_its_turn_has_come_passes_the_turn_on(world: &mu
 }
 
 /// While it waits for a place it has not left, and says so at its deadline.
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn an_ask_that_finds_no_place_in_time_was_not_delivered(world: &mut World) {
     let (a, [slow, fast]) = two(world, 1).await;
     let held = tokio::task::spawn_local(async move { slow.ask(count(0, 2000)).await });

@@ -109,13 +109,13 @@ async fn two_with(world: &mut World, config: SystemConfig) -> (Node, ActorRef<Wo
     (a, worker)
 }
 
-#[odeon_sim::test(seeds = 0..3, fails = "node b panicked at sim/tests/asks.rs")]
+#[odeon_sim::test(seeds = 0..3, link = both, fails = "node b panicked at sim/tests/asks.rs")]
 async fn a_panic_in_a_handler_fails_the_seed(world: &mut World) {
     let (_, worker) = two(world).await;
     let _ = worker.ask(Work { millis: 0, panics: true }).await;
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn the_asker_of_a_handler_that_panics_is_told_at_once(world: &mut World) {
     world.expect_panics();
     let (_, worker) = two(world).await;
@@ -127,7 +127,7 @@ async fn the_asker_of_a_handler_that_panics_is_told_at_once(world: &mut World) {
     assert_eq!(world.panics(), 1);
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_ask_in_flight_to_a_crashed_node_may_have_run(world: &mut World) {
     let (_, worker) = two(world).await;
     let ask =
@@ -146,7 +146,7 @@ async fn an_ask_in_flight_to_a_crashed_node_may_have_run(world: &mut World) {
     );
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_ask_into_a_partition_ends_at_its_deadline_or_before(world: &mut World) {
     let (_, worker) = two(world).await;
     world.partition(&["a"], &["b"]);
@@ -160,7 +160,7 @@ async fn an_ask_into_a_partition_ends_at_its_deadline_or_before(world: &mut Worl
     assert!(world.now() - asked <= SECOND + SECOND / 100);
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_queued_ask_whose_asker_gave_up_does_not_run(world: &mut World) {
     let (_, worker) = two(world).await;
     let slow = worker.clone();
@@ -190,7 +190,7 @@ async fn ends(watcher: &ActorRef<Watcher>) -> Vec<ExitKind> {
     watcher.ask(Ends).await.expect("it is on this node")
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_watcher_is_told_once_that_the_node_is_lost(world: &mut World) {
     let (a, worker) = two(world).await;
     let watcher = a.spawn_with::<Watcher>(worker).await.expect("it starts");
@@ -205,7 +205,7 @@ async fn a_watcher_is_told_once_that_the_node_is_lost(world: &mut World) {
     assert_eq!(ends(&watcher).await.len(), 1);
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_watcher_is_told_once_that_the_actor_stopped(world: &mut World) {
     let (a, worker) = two(world).await;
     let watcher = a.spawn_with::<Watcher>(worker.clone()).await.expect("it starts");
@@ -219,7 +219,7 @@ async fn a_watcher_is_told_once_that_the_actor_stopped(world: &mut World) {
 }
 
 /// It was told that the actor had been killed, which lived on.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_watcher_beyond_the_bound_is_told_that_its_watch_was_refused(world: &mut World) {
     let mut config = SystemConfig::default();
     config.peer_watches_max = 1;

@@ -373,7 +373,7 @@ fn only(book: &Book) -> (usize, Wait) {
     (told[0].from, told[0].clone())
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn two_nodes_that_ask_each_other_in_turn_are_told(world: &mut World) {
     let book = knots(world, 2).await;
     let took = go(world, &book, 0, "1(0(.))").await;
@@ -388,7 +388,7 @@ async fn two_nodes_that_ask_each_other_in_turn_are_told(world: &mut World) {
     );
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_chain_over_three_nodes_that_comes_back_is_told(world: &mut World) {
     let book = knots(world, 3).await;
     let took = go(world, &book, 0, "1(2(0(.)))").await;
@@ -397,7 +397,7 @@ async fn a_chain_over_three_nodes_that_comes_back_is_told(world: &mut World) {
 }
 
 /// Each ask waits in the mailbox of an actor that asks the other.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn of_two_that_ask_each_other_across_nodes_one_is_told(world: &mut World) {
     let book = knots(world, 2).await;
     let ways = (go(world, &book, 0, "10:1(.)"), go(world, &book, 1, "10:0(.)"));
@@ -409,7 +409,7 @@ async fn of_two_that_ask_each_other_across_nodes_one_is_told(world: &mut World) 
 }
 
 /// From a to b, on b to another actor, back to a, and there to the first.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_circle_that_is_partly_on_one_node_is_told(world: &mut World) {
     let book = knots(world, 5).await;
     let took = go(world, &book, 0, "1(4(3(0(.))))").await;
@@ -421,7 +421,7 @@ async fn a_circle_that_is_partly_on_one_node_is_told(world: &mut World) {
 }
 
 /// Only one of several answers that a handler waits for is in a circle.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_handler_that_waits_for_several_nodes_is_in_the_circle_of_one(world: &mut World) {
     let book = knots(world, 6).await;
     let took = go(world, &book, 0, "[3(300:.) 5(200:.) 1([2(10:0(.)) 4(50:.)])]").await;
@@ -429,7 +429,7 @@ async fn a_handler_that_waits_for_several_nodes_is_in_the_circle_of_one(world: &
     assert!(took < SECOND, "{took:?}");
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn whoever_only_takes_long_is_not_told(world: &mut World) {
     let book = knots(world, 9).await;
     // A chain over six, a diamond, and an actor that is asked again and again while it waits.
@@ -443,7 +443,7 @@ async fn whoever_only_takes_long_is_not_told(world: &mut World) {
 }
 
 /// The answer comes from a task, whatever the asked actor waits for meanwhile.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_answer_that_was_deferred_is_waited_for(world: &mut World) {
     let book = knots(world, 2).await;
     let later = go(world, &book, 0, "1(later 3000)");
@@ -456,7 +456,7 @@ async fn an_answer_that_was_deferred_is_waited_for(world: &mut World) {
     assert!(book.deadlocks().is_empty(), "{:?}", book.deadlocks());
 }
 
-#[odeon_sim::test(seeds = 0..5)]
+#[odeon_sim::test(seeds = 0..5, link = both)]
 async fn a_circle_that_nobody_looks_for_is_left_to_its_deadline(world: &mut World) {
     let mut config = SystemConfig::default();
     config.probe_after = Duration::MAX;
@@ -469,7 +469,7 @@ async fn a_circle_that_nobody_looks_for_is_left_to_its_deadline(world: &mut Worl
 }
 
 /// Whoever gives up opens the circle, and is told nothing else.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_ask_that_gives_up_before_it_is_looked_at_opens_the_circle(world: &mut World) {
     let book = knots(world, 2).await;
     let took = go(world, &book, 0, "1?90(0?50(.))").await;
@@ -479,7 +479,7 @@ async fn an_ask_that_gives_up_before_it_is_looked_at_opens_the_circle(world: &mu
 
 /// Whatever nine actors of three nodes do to each other on a bad network, each circle that is told was one, and none is
 /// left: all of it comes to its end long before the deadlines.
-#[odeon_sim::test(seeds = 0..40)]
+#[odeon_sim::test(seeds = 0..40, link = both)]
 async fn many_actors_of_three_nodes_come_to_rest(world: &mut World) {
     let rule = if world.seed().is_multiple_of(3) { LinkRule::lan() } else { LinkRule::rough() };
     let book = knots(world, 9).await;
@@ -541,7 +541,7 @@ fn deeds(random: &mut odeon_sim::Stream, depth: u64) -> String {
 
 /// A probe of the first wait comes late to the third, when the second was given up and the third had just begun: each wait
 /// was seen, but there was no moment with all of them.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn waits_that_were_never_there_together_are_no_circle(world: &mut World) {
     let book = knots(world, 3).await;
     let third = go(world, &book, 2, "450:0(.)");
@@ -560,7 +560,7 @@ async fn waits_that_were_never_there_together_are_no_circle(world: &mut World) {
 }
 
 /// Whoever restarts has other waits; those that were lost with it are no part of a circle.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_circle_over_a_node_that_crashes_is_open(world: &mut World) {
     let book = knots(world, 3).await;
     let chain = go(world, &book, 0, "1(2(300:0(.)))");
@@ -576,7 +576,7 @@ async fn a_circle_over_a_node_that_crashes_is_open(world: &mut World) {
 }
 
 /// Probes are lost with what they are sent over, and come again.
-#[odeon_sim::test(seeds = 0..20)]
+#[odeon_sim::test(seeds = 0..20, link = both)]
 async fn a_circle_on_a_bad_network_is_told(world: &mut World) {
     let book = knots(world, 3).await;
     world.set_default_link(LinkRule { loss: 0.1, ..LinkRule::rough() });

@@ -57,18 +57,18 @@ async fn counter(world: &World, from: &str, on: &str) -> ActorRef<Counter> {
     node.on(on).lookup("counter").await.expect("it answers").expect("it is registered")
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn three_nodes_find_each_other(world: &mut World) {
     cluster(world, &["a", "b", "c"]).await;
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn they_find_each_other_on_a_bad_day(world: &mut World) {
     world.set_default_link(LinkRule::rough());
     cluster(world, &["a", "b", "c"]).await;
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn tells_arrive_once_and_in_order(world: &mut World) {
     world.set_default_link(LinkRule::rough());
     cluster(world, &["a", "b"]).await;
@@ -79,7 +79,7 @@ async fn tells_arrive_once_and_in_order(world: &mut World) {
     assert_eq!(counter.ask(Add { number: 501 }).await.expect("it answers"), 501);
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_crash_is_seen_within_half_a_second_and_asks_tell_the_truth(world: &mut World) {
     cluster(world, &["a", "b", "c"]).await;
     let counter = counter(world, "a", "b").await;
@@ -105,7 +105,7 @@ async fn a_crash_is_seen_within_half_a_second_and_asks_tell_the_truth(world: &mu
     world.all_joined(&["a", "b", "c"], 10 * SECOND).await.expect("b comes back");
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_partition_heals(world: &mut World) {
     cluster(world, &["a", "b", "c"]).await;
     world.partition(&["c"], &["a", "b"]);
@@ -150,7 +150,7 @@ async fn a_minute_of_five(world: &mut World) {
     world.all_joined(&names, 60 * SECOND).await.expect("they end as one cluster");
 }
 
-#[odeon_sim::test(seeds = 7, repeat = 10)]
+#[odeon_sim::test(seeds = 7, link = both, repeat = 10)]
 async fn one_seed_in_ten_programs_is_one_run(world: &mut World) {
     a_minute_of_five(world).await;
 }

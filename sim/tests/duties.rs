@@ -151,7 +151,7 @@ async fn two(world: &mut World, seen: &Seen) -> (ActorRef<Desk>, ActorRef<Desk>)
     (near, far)
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn duties_are_deferred_and_forwarded_over_nodes(world: &mut World) {
     let (near, far) = two(world, &Seen::default()).await;
     assert_eq!(far.ask(Job { how: LATER }).await.expect("it is answered later"), 2);
@@ -168,7 +168,7 @@ async fn duties_are_deferred_and_forwarded_over_nodes(world: &mut World) {
     assert!(matches!(error, AskError::Unreachable(_) | AskError::Deadline(_)), "{error}");
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_running_ask_hears_that_its_asker_gave_up_or_was_lost(world: &mut World) {
     let seen = Seen::default();
     let (_, far) = two(world, &seen).await;
@@ -186,7 +186,7 @@ async fn a_running_ask_hears_that_its_asker_gave_up_or_was_lost(world: &mut Worl
     ask.abort();
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn tasks_and_timers_end_with_their_node(world: &mut World) {
     let seen = Seen::default();
     let ticks = seen.ticks.clone();

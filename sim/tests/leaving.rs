@@ -118,12 +118,12 @@ async fn ends_are_told(world: &mut World) {
 }
 
 /// Half of all watchers were told that the node was lost: the goodbye, a datagram, overtook the ends of the actors.
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn watchers_of_a_node_that_leaves_are_told_how_its_actors_ended(world: &mut World) {
     ends_are_told(world).await;
 }
 
-#[odeon_sim::test(seeds = 0..20)]
+#[odeon_sim::test(seeds = 0..20, link = both)]
 async fn the_goodbye_overtakes_no_end_on_a_bad_network(world: &mut World) {
     world.set_default_link(LinkRule::rough());
     ends_are_told(world).await;

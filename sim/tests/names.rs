@@ -56,7 +56,7 @@ async fn life(holder: &ActorRef<Holder>) -> u64 {
     }
 }
 
-#[odeon_sim::test(seeds = 0..10)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_followed_name_survives_its_node(world: &mut World) {
     world.set_default_link(LinkRule::rough());
     ["a", "b"].into_iter().for_each(|name| node(world, name));

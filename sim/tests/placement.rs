@@ -29,7 +29,7 @@ impl Handler<Add> for Sum {
     }
 }
 
-#[odeon_sim::test(seeds = 0..5)]
+#[odeon_sim::test(seeds = 0..5, link = both)]
 async fn a_blocking_actor_is_a_worker_like_others(world: &mut World) {
     world.start_node("a", NodeBuilder::alone, async |_| ());
     world.run_for(SECOND).await;

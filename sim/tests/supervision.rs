@@ -74,7 +74,7 @@ async fn touch(
     (world.now() - begun, answer)
 }
 
-#[odeon_sim::test(seeds = 0..5, repeat = 2)]
+#[odeon_sim::test(seeds = 0..5, link = both, repeat = 2)]
 async fn a_reference_from_afar_survives_restarts_and_a_name_even_its_supervisors(
     world: &mut World,
 ) {

@@ -1,0 +1,45 @@
+//! Who is not of the cluster does not get in, on either link: what a certificate shows decides, also where no TLS runs.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use odeon::{Ca, Identity, NodeBuilder, Validity};
+use odeon_sim::World;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// When the wall clock of a world begins.
+const BEGIN: Duration = Duration::from_secs(1_900_000_000);
+
+fn foreign(cluster: &str) -> Identity {
+    let authority = Ca::in_memory(cluster).expect("the name is valid");
+    let validity = Validity::from(UNIX_EPOCH + BEGIN, 3600 * SECOND);
+    authority.issue("stranger", validity).expect("the name is valid")
+}
+
+async fn stays_outside(world: &mut World, identity: Identity) {
+    for name in ["a", "b"] {
+        world.start_member(name, |node| node, async |_| ());
+    }
+    let strange = move |node: NodeBuilder| node.identity(identity.clone());
+    world.start_member("stranger", strange, async |_| ());
+    world.all_joined(&["a", "b"], 10 * SECOND).await.expect("the two are of one cluster");
+    world.run_for(20 * SECOND).await;
+    for name in ["a", "b"] {
+        let node = world.runtime_node(name).expect("it is up");
+        let members = node.members_now();
+        assert!(members.iter().all(|member| member.name != "stranger"), "{members:?}");
+    }
+    let stranger = world.runtime_node("stranger").expect("it is up");
+    assert!(stranger.members_now().iter().all(|member| member.name == "stranger"));
+}
+
+#[odeon_sim::test(seeds = 0..3, link = both)]
+async fn a_node_of_another_authority_stays_outside(world: &mut World) {
+    // The world's own authority has the same name.
+    stays_outside(world, foreign("world")).await;
+}
+
+#[odeon_sim::test(seeds = 0..3, link = both)]
+async fn a_node_of_another_cluster_stays_outside(world: &mut World) {
+    stays_outside(world, foreign("elsewhere")).await;
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odeon_sim::{Link, Scenario, World, runner::Case, scenario};
+use odeon_sim::{Link, Trial, World, runner::Case, scenario};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ async fn greetings(world: &mut World) -> Result<(), String> {
     cluster::run(world, NODES, TIME).await
 }
 
-fn minute() -> Scenario {
+fn minute() -> Trial {
     scenario!(minute, greetings)
 }
 

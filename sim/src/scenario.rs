@@ -61,6 +61,9 @@ pub trait Scenario: 'static {
     fn recover(&mut self, world: &mut World) -> impl Future<Output = Result<(), String>>;
 
     /// What is checked, and when. Default: nothing beside what the phases check.
+    ///
+    /// Checkers of whole histories need none of these: [`set_up`](Self::set_up) hands them to the world by
+    /// [`World::check_at_end`], and steps write [`World::history`].
     fn checks(&self) -> Vec<Check> {
         Vec::new()
     }

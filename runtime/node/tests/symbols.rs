@@ -15,7 +15,7 @@ const DYNAMIC_SYMBOLS: u32 = 11;
 fn number(bytes: &[u8], at: usize, length: usize) -> usize {
     let mut word = [0; 8];
     word[..length].copy_from_slice(&bytes[at..at + length]);
-    usize::try_from(u64::from_le_bytes(word)).unwrap()
+    usize::try_from(u64::from_le_bytes(word)).expect("a word of a program of 64 bits")
 }
 
 struct Section {
@@ -51,7 +51,7 @@ fn symbols(program: &[u8]) -> Vec<(String, bool)> {
         let names = sections[table.link].offset;
         for at in (table.offset..table.offset + table.bytes).step_by(24) {
             let name = &program[names + number(program, at, 4)..];
-            let end = name.iter().position(|byte| *byte == 0).unwrap();
+            let end = name.iter().position(|byte| *byte == 0).expect("names end with a zero");
             // Names of dynamic symbols may carry a version behind an @.
             let name = String::from_utf8_lossy(&name[..end]);
             let name = name.split('@').next().unwrap_or_default().to_owned();

@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use odeon_env::{Observed, Observer};
+use odeon_env::Observer;
 use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId};
 use odeon_wire::{AcceptedTable, Extensions, FrameWriter, Header, format::CONTROL_FRAME_BYTES_MAX};
 use tokio::sync::Notify;
@@ -209,13 +209,10 @@ impl Association {
         paid: bool,
     ) -> Result<Position, SendRefused> {
         let lane = self.lane_of(lane_of);
-        let frame_kind = parcel.header.kind;
-        let kind = frame_kind as u8;
+        let header = parcel.header;
+        let frame_kind = header.kind;
         let result = self.lanes[lane].push(parcel, paid, |appended| {
-            if let Some(observer) = &self.observer {
-                let payload = appended.payload;
-                observer.observe(Observed::Frame { inbound: false, kind, payload });
-            }
+            self.observe(false, header, appended.payload);
             appended.position
         });
         if !self.is_up() {
@@ -263,10 +260,7 @@ impl Association {
             let mut frame = FrameWriter::begin(out, header, &Extensions::default())?;
             let start = frame.payload().len();
             encode(frame.payload());
-            if let Some(observer) = &self.observer {
-                let (kind, payload) = (header.kind as u8, &frame.payload()[start..]);
-                observer.observe(Observed::Frame { inbound: false, kind, payload });
-            }
+            self.observe(false, header, &frame.payload()[start..]);
             frame.finish(CONTROL_FRAME_BYTES_MAX)
         })?;
         Counters::add(&self.counters.frames_sent, 1);

@@ -6,7 +6,7 @@
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use odeon_env::{Observed, buggify, buggify::any_order, buggify_number};
+use odeon_env::{buggify, buggify::any_order, buggify_number};
 use odeon_wire::{
     CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit, Ping, Pong, Preamble,
     Purpose, format::PREAMBLE_BYTES,
@@ -78,10 +78,7 @@ fn drain(
     let mut count = 0;
     while let Some(frame) = reader.next().map_err(|cause| malformed(&cause))? {
         count += 1;
-        if let Some(observer) = live.association.observer() {
-            let (kind, payload) = (frame.header.kind as u8, frame.payload.bytes());
-            observer.observe(Observed::Frame { inbound: true, kind, payload });
-        }
+        live.association.observe(true, frame.header, frame.payload.bytes());
         take(frame)?;
     }
     Counters::add(&live.association.counters.frames_received, count);

@@ -1,6 +1,6 @@
 //! What a simulation sees of the inside of a node: events that become part of its trace.
 
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 /// Something that happened inside a node.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,12 @@ pub enum Observed<'a> {
     Frame {
         /// `true` if it was received.
         inbound: bool,
+        /// Where the node at the other end was first found.
+        peer: SocketAddr,
         /// Kind of the frame, as in the wire format.
         kind: u8,
+        /// Id of the message's type; 0 for kinds that have none.
+        message: u64,
         /// The payload.
         payload: &'a [u8],
     },

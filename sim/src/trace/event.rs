@@ -144,7 +144,7 @@ fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
             words(digest, 22, "actor stopped", reason, actor)
         }
         Observed::TimerFired { timer } => words(digest, 23, "timer fired", timer, 0),
-        Observed::Frame { inbound, kind, payload } => {
+        Observed::Frame { inbound, kind, payload, .. } => {
             digest.word(24 << 16 | u64::from(inbound) << 8 | u64::from(kind));
             let hash = digest.bytes(payload);
             let name = if inbound { "frame in" } else { "frame out" };

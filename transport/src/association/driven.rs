@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use odeon_env::Observer;
+use odeon_env::{Observed, Observer};
 use odeon_wire::{
     Body, CreditTotal, EncodeFrameError, GrantError, Header, Hello,
     format::CONTROL_FRAME_BYTES_MAX, write_body,
@@ -64,6 +64,14 @@ impl Association {
 
     pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {
         self.observer.as_ref()
+    }
+
+    /// Shows a frame to who looks on, if somebody does.
+    pub(crate) fn observe(&self, inbound: bool, header: Header, payload: &[u8]) {
+        if let Some(observer) = &self.observer {
+            let (peer, kind, message) = (self.peer.addr, header.kind as u8, header.message.0);
+            observer.observe(Observed::Frame { inbound, peer, kind, message, payload });
+        }
     }
 
     pub(crate) fn dial_addr(&self) -> SocketAddr {

@@ -116,15 +116,14 @@ mod tests {
         bytes.extend(marked(u64::from(u32::MAX)).to_le_bytes());
         bytes.extend(9_u64.to_le_bytes());
         witness.observe(Observed::Written { bytes: &bytes });
-        witness.observe(Observed::Frame {
-            inbound: false,
-            kind: 1,
-            payload: &marked(8).to_le_bytes(),
-        });
+        let frame = |inbound, id| {
+            let (peer, payload) = (([127, 0, 0, 1], 1).into(), &marked(id).to_le_bytes());
+            witness.observe(Observed::Frame { inbound, peer, kind: 1, message: 0, payload });
+        };
+        frame(false, 8);
         assert_eq!(witness.asks(), BTreeSet::from([marked(7), marked(u64::from(u32::MAX))]));
         assert!(witness.flies(marked(7)) && !witness.flies(marked(8)));
-        let payload = &marked(7).to_le_bytes();
-        witness.observe(Observed::Frame { inbound: true, kind: 2, payload });
+        frame(true, 7);
         assert!(!witness.flies(marked(7)), "it was answered");
     }
 }

@@ -1,4 +1,5 @@
-//! The command line of every scenario binary: `list`, `run`, `replay`, `shrink`, `check`, `diff`.
+//! The command line of every scenario binary: `list`, `run`, `replay`, `shrink`, `check`, `diff`,
+//! `timeline`.
 //!
 //! What it is: flags, and one file for each command. What it is NOT: anything that a test could not do as well; runs,
 //! replay files and shrinking are the library's. Results go to standard output, progress and errors to standard error.
@@ -13,6 +14,7 @@ mod run;
 mod shrink;
 mod subject;
 mod tally;
+mod timeline;
 
 use std::{
     ffi::OsString,
@@ -53,6 +55,8 @@ enum Command {
     Check(compare::CheckArgs),
     /// Run two seeds or replay files, and print the first event that tells them apart.
     Diff(compare::DiffArgs),
+    /// Run one seed, or a replay file, and write a page that shows who said what to whom and when.
+    Timeline(timeline::TimelineArgs),
 }
 
 /// How each run is made.
@@ -172,6 +176,7 @@ fn perform(command: Command, trials: &[Trial], out: &mut dyn Write) -> Result<bo
         Command::Shrink(args) => shrink::shrink(&args, trials, out),
         Command::Check(args) => compare::check(&args, trials, out),
         Command::Diff(args) => compare::diff(&args, trials, out),
+        Command::Timeline(args) => timeline::timeline(&args, trials, out),
     }
 }
 

@@ -180,9 +180,26 @@
 //! tills run --schedule pct:3:500 --buggify 25   other orders of turns, and rare paths
 //! tills check tills --seed 7                    whether two runs of the seed are one run, and if not, why
 //! tills diff tills:7 tills:8                    the first event that tells two runs apart
+//! tills timeline tills --seed 7 --html t.html   a page that shows who said what to whom and when
 //! ```
 //!
 //! The exit status is 0 where all passed, 1 where a seed failed or two runs differ, 2 where a value cannot be used.
+//!
+//! # Looking at a run
+//! `timeline` takes what `replay` takes, makes the run again, records it and writes one page, which needs nothing beside
+//! itself and can be passed on: a lane for each node, time from left to right, frames between nodes as arrows with their
+//! kind, message and size, those that did not arrive in red; faults as bars and as bands over whom they hit; a crash as a
+//! cross that ends the lane, a restart as its new beginning; handlers, actors, notes, and the log lines of nodes, that is
+//! what they say to `tracing` at `INFO` and above. Datagrams, frames of control and timers are there and turned off at
+//! first. Filters and zoom are in the fragment of the address, so that a view is a link:
+//! `t.html#node=a,b&kind=messages,logs&text=Deposit&from=1.5&to=2.5`, or `zoom=20&at=2` in place of `from` and `to`.
+//!
+//! The exit status is 1 where the seed fails; the page is written all the same, but not of a run that was killed because
+//! it took too long. What is kept is bounded, the oldest goes first and the page says how much went: 16,384 events of
+//! nodes, faults, notes and log lines; 65,536 of frames, actors, handlers, timers and disks, where a frame that arrives is
+//! two; 65,536 of datagrams, likewise. A recorded run has the same hash as one that is not. Frames have no number, so an
+//! arrow joins two equal frames in the order in which they came; where equal ones were lost with a connection it may
+//! begin at the wrong one of them. A subscriber that a program has set before the run keeps the log lines to itself.
 //!
 //! # What replays, and what does not
 //! A seed replays in the same program: built from the same sources by the same compiler. In another one it may take

@@ -71,8 +71,11 @@ pub mod limits {}
 mod mischief;
 mod net;
 mod outcome;
+#[cfg(target_os = "linux")]
+mod page;
 mod plan;
 mod problem;
+mod recording;
 mod remedy;
 pub mod runner;
 mod scenario;
@@ -100,6 +103,9 @@ pub use odeon_sim_macros::test;
 pub use outcome::{LocalFuture, Outcome};
 pub use plan::{Budget, FAULTS_MAX, Pace, Plan, PlanError, PlannedFault, Swarm, TIME_MAX};
 pub use problem::Problem;
+pub use recording::{
+    RECORDED_DATAGRAMS_MAX, RECORDED_HOSTS_MAX, RECORDED_STORY_MAX, RECORDED_TRAFFIC_MAX,
+};
 pub use runner::{Options, Trial};
 pub use scenario::{Check, Outline, Scenario, Site};
 pub use schedule::{CHANGES_MAX, Schedule, UnknownSchedule};

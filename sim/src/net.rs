@@ -56,6 +56,18 @@ use port::Socket;
 /// The most hosts of one network: 10.0.0.1 to 10.0.255.250.
 pub const HOSTS_MAX: usize = 64_000;
 
+/// The address of a host.
+fn address_of(id: HostId) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, (id.0 / 250) as u8, (id.0 % 250 + 1) as u8))
+}
+
+/// The host that has this address, if one may have it.
+pub(crate) fn host_at(ip: IpAddr) -> Option<HostId> {
+    let IpAddr::V4(ip) = ip else { return None };
+    let [10, 0, high, low @ 1..=250] = ip.octets() else { return None };
+    Some(HostId(u16::from(high) * 250 + u16::from(low) - 1))
+}
+
 /// The network of one world; clones share it.
 #[derive(Clone)]
 pub struct SimNet(Arc<Shared>);
@@ -98,7 +110,7 @@ impl SimNet {
     /// With more than [`HOSTS_MAX`] hosts.
     pub fn add_host(&self, name: &str, id: HostId) -> IpAddr {
         assert!(usize::from(id.0) < HOSTS_MAX, "a network has at most {HOSTS_MAX} hosts");
-        let ip = IpAddr::V4(Ipv4Addr::new(10, 0, (id.0 / 250) as u8, (id.0 % 250 + 1) as u8));
+        let ip = address_of(id);
         let mut fabric = self.lock();
         fabric.hosts.insert(ip, id);
         fabric.names.add_host(name, ip);

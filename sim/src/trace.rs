@@ -21,6 +21,7 @@ pub use digest::{Digest, hash_bytes};
 pub use disk::{DiskEvent, DiskFate};
 pub use event::{Event, Fate, Turn};
 
+use crate::recording;
 use line::Line;
 
 /// How many lines a trace keeps; older ones are forgotten, the hash still covers them. About 3 MiB.
@@ -58,6 +59,8 @@ struct Ledger {
     last_kept: u64,
     /// How many lines are gone.
     forgot: u64,
+    /// Whether this is the run of which a recording is made.
+    recorded: bool,
 }
 
 impl Ledger {
@@ -89,12 +92,19 @@ impl Trace {
             stride: 1,
             last_kept: u64::MAX,
             forgot: 0,
+            recorded: false,
         })))
     }
 
     /// Keeps no line of an event with a higher number: the last lines are then those before it.
     pub(crate) fn keep_until(&self, event: u64) {
         self.lock().last_kept = event;
+    }
+
+    /// Lets a recording be made of this run.
+    pub(crate) fn record_whole(&self) {
+        recording::begin();
+        self.lock().recorded = true;
     }
 
     /// Adds one event. `host` is `None` for what the driver of the world does.
@@ -107,6 +117,9 @@ impl Trace {
         let line = event.fold(&mut ledger.digest);
         let mark = Mark { event: ledger.events, hash: ledger.digest.finish() as u64 };
         ledger.check(mark);
+        if ledger.recorded {
+            recording::keep(mark.event, at_ns, host, event);
+        }
         if let Some(content) = line.filter(|_| mark.event <= ledger.last_kept) {
             if ledger.lines.len() == TRACE_LINES_MAX {
                 ledger.lines.pop_front();
@@ -118,7 +131,13 @@ impl Trace {
 
     /// Gives the next host its name in the lines.
     pub(crate) fn name_host(&self, name: &str) {
-        self.lock().names.push(name.to_owned());
+        let mut ledger = self.lock();
+        if ledger.recorded
+            && let Ok(host) = u16::try_from(ledger.names.len())
+        {
+            recording::name_host(HostId(host), name);
+        }
+        ledger.names.push(name.to_owned());
     }
 
     /// The host of this name.

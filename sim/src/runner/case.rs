@@ -25,6 +25,8 @@ pub struct Case {
     pub buggify_percent: u8,
     /// The last event of which a line is kept. Default: none is left out, as far as there is room.
     pub lines_until: u64,
+    /// Whether the run is recorded, for a picture of it. It is the same run either way. Default: no.
+    pub recorded: bool,
 }
 
 impl Case {
@@ -39,6 +41,7 @@ impl Case {
             schedule: Schedule::Random,
             buggify_percent: 0,
             lines_until: u64::MAX,
+            recorded: false,
         }
     }
 
@@ -46,10 +49,10 @@ impl Case {
     #[cfg(target_os = "linux")]
     pub(super) fn encode(&self) -> [u8; CASE_BYTES] {
         let Switches { entropy, clock } = self.switches;
-        let Self { seed, link, schedule, buggify_percent, lines_until, .. } = self;
+        let Self { seed, link, schedule, buggify_percent, lines_until, recorded, .. } = self;
         let text = format!(
             "odeon-sim case {seed:016x} {link} {entropy} {clock} {schedule} {buggify_percent} \
-             {lines_until} "
+             {lines_until} {recorded} "
         );
         let mut bytes = [b'.'; CASE_BYTES];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
@@ -68,7 +71,16 @@ impl Case {
         let schedule = words.next()?.parse().ok()?;
         let buggify_percent = words.next()?.parse().ok()?;
         let lines_until = words.next()?.parse().ok()?;
-        Some(Self { link, switches, schedule, buggify_percent, lines_until, ..Self::new(seed) })
+        let recorded = words.next()?.parse().ok()?;
+        Some(Self {
+            link,
+            switches,
+            schedule,
+            buggify_percent,
+            lines_until,
+            recorded,
+            ..Self::new(seed)
+        })
     }
 }
 
@@ -86,7 +98,7 @@ mod tests {
             }
         }
         let schedule = Schedule::Pct { depth: 65, steps: u64::MAX };
-        let case = Case { schedule, buggify_percent: 100, ..Case::new(u64::MAX) };
+        let case = Case { schedule, buggify_percent: 100, recorded: true, ..Case::new(u64::MAX) };
         assert_eq!(Case::decode(&case.encode()), Some(case));
         assert_eq!(Case::decode(&[0; CASE_BYTES]), None);
     }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     plan::TIME_MAX,
     problem::panic_text,
+    recording,
     scenario::drive,
     script::{SCRIPT_BYTES_MAX, Script},
     verdict::Verdict,
@@ -49,12 +50,23 @@ fn run(act: &Act, order: &Order, line: io::Result<UnixStream>) -> Verdict {
             let why = refusals.collect::<Vec<_>>().join("; ");
             let verdict = Verdict::missing(seed, why);
             // There is nobody left to hear that it failed.
-            let _ = line.write_all(verdict.encode().as_bytes());
+            let _ = line.write_all(told(&verdict).as_bytes());
         }
     }));
     let verdict = act.run_here(order);
     LAST.take();
     verdict
+}
+
+/// What the parent is told: the verdict, and the recording where there is one.
+fn told(verdict: &Verdict) -> String {
+    let mut text = verdict.encode();
+    if let Some(recording) = recording::take().and_then(|taken| serde_json::to_string(&taken).ok())
+    {
+        text.push_str(&recording);
+        text.push('\n');
+    }
+    text
 }
 
 /// The arguments of a child that is a test binary, without the name of the program.
@@ -101,7 +113,7 @@ impl Child {
             Err(error) => Err(error),
         };
         let verdict = verdict.unwrap_or_else(|why| Verdict::missing(self.order.case.seed, why));
-        let told = self.line.write_all(verdict.encode().as_bytes());
+        let told = self.line.write_all(told(&verdict).as_bytes());
         process::exit(if told.is_ok() { 0 } else { 1 })
     }
 
@@ -128,7 +140,8 @@ impl Act {
             .link(order.case.link)
             .schedule(order.case.schedule)
             .buggify(order.case.buggify_percent)
-            .lines_until(order.case.lines_until);
+            .lines_until(order.case.lines_until)
+            .recorded(order.case.recorded);
         match self {
             Self::Body(body) => builder.run(async |world: &mut World| body(world).await),
             Self::Cast(make) => {

@@ -14,7 +14,7 @@ use std::{
 use odeon_interpose::{die_with_parent, fix_addresses};
 
 use super::order::Order;
-use crate::verdict::Verdict;
+use crate::{recording::Recording, verdict::Verdict};
 
 /// Children at once, in the whole test binary: more would only make each other miss their limits.
 const CHILDREN_MAX: usize = 2;
@@ -22,8 +22,8 @@ const CHILDREN_MAX: usize = 2;
 /// What is kept of a child's output: its end.
 const OUTPUT_BYTES_MAX: usize = 64 << 10;
 
-/// The longest verdict; the trace lines in it are bounded far below.
-const VERDICT_BYTES_MAX: u64 = 16 << 20;
+/// The longest verdict with its recording; what is in them is bounded far below.
+const VERDICT_BYTES_MAX: u64 = 128 << 20;
 
 /// One finished run.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Run {
     pub(crate) verdict: Verdict,
     /// The end of what it printed.
     pub(crate) output: String,
+    /// What was recorded, where the case asks for it and the run came to its end.
+    pub(crate) recording: Option<Recording>,
 }
 
 /// Free places for children.
@@ -108,6 +110,7 @@ fn run_one(arguments: &[String], order: &Order, limit: Duration) -> Run {
     let missing = |why: String| Run {
         verdict: Verdict::missing(order.case.seed, why),
         output: String::new(),
+        recording: None,
     };
     match start(arguments, order) {
         Ok((child, line, output)) => finish(child, line, output, order, limit),
@@ -152,8 +155,9 @@ fn finish(
     let status = child.wait();
     let output = printed.ok().and_then(|thread| thread.join().ok()).unwrap_or_default();
     let ended = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    let mut recording = None;
     let verdict = match verdict {
-        Ok(text) => Verdict::decode(&text).unwrap_or_else(|| {
+        Ok(text) => read(&text, &mut recording).unwrap_or_else(|| {
             Verdict::missing(order.case.seed, format!("the run ended without a verdict: {ended}"))
         }),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -166,7 +170,17 @@ fn finish(
             Verdict::missing(order.case.seed, format!("the verdict could not be read: {error}"))
         }
     };
-    Run { verdict, output }
+    Run { verdict, output, recording }
+}
+
+/// Reads a verdict, and the recording behind it.
+fn read(text: &str, recording: &mut Option<Recording>) -> Option<Verdict> {
+    let end = text.find("\nend\n")? + "\nend\n".len();
+    let (verdict, recorded) = text.split_at(end);
+    if !recorded.is_empty() {
+        *recording = serde_json::from_str(recorded).ok();
+    }
+    Verdict::decode(verdict)
 }
 
 /// Writes the order. A child that ended before it had read it says so by its verdict, or by having none.

@@ -31,7 +31,8 @@ pub enum DiskFate {
 }
 
 impl DiskFate {
-    const fn name(self) -> &'static str {
+    /// In words.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Refused => "refused",

@@ -195,7 +195,21 @@ fn packet(
 }
 
 impl Fate {
-    const fn name(self) -> &'static str {
+    /// All of them.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Delivered,
+        Self::Lost,
+        Self::Cut,
+        Self::TooLarge,
+        Self::QueueFull,
+        Self::BufferFull,
+        Self::NobodyListens,
+        Self::NoHost,
+        Self::NetworkFull,
+    ];
+
+    /// In words.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
             Self::Lost => "lost",
@@ -211,7 +225,8 @@ impl Fate {
 }
 
 impl Turn {
-    const fn name(self) -> &'static str {
+    /// In words.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Started => "node started",
             Self::Crashed => "node crashed",

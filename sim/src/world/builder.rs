@@ -22,6 +22,7 @@ use crate::{
     net::{LinkRule, SimNet},
     outcome::Outcome,
     problem::{Watch, any, report},
+    recording::listen,
     schedule::Schedule,
     timeline::{Timeline, elapsed},
     trace::Trace,
@@ -39,6 +40,7 @@ pub struct WorldBuilder {
     schedule: Schedule,
     buggify_percent: u8,
     last_kept: u64,
+    recorded: bool,
     virtual_time_max: Duration,
 }
 
@@ -53,6 +55,7 @@ impl WorldBuilder {
             schedule: Schedule::default(),
             buggify_percent: 0,
             last_kept: u64::MAX,
+            recorded: false,
             virtual_time_max: Duration::from_secs(24 * 3600),
         }
     }
@@ -97,6 +100,12 @@ impl WorldBuilder {
         self
     }
 
+    /// Makes a recording of the run, the one of this program. Default: no.
+    pub(crate) fn recorded(mut self, recorded: bool) -> Self {
+        self.recorded = recorded;
+        self
+    }
+
     /// After this much virtual time the scenario has failed: it waits for something that never comes. Default: a day.
     pub fn virtual_time_max(mut self, max: Duration) -> Self {
         self.virtual_time_max = max;
@@ -118,6 +127,10 @@ impl WorldBuilder {
     {
         let trace = Trace::new();
         trace.keep_until(self.last_kept);
+        if self.recorded {
+            trace.record_whole();
+        }
+        let _listening = listen(&trace);
         let watch = Watch::begin();
         let activation = activate(self.seed, self.switches, elapsed);
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();

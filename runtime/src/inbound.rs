@@ -22,7 +22,7 @@ use crate::{
     frames,
     newsfeed::{News, Newsfeed},
     outbound::Outbound,
-    repeats::{Arrived, RepeatKey, Repeats},
+    repeats::{Arrived, Attempt, RepeatKey, Repeats},
 };
 
 /// Takes what the transport hears.
@@ -125,7 +125,9 @@ impl Inbound {
         let path = Arc::new(Back { peer: Arc::clone(peer), cancels: Arc::clone(&self.cancels) });
         let Some(repeat) = frame.extensions.repeat else { return Arrived::Runs(path) };
         let key = RepeatKey { peer: peer.peer().id, to: frame.header.receiver, repeat };
-        self.repeats.arrive(key, frame.header.ask, path, Instant::now())
+        let now = Instant::now();
+        let until = frame.extensions.remaining.and_then(|remaining| now.checked_add(remaining));
+        self.repeats.arrive(key, Attempt { ask: frame.header.ask, until }, path, now)
     }
 
     fn answer(&self, peer: &Arc<Association>, frame: Frame) {

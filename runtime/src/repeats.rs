@@ -71,10 +71,18 @@ impl Answer {
     }
 }
 
+/// One sending of an ask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) ask: AskId,
+    /// When its asker gives up; `None` is never.
+    pub(crate) until: Option<Instant>,
+}
+
 #[derive(Debug)]
 enum State {
     /// Its message waits or runs, and these attempts wait for the answer, those that were given up left out.
-    Runs(Vec<AskId>),
+    Runs(Vec<Attempt>),
     /// It was answered.
     Done(Answer),
 }
@@ -130,32 +138,34 @@ impl Table {
     }
 
     /// The entry of this run, unless it was replaced.
-    fn running(&mut self, key: &RepeatKey, run: u64) -> Option<&mut Vec<AskId>> {
+    fn running(&mut self, key: &RepeatKey, run: u64) -> Option<&mut Vec<Attempt>> {
         match self.entries.get_mut(key) {
-            Some(Entry { run: known, state: State::Runs(asks) }) if *known == run => Some(asks),
+            Some(Entry { run: known, state: State::Runs(attempts) }) if *known == run => {
+                Some(attempts)
+            }
             _ => None,
         }
     }
 
-    fn begin(&mut self, key: RepeatKey, ask: AskId) -> u64 {
+    fn begin(&mut self, key: RepeatKey, attempt: Attempt) -> u64 {
         self.last += 1;
         let run = self.last;
-        self.entries.insert(key, Entry { run, state: State::Runs(vec![ask]) });
+        self.entries.insert(key, Entry { run, state: State::Runs(vec![attempt]) });
         run
     }
 
     /// Ends a run: who waits for its answer. It is remembered if that is worth it.
-    fn end(&mut self, key: RepeatKey, run: u64, answer: &Answer, now: Instant) -> Vec<AskId> {
-        let Some(asks) = self.running(&key, run).map(mem::take) else { return Vec::new() };
+    fn end(&mut self, key: RepeatKey, run: u64, answer: &Answer, now: Instant) -> Vec<Attempt> {
+        let Some(attempts) = self.running(&key, run).map(mem::take) else { return Vec::new() };
         let repeats = match answer {
             Answer::Reply(bytes) => bytes.len() <= ANSWER_BYTES_MAX,
             // What has not run may yet.
             Answer::Failed(failure) => failure.certainty != Certainty::NotDelivered,
         };
         // Nobody waited at the end: a handler that looked saw it, and may have given up.
-        if !repeats || asks.is_empty() {
+        if !repeats || attempts.is_empty() {
             self.entries.remove(&key);
-            return asks;
+            return attempts;
         }
         self.make_room(now, 0, answer.bytes());
         self.last += 1;
@@ -163,7 +173,7 @@ impl Table {
         self.bytes += answer.bytes();
         self.by_age.insert(age, (key, now + KEPT_FOR));
         self.entries.insert(key, Entry { run, state: State::Done(answer.clone()) });
-        asks
+        attempts
     }
 }
 
@@ -177,7 +187,7 @@ impl Repeats {
     pub(crate) fn arrive(
         self: &Arc<Self>,
         key: RepeatKey,
-        ask: AskId,
+        attempt: Attempt,
         path: Arc<dyn ReplyPath>,
         now: Instant,
     ) -> Arrived {
@@ -188,22 +198,22 @@ impl Repeats {
             Some(Entry { state: State::Done(answer), .. }) => {
                 let answer = answer.clone();
                 drop(table);
-                answer.send(&*path, ask);
+                answer.send(&*path, attempt.ask);
                 return Arrived::Known;
             }
             // Nobody waits for that run any more, and its handler may have seen that: it has no say from here on.
-            Some(Entry { state: State::Runs(asks), .. }) if asks.is_empty() => {}
-            Some(Entry { state: State::Runs(asks), .. }) => {
-                let oldest = (asks.len() >= ATTEMPTS_MAX).then(|| asks.remove(0));
-                asks.push(ask);
+            Some(Entry { state: State::Runs(attempts), .. }) if attempts.is_empty() => {}
+            Some(Entry { state: State::Runs(attempts), .. }) => {
+                let oldest = (attempts.len() >= ATTEMPTS_MAX).then(|| attempts.remove(0));
+                attempts.push(attempt);
                 drop(table);
-                oldest.into_iter().for_each(|ask| path.unwatch_cancel(ask));
+                oldest.into_iter().for_each(|oldest| path.unwatch_cancel(oldest.ask));
                 return Arrived::Known;
             }
             None if full => return Arrived::Runs(path),
             None => {}
         }
-        let run = table.begin(key, ask);
+        let run = table.begin(key, attempt);
         drop(table);
         Arrived::Runs(Arc::new(Shared { repeats: Arc::clone(self), key, run, path }))
     }
@@ -219,7 +229,8 @@ struct Shared {
 
 impl Shared {
     fn end(&self, ask: AskId, answer: &Answer) {
-        let asks = self.repeats.table().end(self.key, self.run, answer, Instant::now());
+        let attempts = self.repeats.table().end(self.key, self.run, answer, Instant::now());
+        let asks: Vec<_> = attempts.iter().map(|attempt| attempt.ask).collect();
         // Of a run that nobody waits for any more, or that was replaced, its own asker hears; and ignores it.
         let asks = if asks.is_empty() { vec![ask] } else { asks };
         for ask in asks {
@@ -231,16 +242,19 @@ impl Shared {
     /// Those who wait.
     fn asks(&self, ask: AskId) -> Vec<AskId> {
         let mut table = self.repeats.table();
-        table.running(&self.key, self.run).map_or_else(|| vec![ask], |asks| asks.clone())
+        match table.running(&self.key, self.run) {
+            Some(attempts) => attempts.iter().map(|attempt| attempt.ask).collect(),
+            None => vec![ask],
+        }
     }
 
     /// These have been given up; whether nobody waits any more.
     fn leave(&self, left: &[AskId]) -> bool {
         left.iter().for_each(|ask| self.path.unwatch_cancel(*ask));
         let mut table = self.repeats.table();
-        let Some(asks) = table.running(&self.key, self.run) else { return true };
-        asks.retain(|ask| !left.contains(ask));
-        asks.is_empty()
+        let Some(attempts) = table.running(&self.key, self.run) else { return true };
+        attempts.retain(|attempt| !left.contains(&attempt.ask));
+        attempts.is_empty()
     }
 }
 
@@ -271,6 +285,16 @@ impl ReplyPath for Shared {
         let mut left = self.asks(ask);
         left.retain(|ask| self.path.watch_cancel(*ask, waker));
         self.leave(&left)
+    }
+
+    /// That of the attempt that waits longest: the message of the first one is all there is to run.
+    fn deadline(&self, _: AskId, came_with: Option<Instant>) -> Option<Instant> {
+        let mut latest = came_with?;
+        let mut table = self.repeats.table();
+        for attempt in table.running(&self.key, self.run).into_iter().flatten() {
+            latest = latest.max(attempt.until?);
+        }
+        Some(latest)
     }
 
     fn unwatch_cancel(&self, ask: AskId) {
@@ -340,9 +364,19 @@ mod tests {
 
         /// The way back if it runs.
         fn arrive(&self, repeat: u64, ask: u64) -> Option<Arc<dyn ReplyPath>> {
+            self.arrive_until(repeat, ask, None)
+        }
+
+        fn arrive_until(
+            &self,
+            repeat: u64,
+            ask: u64,
+            until: Option<Instant>,
+        ) -> Option<Arc<dyn ReplyPath>> {
             let peer = PeerId { node: NodeId(1), incarnation: Incarnation(1) };
             let key = RepeatKey { peer, to: ActorKey { slot: 1, generation: 1 }, repeat };
-            match self.repeats.arrive(key, AskId(ask), self.way.clone(), self.now) {
+            let attempt = Attempt { ask: AskId(ask), until };
+            match self.repeats.arrive(key, attempt, self.way.clone(), self.now) {
                 Arrived::Runs(path) => Some(path),
                 Arrived::Known => None,
             }
@@ -380,6 +414,23 @@ mod tests {
         node.reply(&path, 1, b"yes");
         let answered = node.way.take().into_iter().map(|(ask, _)| ask).collect::<Vec<_>>();
         assert_eq!(answered, (21 - ATTEMPTS_MAX as u64..=20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn whoever_waits_longest_says_when_a_run_is_too_late() {
+        let node = Node::new();
+        let [first, second] = [1, 2].map(|seconds| Some(node.now + Duration::from_secs(seconds)));
+        let path = node.arrive_until(7, 1, first).unwrap();
+        assert_eq!(path.deadline(AskId(1), first), first);
+        assert!(node.arrive_until(7, 2, second).is_none());
+        assert_eq!(path.deadline(AskId(1), first), second);
+        assert!(node.arrive_until(7, 3, None).is_none());
+        assert_eq!(path.deadline(AskId(1), first), None, "it waits for ever");
+        node.way.give_up(3);
+        assert!(!path.is_cancelled(AskId(1)));
+        assert_eq!(path.deadline(AskId(1), first), second, "no more");
+        node.reply(&path, 1, b"yes");
+        assert_eq!(path.deadline(AskId(1), first), first, "nobody waits any more");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Asks that are sent again over a link that fails: what may run twice is known again at the other node.
 
-use std::time::Duration;
+use std::{future::IntoFuture, time::Duration};
 
 use odeon::{
     Actor, ActorRef, Context, Handler, Node, RetryPolicy, StartError, SystemConfig, actor, message,
@@ -101,6 +101,21 @@ async fn what_is_sent_again_runs_once_over_a_link_that_comes_and_goes(world: &mu
     let charged = till.ask(Charged).within(20 * SECOND).await.expect("the link is whole");
     assert!(a.system().stats().retries > 0, "the link was too good to prove anything");
     assert_eq!(charged, (0..40).collect::<Vec<_>>(), "each once, in order");
+}
+
+#[odeon_sim::test(seeds = 0..10)]
+async fn an_attempt_has_its_own_time_though_it_joined_one_that_gave_up(world: &mut World) {
+    let (_, till) = two(world).await;
+    let asked = till.clone();
+    let answer = world.run_on("a", async move {
+        let busy = asked.ask(Charge { order: 1, millis: 1_500 });
+        // The first attempt gives up in the mailbox, the second has much time left when its turn comes.
+        let policy = RetryPolicy::attempts(2).attempt_within(SECOND);
+        let ask = asked.ask(Charge { order: 2, millis: 0 }).retry(policy).within(10 * SECOND);
+        tokio::join!(busy.into_future(), ask.into_future())
+    });
+    assert_eq!(answer.await.expect("a is up"), (Ok(1), Ok(2)));
+    assert_eq!(till.ask(Charged).await, Ok(vec![1, 2]));
 }
 
 #[odeon_sim::test(seeds = 0..10)]

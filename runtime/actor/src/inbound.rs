@@ -136,7 +136,7 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for FromNetwork<A, M> {
     unsafe fn waits(target: *mut ()) -> Waits {
         let Some(waiting) = NonNull::new(target.cast::<Waiting>()) else { return Waits::Not };
         // SAFETY: the caller passes what `start` made, before it is taken back.
-        Waits::until(unsafe { waiting.as_ref() }.deadline)
+        Waits::until(unsafe { waiting.as_ref() }.deadline())
     }
 
     unsafe fn asked(target: *mut ()) -> Option<NonNull<ReplyTo>> {
@@ -212,6 +212,10 @@ struct Waiting {
 }
 
 impl Waiting {
+    fn deadline(&self) -> Option<Instant> {
+        self.to.path.deadline(self.to.ask, self.deadline)
+    }
+
     fn is_cancelled(&self, waker: Option<&Waker>) -> bool {
         let ReplyTo { ask, path } = &self.to;
         let given_up = self.given_up.load(Relaxed)
@@ -268,7 +272,7 @@ impl<M: Message> Asked<M> {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.waiting.as_ref()?.deadline
+        self.waiting.as_ref()?.deadline()
     }
 
     /// Whether the asker has given up; else the waker, if there is one, is used when it does.

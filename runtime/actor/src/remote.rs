@@ -16,6 +16,8 @@ use odeon_message::{
     MessageId, NodeId, Payload,
 };
 
+use tokio::time::Instant;
+
 use crate::{ExitReason, WatchId};
 
 /// One message that came from another node.
@@ -71,6 +73,13 @@ pub trait ReplyPath: Send + Sync {
     fn watch_cancel(&self, ask: AskId, waker: &Waker) -> bool {
         let _ = waker;
         self.is_cancelled(ask)
+    }
+
+    /// Until when somebody waits for the answer to an ask that came with this deadline: later than that where it was sent
+    /// again. `None` is for ever.
+    fn deadline(&self, ask: AskId, came_with: Option<Instant>) -> Option<Instant> {
+        let _ = ask;
+        came_with
     }
 
     /// Nobody looks at the ask any more, after [`watch_cancel`](Self::watch_cancel).

@@ -191,6 +191,10 @@ impl Repeats {
         path: Arc<dyn ReplyPath>,
         now: Instant,
     ) -> Arrived {
+        if attempt.until.is_some_and(|until| until <= now) {
+            // Most likely its sender has withdrawn it, which sends no cancel: it is refused next, and waits for nothing.
+            return Arrived::Runs(path);
+        }
         let mut table = self.table();
         table.make_room(now, 1, 0);
         let full = table.entries.len() >= REPEATS_MAX;
@@ -431,6 +435,18 @@ mod tests {
         assert_eq!(path.deadline(AskId(1), first), second, "no more");
         node.reply(&path, 1, b"yes");
         assert_eq!(path.deadline(AskId(1), first), first, "nobody waits any more");
+    }
+
+    /// It would have waited for ever, and the handler never have heard that all others gave up.
+    #[test]
+    fn an_attempt_that_comes_too_late_waits_for_no_answer() {
+        let node = Node::new();
+        let path = node.arrive(7, 1).unwrap();
+        let late = node.arrive_until(7, 2, Some(node.now)).expect("it does not join");
+        late.fail(AskId(2), Failure::not_delivered(FailureKind::Deadline, ""));
+        assert_eq!(node.way.take().len(), 1);
+        node.way.give_up(1);
+        assert!(path.is_cancelled(AskId(1)));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl<'a> FrameWriter<'a> {
             units = (out.len() - start - HEADER_BYTES) / ALIGNMENT;
         }
         let extension_units =
-            u8::try_from(units).expect("the known extensions have at most 576 bytes, 36 units");
+            u8::try_from(units).expect("the known extensions have at most 592 bytes, 37 units");
         Ok(Self { out, header, start, extension_units, finished: false })
     }
 

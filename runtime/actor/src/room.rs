@@ -6,7 +6,7 @@
 //! it can leave again. Mailboxes that do not let wait, and those with lanes, are told apart here too. Data comes from
 //! `tell.rs`, `ask.rs` and `system/network.rs`. Read `mailbox.rs` for the mark.
 
-use std::{collections::VecDeque, task::Waker};
+use std::{collections::VecDeque, mem, task::Waker};
 
 use odeon_message::{Failure, FailureKind};
 
@@ -245,13 +245,14 @@ impl CellPtr {
         let left = self.with_bonds(|bonds| {
             let entry = bonds.room.remove(ticket)?;
             woke = self.serve(bonds, &mut wakers);
-            Some(entry.envelope)
+            Some(entry)
         });
         if woke {
             self.schedule();
         }
         wakers.into_iter().for_each(Waker::wake);
-        left
+        // Its waker is dropped here, outside the lock: that is foreign code, which may come back.
+        left.map(|entry| entry.envelope)
     }
 }
 
@@ -264,6 +265,8 @@ impl CellHead {
 
     /// How a waiting tell fares; its waker is kept if it still waits.
     pub(crate) fn place(&self, ticket: u64, waker: &Waker) -> Place {
+        // Cloned and dropped outside the lock: both are foreign code, which may come back.
+        let mut other = Some(waker.clone());
         self.with_bonds(|bonds| {
             let room = &mut bonds.room;
             let Some((line, at)) = room.find(ticket) else { return Place::Delivered };
@@ -271,7 +274,9 @@ impl CellHead {
                 return room.remove(ticket).map_or(Place::Delivered, |e| Place::Ended(e.envelope));
             }
             let kept = &mut room.lines[line][at].waker;
-            kept.get_or_insert_with(|| waker.clone()).clone_from(waker);
+            if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+                mem::swap(kept, &mut other);
+            }
             Place::Waiting
         })
     }
@@ -317,11 +322,14 @@ impl CellHead {
             room.closed = true;
             let (mut refused, mut wakers) = (Vec::new(), Vec::new());
             for line in room.lines.iter_mut().rev() {
-                let (tells, rest) = std::mem::take(line)
+                let (tells, rest) = mem::take(line)
                     .into_iter()
                     .partition::<VecDeque<_>, _>(|entry| entry.waker.is_some());
                 *line = tells;
-                wakers.extend(line.iter().filter_map(|entry| entry.waker.clone()));
+                // They stay tells; nobody wakes them twice.
+                let nobody = || Waker::noop().clone();
+                let woken = line.iter_mut().filter_map(|entry| entry.waker.as_mut());
+                wakers.extend(woken.map(|waker| mem::replace(waker, nobody())));
                 refused.extend(rest.into_iter().map(|entry| entry.envelope));
             }
             room.waiting -= refused.len();

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context as Task, Poll, Waker},
+    task::{Context as Task, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -233,6 +233,49 @@ fn an_ask_that_waits_for_room_expires_too() {
         drop(release);
         assert_eq!(patient.await.unwrap().unwrap(), 5);
         assert_eq!(read(&tally.runs), 3);
+    });
+}
+
+/// Comes back to the actor when it goes.
+struct Returning(ActorRef<Worker>);
+
+impl Wake for Returning {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        assert!(self.0.try_tell(Add(100)).is_err(), "it is full, or gone");
+    }
+}
+
+#[test]
+fn a_waker_of_the_waiting_room_may_come_back_to_its_actor_when_it_is_dropped() {
+    on_one_thread(1, |system| async move {
+        for gives_up in [false, true] {
+            let (worker, tally, release) = held(&system, 1).await;
+            worker.try_tell(Add(1)).unwrap();
+            let mut tell = Box::pin(worker.tell(Add(2)).within(Duration::MAX));
+            for _ in 0..2 {
+                let waker = Waker::from(Arc::new(Returning(worker.clone())));
+                assert!(tell.as_mut().poll(&mut Task::from_waker(&waker)).is_pending());
+                drop(waker);
+                // From here on only the room has it, which gets another one the next time.
+                sleep(Duration::from_millis(10)).await;
+            }
+            if gives_up {
+                drop(tell);
+            } else {
+                worker.kill();
+                sleep(Duration::from_millis(10)).await;
+                let waker = Waker::from(Arc::new(Returning(worker.clone())));
+                let told = tell.as_mut().poll(&mut Task::from_waker(&waker));
+                assert!(matches!(told, Poll::Ready(Err(error)) if error.message.is_some()));
+            }
+            drop(release);
+            sleep(Duration::from_millis(10)).await;
+            assert_eq!(read(&tally.runs), if gives_up { 2 } else { 1 });
+        }
     });
 }
 

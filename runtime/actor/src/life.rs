@@ -198,6 +198,11 @@ impl<A: Actor> Core<A> {
         }
     }
 
+    /// Nobody waits for the first start: it does not come.
+    pub(crate) fn forget_starter(&self) {
+        drop(self.take_starter());
+    }
+
     /// Puts the context in, which refers to the cell that this core is in.
     ///
     /// # Safety

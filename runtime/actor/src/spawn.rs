@@ -133,6 +133,10 @@ fn make<A: Actor>(
     let ptr = CellPtr::borrow(&cell);
     if let Err(error) = introduce(&ptr, options.name.as_deref(), parent, shutdown) {
         // SAFETY: it counts as queued from the start, so nobody schedules it and no worker knows it.
+        let core = unsafe { cell.core() };
+        // The spawner hears it from here; on this stack another actor may start, whose answer it would be taken for.
+        core.forget_starter();
+        // SAFETY: as above.
         unsafe { ptr.end() };
         return Err(error);
     }

@@ -14,7 +14,7 @@ use odeon_message::{AskError, message};
 use tokio::time::{Instant, sleep};
 use tracing::instrument::WithSubscriber;
 
-use super::{Act, Doer, Note, act, doer, poll, quick};
+use super::{Act, Doer, Note, act, doer, doer_with, poll, quick};
 use crate::{
     desk::{Log, SECOND, settle},
     fixture::{Threads, on_one_thread, on_one_thread_with},
@@ -197,6 +197,33 @@ fn an_actor_asks_others_while_it_starts() {
         asked.stop();
         settle().await;
         assert_eq!(begun.panics, 0);
+    });
+}
+
+/// Spawns a child while it starts whose name somebody else has, and goes on without.
+struct Modest;
+
+impl Actor for Modest {
+    type Args = ();
+
+    async fn start((): (), ctx: &mut Context<Self>) -> Result<Self, StartError> {
+        let options = SpawnOptions::default().named("taken");
+        let error = ctx.spawn::<Doer>(Log::default(), options).await.unwrap_err();
+        assert!(matches!(error, StartError::Name(_)), "{error}");
+        sleep(SECOND).await;
+        Ok(Self)
+    }
+}
+
+/// The end of the child was taken for the answer of the one that starts on the same stack.
+#[test]
+fn a_child_that_cannot_be_made_says_nothing_of_how_its_parent_starts() {
+    on_one_thread(1, |system| async move {
+        let (taken, _) = doer_with(&system, SpawnOptions::default().named("taken")).await;
+        let modest = system.spawn::<Modest>((), SpawnOptions::default()).await.unwrap();
+        assert_eq!(system.stats().live_actors, 2);
+        modest.stop();
+        taken.stop();
     });
 }
 

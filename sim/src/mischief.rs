@@ -99,6 +99,11 @@ pub(crate) fn set_percent(percent: u8) {
     PERCENT.set(percent);
 }
 
+/// How many of a hundred places are on.
+pub(crate) fn percent() -> u8 {
+    PERCENT.get()
+}
+
 /// The places that have been asked, in order.
 pub(crate) fn counts() -> Vec<Buggified> {
     let percent = u64::from(PERCENT.get());

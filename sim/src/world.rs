@@ -142,6 +142,13 @@ impl World {
         self.host_mut(name).end(Turn::Crashed);
     }
 
+    /// Kills a node as SIGKILL does, and leaves its machine up: its sockets are gone, then everything in it is dropped,
+    /// unheard; all that it wrote is there in its next life, synced or not. What its disk had under way has happened or
+    /// never will. Does nothing to a node that is down.
+    pub fn kill(&mut self, name: &str) {
+        self.host_mut(name).end(Turn::Killed);
+    }
+
     /// Starts the node again, after a crash, an exit, or in place of the life it leads now: same name and address,
     /// same disk, new memory, new sockets, new entropy.
     pub fn restart(&mut self, name: &str) {
@@ -297,6 +304,12 @@ impl World {
     /// From now on so many of a hundred places that say [`buggify!`](odeon::buggify!) are on, 100 at most.
     pub fn set_buggify(&mut self, percent: u8) {
         mischief::set_percent(percent.min(100));
+    }
+
+    /// How many of a hundred places that say [`buggify!`](odeon::buggify!) are on.
+    #[must_use]
+    pub fn buggify_percent(&self) -> u8 {
+        mischief::percent()
     }
 
     /// The places that said `buggify!` so far while some were on, and how often each fired, in the order of their names.

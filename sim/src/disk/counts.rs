@@ -16,6 +16,8 @@ pub struct DiskCounts {
     pub write_errors: u64,
     /// Syncs that failed.
     pub sync_errors: u64,
+    /// Files that could not be opened, renamed or removed because the disk failed.
+    pub names_errors: u64,
     /// Syncs that took longer.
     pub slow_syncs: u64,
     /// Operations refused because the disk was full.

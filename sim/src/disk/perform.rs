@@ -70,12 +70,14 @@ impl Drive {
             Request::Rename { from, to } => {
                 let about = about(Operation::Rename, from.as_str(), 0);
                 let inode = self.names.find(&from).ok_or_else(|| about.failed(ENOENT, self))?;
+                self.reach_names(about, number)?;
                 about.event(to.as_str().as_bytes(), DiskFate::Done, self);
                 self.rename(number, Change::Renamed { from, to, inode })
             }
             Request::Remove { name } => {
                 let about = about(Operation::Remove, name.as_str(), 0);
                 let inode = self.names.find(&name).ok_or_else(|| about.failed(ENOENT, self))?;
+                self.reach_names(about, number)?;
                 about.event(&[], DiskFate::Done, self);
                 self.rename(number, Change::Removed { name, inode })
             }
@@ -117,6 +119,15 @@ impl Drive {
         self.chances.draw(kind, number, Decision::Failure).chance(probability)
     }
 
+    /// Fails where the disk does.
+    fn reach_names(&mut self, about: About<'_>, number: u64) -> Result<(), DiskError> {
+        if self.fails(Kind::Names, number, self.rule.names_error) {
+            self.counts.names_errors += 1;
+            return Err(about.failed(EIO, self));
+        }
+        Ok(())
+    }
+
     /// Whether `growth` bytes more are above the size of the disk.
     fn is_full(&self, growth: u64) -> bool {
         let used = self.inodes.values().map(Inode::len).sum::<u64>();
@@ -130,6 +141,7 @@ impl Drive {
         name: &FileName,
         mode: OpenMode,
     ) -> Result<Answer, DiskError> {
+        self.reach_names(about, number)?;
         let id = match (self.names.find(name), mode) {
             (Some(_), OpenMode::New) => return Err(about.failed(EEXIST, self)),
             (Some(id), _) => id,

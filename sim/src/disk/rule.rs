@@ -45,6 +45,8 @@ pub struct DiskRule {
     /// Probability that a sync fails (EIO). What it should have synced is then clean and may be lost: a later sync that
     /// succeeds does not write it.
     pub sync_error: f64,
+    /// Probability that opening, renaming or removing a file fails (EIO); nothing has changed then.
+    pub names_error: f64,
     /// Bytes that fit on the disk, counted as the lengths of all files; 1 GiB at most.
     pub bytes_max: u64,
 }
@@ -69,6 +71,7 @@ impl DiskRule {
             read_error: 0.0,
             write_error: 0.0,
             sync_error: 0.0,
+            names_error: 0.0,
             bytes_max: 256 << 20,
         }
     }
@@ -89,6 +92,7 @@ impl DiskRule {
             ("read_error", self.read_error),
             ("write_error", self.write_error),
             ("sync_error", self.sync_error),
+            ("names_error", self.names_error),
         ];
         for (name, value) in probabilities {
             check_probability(name, value)?;
@@ -97,8 +101,8 @@ impl DiskRule {
         latencies.iter().try_for_each(Latency::check)
     }
 
-    /// A bad day, after which everything that was synced is there all the same: one operation in a hundred fails, two
-    /// syncs in a hundred fail and five are slow. A disk that lies or rots needs more than one copy to be survived, so
+    /// A bad day, after which everything that was synced is there all the same: one read or write in a hundred
+    /// fails, two syncs in a hundred fail and five are slow. A disk that lies or rots needs more than one copy to be survived, so
     /// that is not in here.
     #[must_use]
     pub const fn rough() -> Self {

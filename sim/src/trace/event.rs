@@ -42,7 +42,7 @@ pub enum Fate {
 pub enum Turn {
     /// It was started.
     Started,
-    /// It was killed.
+    /// Its machine lost its power.
     Crashed,
     /// Its body came to its end.
     Exited,
@@ -50,6 +50,8 @@ pub enum Turn {
     Paused,
     /// It is polled again.
     Resumed,
+    /// It was killed, and its machine stays up.
+    Killed,
 }
 
 /// One event of a trace.
@@ -233,6 +235,7 @@ impl Turn {
             Self::Exited => "node exited",
             Self::Paused => "node paused",
             Self::Resumed => "node resumed",
+            Self::Killed => "node killed",
         }
     }
 }

@@ -6,12 +6,14 @@
 //! next.
 
 mod injector;
-
-use std::fmt;
+mod kind;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
+use crate::net::Topology;
 pub(crate) use injector::Injector;
+pub use kind::FaultKind;
 
 /// One fault: what is broken, and how much.
 ///
@@ -22,12 +24,19 @@ pub(crate) use injector::Injector;
 #[serde(tag = "fault", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Fault {
-    /// The node is killed as by SIGKILL; in the end it is started again.
+    /// The power of the node's machine fails: what it had not synced is kept, lost or torn. In the end it is started
+    /// again.
     Crash {
         /// Its name.
         node: String,
     },
-    /// All nodes of a zone are killed at once; in the end they are started again.
+    /// The node is killed as by SIGKILL, and its machine stays up: all that it wrote is there, synced or not. In the
+    /// end it is started again.
+    Kill {
+        /// Its name.
+        node: String,
+    },
+    /// The power of all nodes of a zone fails at once; in the end they are started again.
     ZoneCrash {
         /// The label of the zone.
         zone: String,
@@ -53,6 +62,21 @@ pub enum Fault {
         /// The larger group.
         other: Vec<String>,
     },
+    /// The network has another shape; in the end every link that the shape cuts is mended.
+    Topology {
+        /// The shape.
+        shape: Topology,
+        /// Who stands in it, from its first place on; whom the shape names as its one host stands first.
+        nodes: Vec<String>,
+    },
+    /// Some of these nodes are clogged one after the other, and unclogged in another order, as FoundationDB's
+    /// simulator does it ([`World::swizzle_clog`](crate::World::swizzle_clog)). Which and when, the seed says.
+    Swizzle {
+        /// Who may be clogged.
+        nodes: Vec<String>,
+        /// How long it takes from the first to the last, in milliseconds.
+        over_ms: u64,
+    },
     /// One direction of a link gets worse; in the end it is as it was.
     Strain {
         /// The sender.
@@ -62,6 +86,29 @@ pub enum Fault {
         /// How much worse.
         #[serde(flatten)]
         strain: Strain,
+    },
+    /// One direction of a link carries less, and what would wait for it longer than a second is dropped; in the end it
+    /// carries as much as before.
+    Throttle {
+        /// The sender.
+        from: String,
+        /// The receiver.
+        to: String,
+        /// What it carries, in thousands of bits a second, from 1 on; no more than before.
+        bandwidth_kbps: u64,
+    },
+    /// One direction of a link is quick for most datagrams and slow for a few: its latency is log-normal
+    /// ([`Latency::LogNormal`](crate::Latency::LogNormal)). In the end it is as it was.
+    Tail {
+        /// The sender.
+        from: String,
+        /// The receiver.
+        to: String,
+        /// What half of all datagrams do not reach, in milliseconds, from 1 on.
+        median_ms: u64,
+        /// The standard deviation of the logarithm, in hundredths, up to [`Fault::SIGMA_PERCENT_MAX`]. No datagram takes
+        /// more than fifty times the median.
+        sigma_percent: u16,
     },
     /// One direction of a link holds what is sent; in the end it lets it go.
     Clog {
@@ -102,6 +149,75 @@ pub enum Fault {
         /// How many of a thousand fail.
         error_permille: u16,
     },
+    /// Syncs on the disk of the node are slow now and then; in the end it is as it was.
+    SlowSync {
+        /// Its name.
+        node: String,
+        /// How many syncs of a thousand are slow.
+        slow_permille: u16,
+        /// The most that these take on top, in milliseconds.
+        slower_ms: u64,
+    },
+    /// Syncs on the disk of the node fail now and then (EIO), and what they should have synced may be lost; in the
+    /// end it is as it was.
+    SyncErrors {
+        /// Its name.
+        node: String,
+        /// How many of a thousand fail.
+        error_permille: u16,
+    },
+    /// The disk of the node has no room left: whatever would grow a file fails (ENOSPC). In the end there is room.
+    FullDisk {
+        /// Its name.
+        node: String,
+    },
+    /// A crash tears more of what the node has not synced than before; in the end as much. It shows only if the node
+    /// crashes meanwhile.
+    TornWrites {
+        /// Its name.
+        node: String,
+        /// How many writes of a thousand are torn.
+        torn_permille: u16,
+    },
+    /// The disk of the node lies: it acknowledges writes, and syncs, that never reach the platter. What it lost so is
+    /// lost for good.
+    LyingDisk {
+        /// Its name.
+        node: String,
+        /// How many writes of a thousand are lost.
+        lost_permille: u16,
+    },
+    /// The disk of the node writes to another place than it should. What it overwrote so is lost for good.
+    MisdirectedWrites {
+        /// Its name.
+        node: String,
+        /// How many writes of a thousand go astray.
+        misdirected_permille: u16,
+    },
+    /// Bits on the disk of the node flip, and stay so.
+    BitRot {
+        /// Its name.
+        node: String,
+        /// How many reads of a thousand find one.
+        rot_permille: u16,
+    },
+    /// Names are looked up badly, by all nodes; in the end as before. Names with a rule of their own keep it.
+    Lookups {
+        /// Look-ups of a thousand that the name server refuses to answer.
+        failure_permille: u16,
+        /// Look-ups of a thousand that nobody answers.
+        silence_permille: u16,
+        /// Answers of a thousand that were true before.
+        stale_permille: u16,
+        /// What every answer takes longer, in milliseconds.
+        slower_ms: u64,
+    },
+    /// Rare paths of the nodes' own code are taken: places that say [`buggify!`](odeon::buggify!) are on; in the end
+    /// as many as before.
+    Buggify {
+        /// How many of a hundred places.
+        percent: u8,
+    },
     /// The wall clock of the node drifts; in the end it is put right.
     Drift {
         /// Its name.
@@ -135,140 +251,62 @@ pub struct Strain {
     pub slower_ms: u64,
 }
 
-/// The kind of a fault: what a [`Swarm`](crate::Swarm) turns on and off, and what is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// [`Fault::Crash`].
-    Crash,
-    /// [`Fault::ZoneCrash`].
-    ZoneCrash,
-    /// [`Fault::Pause`].
-    Pause,
-    /// [`Fault::Cut`].
-    Cut,
-    /// [`Fault::Partition`].
-    Partition,
-    /// [`Fault::Strain`].
-    Strain,
-    /// [`Fault::Clog`].
-    Clog,
-    /// [`Fault::Flap`].
-    Flap,
-    /// [`Fault::Slow`].
-    Slow,
-    /// [`Fault::SlowDisk`].
-    SlowDisk,
-    /// [`Fault::DiskErrors`].
-    DiskErrors,
-    /// [`Fault::Drift`].
-    Drift,
-    /// [`Fault::Skew`].
-    Skew,
-}
-
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [Self; 13] = [
-        Self::Crash,
-        Self::ZoneCrash,
-        Self::Pause,
-        Self::Cut,
-        Self::Partition,
-        Self::Strain,
-        Self::Clog,
-        Self::Flap,
-        Self::Slow,
-        Self::SlowDisk,
-        Self::DiskErrors,
-        Self::Drift,
-        Self::Skew,
-    ];
-
-    /// Its name, as plans write it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Crash => "crash",
-            Self::ZoneCrash => "zone_crash",
-            Self::Pause => "pause",
-            Self::Cut => "cut",
-            Self::Partition => "partition",
-            Self::Strain => "strain",
-            Self::Clog => "clog",
-            Self::Flap => "flap",
-            Self::Slow => "slow",
-            Self::SlowDisk => "slow_disk",
-            Self::DiskErrors => "disk_errors",
-            Self::Drift => "drift",
-            Self::Skew => "skew",
-        }
-    }
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// A link that loses this many of a thousand datagrams, or more, is as good as cut.
 const AS_GOOD_AS_CUT_PERMILLE: u16 = 500;
+
+/// A link that carries less than this is as good as cut: a handshake of a connection alone takes it a second.
+const AS_GOOD_AS_CUT_KBPS: u64 = 100;
 
 /// A node that is this many times slower, or more, is as good as held: a turn may take 0.2 s.
 const AS_GOOD_AS_HELD: u32 = 100;
 
 impl Fault {
-    /// Its kind.
-    #[must_use]
-    pub const fn kind(&self) -> FaultKind {
-        match self {
-            Self::Crash { .. } => FaultKind::Crash,
-            Self::ZoneCrash { .. } => FaultKind::ZoneCrash,
-            Self::Pause { .. } => FaultKind::Pause,
-            Self::Cut { .. } => FaultKind::Cut,
-            Self::Partition { .. } => FaultKind::Partition,
-            Self::Strain { .. } => FaultKind::Strain,
-            Self::Clog { .. } => FaultKind::Clog,
-            Self::Flap { .. } => FaultKind::Flap,
-            Self::Slow { .. } => FaultKind::Slow,
-            Self::SlowDisk { .. } => FaultKind::SlowDisk,
-            Self::DiskErrors { .. } => FaultKind::DiskErrors,
-            Self::Drift { .. } => FaultKind::Drift,
-            Self::Skew { .. } => FaultKind::Skew,
-        }
-    }
+    /// The widest tail of a latency: one datagram in six takes twenty times the median.
+    pub const SIGMA_PERCENT_MAX: u16 = 300;
 
     /// The nodes that count as impaired while it lasts: those that are not, are up, run, and hear each other. A cut
-    /// link impairs its sender, a partition its smaller side.
+    /// link impairs its sender, a partition its smaller side, a shape all but the largest group within which all hear
+    /// each other.
     #[must_use]
-    pub fn impairs(&self) -> &[String] {
+    pub fn impairs(&self) -> Vec<&str> {
         match self {
-            Self::Crash { node } | Self::Pause { node } => std::slice::from_ref(node),
-            Self::ZoneCrash { nodes, .. } => nodes,
+            Self::Crash { node }
+            | Self::Kill { node }
+            | Self::Pause { node }
+            | Self::DiskErrors { node, .. }
+            | Self::SyncErrors { node, .. }
+            | Self::FullDisk { node } => vec![node],
+            Self::ZoneCrash { nodes, .. } | Self::Swizzle { nodes, .. } => texts(nodes),
             Self::Cut { from, .. } | Self::Clog { from, .. } | Self::Flap { from, .. } => {
-                std::slice::from_ref(from)
+                vec![from]
             }
-            Self::Slow { node, factor } if *factor >= AS_GOOD_AS_HELD => std::slice::from_ref(node),
-            Self::DiskErrors { node, .. } => std::slice::from_ref(node),
+            Self::Slow { node, factor } if *factor >= AS_GOOD_AS_HELD => vec![node],
             Self::Partition { one, other } => {
-                if one.len() <= other.len() {
-                    one
-                } else {
-                    other
-                }
+                texts(if one.len() <= other.len() { one } else { other })
             }
+            Self::Topology { shape, nodes } => shape.impairs(&texts(nodes)),
             Self::Strain { from, strain, .. }
                 if strain.loss_permille >= AS_GOOD_AS_CUT_PERMILLE =>
             {
-                std::slice::from_ref(from)
+                vec![from]
             }
-            Self::Strain { .. }
-            | Self::Slow { .. }
-            | Self::SlowDisk { .. }
-            | Self::Drift { .. }
-            | Self::Skew { .. } => &[],
+            Self::Throttle { from, bandwidth_kbps, .. }
+                if *bandwidth_kbps < AS_GOOD_AS_CUT_KBPS =>
+            {
+                vec![from]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The node whose disk it damages: what is lost or wrong there stays so after the fault, and nobody is told.
+    #[must_use]
+    pub fn damages(&self) -> Option<&str> {
+        match self {
+            Self::LyingDisk { node, .. }
+            | Self::MisdirectedWrites { node, .. }
+            | Self::BitRot { node, .. } => Some(node),
+            _ => None,
         }
     }
 
@@ -276,20 +314,33 @@ impl Fault {
     pub fn nodes(&self) -> impl Iterator<Item = &str> {
         let (some, more): (&[String], &[String]) = match self {
             Self::Crash { node }
+            | Self::Kill { node }
             | Self::Pause { node }
             | Self::Slow { node, .. }
             | Self::SlowDisk { node, .. }
             | Self::DiskErrors { node, .. }
+            | Self::SlowSync { node, .. }
+            | Self::SyncErrors { node, .. }
+            | Self::FullDisk { node }
+            | Self::TornWrites { node, .. }
+            | Self::LyingDisk { node, .. }
+            | Self::MisdirectedWrites { node, .. }
+            | Self::BitRot { node, .. }
             | Self::Drift { node, .. }
             | Self::Skew { node, .. } => (std::slice::from_ref(node), &[]),
-            Self::ZoneCrash { nodes, .. } => (nodes, &[]),
+            Self::ZoneCrash { nodes, .. }
+            | Self::Topology { nodes, .. }
+            | Self::Swizzle { nodes, .. } => (nodes, &[]),
             Self::Cut { from, to }
             | Self::Clog { from, to }
             | Self::Flap { from, to, .. }
+            | Self::Throttle { from, to, .. }
+            | Self::Tail { from, to, .. }
             | Self::Strain { from, to, .. } => {
                 (std::slice::from_ref(from), std::slice::from_ref(to))
             }
             Self::Partition { one, other } => (one, other),
+            Self::Lookups { .. } | Self::Buggify { .. } => (&[], &[]),
         };
         some.iter().chain(more).map(String::as_str)
     }
@@ -303,43 +354,16 @@ impl Fault {
                 let pairs = one.iter().flat_map(|a| other.iter().map(move |b| (a, b)));
                 pairs.flat_map(|(a, b)| both(a.as_str(), b.as_str())).collect()
             }
+            Self::Topology { shape, nodes } => {
+                shape.cuts_in_order(&texts(nodes)).into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Crash { node } => write!(f, "{node} crashes"),
-            Self::ZoneCrash { zone, nodes } => {
-                write!(f, "zone {zone} crashes, with {}", nodes.join(", "))
-            }
-            Self::Pause { node } => write!(f, "{node} is held"),
-            Self::Cut { from, to } => write!(f, "{to} no longer hears {from}"),
-            Self::Partition { one, other } => {
-                write!(f, "{} is parted from {}", one.join(", "), other.join(", "))
-            }
-            Self::Strain { from, to, strain } => write!(f, "from {from} to {to} {strain}"),
-            Self::Clog { from, to } => write!(f, "what {from} sends to {to} has to wait"),
-            Self::Flap { from, to, period_ms, up_percent } => {
-                write!(f, "{to} hears {from} for {up_percent} % of every {period_ms} ms only")
-            }
-            Self::Slow { node, factor } => write!(f, "{node} is {factor} times slower"),
-            Self::SlowDisk { node, slower_ms } => {
-                write!(f, "the disk of {node} takes {slower_ms} ms longer")
-            }
-            Self::DiskErrors { node, error_permille: rate } => {
-                write!(f, "the disk of {node} fails in {}.{} %", rate / 10, rate % 10)
-            }
-            Self::Drift { node, ppm } => write!(f, "the clock of {node} drifts by {ppm} ppm"),
-            Self::Skew { node, skew_ms } => {
-                let (by, way) =
-                    (skew_ms.unsigned_abs(), if *skew_ms < 0 { "back" } else { "ahead" });
-                write!(f, "the clock of {node} jumps {way} by {by} ms")
-            }
-        }
-    }
+fn texts(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
 }
 
 impl Strain {
@@ -348,22 +372,6 @@ impl Strain {
         let Self { loss_permille, duplicate_permille, reorder_permille, corrupt_permille, .. } =
             *self;
         [loss_permille, duplicate_permille, reorder_permille, corrupt_permille]
-    }
-}
-
-impl fmt::Display for Strain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = ["are lost", "come twice", "come late", "are corrupted"];
-        let rates = self.rates_permille().into_iter().zip(words).filter(|(rate, _)| *rate > 0);
-        let mut parts: Vec<_> =
-            rates.map(|(rate, what)| format!("{}.{} % {what}", rate / 10, rate % 10)).collect();
-        if self.slower_ms > 0 {
-            parts.push(format!("all take {} ms longer", self.slower_ms));
-        }
-        if parts.is_empty() {
-            return f.write_str("nothing changes");
-        }
-        write!(f, "{}", parts.join(", "))
     }
 }
 
@@ -377,8 +385,8 @@ mod tests {
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let (few, many) = (names(&["a"]), names(&["b", "c"]));
         let one = Fault::Partition { one: few.clone(), other: many.clone() };
-        let other = Fault::Partition { one: many, other: few.clone() };
-        assert_eq!((one.impairs(), other.impairs()), (&*few, &*few));
+        let other = Fault::Partition { one: many, other: few };
+        assert_eq!((one.impairs(), other.impairs()), (vec!["a"], vec!["a"]));
         assert_eq!(one.cuts(), [("a", "b"), ("b", "a"), ("a", "c"), ("c", "a")]);
     }
 

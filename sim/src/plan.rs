@@ -15,7 +15,7 @@ use thiserror::Error;
 pub use budget::Budget;
 pub use swarm::{Pace, Swarm};
 
-use crate::{fault::Fault, world::SLOWNESS_MAX};
+use crate::{fault::Fault, net::TopologyError, world::SLOWNESS_MAX};
 
 /// Faults of one plan, at most.
 pub const FAULTS_MAX: usize = 4_096;
@@ -106,10 +106,17 @@ pub enum PlanError {
     /// A number of a fault is out of its bounds.
     #[error(
         "the plan says that {0}, which cannot be: at most 1000 of a thousand, 100 % of a period of 1 ms or \
-         more, {SLOWNESS_MAX} times slower, {max} ppm of drift",
-        max = odeon_interpose::DRIFT_PPM_MAX
+         more, {SLOWNESS_MAX} times slower, {max} ppm of drift, 1 kbit/s or more, a median of 1 ms or more, a sigma of \
+         {sigma}, 100 % of the places",
+        max = odeon_interpose::DRIFT_PPM_MAX,
+        sigma = Fault::SIGMA_PERCENT_MAX / 100
     )]
     Impossible(String),
+    /// The nodes of a fault cannot stand in its shape.
+    #[error(
+        "a shape of the plan cannot be made of its nodes: {0}; correct the nodes of that fault"
+    )]
+    Shape(#[from] TopologyError),
     /// A line cannot be read.
     #[error(
         "line {line} of the plan is no fault: {source}; write {{\"at_ms\":…,\"for_ms\":…,\"fault\":…,…}}"
@@ -163,6 +170,12 @@ impl Plan {
         budget::impaired(&self.0, at, settle)
     }
 
+    /// The nodes whose disks it damages ([`Fault::damages`]).
+    #[must_use]
+    pub fn damaged(&self) -> BTreeSet<&str> {
+        budget::damaged(&self.0)
+    }
+
     /// Whether every fault names nodes of this list only.
     ///
     /// # Errors
@@ -189,7 +202,26 @@ fn possible(fault: &Fault) -> Result<(), PlanError> {
         }
         Fault::Flap { period_ms, up_percent, .. } => within(*period_ms > 0 && *up_percent <= 100),
         Fault::Slow { factor, .. } => within((1..=SLOWNESS_MAX).contains(factor)),
-        Fault::DiskErrors { error_permille, .. } => within(*error_permille <= 1000),
+        Fault::DiskErrors { error_permille: rate, .. }
+        | Fault::SyncErrors { error_permille: rate, .. }
+        | Fault::SlowSync { slow_permille: rate, .. }
+        | Fault::TornWrites { torn_permille: rate, .. }
+        | Fault::LyingDisk { lost_permille: rate, .. }
+        | Fault::MisdirectedWrites { misdirected_permille: rate, .. }
+        | Fault::BitRot { rot_permille: rate, .. } => within(*rate <= 1000),
+        Fault::Lookups { failure_permille, silence_permille, stale_permille, .. } => {
+            let rates = [failure_permille, silence_permille, stale_permille];
+            within(rates.into_iter().all(|rate| *rate <= 1000))
+        }
+        Fault::Throttle { bandwidth_kbps, .. } => within(*bandwidth_kbps > 0),
+        Fault::Tail { median_ms, sigma_percent, .. } => {
+            within(*median_ms > 0 && *sigma_percent <= Fault::SIGMA_PERCENT_MAX)
+        }
+        Fault::Buggify { percent } => within(*percent <= 100),
+        Fault::Topology { shape, nodes } => {
+            let nodes: Vec<_> = nodes.iter().map(String::as_str).collect();
+            Ok(shape.check(&nodes)?)
+        }
         Fault::Drift { ppm, .. } => {
             within(ppm.unsigned_abs() <= odeon_interpose::DRIFT_PPM_MAX.unsigned_abs())
         }

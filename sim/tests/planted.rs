@@ -43,7 +43,7 @@ impl Scenario for Planted {
     type Step = Write;
 
     fn outline(&self) -> Outline {
-        let no_bound = Budget { impaired_max: usize::MAX, settle: Duration::ZERO };
+        let no_bound = Budget::unbounded();
         let mut swarm = Swarm::none().chance(1.0).budget(no_bound);
         let kinds = [
             FaultKind::Crash,

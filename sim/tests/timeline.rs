@@ -56,7 +56,7 @@ impl Scenario for Greetings {
 
     fn outline(&self) -> Outline {
         let pace = Pace::new(3 * SECOND, SECOND..=2 * SECOND);
-        let budget = Budget { impaired_max: 1, settle: SECOND };
+        let budget = Budget { impaired_max: 1, settle: SECOND, damaged_max: 0 };
         let swarm = Swarm::none().chance(1.0).budget(budget).with_pace(FaultKind::Crash, pace);
         Outline::new(NAMES).safety(10 * SECOND).liveness(20 * SECOND).faults(swarm)
     }

@@ -4,19 +4,31 @@
 //! that the end of one does not undo another: a node that two faults hold down comes back when both have ended. What
 //! it is NOT: a clock. `scenario/driver.rs` says when. A new fault is a line in `begin` and a line in `end`.
 
+mod worse;
+
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Fault, FaultKind, Strain};
-use crate::{disk::DiskRule, net::LinkRule, problem::report, world::World};
+use super::{Fault, FaultKind};
+use crate::{
+    disk::DiskRule,
+    net::{LinkRule, LookupRule},
+    problem::report,
+    world::World,
+};
+use worse::{worse_disk, worse_link, worse_lookups};
 
 /// What lasts at this moment.
 #[derive(Debug, Default)]
 pub(crate) struct Injector {
     lasting: Vec<(usize, Fault)>,
-    /// The rule of each strained direction before the first strain.
+    /// The rule of each direction before the first fault that changes it.
     rules: BTreeMap<(String, String), LinkRule>,
     /// The rule of each disk before its first fault.
     disks: BTreeMap<String, DiskRule>,
+    /// How names were looked up before the first fault.
+    lookups: Option<LookupRule>,
+    /// How many places that say `buggify!` were on before the first fault.
+    buggify_percent: Option<u8>,
 }
 
 impl Injector {
@@ -26,23 +38,44 @@ impl Injector {
         self.lasting.push((index, fault.clone()));
         match fault {
             Fault::Crash { node } => world.crash(node),
+            Fault::Kill { node } => world.kill(node),
             Fault::ZoneCrash { nodes, .. } => nodes.iter().for_each(|node| world.crash(node)),
             Fault::Pause { node } => world.pause(node),
-            Fault::Cut { .. } | Fault::Partition { .. } => {
+            Fault::Cut { .. } | Fault::Partition { .. } | Fault::Topology { .. } => {
                 fault.cuts().into_iter().for_each(|(from, to)| world.cut(from, to));
             }
-            Fault::Strain { from, to, strain } => {
-                let net = world.net();
-                let rule = net.rule(world.address(from), world.address(to));
-                let rule = *self.rules.entry((from.clone(), to.clone())).or_insert(rule);
-                world.set_link_one_way(from, to, strained(&rule, strain));
+            Fault::Swizzle { nodes, over_ms } => {
+                world.swizzle_clog(&super::texts(nodes), Duration::from_millis(*over_ms));
+            }
+            Fault::Strain { from, to, .. }
+            | Fault::Throttle { from, to, .. }
+            | Fault::Tail { from, to, .. } => {
+                let rule = world.net().rule(world.address(from), world.address(to));
+                self.rules.entry((from.clone(), to.clone())).or_insert(rule);
+                self.set_link(world, from, to);
             }
             Fault::Clog { from, to } => world.clog(from, to),
             Fault::Flap { .. } => flap(world, fault),
             Fault::Slow { node, factor } => world.slow(node, *factor),
-            Fault::SlowDisk { node, .. } | Fault::DiskErrors { node, .. } => {
+            Fault::SlowDisk { node, .. }
+            | Fault::DiskErrors { node, .. }
+            | Fault::SlowSync { node, .. }
+            | Fault::SyncErrors { node, .. }
+            | Fault::FullDisk { node }
+            | Fault::TornWrites { node, .. }
+            | Fault::LyingDisk { node, .. }
+            | Fault::MisdirectedWrites { node, .. }
+            | Fault::BitRot { node, .. } => {
                 self.disks.entry(node.clone()).or_insert_with(|| world.disk(node).rule());
                 self.set_disk(world, node);
+            }
+            Fault::Lookups { .. } => {
+                self.lookups.get_or_insert_with(|| world.net().default_lookups());
+                self.set_lookups(world);
+            }
+            Fault::Buggify { .. } => {
+                self.buggify_percent.get_or_insert_with(|| world.buggify_percent());
+                self.set_buggify(world);
             }
             Fault::Drift { node, ppm } => world.set_drift(node, *ppm),
             Fault::Skew { node, skew_ms } => {
@@ -59,7 +92,7 @@ impl Injector {
         let (_, fault) = self.lasting.remove(at);
         world.note("repaired", &fault.to_string());
         match &fault {
-            Fault::Crash { node } => self.revive(world, node),
+            Fault::Crash { node } | Fault::Kill { node } => self.revive(world, node),
             Fault::ZoneCrash { nodes, .. } => {
                 nodes.iter().for_each(|node| self.revive(world, node));
             }
@@ -69,8 +102,17 @@ impl Injector {
                     world.resume(node);
                 }
             }
-            Fault::Cut { .. } | Fault::Partition { .. } => self.mend(world, &fault),
-            Fault::Strain { from, to, .. } => self.relax(world, from, to),
+            Fault::Cut { .. } | Fault::Partition { .. } | Fault::Topology { .. } => {
+                self.mend(world, &fault);
+            }
+            Fault::Swizzle { .. } => {
+                if !self.lasts(|other| other.kind() == FaultKind::Swizzle) {
+                    world.unswizzle();
+                }
+            }
+            Fault::Strain { from, to, .. }
+            | Fault::Throttle { from, to, .. }
+            | Fault::Tail { from, to, .. } => self.set_link(world, from, to),
             Fault::Clog { from, to } => {
                 if !self.lasts(|other| *other == fault) {
                     world.unclog(from, to);
@@ -88,9 +130,17 @@ impl Injector {
                 });
                 world.slow(node, factor.unwrap_or(1));
             }
-            Fault::SlowDisk { node, .. } | Fault::DiskErrors { node, .. } => {
-                self.set_disk(world, node);
-            }
+            Fault::SlowDisk { node, .. }
+            | Fault::DiskErrors { node, .. }
+            | Fault::SlowSync { node, .. }
+            | Fault::SyncErrors { node, .. }
+            | Fault::FullDisk { node }
+            | Fault::TornWrites { node, .. }
+            | Fault::LyingDisk { node, .. }
+            | Fault::MisdirectedWrites { node, .. }
+            | Fault::BitRot { node, .. } => self.set_disk(world, node),
+            Fault::Lookups { .. } => self.set_lookups(world),
+            Fault::Buggify { .. } => self.set_buggify(world),
             Fault::Drift { node, .. } | Fault::Skew { node, .. } => self.set_clock(world, node),
         }
     }
@@ -107,7 +157,7 @@ impl Injector {
 
     fn revive(&self, world: &mut World, node: &str) {
         let down = self.lasts(|other| match other {
-            Fault::Crash { node: down } => down == node,
+            Fault::Crash { node: down } | Fault::Kill { node: down } => down == node,
             Fault::ZoneCrash { nodes, .. } => nodes.iter().any(|down| down == node),
             _ => false,
         });
@@ -124,20 +174,20 @@ impl Injector {
         }
     }
 
-    /// Sets the rule of a direction to what the last strain that still lasts says, or to what it was.
-    fn relax(&mut self, world: &World, from: &str, to: &str) {
+    /// Sets the rule of a direction to what it was, and what the last fault of each kind that still lasts makes of it.
+    fn set_link(&mut self, world: &World, from: &str, to: &str) {
         let key = (from.to_owned(), to.to_owned());
-        let left = self.lasting.iter().rev().find_map(|(_, other)| match other {
-            Fault::Strain { from: a, to: b, strain } if a == from && b == to => Some(*strain),
-            _ => None,
-        });
-        let Some(rule) = self.rules.get(&key).copied() else { return };
-        match left {
-            Some(strain) => world.set_link_one_way(from, to, strained(&rule, &strain)),
-            None => {
-                self.rules.remove(&key);
-                world.set_link_one_way(from, to, rule);
-            }
+        let Some(mut rule) = self.rules.get(&key).copied() else { return };
+        let kinds = [FaultKind::Tail, FaultKind::Strain, FaultKind::Throttle];
+        let on_link = |other: &&Fault| other.nodes().eq([from, to]);
+        let lasting = kinds.map(|kind| self.left(|other| other.kind() == kind && on_link(other)));
+        let ended = lasting.iter().all(Option::is_none);
+        for fault in lasting.into_iter().flatten() {
+            rule = worse_link(&rule, fault);
+        }
+        world.set_link_one_way(from, to, rule);
+        if ended {
+            self.rules.remove(&key);
         }
     }
 
@@ -159,26 +209,39 @@ impl Injector {
     }
 
     /// Sets the rule of a disk to what it was and what the faults that still last make of it.
-    fn set_disk(&self, world: &World, node: &str) {
+    fn set_disk(&mut self, world: &World, node: &str) {
         let Some(mut rule) = self.disks.get(node).copied() else { return };
-        for (_, fault) in &self.lasting {
-            match fault {
-                Fault::SlowDisk { node: slow, slower_ms } if slow == node => {
-                    let extra = Duration::from_millis(*slower_ms);
-                    rule.read_latency = rule.read_latency.later_by(extra);
-                    rule.write_latency = rule.write_latency.later_by(extra);
-                    rule.sync_latency = rule.sync_latency.later_by(extra);
-                }
-                Fault::DiskErrors { node: failing, error_permille } if failing == node => {
-                    let rate = f64::from(*error_permille) / 1000.0;
-                    rule.read_error = rule.read_error.max(rate);
-                    rule.write_error = rule.write_error.max(rate);
-                    rule.sync_error = rule.sync_error.max(rate);
-                }
-                _ => {}
+        let on_disk = |fault: &&Fault| fault.kind().is_of_disks() && fault.nodes().eq([node]);
+        let lasting: Vec<_> = self.lasting.iter().map(|(_, fault)| fault).filter(on_disk).collect();
+        lasting.iter().for_each(|fault| worse_disk(&mut rule, fault));
+        world.set_disk_rule(node, rule);
+        if lasting.is_empty() {
+            self.disks.remove(node);
+        }
+    }
+
+    /// Sets how names are looked up to what it was and what the last fault that still lasts makes of it.
+    fn set_lookups(&mut self, world: &World) {
+        let Some(rule) = self.lookups else { return };
+        match self.left(|other| other.kind() == FaultKind::Lookups) {
+            Some(fault) => world.set_default_lookups(worse_lookups(&rule, fault)),
+            None => {
+                self.lookups = None;
+                world.set_default_lookups(rule);
             }
         }
-        world.set_disk_rule(node, rule);
+    }
+
+    /// Turns as many places on as before, or as the last fault that still lasts says, if that is more.
+    fn set_buggify(&mut self, world: &mut World) {
+        let Some(before) = self.buggify_percent else { return };
+        match self.left(|other| other.kind() == FaultKind::Buggify) {
+            Some(Fault::Buggify { percent }) => world.set_buggify(before.max(*percent)),
+            _ => {
+                self.buggify_percent = None;
+                world.set_buggify(before);
+            }
+        }
     }
 
     /// The fault of this description that began last, of those that still last.
@@ -194,18 +257,6 @@ fn flap(world: &World, fault: &Fault) {
         if let Err(error) = world.flap(from, to, period, duty) {
             report(error.to_string());
         }
-    }
-}
-
-fn strained(rule: &LinkRule, strain: &Strain) -> LinkRule {
-    let worse = |rate: f64, permille: u16| rate.max(f64::from(permille) / 1000.0);
-    LinkRule {
-        latency: rule.latency.later_by(Duration::from_millis(strain.slower_ms)),
-        loss: worse(rule.loss, strain.loss_permille),
-        duplicate: worse(rule.duplicate, strain.duplicate_permille),
-        reorder: worse(rule.reorder, strain.reorder_permille),
-        corrupt: worse(rule.corrupt, strain.corrupt_permille),
-        ..*rule
     }
 }
 

@@ -104,6 +104,15 @@ impl SimNet {
         self.look_again();
     }
 
+    /// Ends every swizzle that is under way: what it has clogged is unclogged.
+    pub fn unswizzle(&self) {
+        let mut fabric = self.lock();
+        fabric.obstacles.unswizzle();
+        fabric.release(self.0.timeline.now());
+        drop(fabric);
+        self.look_again();
+    }
+
     /// Takes every obstacle away: all links are mended and unclogged, none flaps, no swizzle goes on.
     pub fn heal(&self) {
         let mut fabric = self.lock();
@@ -147,6 +156,12 @@ impl SimNet {
     pub fn set_default_lookups(&self, rule: LookupRule) {
         valid(rule.check());
         self.lock().names.set_rule(rule);
+    }
+
+    /// The rule by which all names are looked up that have none of their own.
+    #[must_use]
+    pub fn default_lookups(&self) -> LookupRule {
+        self.lock().names.rule()
     }
 
     /// Sets the rule by which one name is looked up; `None` returns it to the default.

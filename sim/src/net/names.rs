@@ -133,6 +133,10 @@ impl Names {
         Ok(())
     }
 
+    pub(super) fn rule(&self) -> LookupRule {
+        self.rule
+    }
+
     pub(super) fn set_rule(&mut self, rule: LookupRule) {
         self.rule = rule;
     }

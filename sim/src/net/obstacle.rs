@@ -66,7 +66,7 @@ pub(super) struct Obstacles {
     pub(super) flaps: BTreeMap<Pair, Flap>,
     /// How many swizzles have clogged a host.
     swizzled: BTreeMap<IpAddr, u32>,
-    /// How often the network was healed: steps of a swizzle from before come too late.
+    /// How often the network was healed, or all swizzles ended: steps of a swizzle from before come too late.
     healed: u64,
 }
 
@@ -103,6 +103,12 @@ impl Obstacles {
             }
         }
         true
+    }
+
+    /// Ends every swizzle.
+    pub(super) fn unswizzle(&mut self) {
+        self.healed += 1;
+        self.swizzled.clear();
     }
 
     /// Removes all of them.

@@ -101,14 +101,46 @@ impl Topology {
         self.check(hosts)?;
         let mut order = hosts.to_vec();
         random.shuffle(&mut order);
-        // Whoever stands first is the one host of shapes that have one.
-        if let Some(first) = self.host() {
-            order.sort_by_key(|host| *host != first);
-        }
+        Ok(self.cuts_in_order(&order))
+    }
+
+    /// The directions to cut, of hosts that stand in this order and were checked.
+    pub(crate) fn cuts_in_order<'a>(&self, order: &[&'a str]) -> BTreeSet<(&'a str, &'a str)> {
+        let order = self.places(order);
         let places = 0..order.len();
         let pairs = places.clone().flat_map(|from| places.clone().map(move |to| (from, to)));
         let cut = pairs.filter(|(from, to)| from != to && !self.hears(&order, *from, *to));
-        Ok(cut.map(|(from, to)| (order[from], order[to])).collect())
+        cut.map(|(from, to)| (order[from], order[to])).collect()
+    }
+
+    /// The hosts by their places: whom the shape names as its one stands first.
+    pub(crate) fn places<'a>(&self, order: &[&'a str]) -> Vec<&'a str> {
+        let mut order = order.to_vec();
+        if let Some(first) = self.host() {
+            order.sort_by_key(|host| *host != first);
+        }
+        order
+    }
+
+    /// All but a group, as large as can be, within which everyone hears everyone, of hosts that stand in this order.
+    ///
+    /// Groups are looked for round the places, from each of them on; in every shape that finds a largest one.
+    pub(crate) fn impairs<'a>(&self, order: &[&'a str]) -> Vec<&'a str> {
+        let order = self.places(order);
+        let count = order.len();
+        let hear = |a, b| self.hears(&order, a, b) && self.hears(&order, b, a);
+        let group_from = |first: usize| {
+            let mut group: Vec<usize> = Vec::new();
+            for place in (first..first + count).map(|place| place % count) {
+                if group.iter().all(|other| hear(*other, place)) {
+                    group.push(place);
+                }
+            }
+            group
+        };
+        let group = (0..count).map(group_from).max_by_key(Vec::len).unwrap_or_default();
+        let rest = (0..count).filter(|place| !group.contains(place));
+        rest.map(|place| order[place]).collect()
     }
 
     /// Whether who stands at `to` hears who stands at `from`.
@@ -150,7 +182,7 @@ impl Topology {
     }
 
     /// The host that the shape names as its one.
-    fn host(&self) -> Option<&str> {
+    pub(crate) fn host(&self) -> Option<&str> {
         match self {
             Self::Isolate(host)
             | Self::Mute(host)
@@ -162,7 +194,7 @@ impl Topology {
     }
 
     /// How many hosts it takes: with fewer there would be nothing to cut, or nobody in a part.
-    const fn hosts_min(&self) -> usize {
+    pub(crate) const fn hosts_min(&self) -> usize {
         match self {
             Self::Halves
             | Self::Groups(_)
@@ -175,7 +207,7 @@ impl Topology {
         }
     }
 
-    fn check(&self, hosts: &[&str]) -> Result<(), TopologyError> {
+    pub(crate) fn check(&self, hosts: &[&str]) -> Result<(), TopologyError> {
         let min = self.hosts_min();
         if hosts.len() < min {
             let topology = self.clone();

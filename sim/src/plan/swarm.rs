@@ -3,26 +3,17 @@
 //! What it is: a pure function. Each kind of fault has a pace; each seed turns a random subset of the kinds on (swarm
 //! testing: Groce, Zhang, Eide, Chen and Regehr, ISSTA 2012), because faults that are always there hide each other;
 //! each node, link and zone draws from a stream of its own for each kind, so that one kind or one node fewer never
-//! shifts the others; and a budget lets in only what keeps enough nodes working. What it is NOT: aware of a world.
+//! shifts the others; and a budget lets in only what keeps enough nodes working. What it is NOT: aware of a world. Read
+//! `swarm/draw.rs` next.
+
+mod draw;
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use odeon_interpose::Stream;
 
 use super::{Budget, FAULTS_MAX, Plan, PlannedFault, TIME_MAX};
-use crate::{
-    fault::{Fault, FaultKind, Strain},
-    scenario::Site,
-};
-
-/// How far clocks jump, in milliseconds: from what nobody sees to what any lease must bear.
-const SKEWS_MS: [i64; 5] = [5, 50, 500, 2_000, 10_000];
-
-/// How much clocks drift: from what quartz does to what no lease should bear.
-const DRIFTS_PPM: [i32; 4] = [20, 200, 5_000, 100_000];
-
-/// How many times slower nodes are: from a busy neighbour to one that is as good as held.
-const FACTORS: [u32; 4] = [2, 10, 50, 300];
+use crate::{fault::FaultKind, scenario::Site};
 
 /// How often faults of one kind come, and how long they last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,17 +39,26 @@ impl Pace {
     /// The pace a kind has by default: often enough for a minute to have several, rarely enough to recover between.
     fn of(kind: FaultKind) -> Self {
         match kind {
-            FaultKind::Crash => Self::of_ms(10_000, 200, 6_000),
+            FaultKind::Crash | FaultKind::Kill => Self::of_ms(10_000, 200, 6_000),
             FaultKind::ZoneCrash => Self::of_ms(30_000, 500, 6_000),
             FaultKind::Pause => Self::of_ms(10_000, 20, 4_000),
             FaultKind::Cut => Self::of_ms(10_000, 100, 6_000),
-            FaultKind::Partition => Self::of_ms(15_000, 500, 8_000),
+            FaultKind::Partition | FaultKind::Topology => Self::of_ms(15_000, 500, 8_000),
+            FaultKind::Swizzle => Self::of_ms(20_000, 1_000, 8_000),
             FaultKind::Strain => Self::of_ms(5_000, 200, 8_000),
+            FaultKind::Throttle | FaultKind::Tail => Self::of_ms(10_000, 500, 8_000),
             FaultKind::Clog => Self::of_ms(10_000, 100, 4_000),
             FaultKind::Flap => Self::of_ms(15_000, 500, 8_000),
             FaultKind::Slow => Self::of_ms(10_000, 500, 8_000),
-            FaultKind::SlowDisk => Self::of_ms(10_000, 500, 8_000),
-            FaultKind::DiskErrors => Self::of_ms(15_000, 200, 4_000),
+            FaultKind::SlowDisk | FaultKind::SlowSync => Self::of_ms(10_000, 500, 8_000),
+            FaultKind::DiskErrors | FaultKind::SyncErrors => Self::of_ms(15_000, 200, 4_000),
+            FaultKind::FullDisk => Self::of_ms(15_000, 200, 6_000),
+            FaultKind::TornWrites => Self::of_ms(10_000, 1_000, 10_000),
+            FaultKind::LyingDisk | FaultKind::MisdirectedWrites | FaultKind::BitRot => {
+                Self::of_ms(20_000, 500, 6_000)
+            }
+            FaultKind::Lookups => Self::of_ms(10_000, 500, 8_000),
+            FaultKind::Buggify => Self::of_ms(15_000, 1_000, 15_000),
             FaultKind::Drift => Self::of_ms(10_000, 1_000, 15_000),
             FaultKind::Skew => Self::of_ms(10_000, 500, 10_000),
         }
@@ -94,11 +94,26 @@ impl Swarm {
         Self { paces: BTreeMap::new(), chance: 0.5, budget: None }
     }
 
-    /// Every kind at its default pace, but errors of disks, which not every scenario bears: [`with`](Self::with) turns
-    /// them on. Zones crash only where nodes have zones.
+    /// Every kind at its default pace that a node bears which stops when its disk fails, and comes back. Zones crash only
+    /// where nodes have zones. [`with`](Self::with) turns the others on:
+    /// * errors of disks ([`DiskErrors`](FaultKind::DiskErrors), [`SyncErrors`](FaultKind::SyncErrors)) and full ones
+    ///   ([`FullDisk`](FaultKind::FullDisk)), of which the node is told: not every scenario goes on then;
+    /// * damage of which nobody is told ([`LyingDisk`](FaultKind::LyingDisk),
+    ///   [`MisdirectedWrites`](FaultKind::MisdirectedWrites), [`BitRot`](FaultKind::BitRot)): no node survives it by
+    ///   itself, it takes copies on others;
+    /// * [`Buggify`](FaultKind::Buggify), which a run has for its whole length otherwise (`--buggify`).
     pub fn all() -> Self {
-        let paces = FaultKind::ALL.into_iter().map(|kind| (kind, Pace::of(kind))).collect();
-        Self { paces, ..Self::none() }.without(FaultKind::DiskErrors)
+        let asked_for = [
+            FaultKind::DiskErrors,
+            FaultKind::SyncErrors,
+            FaultKind::FullDisk,
+            FaultKind::LyingDisk,
+            FaultKind::MisdirectedWrites,
+            FaultKind::BitRot,
+            FaultKind::Buggify,
+        ];
+        let kinds = FaultKind::ALL.into_iter().filter(|kind| !asked_for.contains(kind));
+        Self { paces: kinds.map(|kind| (kind, Pace::of(kind))).collect(), ..Self::none() }
     }
 
     /// This kind at its default pace, beside the others.
@@ -187,14 +202,12 @@ impl Subject<'_> {
 fn subjects(kind: FaultKind, nodes: &[Site]) -> Vec<Subject<'_>> {
     let names = || nodes.iter().map(|site| site.name.as_str());
     match kind {
-        FaultKind::Crash
-        | FaultKind::Pause
-        | FaultKind::Slow
-        | FaultKind::SlowDisk
-        | FaultKind::DiskErrors
-        | FaultKind::Drift
-        | FaultKind::Skew => names().map(Subject::Node).collect(),
-        FaultKind::Cut | FaultKind::Strain | FaultKind::Clog | FaultKind::Flap => {
+        FaultKind::Cut
+        | FaultKind::Strain
+        | FaultKind::Throttle
+        | FaultKind::Tail
+        | FaultKind::Clog
+        | FaultKind::Flap => {
             let links = names().flat_map(|from| names().map(move |to| (from, to)));
             links
                 .filter(|(from, to)| from != to)
@@ -208,8 +221,15 @@ fn subjects(kind: FaultKind, nodes: &[Site]) -> Vec<Subject<'_>> {
             zones.dedup();
             zones.into_iter().map(Subject::Zone).collect()
         }
-        FaultKind::Partition if nodes.len() > 1 => vec![Subject::World],
-        FaultKind::Partition => Vec::new(),
+        FaultKind::Partition | FaultKind::Topology | FaultKind::Swizzle if nodes.len() < 2 => {
+            Vec::new()
+        }
+        FaultKind::Partition
+        | FaultKind::Topology
+        | FaultKind::Swizzle
+        | FaultKind::Lookups
+        | FaultKind::Buggify => vec![Subject::World],
+        _ => names().map(Subject::Node).collect(),
     }
 }
 
@@ -237,7 +257,7 @@ impl Draws<'_> {
             // Evenly spread up to twice the mean: no logarithm, which platforms round differently.
             let at_ms = now_ms.saturating_add(1 + self.stream.below(gap_ms.saturating_mul(2)));
             let lasts_ms = self.spread(ms(*self.pace.lasts.start()), ms(*self.pace.lasts.end()));
-            let fault = self.fault(kind, subject, nodes);
+            let fault = self.fault(kind, subject, nodes, lasts_ms);
             now_ms = at_ms.saturating_add(lasts_ms);
             if Duration::from_millis(now_ms) > length {
                 return;
@@ -245,90 +265,6 @@ impl Draws<'_> {
             let (at, lasts) = (Duration::from_millis(at_ms), Duration::from_millis(lasts_ms));
             wanted.push(PlannedFault { at, lasts, fault });
         }
-    }
-
-    fn fault(&self, kind: FaultKind, subject: &Subject<'_>, nodes: &[Site]) -> Fault {
-        match (kind, subject) {
-            (FaultKind::Pause, Subject::Node(node)) => Fault::Pause { node: (*node).to_owned() },
-            (FaultKind::Slow, Subject::Node(node)) => {
-                Fault::Slow { node: (*node).to_owned(), factor: self.one_of(&FACTORS) }
-            }
-            (FaultKind::SlowDisk, Subject::Node(node)) => {
-                Fault::SlowDisk { node: (*node).to_owned(), slower_ms: 1 + self.stream.below(100) }
-            }
-            (FaultKind::DiskErrors, Subject::Node(node)) => Fault::DiskErrors {
-                node: (*node).to_owned(),
-                error_permille: 1 + self.stream.below(200) as u16,
-            },
-            (FaultKind::Drift, Subject::Node(node)) => {
-                let ppm = self.one_of(&DRIFTS_PPM);
-                let ppm = if self.stream.chance(0.5) { ppm } else { -ppm };
-                Fault::Drift { node: (*node).to_owned(), ppm }
-            }
-            (FaultKind::Skew, Subject::Node(node)) => {
-                let skew = self.one_of(&SKEWS_MS);
-                let skew_ms = if self.stream.chance(0.5) { skew } else { -skew };
-                Fault::Skew { node: (*node).to_owned(), skew_ms }
-            }
-            (_, Subject::Node(node)) => Fault::Crash { node: (*node).to_owned() },
-            (FaultKind::Cut, Subject::Link(from, to)) => {
-                Fault::Cut { from: (*from).to_owned(), to: (*to).to_owned() }
-            }
-            (FaultKind::Clog, Subject::Link(from, to)) => {
-                Fault::Clog { from: (*from).to_owned(), to: (*to).to_owned() }
-            }
-            (FaultKind::Flap, Subject::Link(from, to)) => Fault::Flap {
-                from: (*from).to_owned(),
-                to: (*to).to_owned(),
-                period_ms: 20 + self.stream.below(1_000),
-                up_percent: 10 + self.stream.below(81) as u8,
-            },
-            (_, Subject::Link(from, to)) => Fault::Strain {
-                from: (*from).to_owned(),
-                to: (*to).to_owned(),
-                strain: self.strain(),
-            },
-            (_, Subject::Zone(zone)) => {
-                let within = nodes.iter().filter(|site| site.zone.as_deref() == Some(zone));
-                let nodes = within.map(|site| site.name.clone()).collect();
-                Fault::ZoneCrash { zone: (*zone).to_owned(), nodes }
-            }
-            (_, Subject::World) => self.partition(nodes),
-        }
-    }
-
-    /// Each rate is there with a probability of a half: a swarm within the link.
-    fn strain(&self) -> Strain {
-        let rate = |most: u64| {
-            let rate = 1 + self.stream.below(most) as u16;
-            if self.stream.chance(0.5) { rate } else { 0 }
-        };
-        Strain {
-            loss_permille: rate(300),
-            duplicate_permille: rate(100),
-            reorder_permille: rate(300),
-            corrupt_permille: rate(20),
-            slower_ms: u64::from(rate(200)),
-        }
-    }
-
-    /// A random group of at most half of the nodes against the rest.
-    fn partition(&self, nodes: &[Site]) -> Fault {
-        let mut names: Vec<String> = nodes.iter().map(|site| site.name.clone()).collect();
-        // The first sites of a shuffle (Fisher and Yates).
-        let size = 1 + self.stream.below((names.len() / 2) as u64) as usize;
-        for at in 0..size {
-            let from = at + self.stream.below((names.len() - at) as u64) as usize;
-            names.swap(at, from);
-        }
-        let mut other = names.split_off(size);
-        names.sort_unstable();
-        other.sort_unstable();
-        Fault::Partition { one: names, other }
-    }
-
-    fn one_of<T: Copy>(&self, values: &[T]) -> T {
-        values[self.stream.below(values.len() as u64) as usize]
     }
 
     fn spread(&self, least_ms: u64, most_ms: u64) -> u64 {

@@ -19,10 +19,8 @@ fn nodes(count: usize) -> Vec<Site> {
 
 /// Everything at once, without a bound.
 fn flood() -> Swarm {
-    Swarm::all()
-        .with(FaultKind::DiskErrors)
-        .chance(1.0)
-        .budget(Budget { impaired_max: usize::MAX, settle: Duration::ZERO })
+    let all = FaultKind::ALL.into_iter().fold(Swarm::none(), Swarm::with);
+    all.chance(1.0).budget(Budget::unbounded())
 }
 
 fn of_kind(plan: &Plan, kind: FaultKind) -> Vec<PlannedFault> {
@@ -62,7 +60,15 @@ fn any_fault() -> impl Strategy<Value = Fault> {
             .prop_map(|(node, error_permille)| Fault::DiskErrors { node, error_permille }),
         (word(), -500_000..=500_000).prop_map(|(node, ppm)| Fault::Drift { node, ppm }),
         (word(), any::<i64>()).prop_map(|(node, skew_ms)| Fault::Skew { node, skew_ms }),
+        // Whatever seeds draw, so that no kind is left out.
+        any::<u64>().prop_map(|seed| drawn(seed)),
     ]
+}
+
+/// One fault of many that a seed draws, of any kind.
+fn drawn(seed: u64) -> Fault {
+    let faults = flood().expand(seed, &nodes(5), MINUTE).into_faults();
+    faults[(seed % faults.len() as u64) as usize].fault.clone()
 }
 
 fn any_plan() -> impl Strategy<Value = Plan> {
@@ -149,14 +155,16 @@ proptest! {
 #[test]
 fn seeds_turn_different_kinds_on() {
     let subsets: BTreeSet<_> = (0..200).map(|seed| Swarm::all().kinds(seed)).collect();
-    assert!(subsets.len() > 150, "{} of 4096 subsets in 200 seeds", subsets.len());
+    assert!(subsets.len() > 150, "{} subsets in 200 seeds", subsets.len());
     assert!((0..200).all(|seed| Swarm::none().kinds(seed).is_empty()));
 }
 
 #[test]
 fn every_kind_comes_at_about_its_pace() {
-    let plan = flood().expand(1, &nodes(6), 60 * MINUTE);
     for kind in FaultKind::ALL {
+        // One by one: all together are more than a plan holds.
+        let swarm = Swarm::none().with(kind).chance(1.0).budget(Budget::unbounded());
+        let plan = swarm.expand(1, &nodes(6), 60 * MINUTE);
         let count = of_kind(&plan, kind).len();
         assert!((60..800).contains(&count), "{kind}: {count} in an hour");
     }
@@ -184,4 +192,42 @@ fn what_cannot_be_a_plan_is_refused_and_named() {
     assert!(
         plan.names_only(&["b".to_owned()]).expect_err("a is unknown").to_string().contains("\"a\"")
     );
+}
+
+#[test]
+fn at_most_a_minority_of_disks_is_damaged_for_good() {
+    let kinds = [FaultKind::LyingDisk, FaultKind::MisdirectedWrites, FaultKind::BitRot];
+    let swarm = kinds.into_iter().fold(Swarm::none(), Swarm::with).chance(1.0);
+    for count in 1..8 {
+        let most =
+            (0..50).map(|seed| swarm.expand(seed, &nodes(count), 10 * MINUTE).damaged().len());
+        assert_eq!(most.max(), Some((count - 1) / 2), "of {count}");
+    }
+    assert!(kinds.iter().all(|kind| !Swarm::all().chance(1.0).kinds(1).contains(kind)));
+}
+
+#[test]
+fn what_a_shape_leaves_unimpaired_hears_each_other_and_is_as_large_as_can_be() {
+    for seed in 0..40 {
+        let swarm = Swarm::none().with(FaultKind::Topology).chance(1.0).budget(Budget::unbounded());
+        for count in 2..8 {
+            for planned in swarm.expand(seed, &nodes(count), 5 * MINUTE).into_faults() {
+                let (cuts, impaired) = (planned.fault.cuts(), planned.fault.impairs());
+                let cut =
+                    |(from, to): &(&str, &str)| !impaired.contains(from) && !impaired.contains(to);
+                assert!(!cuts.is_empty() && !cuts.iter().any(cut), "{planned}");
+                let names: Vec<_> = planned.fault.nodes().collect();
+                let clique = |set: u32| {
+                    let within = |name: &str| {
+                        let at = names.iter().position(|other| *other == name).expect("it is one");
+                        set & 1 << at != 0
+                    };
+                    !cuts.iter().any(|(from, to)| within(from) && within(to))
+                };
+                let sets = (0..1_u32 << count).filter(|set| clique(*set));
+                let largest = sets.map(u32::count_ones).max().unwrap_or_default() as usize;
+                assert_eq!(count - impaired.len(), largest, "{planned}");
+            }
+        }
+    }
 }

@@ -142,12 +142,99 @@ fn milder(fault: &Fault) -> Vec<Fault> {
             let parts = [factor / 10, factor / 2].into_iter().filter(|less| *less > 1);
             parts.map(|factor| Fault::Slow { node: node.clone(), factor }).collect()
         }
-        Fault::Crash { .. }
-        | Fault::Pause { .. }
-        | Fault::Cut { .. }
-        | Fault::Clog { .. }
-        | Fault::Flap { .. } => Vec::new(),
+        // What is left of a power failure when nothing is lost.
+        Fault::Crash { node } => vec![Fault::Kill { node: node.clone() }],
+        _ => milder_by_number(fault),
     }
+}
+
+/// The same fault with smaller numbers, or fewer nodes.
+fn milder_by_number(fault: &Fault) -> Vec<Fault> {
+    let with = |change: fn(&mut Fault, u64), values: Vec<u64>| {
+        let less = |value| {
+            let mut milder = fault.clone();
+            change(&mut milder, value);
+            milder
+        };
+        values.into_iter().map(less).filter(|milder| milder != fault).collect()
+    };
+    let parts = |value: u64| vec![(value / 10).max(1), (value / 2).max(1)];
+    match *fault {
+        Fault::SyncErrors { error_permille: rate, .. }
+        | Fault::TornWrites { torn_permille: rate, .. }
+        | Fault::LyingDisk { lost_permille: rate, .. }
+        | Fault::MisdirectedWrites { misdirected_permille: rate, .. }
+        | Fault::BitRot { rot_permille: rate, .. }
+        | Fault::SlowSync { slow_permille: rate, .. }
+            if rate > 1 =>
+        {
+            with(set_rate, parts(u64::from(rate)))
+        }
+        Fault::Buggify { percent } if percent > 1 => with(set_rate, parts(u64::from(percent))),
+        Fault::Tail { median_ms, .. } if median_ms > 1 => with(set_rate, parts(median_ms)),
+        // Mild is what carries much.
+        Fault::Throttle { bandwidth_kbps, .. } if bandwidth_kbps < MUCH_KBPS => {
+            with(set_rate, vec![MUCH_KBPS, bandwidth_kbps.saturating_mul(4).min(MUCH_KBPS)])
+        }
+        Fault::Lookups { .. } => milder_lookups(fault),
+        Fault::Swizzle { ref nodes, over_ms } if nodes.len() > 1 => {
+            let without = |at: usize| {
+                let mut nodes = nodes.clone();
+                nodes.remove(at);
+                Fault::Swizzle { nodes, over_ms }
+            };
+            (0..nodes.len()).map(without).collect()
+        }
+        Fault::Topology { .. } => {
+            // The same, one cut after the other.
+            let cuts = fault.cuts().into_iter();
+            cuts.map(|(from, to)| Fault::Cut { from: from.to_owned(), to: to.to_owned() }).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What a link carries that is hardly throttled.
+const MUCH_KBPS: u64 = 100_000;
+
+/// Sets the number of a fault that says how much.
+fn set_rate(fault: &mut Fault, value: u64) {
+    match fault {
+        Fault::SyncErrors { error_permille: rate, .. }
+        | Fault::TornWrites { torn_permille: rate, .. }
+        | Fault::LyingDisk { lost_permille: rate, .. }
+        | Fault::MisdirectedWrites { misdirected_permille: rate, .. }
+        | Fault::BitRot { rot_permille: rate, .. }
+        | Fault::SlowSync { slow_permille: rate, .. } => *rate = value as u16,
+        Fault::Buggify { percent } => *percent = value as u8,
+        Fault::Tail { median_ms, .. } => *median_ms = value,
+        Fault::Throttle { bandwidth_kbps, .. } => *bandwidth_kbps = value,
+        _ => {}
+    }
+}
+
+/// One rate less in each, down to nothing or to its half.
+fn milder_lookups(fault: &Fault) -> Vec<Fault> {
+    let mut tries = Vec::new();
+    for which in 0..4 {
+        for part in [0, 2] {
+            let mut milder = fault.clone();
+            let Fault::Lookups { failure_permille, silence_permille, stale_permille, slower_ms } =
+                &mut milder
+            else {
+                return tries;
+            };
+            match which {
+                0 => *failure_permille = failure_permille.checked_div(part).unwrap_or(0),
+                1 => *silence_permille = silence_permille.checked_div(part).unwrap_or(0),
+                2 => *stale_permille = stale_permille.checked_div(part).unwrap_or(0),
+                _ => *slower_ms = slower_ms.checked_div(u64::from(part)).unwrap_or(0),
+            }
+            tries.push(milder);
+        }
+    }
+    tries.retain(|milder| milder != fault);
+    tries
 }
 
 /// One rate less in each, down to nothing or to its half.
@@ -196,6 +283,7 @@ fn smaller_partitions(one: &[String], other: &[String]) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Topology;
 
     #[test]
     fn gaps_are_closed_and_the_order_stays() {
@@ -230,6 +318,22 @@ mod tests {
             Fault::Skew { node: name("a"), skew_ms: -10_000 },
             Fault::Drift { node: name("a"), ppm: -100_000 },
             Fault::Slow { node: name("a"), factor: 300 },
+            Fault::BitRot { node: name("a"), rot_permille: 90 },
+            Fault::SlowSync { node: name("a"), slow_permille: 9, slower_ms: 70 },
+            Fault::Buggify { percent: 25 },
+            Fault::Throttle { from: name("a"), to: name("b"), bandwidth_kbps: 32 },
+            Fault::Tail { from: name("a"), to: name("b"), median_ms: 90, sigma_percent: 150 },
+            Fault::Swizzle { nodes: vec![name("a"), name("b")], over_ms: 500 },
+            Fault::Topology {
+                shape: Topology::Bridge(None),
+                nodes: vec![name("a"), name("b"), name("c")],
+            },
+            Fault::Lookups {
+                failure_permille: 10,
+                silence_permille: 7,
+                stale_permille: 900,
+                slower_ms: 55,
+            },
         ];
         let ms = Duration::from_millis;
         // The boldest change each time, and the mildest, which is the longest way.

@@ -112,6 +112,13 @@ impl World {
         self.ground.net.swizzle_clog(&self.addresses(names), over, &random);
     }
 
+    /// Ends every swizzle that is under way: what it has clogged is unclogged.
+    pub fn unswizzle(&self) {
+        self.note("unswizzle", "");
+        self.note_fault("no swizzle goes on");
+        self.ground.net.unswizzle();
+    }
+
     /// Takes every obstacle away: cuts, clogs, flapping, swizzles that are under way. Rules and records stay.
     pub fn heal(&self) {
         self.note("heal", "");

@@ -1,11 +1,13 @@
 //! Faults that overlap, and what is left of each when another ends.
 
+mod every_kind;
+
 use std::{net::SocketAddr, time::Duration};
 
 use odeon_env::{Env as _, udp::Transmit};
 
 use super::*;
-use crate::{Role, WorldBuilder};
+use crate::{Latency, Role, Strain, WorldBuilder};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -164,5 +166,42 @@ fn a_disk_is_as_before_when_all_has_ended() {
         );
         injector.end_all(world);
         assert_eq!(world.disk("a").rule(), before);
+    });
+}
+
+#[test]
+fn throttles_tails_and_strains_of_one_link_are_on_top_of_each_other() {
+    in_a_world(async |world, injector| {
+        let rule = |world: &World| world.net().rule(world.address("a"), world.address("b"));
+        let before = rule(world);
+        let (from, to) = (name("a"), name("b"));
+        let strain = Strain { loss_permille: 100, ..Strain::default() };
+        let throttle =
+            Fault::Throttle { from: from.clone(), to: to.clone(), bandwidth_kbps: 1_000 };
+        injector.begin(world, 0, &Fault::Strain { from: from.clone(), to: to.clone(), strain });
+        injector.begin(world, 1, &throttle);
+        injector.begin(world, 2, &Fault::Tail { from, to, median_ms: 8, sigma_percent: 150 });
+        assert_eq!((rule(world).loss, rule(world).bandwidth_bps), (0.1, Some(1_000_000)));
+        let tail = Latency::LogNormal { least: MS * 2, median: MS * 8, sigma: 1.5, max: MS * 400 };
+        assert_eq!(rule(world).latency, tail);
+        injector.end(world, 0);
+        injector.end(world, 2);
+        let (bandwidth_bps, queue_bytes_max) = (Some(1_000_000), 125_000);
+        assert_eq!(rule(world), LinkRule { bandwidth_bps, queue_bytes_max, ..before });
+        injector.end(world, 1);
+        assert_eq!(rule(world), before);
+    });
+}
+
+#[test]
+fn a_node_that_was_killed_and_crashed_comes_back_after_both() {
+    in_a_world(async |world, injector| {
+        injector.begin(world, 0, &Fault::Kill { node: name("a") });
+        injector.begin(world, 1, &Fault::Crash { node: name("a") });
+        assert_eq!(world.disk("a").counts().crashes, 0);
+        injector.end(world, 0);
+        assert!(!world.is_up("a"));
+        injector.end(world, 1);
+        assert!(world.is_up("a"));
     });
 }

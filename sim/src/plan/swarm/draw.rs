@@ -1,0 +1,190 @@
+//! What one fault is: the draws behind its numbers and names.
+//!
+//! Everything comes from the stream of the subject, in one order, so that what is drawn for one fault never depends on
+//! what became of another.
+
+use super::{Draws, Subject};
+use crate::{
+    fault::{Fault, FaultKind, Strain},
+    net::Topology,
+    scenario::Site,
+};
+
+/// How far clocks jump, in milliseconds: from what nobody sees to what any lease must bear.
+const SKEWS_MS: [i64; 5] = [5, 50, 500, 2_000, 10_000];
+
+/// How much clocks drift: from what quartz does to what no lease should bear.
+const DRIFTS_PPM: [i32; 4] = [20, 200, 5_000, 100_000];
+
+/// How many times slower nodes are: from a busy neighbour to one that is as good as held.
+const FACTORS: [u32; 4] = [2, 10, 50, 300];
+
+/// What throttled links carry: from less than a modem to a slow wire.
+const BANDWIDTHS_KBPS: [u64; 5] = [32, 128, 1_000, 10_000, 50_000];
+
+/// What half of all datagrams do not reach on a link with a tail.
+const MEDIANS_MS: [u64; 4] = [1, 5, 30, 150];
+
+/// How wide the tail is: from a quiet network to a bad one.
+const SIGMAS_PERCENT: [u16; 3] = [50, 100, 150];
+
+/// How many of a hundred places that say `buggify!` are on; FoundationDB takes 25.
+const BUGGIFY_PERCENTS: [u8; 3] = [10, 25, 100];
+
+impl Draws<'_> {
+    pub(super) fn fault(
+        &self,
+        kind: FaultKind,
+        subject: &Subject<'_>,
+        nodes: &[Site],
+        lasts_ms: u64,
+    ) -> Fault {
+        match subject {
+            Subject::Node(node) if kind.is_of_disks() => self.of_disk(kind, (*node).to_owned()),
+            Subject::Node(node) => self.of_node(kind, (*node).to_owned()),
+            Subject::Link(from, to) => self.of_link(kind, (*from).to_owned(), (*to).to_owned()),
+            Subject::Zone(zone) => {
+                let within = nodes.iter().filter(|site| site.zone.as_deref() == Some(zone));
+                let nodes = within.map(|site| site.name.clone()).collect();
+                Fault::ZoneCrash { zone: (*zone).to_owned(), nodes }
+            }
+            Subject::World => self.of_world(kind, nodes, lasts_ms),
+        }
+    }
+
+    fn of_node(&self, kind: FaultKind, node: String) -> Fault {
+        match kind {
+            FaultKind::Kill => Fault::Kill { node },
+            FaultKind::Pause => Fault::Pause { node },
+            FaultKind::Slow => Fault::Slow { node, factor: self.one_of(&FACTORS) },
+            FaultKind::Drift => {
+                let ppm = self.one_of(&DRIFTS_PPM);
+                Fault::Drift { node, ppm: if self.stream.chance(0.5) { ppm } else { -ppm } }
+            }
+            FaultKind::Skew => {
+                let skew = self.one_of(&SKEWS_MS);
+                Fault::Skew { node, skew_ms: if self.stream.chance(0.5) { skew } else { -skew } }
+            }
+            _ => Fault::Crash { node },
+        }
+    }
+
+    fn of_disk(&self, kind: FaultKind, node: String) -> Fault {
+        let rate = |most: u64| 1 + self.stream.below(most) as u16;
+        match kind {
+            FaultKind::DiskErrors => Fault::DiskErrors { node, error_permille: rate(200) },
+            FaultKind::SlowSync => {
+                let slow_permille = rate(500);
+                Fault::SlowSync { node, slow_permille, slower_ms: 1 + self.stream.below(2_000) }
+            }
+            FaultKind::SyncErrors => Fault::SyncErrors { node, error_permille: rate(500) },
+            FaultKind::FullDisk => Fault::FullDisk { node },
+            FaultKind::TornWrites => Fault::TornWrites { node, torn_permille: 500 + rate(500) },
+            FaultKind::LyingDisk => Fault::LyingDisk { node, lost_permille: rate(100) },
+            FaultKind::MisdirectedWrites => {
+                Fault::MisdirectedWrites { node, misdirected_permille: rate(100) }
+            }
+            FaultKind::BitRot => Fault::BitRot { node, rot_permille: rate(100) },
+            _ => Fault::SlowDisk { node, slower_ms: 1 + self.stream.below(100) },
+        }
+    }
+
+    fn of_link(&self, kind: FaultKind, from: String, to: String) -> Fault {
+        match kind {
+            FaultKind::Cut => Fault::Cut { from, to },
+            FaultKind::Clog => Fault::Clog { from, to },
+            FaultKind::Throttle => {
+                Fault::Throttle { from, to, bandwidth_kbps: self.one_of(&BANDWIDTHS_KBPS) }
+            }
+            FaultKind::Tail => {
+                let median_ms = self.one_of(&MEDIANS_MS);
+                Fault::Tail { from, to, median_ms, sigma_percent: self.one_of(&SIGMAS_PERCENT) }
+            }
+            FaultKind::Flap => Fault::Flap {
+                from,
+                to,
+                period_ms: 20 + self.stream.below(1_000),
+                up_percent: 10 + self.stream.below(81) as u8,
+            },
+            _ => Fault::Strain { from, to, strain: self.strain() },
+        }
+    }
+
+    fn of_world(&self, kind: FaultKind, nodes: &[Site], lasts_ms: u64) -> Fault {
+        match kind {
+            FaultKind::Topology => self.topology(nodes),
+            FaultKind::Swizzle => {
+                let (one, _) = self.groups(nodes);
+                Fault::Swizzle { nodes: one, over_ms: lasts_ms }
+            }
+            FaultKind::Lookups => {
+                let strain = [self.rate(1_000), self.rate(500), self.rate(1_000)];
+                let [failure_permille, silence_permille, stale_permille] = strain;
+                let slower_ms = u64::from(self.rate(500));
+                Fault::Lookups { failure_permille, silence_permille, stale_permille, slower_ms }
+            }
+            FaultKind::Buggify => Fault::Buggify { percent: self.one_of(&BUGGIFY_PERCENTS) },
+            _ => {
+                let (one, other) = self.groups(nodes);
+                Fault::Partition { one, other }
+            }
+        }
+    }
+
+    /// A rate of a thousand, or none, with a probability of a half: a swarm within the fault.
+    fn rate(&self, most: u64) -> u16 {
+        let rate = 1 + self.stream.below(most) as u16;
+        if self.stream.chance(0.5) { rate } else { 0 }
+    }
+
+    fn strain(&self) -> Strain {
+        Strain {
+            loss_permille: self.rate(300),
+            duplicate_permille: self.rate(100),
+            reorder_permille: self.rate(300),
+            corrupt_permille: self.rate(20),
+            slower_ms: u64::from(self.rate(200)),
+        }
+    }
+
+    /// Any shape that so many nodes make; who stands where is drawn too.
+    fn topology(&self, nodes: &[Site]) -> Fault {
+        let shapes = [
+            Topology::Halves,
+            Topology::Partial,
+            Topology::OneWay,
+            Topology::Isolate(None),
+            Topology::Mute(None),
+            Topology::Deaf(None),
+            Topology::Ring,
+            Topology::MajoritiesRing,
+            Topology::Bridge(None),
+            Topology::Star(None),
+        ];
+        let shapes = shapes.into_iter().filter(|shape| shape.hosts_min() <= nodes.len());
+        let mut shapes: Vec<_> = shapes.collect();
+        let shape = shapes.swap_remove(self.stream.below(shapes.len() as u64) as usize);
+        let mut nodes: Vec<String> = nodes.iter().map(|site| site.name.clone()).collect();
+        self.stream.shuffle(&mut nodes);
+        Fault::Topology { shape, nodes }
+    }
+
+    /// A random group of at most half of the nodes, and the rest.
+    fn groups(&self, nodes: &[Site]) -> (Vec<String>, Vec<String>) {
+        let mut names: Vec<String> = nodes.iter().map(|site| site.name.clone()).collect();
+        // The first sites of a shuffle (Fisher and Yates).
+        let size = 1 + self.stream.below((names.len() / 2) as u64) as usize;
+        for at in 0..size {
+            let from = at + self.stream.below((names.len() - at) as u64) as usize;
+            names.swap(at, from);
+        }
+        let mut other = names.split_off(size);
+        names.sort_unstable();
+        other.sort_unstable();
+        (names, other)
+    }
+
+    fn one_of<T: Copy>(&self, values: &[T]) -> T {
+        values[self.stream.below(values.len() as u64) as usize]
+    }
+}

@@ -158,7 +158,7 @@ mod tests {
             trace.record(Duration::from_millis(at as u64), Some(HostId(0)), &event);
         }
         let mut verdict = Verdict::missing(1, String::new());
-        verdict.take_trace(&trace);
+        verdict.take_trace(&trace, true);
         let skip = verdict.lines.len().saturating_sub(kept);
         verdict.forgot = skip as u64;
         verdict.lines.drain(..skip);

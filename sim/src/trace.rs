@@ -24,8 +24,9 @@ pub use event::{Event, Fate, Turn};
 use crate::recording;
 use line::Line;
 
-/// How many lines a trace keeps; older ones are forgotten, the hash still covers them. About 3 MiB.
-pub const TRACE_LINES_MAX: usize = 32_768;
+/// How many lines a trace keeps; older ones are forgotten, the hash still covers them. Twice what a verdict brings, about
+/// 1 MiB, so that writing them does not drive what is simulated out of a processor's caches.
+pub const TRACE_LINES_MAX: usize = 8_192;
 
 /// The number of a host, in order of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,7 +66,8 @@ struct Ledger {
 
 impl Ledger {
     fn check(&mut self, mark: Mark) {
-        if !mark.event.is_multiple_of(self.stride) {
+        // The stride is a power of two; a division would be dear here.
+        if mark.event & (self.stride - 1) != 0 {
             return;
         }
         if self.checkpoints.len() == CHECKPOINTS_MAX {
@@ -166,10 +168,12 @@ impl Trace {
         ledger.lines.iter().skip(skip).map(|line| line.text(&ledger.names)).collect()
     }
 
-    /// The mark of each line that is kept, in order, and how many lines are gone.
-    pub(crate) fn marks(&self) -> (Vec<Mark>, u64) {
+    /// The marks of the last lines, as many as [`last_lines`](Self::last_lines) gives, and how many were before them.
+    pub(crate) fn last_marks(&self, count: usize) -> (Vec<Mark>, u64) {
         let ledger = self.lock();
-        (ledger.lines.iter().map(|line| line.mark).collect(), ledger.forgot)
+        let skip = ledger.lines.len().saturating_sub(count);
+        let marks = ledger.lines.iter().skip(skip).map(|line| line.mark).collect();
+        (marks, ledger.forgot + skip as u64)
     }
 
     /// Marks at equal distances over the whole length.

@@ -17,6 +17,10 @@ use crate::{
 /// Lines of the trace that a verdict carries over, at most.
 const LINES_MAX: usize = 4_000;
 
+/// And of a run that passed, unless somebody asked for its lines: to write all of them out takes as long as a tenth of a
+/// short run, for nobody to read.
+const LINES_PASSED_MAX: usize = 200;
+
 /// Whether another run of the same seed is the same run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replay {
@@ -45,7 +49,8 @@ pub struct Verdict {
     pub problems: Vec<Problem>,
     /// The places that said `buggify!` while some were on, and how often each fired.
     pub buggified: Vec<Buggified>,
-    /// The last lines of the trace.
+    /// The last lines of the trace: up to 4,000 of a run that failed, or of which lines were asked for
+    /// ([`Case::lines_until`](crate::runner::Case::lines_until)); up to 200 of another.
     pub lines: Vec<String>,
     /// The event of each of these lines.
     pub marks: Vec<Mark>,
@@ -88,15 +93,13 @@ impl Verdict {
     }
 
     /// Takes over what the trace has kept.
-    pub(crate) fn take_trace(&mut self, trace: &Trace) {
+    pub(crate) fn take_trace(&mut self, trace: &Trace, lines_asked_for: bool) {
         (self.hash, self.events) = (trace.hash(), trace.events());
-        // To write all of them out would take as long as a third of a short run.
-        self.lines = trace.last_lines(LINES_MAX);
-        (self.marks, self.forgot) = trace.marks();
+        let is_quiet = self.passed() && !lines_asked_for;
+        let count = if is_quiet { LINES_PASSED_MAX } else { LINES_MAX };
+        self.lines = trace.last_lines(count);
+        (self.marks, self.forgot) = trace.last_marks(count);
         self.checkpoints = trace.checkpoints();
-        let surplus = self.marks.len().saturating_sub(self.lines.len());
-        self.marks.drain(..surplus);
-        self.forgot += surplus as u64;
     }
 
     /// The text form, which [`decode`](Self::decode) reads: for a file, or a line to another program.

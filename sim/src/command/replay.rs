@@ -2,7 +2,7 @@
 
 use super::{Failed, Limits, Printer, subject::Subject};
 use crate::{
-    runner::{Lanes, Order, Run, Trial, run_each},
+    runner::{Case, Lanes, Order, Run, Trial, run_each},
     verdict::{Replay, Verdict},
 };
 
@@ -30,7 +30,9 @@ pub(super) fn replay(
     for sentence in subject.script.story(|step| subject.describe(step)) {
         out.line(format!("  {sentence}"))?;
     }
-    let [run] = run_orders(subject.trial, [subject.order()?], &args.limits);
+    let mut order = subject.order()?;
+    order.case.lines_until = order.case.lines_until.min(Case::EVERY_LINE);
+    let [run] = run_orders(subject.trial, [order], &args.limits);
     out.line("--- what happened")?;
     let lines = &run.verdict.lines;
     let skip = lines.len().saturating_sub(args.lines.unwrap_or(usize::MAX));

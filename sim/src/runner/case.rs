@@ -23,13 +23,17 @@ pub struct Case {
     pub schedule: Schedule,
     /// How many of a hundred places that say `buggify!` are on. Default: 0.
     pub buggify_percent: u8,
-    /// The last event of which a line is kept. Default: none is left out, as far as there is room.
+    /// The last event of which a line is kept. Default, `u64::MAX`: none is left out, as far as there is room, but the
+    /// verdict on a run that passes brings only the last few. With any other number it brings all that there are room for.
     pub lines_until: u64,
     /// Whether the run is recorded, for a picture of it. It is the same run either way. Default: no.
     pub recorded: bool,
 }
 
 impl Case {
+    /// A number of no event, for [`lines_until`](Self::lines_until): all lines, also of a run that passes.
+    pub const EVERY_LINE: u64 = u64::MAX - 1;
+
     /// A run of this seed with everything that makes it repeatable.
     #[must_use]
     pub const fn new(seed: u64) -> Self {

@@ -93,8 +93,8 @@ impl WorldBuilder {
         self
     }
 
-    /// Keeps no lines of events with a higher number, so that the last lines are those before it. Default: all are kept, as
-    /// far as there is room.
+    /// Keeps no lines of events with a higher number, so that the last lines are those before it. Default, `u64::MAX`: all are
+    /// kept, as far as there is room, but the verdict on a run that passes brings only the last few.
     pub fn lines_until(mut self, event: u64) -> Self {
         self.last_kept = event;
         self
@@ -164,7 +164,7 @@ impl WorldBuilder {
             buggified,
             ..Verdict::missing(self.seed, String::new())
         };
-        verdict.take_trace(&trace);
+        verdict.take_trace(&trace, self.last_kept != u64::MAX);
         verdict
     }
 

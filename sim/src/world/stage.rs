@@ -16,7 +16,7 @@ use std::{
 use odeon_check::What;
 use odeon_interpose::{Seat, Stream, enter};
 use tokio::{
-    runtime::Handle,
+    runtime::{Handle, RuntimeMetrics},
     task::{JoinHandle, LocalSet},
     time::{Sleep, sleep},
 };
@@ -49,6 +49,8 @@ pub(super) struct Stage {
     /// Until when its next turn is put off.
     late: RefCell<Option<Pin<Box<Sleep>>>>,
     delays: Stream,
+    /// Of the runtime itself, outside every `LocalSet`.
+    metrics: RuntimeMetrics,
 }
 
 impl Stage {
@@ -72,6 +74,7 @@ impl Stage {
             slowness,
             late: RefCell::new(None),
             delays,
+            metrics: Handle::current().metrics(),
         })
     }
 
@@ -137,7 +140,7 @@ impl Stage {
 
     /// Gives the node a turn; ready when its life has ended.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.waker.replace(Some(cx.waker().clone()));
+        self.keep(cx.waker());
         if !self.is_up() {
             return Poll::Ready(());
         }
@@ -153,6 +156,13 @@ impl Stage {
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+
+    fn keep(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            *kept = Some(waker.clone());
+        }
     }
 
     /// Whether a slow node has to wait for this turn.
@@ -171,26 +181,20 @@ impl Stage {
     }
 
     fn poll_inside(&self, cx: &mut Context<'_>) {
-        let escaped = |tasks_before| alive_tasks() > tasks_before;
         let _time = self.ground.timeline.hold();
         self.ground.trace.record(self.ground.timeline.now(), Some(self.host), &Event::Polled);
-        let tasks_before = alive_tasks();
+        let tasks_before = self.metrics.num_alive_tasks();
         let entered = enter(&self.seat);
         if let Some(set) = self.set.borrow_mut().as_mut() {
             // Ready means that no task is left; the end of the body is what ends the node.
             let _ = Pin::new(set).poll(cx);
         }
         drop(entered);
-        if escaped(tasks_before) {
+        if self.metrics.num_alive_tasks() > tasks_before {
             report(format!("node {} {ESCAPED}", self.seat.name()));
         }
         report_refusals();
     }
-}
-
-/// Tasks of the runtime itself, outside every `LocalSet`.
-fn alive_tasks() -> usize {
-    Handle::current().metrics().num_alive_tasks()
 }
 
 /// Marks the end of the body when it is dropped, after a panic too.

@@ -11,21 +11,24 @@ mod faults;
 mod frames;
 mod latency;
 mod link;
+mod links;
 mod lookup;
 mod names;
+mod numbers;
 mod obstacle;
 mod port;
 mod rule;
 mod socket;
 mod swizzle;
 mod topology;
+mod under_way;
 mod waiting;
 
 use std::{
     fmt,
     future::{Future, poll_fn},
     io::{self, ErrorKind},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
@@ -38,6 +41,7 @@ pub use latency::Latency;
 pub(crate) use lookup::Lookup;
 pub use lookup::{LookupRule, ResolveError};
 pub use names::{RECORD_ADDRESSES_MAX, RECORDS_MAX, RecordError};
+pub(crate) use numbers::host_at;
 pub use obstacle::FlapError;
 pub(crate) use rule::check_probability;
 pub use rule::{LinkRule, RuleError};
@@ -55,18 +59,6 @@ use port::Socket;
 
 /// The most hosts of one network: 10.0.0.1 to 10.0.255.250.
 pub const HOSTS_MAX: usize = 64_000;
-
-/// The address of a host.
-fn address_of(id: HostId) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(10, 0, (id.0 / 250) as u8, (id.0 % 250 + 1) as u8))
-}
-
-/// The host that has this address, if one may have it.
-pub(crate) fn host_at(ip: IpAddr) -> Option<HostId> {
-    let IpAddr::V4(ip) = ip else { return None };
-    let [10, 0, high, low @ 1..=250] = ip.octets() else { return None };
-    Some(HostId(u16::from(high) * 250 + u16::from(low) - 1))
-}
 
 /// The network of one world; clones share it.
 #[derive(Clone)]
@@ -110,9 +102,9 @@ impl SimNet {
     /// With more than [`HOSTS_MAX`] hosts.
     pub fn add_host(&self, name: &str, id: HostId) -> IpAddr {
         assert!(usize::from(id.0) < HOSTS_MAX, "a network has at most {HOSTS_MAX} hosts");
-        let ip = address_of(id);
+        let ip = numbers::address_of(id);
         let mut fabric = self.lock();
-        fabric.hosts.insert(ip, id);
+        fabric.hosts = fabric.hosts.max(usize::from(id.0) + 1);
         fabric.names.add_host(name, ip);
         ip
     }
@@ -204,6 +196,7 @@ impl SimNet {
 
     /// Delivers what is due; returns when the next is.
     fn step(&self) -> Option<Duration> {
+        let _time = self.0.timeline.hold();
         let mut wake = Vec::new();
         let now = self.now();
         let due = self.lock().arrive(now, &mut wake);

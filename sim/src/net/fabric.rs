@@ -4,8 +4,6 @@
 //! behind a lock and drives it. Read `port.rs` next.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
     net::{IpAddr, SocketAddr},
     task::Waker,
     time::Duration,
@@ -16,15 +14,18 @@ use odeon_env::udp::EcnCodepoint;
 use super::{
     counts::NetCounts,
     frames::{Carried, Frames},
-    link::{Copy, Link, Number},
+    link::{Link, Number, Passing},
+    links::Links,
     names::Names,
+    numbers::host_at,
     obstacle::Obstacles,
     port::{Datagram, Ports, Reception},
     rule::LinkRule,
     swizzle::Step,
+    under_way::UnderWay,
     waiting::Held,
 };
-use crate::trace::{Event, Fate, HostId, Trace};
+use crate::trace::{Event, Fate, Trace};
 
 /// Datagrams under way in the whole network at once; more are dropped. Default: 2^18.
 const IN_FLIGHT_MAX: usize = 1 << 18;
@@ -50,71 +51,41 @@ pub(super) enum Freight {
     Carried(Carried),
 }
 
-#[derive(Debug)]
-struct Arrival {
-    key: (Duration, u64, u64),
-    freight: Freight,
-}
-
-impl PartialEq for Arrival {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-
-impl Eq for Arrival {}
-
-impl PartialOrd for Arrival {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Arrival {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key.cmp(&other.key)
-    }
-}
-
 /// The whole network.
 #[derive(Debug)]
 pub(super) struct Fabric {
-    seed: u64,
     trace: Trace,
     pub(super) default_rule: LinkRule,
-    pub(super) hosts: BTreeMap<IpAddr, HostId>,
+    /// How many there are; the addresses follow from their numbers.
+    pub(super) hosts: usize,
     pub(super) names: Names,
-    links: BTreeMap<(IpAddr, IpAddr), Link>,
+    links: Links,
     pub(super) obstacles: Obstacles,
     pub(super) ports: Ports,
     pub(super) frames: Frames,
-    under_way: BinaryHeap<Reverse<Arrival>>,
-    sequence: u64,
+    under_way: UnderWay,
     pub(super) counts: NetCounts,
 }
 
 impl Fabric {
     pub(super) fn new(seed: u64, rule: LinkRule, trace: Trace) -> Self {
         Self {
-            seed,
             trace,
             default_rule: rule,
-            hosts: BTreeMap::new(),
+            hosts: 0,
             names: Names::new(seed),
-            links: BTreeMap::new(),
+            links: Links::new(seed),
             obstacles: Obstacles::default(),
             ports: Ports::default(),
             frames: Frames::default(),
-            under_way: BinaryHeap::new(),
-            sequence: 0,
+            under_way: UnderWay::default(),
             counts: NetCounts::default(),
         }
     }
 
     /// The link of this direction, made on first use.
     pub(super) fn link(&mut self, from: IpAddr, to: IpAddr) -> &mut Link {
-        let seed = self.seed;
-        self.links.entry((from, to)).or_insert_with(|| Link::new(seed, from, to))
+        self.links.find(from, to)
     }
 
     /// The rule of this direction.
@@ -124,6 +95,11 @@ impl Fabric {
         }
         let default = self.default_rule;
         self.link(from, to).rule.unwrap_or(default)
+    }
+
+    /// Whether there is a host with this address.
+    pub(super) fn has_host(&self, host: IpAddr) -> bool {
+        host_at(host).is_some_and(|id| usize::from(id.0) < self.hosts)
     }
 
     /// Takes one datagram from a sender. To a multicast group it goes once for each host that has a member, the
@@ -170,8 +146,8 @@ impl Fabric {
 
     /// Lets go on what waits before links that are no longer clogged.
     pub(super) fn release(&mut self, now: Duration) {
-        let waits = |(pair, link): (&(IpAddr, IpAddr), &Link)| {
-            (!link.waiting.is_empty() && !self.obstacles.is_clogged(*pair)).then_some(*pair)
+        let waits = |(pair, link): ((IpAddr, IpAddr), &Link)| {
+            (!link.waiting.is_empty() && !self.obstacles.is_clogged(pair)).then_some(pair)
         };
         let free: Vec<_> = self.links.iter().filter_map(waits).collect();
         for (from_host, host) in free {
@@ -202,14 +178,14 @@ impl Fabric {
         let rule = self.rule(pair.0, pair.1);
         match self.link(pair.0, pair.1).pass(&rule, now, number, outbound.bytes.len()) {
             Ok(copies) => {
-                self.counts.duplicated += copies.len() as u64 - 1;
+                self.counts.duplicated += u64::from(copies.second.is_some());
                 copies.into_iter().for_each(|copy| self.dispatch(now, copy, outbound, host));
             }
             Err(fate) => self.end(now, outbound, fate),
         }
     }
 
-    fn dispatch(&mut self, now: Duration, copy: Copy, outbound: Outbound<'_>, host: IpAddr) {
+    fn dispatch(&mut self, now: Duration, copy: Passing, outbound: Outbound<'_>, host: IpAddr) {
         if self.is_full() {
             self.end(now, outbound, Fate::NetworkFull);
             return;
@@ -232,22 +208,21 @@ impl Fabric {
 
     /// When the next of what is under way arrives.
     pub(super) fn first_due(&self) -> Option<Duration> {
-        self.under_way.peek().map(|Reverse(first)| first.key.0)
+        self.under_way.first_due()
     }
 
     /// Unbinds every socket of a host, and ends its frame connections without a word.
     pub(super) fn close_host(&mut self, host: IpAddr) {
         self.ports.close_host(host);
         self.close_frames(host);
-        self.under_way.retain(|Reverse(arrival)| {
-            !matches!(&arrival.freight, Freight::Carried(carried) if carried.is_retry_from(host))
-        });
+        self.under_way.retain(
+            |freight| !matches!(freight, Freight::Carried(carried) if carried.is_retry_from(host)),
+        );
     }
 
     /// Lets freight arrive at `due`; `tie` decides among what arrives at the same time.
     pub(super) fn push(&mut self, (due, tie): (Duration, u64), freight: Freight) {
-        self.sequence += 1;
-        self.under_way.push(Reverse(Arrival { key: (due, tie, self.sequence), freight }));
+        self.under_way.push((due, tie), freight);
     }
 
     /// Plans the steps of a swizzle, counted from now.
@@ -260,12 +235,11 @@ impl Fabric {
 
     /// Lets everything arrive that is due; whom to wake is added to `wake`. Returns when the next is due.
     pub(super) fn arrive(&mut self, now: Duration, wake: &mut Vec<Waker>) -> Option<Duration> {
-        while let Some(Reverse(first)) = self.under_way.peek() {
-            if first.key.0 > now {
-                return Some(first.key.0);
+        while let Some(due) = self.under_way.first_due() {
+            if due > now {
+                return Some(due);
             }
-            let Reverse(arrival) = self.under_way.pop()?;
-            match arrival.freight {
+            match self.under_way.pop()? {
                 Freight::Datagram { datagram, to, host } => {
                     self.arrive_datagram(now, datagram, (to, host), wake);
                 }
@@ -295,7 +269,7 @@ impl Fabric {
                 self.ports.put(to, host, datagram, wake);
             }
             Reception::Full => self.end(now, outbound, Fate::BufferFull),
-            Reception::Nobody if !self.hosts.contains_key(&host) => {
+            Reception::Nobody if !self.has_host(host) => {
                 self.end(now, outbound, Fate::NoHost);
             }
             Reception::Nobody => {
@@ -354,7 +328,8 @@ impl Fabric {
     }
 
     pub(super) fn record(&self, now: Duration, host: IpAddr, event: &Event<'_>) {
-        self.trace.record(now, self.hosts.get(&host).copied(), event);
+        let id = host_at(host).filter(|id| usize::from(id.0) < self.hosts);
+        self.trace.record(now, id, event);
     }
 
     /// Notes the end of a datagram that was not delivered.

@@ -234,9 +234,10 @@ impl Fabric {
             rule.datagram_bytes_max = u16::MAX;
         }
         let copies = self.link(from, to).pass(&rule, now, number, packet.length())?;
-        self.counts.corrupted +=
-            copies.iter().filter(|copy| copy.flipped_bit.is_some()).count() as u64;
-        self.counts.reordered += copies.iter().filter(|copy| copy.reordered).count() as u64;
+        for copy in copies {
+            self.counts.corrupted += u64::from(copy.flipped_bit.is_some());
+            self.counts.reordered += u64::from(copy.reordered);
+        }
         let mut sound = copies.into_iter().filter(|copy| copy.flipped_bit.is_none());
         let mut next = || sound.next().map(|copy| (copy.due, copy.tie));
         let first = next();
@@ -288,7 +289,7 @@ impl Fabric {
 
     fn arrive_packet(&mut self, now: Duration, packet: Box<Packet>, wake: &mut Vec<Waker>) {
         let Some(socket) = self.ports.socket_at(packet.to) else {
-            let known = self.hosts.contains_key(&packet.to.ip());
+            let known = self.has_host(packet.to.ip());
             let (from, to) = (packet.from, packet.to);
             // As QUIC would, it tries again, until its timeout or until its user has heard enough of it.
             self.miss(now, packet, if known { Fate::NobodyListens } else { Fate::NoHost });

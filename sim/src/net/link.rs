@@ -25,8 +25,8 @@ enum Decision {
 }
 
 /// One copy of a datagram, under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Copy {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passing {
     /// When it arrives.
     pub(super) due: Duration,
     /// Decides among copies that arrive at the same time.
@@ -35,6 +35,22 @@ pub(super) struct Copy {
     pub(super) reordered: bool,
     /// The bit that flipped.
     pub(super) flipped_bit: Option<usize>,
+}
+
+/// What comes of one datagram that passes: itself, and perhaps once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Copies {
+    pub(super) first: Passing,
+    pub(super) second: Option<Passing>,
+}
+
+impl IntoIterator for Copies {
+    type Item = Passing;
+    type IntoIter = std::iter::Chain<std::iter::Once<Passing>, std::option::IntoIter<Passing>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self.first).chain(self.second)
+    }
 }
 
 /// The number of a datagram, or of a report, on its direction of a link; all that is decided about it follows from it.
@@ -88,7 +104,7 @@ impl Link {
         now: Duration,
         number: Number,
         length: usize,
-    ) -> Result<Vec<Copy>, Fate> {
+    ) -> Result<Copies, Fate> {
         if length > usize::from(rule.datagram_bytes_max) {
             return Err(Fate::TooLarge);
         }
@@ -96,24 +112,24 @@ impl Link {
         if draw(Decision::Loss).chance(rule.loss) {
             return Err(Fate::Lost);
         }
-        let copies = if draw(Decision::Duplicate).chance(rule.duplicate) { 2 } else { 1 };
+        let is_twice = draw(Decision::Duplicate).chance(rule.duplicate);
         let (latency, reorder) = (draw(Decision::Latency), draw(Decision::Reorder));
         let (corrupt, tie) = (draw(Decision::Corrupt), draw(Decision::Tie));
         let leaves = self.queue(rule, now, length)?;
-        let copy = |_| {
+        let copy = || {
             let reordered = reorder.chance(rule.reorder);
-            let extra = spread(&reorder, Duration::ZERO, rule.reorder_extra);
+            let extra = || spread(&reorder, Duration::ZERO, rule.reorder_extra);
+            let held = if reordered { extra() } else { Duration::ZERO };
             let flips = corrupt.chance(rule.corrupt) && length > 0;
-            let bit = corrupt.below(length as u64 * 8) as usize;
-            let held = if reordered { extra } else { Duration::ZERO };
-            Copy {
+            let bit = || corrupt.below(length as u64 * 8) as usize;
+            Passing {
                 due: leaves.saturating_add(rule.latency.draw(&latency)).saturating_add(held),
                 tie: tie.next_word(),
                 reordered,
-                flipped_bit: flips.then_some(bit),
+                flipped_bit: flips.then(bit),
             }
         };
-        Ok((0..copies).map(copy).collect())
+        Ok(Copies { first: copy(), second: is_twice.then(copy) })
     }
 
     /// Takes a report that nobody listens: when it arrives, or why it does not.
@@ -122,13 +138,13 @@ impl Link {
         rule: &LinkRule,
         now: Duration,
         number: Number,
-    ) -> Result<Copy, Fate> {
+    ) -> Result<Passing, Fate> {
         if self.draw(number, Decision::ReportLoss).chance(rule.loss) {
             return Err(Fate::Lost);
         }
         let stream = self.draw(number, Decision::Report);
         let due = now.saturating_add(rule.latency.draw(&stream));
-        Ok(Copy { due, tie: stream.next_word(), reordered: false, flipped_bit: None })
+        Ok(Passing { due, tie: stream.next_word(), reordered: false, flipped_bit: None })
     }
 
     /// Waits for the bandwidth: when the last bit of the datagram leaves.
@@ -157,6 +173,12 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    impl Copies {
+        fn into_vec(self) -> Vec<Passing> {
+            self.into_iter().collect()
+        }
+    }
+
     fn link(seed: u64) -> Link {
         Link::new(seed, Ipv4Addr::new(10, 0, 0, 1).into(), Ipv4Addr::new(10, 0, 0, 2).into())
     }
@@ -166,12 +188,12 @@ mod tests {
         rule: &LinkRule,
         now: Duration,
         length: usize,
-    ) -> Result<Vec<Copy>, Fate> {
+    ) -> Result<Vec<Passing>, Fate> {
         let number = link.number();
-        link.pass(rule, now, number, length)
+        link.pass(rule, now, number, length).map(Copies::into_vec)
     }
 
-    fn pass_all(seed: u64, rule: &LinkRule) -> Vec<Result<Vec<Copy>, Fate>> {
+    fn pass_all(seed: u64, rule: &LinkRule) -> Vec<Result<Vec<Passing>, Fate>> {
         let mut link = link(seed);
         (0..2000).map(|_| pass(&mut link, rule, SECOND, 100)).collect()
     }
@@ -203,7 +225,7 @@ mod tests {
     }
 
     /// What each fault does to a datagram, apart from the others: lost, copies, latency of each, held, bit.
-    fn fates(rule: &LinkRule) -> Vec<Option<Vec<Copy>>> {
+    fn fates(rule: &LinkRule) -> Vec<Option<Vec<Passing>>> {
         pass_all(4, rule).into_iter().map(Result::ok).collect()
     }
 
@@ -218,7 +240,7 @@ mod tests {
             ..LinkRule::rough()
         };
         let with = fates(&all);
-        let each = |rule: &LinkRule, same: &dyn Fn(&[Copy], &[Copy]) -> bool| {
+        let each = |rule: &LinkRule, same: &dyn Fn(&[Passing], &[Passing]) -> bool| {
             let without = fates(rule);
             assert_ne!(with, without, "the fault was on");
             with.iter().zip(&without).all(|pair| match pair {
@@ -229,23 +251,24 @@ mod tests {
             })
         };
         assert!(each(&LinkRule { loss: 0.0, ..all }, &|with, without| with == without));
-        let first = |with: &[Copy], without: &[Copy]| with[0] == without[0] && without.len() == 1;
+        let first =
+            |with: &[Passing], without: &[Passing]| with[0] == without[0] && without.len() == 1;
         assert!(each(&LinkRule { duplicate: 0.0, ..all }, &first));
-        let in_time = |with: &[Copy], without: &[Copy]| {
+        let in_time = |with: &[Passing], without: &[Passing]| {
             with.iter().zip(without).all(|(with, without)| {
-                let rest = Copy { due: with.due, reordered: with.reordered, ..without.clone() };
+                let rest = Passing { due: with.due, reordered: with.reordered, ..*without };
                 rest == *with && (with.reordered || with == without) && !without.reordered
             })
         };
         assert!(each(&LinkRule { reorder: 0.0, ..all }, &in_time));
-        let whole = |with: &[Copy], without: &[Copy]| {
-            let cured = with.iter().map(|copy| Copy { flipped_bit: None, ..copy.clone() });
+        let whole = |with: &[Passing], without: &[Passing]| {
+            let cured = with.iter().map(|copy| Passing { flipped_bit: None, ..*copy });
             cured.eq(without.iter().cloned())
         };
         assert!(each(&LinkRule { corrupt: 0.0, ..all }, &whole));
         let slow = LinkRule { latency: all.latency.later_by(SECOND), ..all };
-        let as_much = |with: &[Copy], without: &[Copy]| {
-            let later = with.iter().map(|copy| Copy { due: copy.due + SECOND, ..copy.clone() });
+        let as_much = |with: &[Passing], without: &[Passing]| {
+            let later = with.iter().map(|copy| Passing { due: copy.due + SECOND, ..*copy });
             later.eq(without.iter().cloned())
         };
         assert!(each(&slow, &as_much));
@@ -259,7 +282,10 @@ mod tests {
         let numbers: Vec<_> = (0..500).map(|_| other.number()).collect();
         // Reports and the order in which they pass make no difference either.
         other.number_report();
-        let later = numbers.into_iter().rev().map(|number| other.pass(&rule, SECOND, number, 100));
+        let later = numbers
+            .into_iter()
+            .rev()
+            .map(|number| other.pass(&rule, SECOND, number, 100).map(Copies::into_vec));
         let mut later: Vec<_> = later.collect();
         later.reverse();
         assert_eq!(at_once, later);

@@ -4,6 +4,7 @@
 //! sockets of any host join. Read `socket.rs` next.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, VecDeque},
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
@@ -66,11 +67,37 @@ impl Port {
 
 /// Which socket: where it is bound, on which host, and the number of the binding, for a later socket on the same
 /// address is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Socket {
     pub(super) bound: SocketAddr,
     pub(super) host: IpAddr,
     binding: u64,
+}
+
+/// By address, host and binding. Each packet looks its socket up, so that addresses are compared as numbers.
+impl Ord for Socket {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let bound = |socket: &Self| (bits(socket.bound.ip()), socket.bound.port());
+        bound(self)
+            .cmp(&bound(other))
+            .then_with(|| bits(self.host).cmp(&bits(other.host)))
+            .then_with(|| self.binding.cmp(&other.binding))
+            // What the rest of an IPv6 address says.
+            .then_with(|| self.bound.cmp(&other.bound))
+    }
+}
+
+impl PartialOrd for Socket {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+const fn bits(address: IpAddr) -> (bool, u128) {
+    match address {
+        IpAddr::V4(address) => (false, address.to_bits() as u128),
+        IpAddr::V6(address) => (true, address.to_bits()),
+    }
 }
 
 impl Socket {

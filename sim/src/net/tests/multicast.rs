@@ -1,5 +1,7 @@
 //! Multicast: who hears what is sent to a group.
 
+use std::net::Ipv4Addr;
+
 use odeon_env::{MulticastGroup, MulticastGroupError};
 
 use super::*;

@@ -72,7 +72,7 @@ mod tests {
         let mut links = Links::new(1);
         let pairs = || all.iter().flat_map(|from| all.iter().map(move |to| (*from, *to)));
         for (count, (from, to)) in pairs().enumerate() {
-            (0..=count).for_each(|_| drop(links.find(from, to).number()));
+            (0..=count).for_each(|_| _ = links.find(from, to).number());
         }
         for (count, (from, to)) in pairs().enumerate() {
             let mut other = Link::new(1, from, to);

@@ -104,7 +104,8 @@ pub use outcome::{LocalFuture, Outcome};
 pub use plan::{Budget, FAULTS_MAX, Pace, Plan, PlanError, PlannedFault, Swarm, TIME_MAX};
 pub use problem::Problem;
 pub use recording::{
-    RECORDED_DATAGRAMS_MAX, RECORDED_HOSTS_MAX, RECORDED_STORY_MAX, RECORDED_TRAFFIC_MAX,
+    LogFilter, LogFilterError, RECORDED_DATAGRAMS_MAX, RECORDED_HOSTS_MAX, RECORDED_STORY_MAX,
+    RECORDED_TRAFFIC_MAX,
 };
 pub use runner::{Options, Trial};
 pub use scenario::{Check, Outline, Scenario, Site};

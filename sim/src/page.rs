@@ -83,7 +83,7 @@ impl Page {
         verdict: &Verdict,
         recording: Recording,
     ) -> Self {
-        let Recording { hosts, mut dots, arrows, left_out } = recording;
+        let Recording { hosts, mut dots, arrows, left_out, .. } = recording;
         let bands = bands(&dots, &hosts, script.faults().faults());
         let end = u64::try_from(verdict.virtual_time.as_nanos()).unwrap_or(u64::MAX);
         let problems: Vec<_> =

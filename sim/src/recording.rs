@@ -6,6 +6,7 @@
 //! while the run lasts: the rings are statics, and there is one recording at a time in a program. What was kept becomes
 //! a [`Recording`] when the run is over. Read `recording/told.rs` next.
 
+mod filter;
 mod log;
 mod pairs;
 mod ring;
@@ -20,6 +21,7 @@ use std::{
 
 use odeon_env::Observed;
 
+pub use filter::{LogFilter, LogFilterError};
 pub(crate) use log::listen;
 pub(crate) use told::{Arrow, Dot, DotKind, LeftOut, Recording};
 
@@ -100,7 +102,8 @@ pub(crate) fn keep(order: u64, at_ns: u64, host: Option<HostId>, event: &Event<'
     tape.keep(Fields { order, at_ns, host, ..Fields::EMPTY }, event);
 }
 
-/// Keeps a log line of a node, or of the driver; `level` is 1 for an error, 2 for a warning, 3 for the rest.
+/// Keeps a log line of a node, or of the driver; `level` goes from 1 for an error to 5 for what is
+/// least important.
 fn keep_log(at: Duration, host: Option<HostId>, level: u8, text: &str) {
     let mut tape = tape();
     if tape.on {

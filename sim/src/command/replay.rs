@@ -2,6 +2,7 @@
 
 use super::{Failed, Limits, Printer, subject::Subject};
 use crate::{
+    recording::{LogFilter, Recording},
     runner::{Case, Lanes, Order, Run, Trial, run_each},
     verdict::{Replay, Verdict},
 };
@@ -16,6 +17,9 @@ pub(super) struct ReplayArgs {
     /// Lines of what happened that are printed, the last ones. Default: all that are kept.
     #[arg(long, value_name = "N")]
     lines: Option<usize>,
+    /// Which log lines of nodes are printed among them: levels, by target if need be, as in `warn,odeon_cluster=debug`.
+    #[arg(long, value_name = "FILTER", default_value_t)]
+    log: LogFilter,
     #[command(flatten)]
     limits: Limits,
 }
@@ -25,7 +29,8 @@ pub(super) fn replay(
     trials: &[Trial],
     out: &mut Printer<'_>,
 ) -> Result<bool, Failed> {
-    let subject = Subject::find(args.what.as_deref(), args.seed, trials, &args.limits)?;
+    let mut subject = Subject::find(args.what.as_deref(), args.seed, trials, &args.limits)?;
+    (subject.case.recorded, subject.case.log) = (true, args.log);
     out.line(subject.title())?;
     for sentence in subject.script.story(|step| subject.describe(step)) {
         out.line(format!("  {sentence}"))?;
@@ -34,9 +39,7 @@ pub(super) fn replay(
     order.case.lines_until = order.case.lines_until.min(Case::EVERY_LINE);
     let [run] = run_orders(subject.trial, [order], &args.limits);
     out.line("--- what happened")?;
-    let lines = &run.verdict.lines;
-    let skip = lines.len().saturating_sub(args.lines.unwrap_or(usize::MAX));
-    lines[skip..].iter().try_for_each(|line| out.line(line))?;
+    what_happened(&run, args.lines.unwrap_or(usize::MAX), out)?;
     if !run.output.is_empty() {
         out.line("--- what it printed")?;
         out.line(run.output.trim_end())?;
@@ -52,6 +55,38 @@ pub(super) fn replay(
         out.line(compared(&run.verdict, file))?;
     }
     Ok(run.verdict.passed())
+}
+
+/// Prints the last lines of the trace, and the log lines of nodes at their places among them.
+fn what_happened(run: &Run, lines_max: usize, out: &mut Printer<'_>) -> Result<(), Failed> {
+    let (lines, marks) = (&run.verdict.lines, &run.verdict.marks);
+    let skip = lines.len().saturating_sub(lines_max);
+    let first = marks.get(skip).filter(|_| skip > 0).map_or(0, |mark| mark.event);
+    let recording = run.recording.as_ref();
+    let gone = recording.map_or(0, |recording| recording.left_out.story);
+    if gone > 0 {
+        out.line(format!("({gone} notes and log lines before these had no room)"))?;
+    }
+    let mut logs = recording.into_iter().flat_map(log_lines).peekable();
+    while logs.next_if(|(after, _)| *after < first).is_some() {}
+    for (line, mark) in lines.iter().zip(marks).skip(skip) {
+        while let Some((_, log)) = logs.next_if(|(after, _)| *after < mark.event) {
+            out.line(log)?;
+        }
+        out.line(line)?;
+    }
+    logs.try_for_each(|(_, log)| out.line(log))
+}
+
+/// The log lines of a run, each with the number of the last event before it.
+fn log_lines(recording: &Recording) -> impl Iterator<Item = (u64, String)> {
+    let logs = recording.dots.iter().filter_map(|dot| dot.kind.level().map(|level| (dot, level)));
+    logs.zip(&recording.logs_after).map(|((dot, level), after)| {
+        let host = dot.host.and_then(|host| recording.hosts.get(usize::from(host)));
+        let host = host.map_or("world", String::as_str);
+        let (seconds, rest) = (dot.at / 1_000_000_000, dot.at % 1_000_000_000);
+        (*after, format!("{seconds:>4}.{rest:09} {host:<8} {level} {}", dot.text))
+    })
 }
 
 /// Whether it was the run of the file.

@@ -1,4 +1,4 @@
-//! The log lines of nodes: `tracing` events at `INFO` and above, each under the name of its node.
+//! The log lines of nodes: `tracing` events that a filter keeps, each under the name of its node.
 //!
 //! What it is: the subscriber of a run, on its thread alone. What it is NOT: there only when a run is recorded; it
 //! listens in every run and formats every line, so that a run that is recorded is laid out in memory as one that is not.
@@ -15,27 +15,29 @@ use tracing::{
     subscriber::NoSubscriber,
 };
 
-use super::{STORY_TEXT_BYTES_MAX, keep_log, ring::Text};
+use super::{LogFilter, STORY_TEXT_BYTES_MAX, keep_log, ring::Text};
 use crate::{timeline::elapsed, trace::Trace};
 
 /// Listens on this thread until the result is dropped. A subscriber that the program has already stays in its place, and
 /// the recording is without log lines.
-pub(crate) fn listen(trace: &Trace) -> Option<DefaultGuard> {
+pub(crate) fn listen(trace: &Trace, filter: LogFilter) -> Option<DefaultGuard> {
     let nobody = dispatcher::get_default(Dispatch::is::<NoSubscriber>);
-    nobody.then(|| dispatcher::set_default(&Dispatch::new(Listener { trace: trace.clone() })))
+    let listener = || Listener { trace: trace.clone(), filter };
+    nobody.then(|| dispatcher::set_default(&Dispatch::new(listener())))
 }
 
 struct Listener {
     trace: Trace,
+    filter: LogFilter,
 }
 
 impl Subscriber for Listener {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO
+        self.filter.keeps(metadata.target(), *metadata.level())
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::INFO)
+        Some(self.filter.level_max())
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -50,7 +52,9 @@ impl Subscriber for Listener {
         let level = match *event.metadata().level() {
             Level::ERROR => 1,
             Level::WARN => 2,
-            _ => 3,
+            Level::INFO => 3,
+            Level::DEBUG => 4,
+            Level::TRACE => 5,
         };
         let mut line = Line { message: Text::EMPTY, fields: Text::EMPTY };
         event.record(&mut line);

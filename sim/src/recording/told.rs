@@ -26,6 +26,8 @@ pub(crate) struct Recording {
     pub(crate) arrows: Vec<Arrow>,
     /// What had no room.
     pub(crate) left_out: LeftOut,
+    /// For each log line among the dots, the number of the last event of the trace before it.
+    pub(crate) logs_after: Vec<u64>,
 }
 
 /// How many events had no room, the oldest of each sort.
@@ -65,6 +67,8 @@ pub(crate) enum DotKind {
     Error,
     Warn,
     Info,
+    Debug,
+    Trace,
     ActorStarted,
     ActorStopped,
     Handler,
@@ -74,6 +78,20 @@ pub(crate) enum DotKind {
     Unreachable,
     /// Why the seed failed.
     Problem,
+}
+
+impl DotKind {
+    /// The level of a log line, if it is one.
+    pub(crate) const fn level(self) -> Option<&'static str> {
+        match self {
+            Self::Error => Some("ERROR"),
+            Self::Warn => Some("WARN"),
+            Self::Info => Some("INFO"),
+            Self::Debug => Some("DEBUG"),
+            Self::Trace => Some("TRACE"),
+            _ => None,
+        }
+    }
 }
 
 /// Something that went from one host to another.
@@ -111,10 +129,14 @@ pub(super) fn tell(tape: &Tape) -> Recording {
     let mut entries: Vec<_> = story.chain(traffic).chain(datagrams).collect();
     entries.sort_by_key(|(fields, _)| fields.order);
     let (mut dots, mut pairs) = (Vec::new(), Pairs::new(names));
+    let mut logs_after = Vec::new();
     let (mut lanes, count) = (0, u16::try_from(hosts.len()).unwrap_or(NOBODY));
     for (fields, text) in entries {
         for host in [fields.host, fields.peer] {
             lanes = lanes.max(if host == NOBODY { 0 } else { usize::from(host) + 1 });
+        }
+        if fields.what == What::Log {
+            logs_after.push(fields.order);
         }
         match dot_kind(&fields) {
             Some(kind) => dots.push(dot(kind, &fields, text, count)),
@@ -131,7 +153,7 @@ pub(super) fn tell(tape: &Tape) -> Recording {
         datagrams: tape.datagrams.left_out(),
         hosts: lanes.saturating_sub(hosts.len()),
     };
-    Recording { arrows: pairs.end(count), hosts, dots, left_out }
+    Recording { arrows: pairs.end(count), hosts, dots, left_out, logs_after }
 }
 
 /// The messages whose names are known.
@@ -151,7 +173,9 @@ fn dot_kind(fields: &Fields) -> Option<DotKind> {
         What::Log => match fields.kind {
             1 => DotKind::Error,
             2 => DotKind::Warn,
-            _ => DotKind::Info,
+            3 => DotKind::Info,
+            4 => DotKind::Debug,
+            _ => DotKind::Trace,
         },
         What::ActorStarted => DotKind::ActorStarted,
         What::ActorStopped => DotKind::ActorStopped,

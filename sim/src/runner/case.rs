@@ -2,11 +2,11 @@
 
 use odeon_interpose::Switches;
 
-use crate::{Link, schedule::Schedule};
+use crate::{Link, recording::LogFilter, schedule::Schedule};
 
 /// The length of the text form: always the same, so that the child's memory is the same.
 #[cfg(target_os = "linux")]
-pub(super) const CASE_BYTES: usize = 128;
+pub(super) const CASE_BYTES: usize = 256;
 
 /// One run of one seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Case {
     pub lines_until: u64,
     /// Whether the run is recorded, for a picture of it. It is the same run either way. Default: no.
     pub recorded: bool,
+    /// Which log lines of nodes are kept where the run is recorded. Default: `info`.
+    pub log: LogFilter,
 }
 
 impl Case {
@@ -46,6 +48,7 @@ impl Case {
             buggify_percent: 0,
             lines_until: u64::MAX,
             recorded: false,
+            log: LogFilter::INFO,
         }
     }
 
@@ -53,10 +56,10 @@ impl Case {
     #[cfg(target_os = "linux")]
     pub(super) fn encode(&self) -> [u8; CASE_BYTES] {
         let Switches { entropy, clock } = self.switches;
-        let Self { seed, link, schedule, buggify_percent, lines_until, recorded, .. } = self;
+        let Self { seed, link, schedule, buggify_percent, lines_until, recorded, log, .. } = self;
         let text = format!(
             "odeon-sim case {seed:016x} {link} {entropy} {clock} {schedule} {buggify_percent} \
-             {lines_until} {recorded} "
+             {lines_until} {recorded} {log} "
         );
         let mut bytes = [b'.'; CASE_BYTES];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
@@ -76,6 +79,7 @@ impl Case {
         let buggify_percent = words.next()?.parse().ok()?;
         let lines_until = words.next()?.parse().ok()?;
         let recorded = words.next()?.parse().ok()?;
+        let log = words.next()?.parse().ok()?;
         Some(Self {
             link,
             switches,
@@ -83,6 +87,7 @@ impl Case {
             buggify_percent,
             lines_until,
             recorded,
+            log,
             ..Self::new(seed)
         })
     }
@@ -102,7 +107,9 @@ mod tests {
             }
         }
         let schedule = Schedule::Pct { depth: 65, steps: u64::MAX };
-        let case = Case { schedule, buggify_percent: 100, recorded: true, ..Case::new(u64::MAX) };
+        let log = format!("odeon_{}=debug", "x".repeat(84)).parse().unwrap();
+        let case =
+            Case { schedule, buggify_percent: 100, recorded: true, log, ..Case::new(u64::MAX) };
         assert_eq!(Case::decode(&case.encode()), Some(case));
         assert_eq!(Case::decode(&[0; CASE_BYTES]), None);
     }

@@ -141,7 +141,8 @@ impl Act {
             .schedule(order.case.schedule)
             .buggify(order.case.buggify_percent)
             .lines_until(order.case.lines_until)
-            .recorded(order.case.recorded);
+            .recorded(order.case.recorded)
+            .log(order.case.log);
         match self {
             Self::Body(body) => builder.run(async |world: &mut World| body(world).await),
             Self::Cast(make) => {

@@ -22,7 +22,7 @@ use crate::{
     net::{LinkRule, SimNet},
     outcome::Outcome,
     problem::{Watch, any, report},
-    recording::listen,
+    recording::{LogFilter, listen},
     schedule::Schedule,
     timeline::{Timeline, elapsed},
     trace::Trace,
@@ -41,6 +41,7 @@ pub struct WorldBuilder {
     buggify_percent: u8,
     last_kept: u64,
     recorded: bool,
+    log: LogFilter,
     virtual_time_max: Duration,
 }
 
@@ -56,6 +57,7 @@ impl WorldBuilder {
             buggify_percent: 0,
             last_kept: u64::MAX,
             recorded: false,
+            log: LogFilter::INFO,
             virtual_time_max: Duration::from_secs(24 * 3600),
         }
     }
@@ -106,6 +108,12 @@ impl WorldBuilder {
         self
     }
 
+    /// Which log lines of nodes are kept where the run is recorded. Default: `info`.
+    pub(crate) fn log(mut self, log: LogFilter) -> Self {
+        self.log = log;
+        self
+    }
+
     /// After this much virtual time the scenario has failed: it waits for something that never comes. Default: a day.
     pub fn virtual_time_max(mut self, max: Duration) -> Self {
         self.virtual_time_max = max;
@@ -130,7 +138,7 @@ impl WorldBuilder {
         if self.recorded {
             trace.record_whole();
         }
-        let _listening = listen(&trace);
+        let _listening = listen(&trace, self.log);
         let watch = Watch::begin();
         let activation = activate(self.seed, self.switches, elapsed);
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();

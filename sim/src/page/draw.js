@@ -69,13 +69,9 @@ function draw() {
   pen.beginPath();
   pen.rect(LEFT - 8, layout.world - 4, width - LEFT + 8, height);
   pen.clip();
-  const dots = [];
-  const drawn = new Map();
-  pen.lineWidth = 1.2;
-  eachBetween(view.from, view.to, (item) => {
-    if (!item.arrow) dots.push(item);
-    else if (drawArrow(pen, item, drawn)) counts.arrows += 1;
-  });
+  const dots = [], arrows = [];
+  eachBetween(view.from, view.to, (item) => { (item.arrow ? arrows : dots).push(item); });
+  counts.arrows = drawArrows(pen, arrows);
   counts.dots = drawDots(pen, dots);
   drawSelected(pen);
   pen.restore();
@@ -110,6 +106,7 @@ function drawLanes(pen) {
 function drawLife(pen, y, life, number) {
   if (life.until < view.from || life.from > view.to) return;
   const line = (from, to, width, dash, colour) => {
+    if (xOf(to) < LEFT - 6) return;
     pen.strokeStyle = colour;
     pen.lineWidth = width;
     pen.setLineDash(dash);
@@ -148,11 +145,15 @@ function cross(pen, x, y, size, colour, width) {
   pen.strokeStyle = colour;
   pen.lineWidth = width;
   pen.beginPath();
+  crossPath(pen, x, y, size);
+  pen.stroke();
+}
+
+function crossPath(pen, x, y, size) {
   pen.moveTo(x - size, y - size);
   pen.lineTo(x + size, y + size);
   pen.moveTo(x + size, y - size);
   pen.lineTo(x - size, y + size);
-  pen.stroke();
 }
 
 // Both ends of an arrow on the canvas; nothing where no lane of it is shown. What has one end is a stub.
@@ -168,39 +169,54 @@ function ends(item) {
   return { x1, y1: from, x2, y2: to };
 }
 
-function drawArrow(pen, item, drawn) {
-  const line = ends(item);
-  if (!line) return false;
-  // Of those that fall on the same pixels one is drawn.
-  const key = (item.host ?? -1) * 1e3 + (item.to ?? -1) + (item.lost ? 0.5 : 0);
-  const [a, b] = [Math.round(line.x1), Math.round(line.x2)];
-  const last = drawn.get(key);
-  if (last && last.a === a && last.b === b && last.group === item.group) return true;
-  drawn.set(key, { a, b, group: item.group });
-  const colour = item.lost ? colours.lost : colours[item.group];
-  pen.strokeStyle = colour;
-  pen.globalAlpha = item.lost ? 0.9 : item.group === "control" || item.group === "datagrams" ? 0.45 : 0.75;
-  pen.lineWidth = item.lost ? 1.4 : 1.1;
-  pen.setLineDash(item.lost ? [4, 3] : []);
-  pen.beginPath();
-  pen.moveTo(line.x1, line.y1);
-  pen.lineTo(line.x2, line.y2);
-  pen.stroke();
-  pen.setLineDash([]);
-  if (item.lost) cross(pen, line.x2, line.y2, 3, colour, 1.6);
-  else head(pen, line, colour);
-  pen.globalAlpha = 1;
-  return true;
+// Of arrows that fall on the same few pixels, more of them the more there are, one is drawn; and all of one look are one path: strokes are what takes time.
+function drawArrows(pen, arrows) {
+  const grain = Math.min(8, Math.ceil(arrows.length / 3000)) || 1, looks = new Map(), drawn = new Set();
+  let count = 0;
+  for (const item of arrows) {
+    const line = ends(item);
+    if (!line) continue;
+    count += 1;
+    const look = item.lost ? "lost" : item.group;
+    if (!looks.has(look)) looks.set(look, []);
+    const place = `${look} ${item.host} ${item.to} ${Math.round(line.x1 / grain)} ${Math.round(line.x2 / grain)}`;
+    if (drawn.has(place)) continue;
+    drawn.add(place);
+    looks.get(look).push(line);
+  }
+  for (const [look, lines] of looks) drawLook(pen, look, lines);
+  return count;
 }
 
-function head(pen, line, colour) {
-  const angle = Math.atan2(line.y2 - line.y1, line.x2 - line.x1);
-  pen.fillStyle = colour;
+function drawLook(pen, look, lines) {
+  const lost = look === "lost";
+  pen.strokeStyle = pen.fillStyle = colours[look];
+  pen.globalAlpha = lost ? 0.9 : look === "control" || look === "datagrams" ? 0.5 : 0.8;
+  pen.lineWidth = lost ? 1.4 : 1.1;
+  // Dashes cost more than lines do.
+  pen.setLineDash(lost && lines.length < 500 ? [4, 3] : []);
   pen.beginPath();
+  for (const line of lines) {
+    pen.moveTo(line.x1, line.y1);
+    pen.lineTo(line.x2, line.y2);
+  }
+  pen.stroke();
+  pen.setLineDash([]);
+  pen.beginPath();
+  for (const line of lines) {
+    if (lost) crossPath(pen, line.x2, line.y2, 3);
+    else headPath(pen, line);
+  }
+  if (lost) pen.stroke(); else pen.fill();
+  pen.globalAlpha = 1;
+}
+
+function headPath(pen, line) {
+  const angle = Math.atan2(line.y2 - line.y1, line.x2 - line.x1);
   pen.moveTo(line.x2, line.y2);
   pen.lineTo(line.x2 - 7 * Math.cos(angle - 0.35), line.y2 - 7 * Math.sin(angle - 0.35));
   pen.lineTo(line.x2 - 7 * Math.cos(angle + 0.35), line.y2 - 7 * Math.sin(angle + 0.35));
-  pen.fill();
+  pen.closePath();
 }
 
 // Where a dot lies beside the line of its lane, so that sorts do not hide each other.

@@ -43,7 +43,8 @@ function bindControls() {
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setTheme);
   window.addEventListener("hashchange", () => { if (location.hash !== written) guarded(begin); });
-  new ResizeObserver(redraw).observe(canvas);
+  // At once: a picture that is drawn a frame late would be shown stretched.
+  new ResizeObserver(() => guarded(draw)).observe(canvas);
 }
 
 function begin() {

@@ -6,7 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use odeon::{Actor, Context, Handler, NodeBuilder, StartError, actor, message};
@@ -123,7 +123,14 @@ fn browser() -> Option<PathBuf> {
     places.into_iter().find(|place| place.is_file())
 }
 
+/// How long a browser may take for one page, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// The document that a browser makes of a page at this fragment.
+///
+/// # Panics
+/// When it makes none within [`PATIENCE`]; the browser is ended then.
+#[expect(clippy::disallowed_methods, reason = "a browser runs in real time, outside every world")]
 fn document(browser: &Path, page: &Path, fragment: &str) -> String {
     let profile = page.with_extension("profile");
     let mut command = Command::new(browser);
@@ -132,8 +139,18 @@ fn document(browser: &Path, page: &Path, fragment: &str) -> String {
     command.args(["--virtual-time-budget=4000", "--timeout=60000", "--dump-dom"]);
     command.arg(format!("--user-data-dir={}", profile.display()));
     command.arg(format!("file://{}#{fragment}", page.display())).stderr(Stdio::null());
-    let output = command.output().expect("the browser starts");
-    String::from_utf8(output.stdout).expect("a document is text")
+    let written = page.with_extension("dom");
+    command.stdout(fs::File::create(&written).expect("it can be made"));
+    let (mut child, began) = (command.spawn().expect("the browser starts"), Instant::now());
+    while child.try_wait().expect("it can be asked").is_none() {
+        if began.elapsed() > PATIENCE {
+            // Its children end with it, or find nobody to talk to.
+            let _ = child.kill().and_then(|()| child.wait());
+            panic!("{} made no document within {PATIENCE:?}", browser.display());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    fs::read_to_string(written).expect("a document is text")
 }
 
 /// A number that the page says of its picture.

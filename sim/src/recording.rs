@@ -230,7 +230,7 @@ mod tests {
     fn traffic_pushes_out_traffic_and_never_the_story() {
         let (trace, at) = (Trace::new(), Duration::from_millis(1));
         trace.record_whole();
-        let _listening = listen(&trace);
+        let _listening = listen(&trace, LogFilter::INFO);
         trace.name_host("a");
         trace.name_host("b");
         let address = |id: u16| format!("10.0.0.{}:7400", id + 1).parse().expect("an address");

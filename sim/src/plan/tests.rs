@@ -61,7 +61,7 @@ fn any_fault() -> impl Strategy<Value = Fault> {
         (word(), -500_000..=500_000).prop_map(|(node, ppm)| Fault::Drift { node, ppm }),
         (word(), any::<i64>()).prop_map(|(node, skew_ms)| Fault::Skew { node, skew_ms }),
         // Whatever seeds draw, so that no kind is left out.
-        any::<u64>().prop_map(|seed| drawn(seed)),
+        any::<u64>().prop_map(drawn),
     ]
 }
 

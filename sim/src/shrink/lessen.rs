@@ -142,8 +142,6 @@ fn milder(fault: &Fault) -> Vec<Fault> {
             let parts = [factor / 10, factor / 2].into_iter().filter(|less| *less > 1);
             parts.map(|factor| Fault::Slow { node: node.clone(), factor }).collect()
         }
-        // What is left of a power failure when nothing is lost.
-        Fault::Crash { node } => vec![Fault::Kill { node: node.clone() }],
         _ => milder_by_number(fault),
     }
 }

@@ -1,8 +1,24 @@
 //! The binary `odeon-sim`: the scenarios that come with Odeon.
 //!
-//! What it is: one file a scenario, and a line for it below. What it is NOT: the place for scenarios of applications;
-//! those are binaries of their own, made by the same macro. Read `truth.rs` for a scenario.
+//! What it is: one file a scenario, and a line for it below. All but `truth` play an application of `examples/`, whose
+//! actors they take in by their path. What it is NOT: the place for scenarios of applications elsewhere; those are
+//! binaries of their own, made by the same macro. Read `bank.rs` for a scenario.
 
+#[path = "../../../../examples/src/bin/append_log.rs"]
+#[expect(dead_code, reason = "the example has a main of its own")]
+mod append_log;
+mod bank;
+mod chat;
+mod leader;
+mod request_storm;
 mod truth;
+mod workers;
 
-odeon_sim::main! { truth::Truth::default }
+odeon_sim::main! {
+    bank::Bank::default,
+    chat::Chat::default,
+    leader::Leader::default,
+    request_storm::RequestStorm::default,
+    truth::Truth::default,
+    workers::Workers::default,
+}

@@ -1,0 +1,237 @@
+//! Chat rooms: rooms are actors that are found by name on the nodes of a cluster, members are actors too.
+//!
+//! A room passes on what its members say, to each of them at most once, and what one member says in the order in which it
+//! was said. Who is not in the room is not heard. A member that ends, or whose node is lost, has left; when a room ends,
+//! its members are told, and have to come in again.
+//!
+//! What it is NOT: a history of what was said, or a promise that everybody heard it: a room waits for nobody, and whose
+//! mailbox is full misses something.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use odeon::{
+    Actor, ActorRef, ChildSpec, Context, Handler, Node, SpawnOptions, StartError, Supervisor,
+    SupervisorSpec, Terminated, actor, message,
+};
+
+/// How long a member waits for a room.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Comes in, or comes in again.
+#[message(id = "chat/Enter")]
+struct Enter {
+    name: String,
+    member: ActorRef<Member>,
+}
+
+#[message(id = "chat/Leave")]
+struct Leave {
+    member: ActorRef<Member>,
+}
+
+/// Says something; the answer is whether it was passed on, which it is not for somebody who is not in the room.
+#[message(id = "chat/Say", reply = bool)]
+struct Say {
+    name: String,
+    member: ActorRef<Member>,
+    number: u64,
+    text: String,
+}
+
+/// What members hear.
+#[message(id = "chat/Heard")]
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub(crate) room: String,
+    pub(crate) from: String,
+    pub(crate) number: u64,
+    pub(crate) text: String,
+}
+
+/// How a room treats its members; one that is unfair is there to be found out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manners {
+    pub(crate) repeats: bool,
+    pub(crate) lets_strangers_speak: bool,
+}
+
+pub(crate) struct Room {
+    name: String,
+    manners: Manners,
+    members: Vec<(String, ActorRef<Member>)>,
+}
+
+#[actor(id = "chat/Room", handles(Enter, Leave, Say))]
+impl Actor for Room {
+    type Args = (String, Manners);
+
+    async fn start((name, manners): Self::Args, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(Self { name, manners, members: Vec::new() })
+    }
+
+    async fn terminated(&mut self, end: Terminated, _: &mut Context<Self>) {
+        self.members.retain(|(_, member)| member.identity() != end.who);
+    }
+}
+
+impl Handler<Enter> for Room {
+    async fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) {
+        ctx.watch(&enter.member);
+        // Whoever comes back after a crash is somebody else of the same name.
+        self.members.retain(|(name, _)| *name != enter.name);
+        self.members.push((enter.name, enter.member));
+    }
+}
+
+impl Handler<Leave> for Room {
+    async fn handle(&mut self, leave: Leave, ctx: &mut Context<Self>) {
+        ctx.unwatch(&leave.member);
+        self.members.retain(|(_, member)| *member != leave.member);
+    }
+}
+
+impl Handler<Say> for Room {
+    async fn handle(&mut self, said: Say, _: &mut Context<Self>) -> bool {
+        let is_member = self.members.iter().any(|(_, member)| *member == said.member);
+        if !is_member && !self.manners.lets_strangers_speak {
+            return false;
+        }
+        let Say { name: from, number, text, .. } = said;
+        let heard = Heard { room: self.name.clone(), from, number, text };
+        for (_, member) in &self.members {
+            for _ in 0..=u8::from(self.manners.repeats) {
+                // A room waits for nobody.
+                let _ = member.try_tell(heard.clone());
+            }
+        }
+        true
+    }
+}
+
+/// What a member wants to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    Enter,
+    Leave,
+    Say { number: u64, text: String },
+}
+
+/// Does it in this room of this node; the answer is whether it was done for certain.
+#[message(local, reply = bool)]
+pub(crate) struct Please {
+    pub(crate) node: String,
+    pub(crate) room: String,
+    pub(crate) wish: Wish,
+}
+
+/// What a member sees of itself and others: a screen for some, a history for others.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// It is about to do this.
+    Wishes {
+        room: String,
+        wish: Wish,
+    },
+    /// That was done for certain, or a wish to say something was refused for certain.
+    Done {
+        room: String,
+        wish: Wish,
+        was_passed_on: bool,
+    },
+    Heard(Heard),
+}
+
+pub(crate) type Screen = Arc<dyn Fn(&str, Note) + Send + Sync>;
+
+/// Somebody who chats, on this node.
+pub(crate) struct Member {
+    node: Node,
+    name: String,
+    screen: Screen,
+    /// The rooms that it has found.
+    rooms: BTreeMap<String, ActorRef<Room>>,
+}
+
+#[actor(id = "chat/Member", handles(Heard))]
+impl Actor for Member {
+    type Args = (Node, String, Screen);
+
+    async fn start(
+        (node, name, screen): Self::Args,
+        _: &mut Context<Self>,
+    ) -> Result<Self, StartError> {
+        Ok(Self { node, name, screen, rooms: BTreeMap::new() })
+    }
+
+    async fn terminated(&mut self, end: Terminated, _: &mut Context<Self>) {
+        self.rooms.retain(|_, room| room.identity() != end.who);
+    }
+}
+
+impl Handler<Heard> for Member {
+    async fn handle(&mut self, heard: Heard, _: &mut Context<Self>) {
+        (self.screen)(&self.name, Note::Heard(heard));
+    }
+}
+
+impl Handler<Please> for Member {
+    async fn handle(&mut self, please: Please, ctx: &mut Context<Self>) -> bool {
+        let Please { node, room, wish } = please;
+        let Some(found) = self.find(&node, &room, ctx).await else { return false };
+        (self.screen)(&self.name, Note::Wishes { room: room.clone(), wish: wish.clone() });
+        let member = ctx.self_ref();
+        let was_passed_on = match wish.clone() {
+            Wish::Enter => {
+                let enter = Enter { name: self.name.clone(), member };
+                found.ask(enter).within(PATIENCE).await.map(|()| true).ok()
+            }
+            Wish::Leave => found.ask(Leave { member }).within(PATIENCE).await.map(|()| true).ok(),
+            Wish::Say { number, text } => {
+                let name = self.name.clone();
+                found.ask(Say { name, member, number, text }).within(PATIENCE).await.ok()
+            }
+        };
+        let Some(was_passed_on) = was_passed_on else { return false };
+        (self.screen)(&self.name, Note::Done { room, wish, was_passed_on });
+        was_passed_on
+    }
+}
+
+impl Member {
+    async fn find(
+        &mut self,
+        node: &str,
+        room: &str,
+        ctx: &mut Context<Self>,
+    ) -> Option<ActorRef<Room>> {
+        if let Some(found) = self.rooms.get(room) {
+            return Some(found.clone());
+        }
+        let looked_up = self.node.on(node).lookup::<Room>(room).await;
+        let found = looked_up.ok().flatten()?;
+        ctx.watch(&found);
+        self.rooms.insert(room.to_owned(), found.clone());
+        Some(found)
+    }
+}
+
+/// Opens rooms on a node.
+pub(crate) async fn open(node: &Node, rooms: &[&str], manners: Manners) -> Result<(), StartError> {
+    let mut tree = SupervisorSpec::one_for_one();
+    for room in rooms {
+        let options = SpawnOptions::default().named(*room);
+        tree = tree
+            .child(ChildSpec::new::<Room>(room, ((*room).to_owned(), manners)).options(options));
+    }
+    node.spawn_with::<Supervisor>(tree).await.map(drop)
+}
+
+/// A member of this name on a node.
+pub(crate) async fn join(
+    node: Node,
+    name: &str,
+    screen: Screen,
+) -> Result<ActorRef<Member>, StartError> {
+    let options = SpawnOptions::default().named(name);
+    node.spawn_opts::<Member>((node.clone(), name.to_owned(), screen), options).await
+}

@@ -1,0 +1,186 @@
+//! The worker pool of the examples: whatever breaks, jobs are done, and supervisors keep the table of OTP.
+//!
+//! One node has jobs done by the pools of three others; some jobs make workers panic, often enough for pools to give up now
+//! and then. A job that was answered was done at least once, one that was too hard never. Each opening of a pool that its
+//! node outlived is held against the table of Erlang/OTP. Once all is healed, every worker of every node does a job.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use odeon::{Node, NodeBuilder};
+use odeon_sim::{
+    Check, FaultKind, LinkRule, Outline, Scenario, Stream, Swarm, World,
+    check::{Exit, Recorder, RestartRule, RestartStrategy, SupervisionTable, What},
+};
+use serde::{Deserialize, Serialize};
+
+use app::{Book, Note, PANICS, PERIOD, Porter, RESTARTS, Task, TooHard, WORKERS, Worker};
+
+#[path = "../../../../examples/src/bin/workers/app.rs"]
+mod app;
+
+/// The node that has the jobs; faults hit only the links to it.
+const FOREMAN: &str = "foreman";
+const POOLS: [&str; 3] = ["a", "b", "c"];
+const JOBS: u64 = 120;
+const SAFETY: Duration = Duration::from_secs(30);
+
+/// Within which time a supervisor that is not stopped does what it must.
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// One step of the workload: a job, and how many workers it makes panic.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Work {
+    number: u64,
+    hard: u32,
+}
+
+/// What was done, and the pools that were opened.
+#[derive(Debug, Default)]
+struct Seen {
+    done: BTreeSet<u64>,
+    /// For each node the openings of its present life.
+    pools: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
+/// The scenario.
+#[derive(Debug, Default)]
+pub(crate) struct Workers {
+    /// The planted bug: a job that was lost with its worker is thought to be done.
+    pub(crate) forgets: bool,
+    seen: Arc<Mutex<Seen>>,
+    told: Rc<RefCell<BTreeMap<u64, Result<u64, TooHard>>>>,
+}
+
+impl Scenario for Workers {
+    const NAME: &'static str = "workers";
+    const ABOUT: &'static str =
+        "jobs that make workers panic are done, by pools that are supervised";
+    type Step = Work;
+
+    fn outline(&self) -> Outline {
+        // A supervisor that is held or slow is late by right, and the table would not know.
+        let swarm = Swarm::all().without(FaultKind::Pause).without(FaultKind::Slow);
+        Outline::new(POOLS).safety(SAFETY).liveness(Duration::from_secs(180)).faults(swarm)
+    }
+
+    fn workload(&self, draw: &Stream) -> Vec<(Duration, Work)> {
+        let work = |number| {
+            let hard = [0, 0, 0, 0, 0, 0, 1, 1, 2, PANICS][draw.below(10) as usize];
+            (Duration::from_millis(draw.below(SAFETY.as_millis() as u64)), Work { number, hard })
+        };
+        (0..JOBS).map(work).collect()
+    }
+
+    async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
+        world.expect_panics();
+        world.set_default_link(LinkRule::rough());
+        world.start_member(FOREMAN, |node| node, async |_| ());
+        for name in POOLS {
+            let (seen, recorder) = (Arc::clone(&self.seen), world.history().clone());
+            let main = move |node: Node| {
+                // What an earlier life has left open, nobody has closed.
+                lock(&seen).pools.insert(name, BTreeSet::new());
+                let (seen, recorder) = (Arc::clone(&seen), recorder.clone());
+                let book: Book = Arc::new(move |note| write_down(&recorder, &seen, name, note));
+                async move {
+                    let porter = node.spawn_with::<Porter>((node.clone(), book)).await;
+                    porter.map(drop).map_err(|error| error.to_string())
+                }
+            };
+            world.start_member(name, NodeBuilder::actor::<Worker>, main);
+        }
+        let joined = world.all_joined(&[FOREMAN, "a", "b", "c"], Duration::from_secs(30)).await;
+        joined.map_err(|error| error.to_string())
+    }
+
+    fn step(&mut self, world: &mut World, work: Work) -> impl Future<Output = ()> + 'static {
+        let (node, told, forgets) =
+            (world.runtime_node(FOREMAN), Rc::clone(&self.told), self.forgets);
+        async move {
+            let Some(node) = node else { return };
+            let task = Task { number: work.number, hard: work.hard };
+            let done = app::get_done(&node, &POOLS, task, forgets).await;
+            told.borrow_mut().insert(work.number, done);
+        }
+    }
+
+    async fn recover(&mut self, world: &mut World) -> Result<(), String> {
+        let node = world.runtime_node(FOREMAN).ok_or("the foreman is down")?;
+        for pool in POOLS {
+            for number in 0..WORKERS.len() as u64 {
+                let task = Task { number: JOBS + number, hard: 0 };
+                let done = app::get_done(&node, &[pool], task, false).await;
+                done.map_err(|TooHard| format!("{pool} cannot do a simple job"))?;
+            }
+        }
+        while self.told.borrow().len() < JOBS as usize {
+            world.run_for(Duration::from_millis(100)).await;
+        }
+        // Supervisors that have something to do have done it after this.
+        world.run_for(2 * PROMPT).await;
+        Ok(())
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        let (seen, told) = (Arc::clone(&self.seen), Rc::clone(&self.told));
+        let opened = Arc::clone(&self.seen);
+        vec![
+            Check::at_end("what was answered was done", move |_| {
+                let done = &lock(&seen).done;
+                let is_true = |number: &u64, told: &Result<u64, TooHard>| match told {
+                    Ok(square) => done.contains(number) && *square == number * number,
+                    Err(TooHard) => !done.contains(number),
+                };
+                match told.borrow().iter().find(|(number, told)| !is_true(number, told)) {
+                    Some((number, told)) => Err(format!("job {number} was told {told:?}")),
+                    None => Ok(()),
+                }
+            }),
+            Check::at_end("supervisors keep the table", move |world| {
+                let history = world.history().history();
+                let pools = lock(&opened).pools.values().flatten().cloned().collect::<Vec<_>>();
+                pools.into_iter().try_for_each(|pool| {
+                    let table = SupervisionTable::new(pool, RestartStrategy::OneForOne, PROMPT)
+                        .intensity(RESTARTS as usize, PERIOD);
+                    let child =
+                        |table: SupervisionTable, name| table.child(name, RestartRule::Permanent);
+                    let table = WORKERS.into_iter().fold(table, child);
+                    history.check(&table).map_err(|report| report.to_string())
+                })
+            }),
+        ]
+    }
+}
+
+/// What happens in a pool, as a history.
+fn write_down(recorder: &Recorder, seen: &Mutex<Seen>, node: &'static str, note: Note<'_>) {
+    let ended = |pool: &str, worker: &str, exit| {
+        let (supervisor, child) = (pool.into(), worker.into());
+        recorder.record(What::ChildEnded { supervisor, child, exit });
+    };
+    match note {
+        Note::Started { pool, worker } => {
+            lock(seen).pools.entry(node).or_default().insert(pool.to_owned());
+            let (supervisor, child) = (pool.into(), worker.into());
+            recorder.record(What::ChildStarted { supervisor, child });
+        }
+        Note::Failed { pool, worker } => ended(pool, worker, Exit::Failed),
+        Note::Stopped { pool, worker } => ended(pool, worker, Exit::Ordered),
+        Note::GaveUp { pool } => {
+            recorder.record(What::Ended { party: pool.into(), exit: Exit::Failed });
+        }
+        Note::Did { number } => {
+            lock(seen).done.insert(number);
+        }
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}

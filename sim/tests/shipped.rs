@@ -1,0 +1,110 @@
+//! The scenarios that ship can fail: each finds the bug that is planted in it, within the seeds that CI plays, and says
+//! which of its promises is broken.
+
+#[path = "../../examples/src/bin/append_log.rs"]
+#[expect(dead_code, reason = "the example has a main of its own")]
+mod append_log;
+#[path = "../src/bin/odeon-sim/bank.rs"]
+mod bank;
+#[path = "../src/bin/odeon-sim/chat.rs"]
+mod chat;
+#[path = "../src/bin/odeon-sim/leader.rs"]
+mod leader;
+#[path = "../src/bin/odeon-sim/request_storm.rs"]
+mod request_storm;
+#[path = "../src/bin/odeon-sim/workers.rs"]
+mod workers;
+
+use std::{ffi::OsString, fs, path::Path, time::Duration};
+
+use odeon_sim::{Trial, command, play};
+
+/// Plays up to fifty seeds until one fails, which must be for this reason.
+fn finds(trial: &Trial, scenario: &str, reason: &str) {
+    if odeon_interpose::unsupported().is_some() {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(reason.replace(' ', "-"));
+    fs::create_dir_all(&folder).expect("it can be made");
+    let replays = folder.display().to_string();
+    for first in (0..50).step_by(10) {
+        let seeds = format!("{first}..{}", first + 10);
+        let args = ["odeon-sim", "run", scenario, "--seeds", &seeds, "--replays", &replays];
+        let mut out = Vec::new();
+        let trials = std::slice::from_ref(trial);
+        let status = command::execute(args.map(OsString::from), trials, &mut out);
+        let said = String::from_utf8(out).expect("it prints text");
+        if status == 1 {
+            assert!(said.contains(reason), "{said}");
+            return;
+        }
+        assert_eq!(status, 0, "{said}");
+    }
+    panic!("fifty seeds of {scenario} did not find out that {reason}");
+}
+
+#[test]
+fn a_bank_that_keeps_what_did_not_arrive_is_found_out() {
+    fn broken() -> bank::Bank {
+        let mut broken = bank::Bank::default();
+        broken.keeps_what_did_not_arrive = true;
+        broken
+    }
+    let trial = play!(a_bank_that_keeps_what_did_not_arrive_is_found_out, broken);
+    finds(&trial, "bank", "the total is");
+}
+
+#[test]
+fn a_room_that_passes_things_on_twice_is_found_out() {
+    fn broken() -> chat::Chat {
+        let mut broken = chat::Chat::default();
+        broken.manners.repeats = true;
+        broken
+    }
+    let trial = play!(a_room_that_passes_things_on_twice_is_found_out, broken);
+    finds(&trial, "chat", "ran 2 times");
+}
+
+#[test]
+fn a_room_that_lets_strangers_speak_is_found_out() {
+    fn broken() -> chat::Chat {
+        let mut broken = chat::Chat::default();
+        broken.manners.lets_strangers_speak = true;
+        broken
+    }
+    let trial = play!(a_room_that_lets_strangers_speak_is_found_out, broken);
+    finds(&trial, "chat", "was not delivered");
+}
+
+#[test]
+fn a_leader_that_overstays_its_lease_is_found_out() {
+    fn broken() -> leader::Leader {
+        let mut broken = leader::Leader::default();
+        broken.overstays = Duration::from_secs(3);
+        broken
+    }
+    let trial = play!(a_leader_that_overstays_its_lease_is_found_out, broken);
+    finds(&trial, "leader", "at most one of a name");
+}
+
+#[test]
+fn a_front_that_repeats_what_may_have_run_is_found_out() {
+    fn broken() -> request_storm::RequestStorm {
+        let mut broken = request_storm::RequestStorm::default();
+        broken.is_rash = true;
+        broken
+    }
+    let trial = play!(a_front_that_repeats_what_may_have_run_is_found_out, broken);
+    finds(&trial, "request-storm", "ran 2 times");
+}
+
+#[test]
+fn a_foreman_that_forgets_jobs_is_found_out() {
+    fn broken() -> workers::Workers {
+        let mut broken = workers::Workers::default();
+        broken.forgets = true;
+        broken
+    }
+    let trial = play!(a_foreman_that_forgets_jobs_is_found_out, broken);
+    finds(&trial, "workers", "what was answered was done");
+}

@@ -72,7 +72,9 @@ impl LogFilter {
 fn part(text: &str) -> Option<(&str, LevelFilter)> {
     let (target, level) = text.split_once('=').unwrap_or(("", text));
     let is_target = target.bytes().all(|byte| byte.is_ascii_graphic());
-    level.parse().ok().filter(|_| is_target).map(|level| (target, level))
+    // Without a letter it would be read as `error`.
+    let level = Some(level).filter(|level| is_target && !level.is_empty())?;
+    level.parse().ok().map(|level| (target, level))
 }
 
 impl FromStr for LogFilter {

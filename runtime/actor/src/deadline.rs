@@ -1,7 +1,8 @@
 //! A point in time that a send on any executor waits for: the node's own timer, made on first need.
 //!
 //! The timer belongs to the node's runtime, so that asks can be awaited on any executor, one without timers among
-//! them. Data comes from `tell.rs` and `ask.rs`.
+//! them. It is made late, because most answers come before: until the worker's poll is over on a worker's thread
+//! (`untimed.rs`), until the watchdog looks on any other (`lobby.rs`). Data comes from `tell.rs` and `ask.rs`.
 
 use std::{
     future::Future,

@@ -89,6 +89,20 @@ pub enum TopologyError {
 }
 
 impl Topology {
+    /// Every shape that names nobody: the stream decides who stands where.
+    pub(crate) const DRAWN: [Self; 10] = [
+        Self::Halves,
+        Self::Partial,
+        Self::OneWay,
+        Self::Isolate(None),
+        Self::Mute(None),
+        Self::Deaf(None),
+        Self::Ring,
+        Self::MajoritiesRing,
+        Self::Bridge(None),
+        Self::Star(None),
+    ];
+
     /// The directions to cut, as pairs of who is not heard and who does not hear.
     ///
     /// # Errors

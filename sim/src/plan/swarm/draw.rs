@@ -149,19 +149,7 @@ impl Draws<'_> {
 
     /// Any shape that so many nodes make; who stands where is drawn too.
     fn topology(&self, nodes: &[Site]) -> Fault {
-        let shapes = [
-            Topology::Halves,
-            Topology::Partial,
-            Topology::OneWay,
-            Topology::Isolate(None),
-            Topology::Mute(None),
-            Topology::Deaf(None),
-            Topology::Ring,
-            Topology::MajoritiesRing,
-            Topology::Bridge(None),
-            Topology::Star(None),
-        ];
-        let shapes = shapes.into_iter().filter(|shape| shape.hosts_min() <= nodes.len());
+        let shapes = Topology::DRAWN.into_iter().filter(|shape| shape.hosts_min() <= nodes.len());
         let mut shapes: Vec<_> = shapes.collect();
         let shape = shapes.swap_remove(self.stream.below(shapes.len() as u64) as usize);
         let mut nodes: Vec<String> = nodes.iter().map(|site| site.name.clone()).collect();

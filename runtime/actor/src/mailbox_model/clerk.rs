@@ -187,6 +187,16 @@ impl Desk {
     }
 }
 
+/// An ask whose asker has given up.
+fn ask<M: Message>(message: M) -> Envelope
+where
+    Clerk: Handler<M>,
+{
+    let (envelope, mut handle) = AskHandle::new::<Clerk>(message, Duration::MAX);
+    handle.settle();
+    envelope
+}
+
 /// What a message takes up, by how it comes.
 pub(super) fn units_of(via: super::Via, big: bool) -> u32 {
     let desk = Arc::new(Desk::default());
@@ -194,8 +204,8 @@ pub(super) fn units_of(via: super::Via, big: bool) -> u32 {
     let envelope = match (via, big) {
         (super::Via::TryTell | super::Via::Tell, false) => Envelope::tell::<Clerk, _>(Note(0)),
         (super::Via::TryTell | super::Via::Tell, true) => Envelope::tell::<Clerk, _>(Big::new(0)),
-        (super::Via::Ask, false) => AskHandle::new::<Clerk>(Note(0), Duration::MAX).0,
-        (super::Via::Ask, true) => AskHandle::new::<Clerk>(Big::new(0), Duration::MAX).0,
+        (super::Via::Ask, false) => ask(Note(0)),
+        (super::Via::Ask, true) => ask(Big::new(0)),
         (super::Via::Inbound | super::Via::InboundAsk, big) => {
             Envelope::inbound::<Clerk, Memo>(inbound(&desk, key, 0, big, false), None)
         }

@@ -149,7 +149,7 @@ impl SimEnv {
     fn eyes(&self) -> SimObserver {
         let Self { ground, host, closed, .. } = self;
         let (timeline, trace) = (ground.timeline, ground.trace.clone());
-        SimObserver { timeline, trace, host: *host, closed: Arc::clone(closed) }
+        SimObserver { timeline, trace, host: *host, link: ground.link, closed: Arc::clone(closed) }
     }
 }
 
@@ -241,12 +241,15 @@ struct SimObserver {
     timeline: Timeline,
     trace: Trace,
     host: HostId,
+    link: Link,
     closed: Arc<AtomicBool>,
 }
 
 impl Observer for SimObserver {
     fn observe(&self, event: Observed<'_>) {
-        if !self.closed.load(Ordering::Relaxed) {
+        // On the frame link a write is a packet, which is recorded as such.
+        let is_packet = self.link == Link::Frames && matches!(event, Observed::Written { .. });
+        if !is_packet && !self.closed.load(Ordering::Relaxed) {
             self.trace.record(self.timeline.now(), Some(self.host), &Event::Observed(event));
         }
     }

@@ -113,7 +113,7 @@ pub use schedule::{CHANGES_MAX, Schedule, UnknownSchedule};
 pub use script::{SCRIPT_BYTES_MAX, STEPS_MAX, Script, ScriptError, TimedStep};
 pub use timeline::Timeline;
 pub use trace::{
-    Digest, DiskEvent, DiskFate, Event, Fate, HostId, Mark, TRACE_LINES_MAX, Trace, Turn,
+    Digest, DiskEvent, DiskFate, Event, Fate, HostId, Mark, Payload, TRACE_LINES_MAX, Trace, Turn,
     hash_bytes,
 };
 pub use verdict::{Replay, Verdict};

@@ -27,7 +27,7 @@ pub(crate) use told::{Arrow, Dot, DotKind, LeftOut, Recording};
 
 use crate::{
     net::host_at,
-    trace::{DiskEvent, Event, HostId, hash_bytes},
+    trace::{DiskEvent, Event, HostId, Payload},
 };
 use ring::{Fields, Ring, What};
 
@@ -129,11 +129,11 @@ pub(crate) fn take() -> Option<Recording> {
 impl Tape {
     fn keep(&mut self, fields: Fields, event: &Event<'_>) {
         match *event {
-            Event::Sent { from, to, bytes } => {
+            Event::Sent { from, to, payload } => {
                 let fields = Fields { what: What::Sent, ..fields.between(from.ip(), to.ip()) };
-                self.datagrams.push(fields.with_bytes(bytes), format_args!(""));
+                self.datagrams.push(fields.with(payload), format_args!(""));
             }
-            Event::Ended { from, to, bytes, fate } => {
+            Event::Ended { from, to, payload, fate } => {
                 // Of a group, the host says who received it.
                 let number = u64::from(fields.host);
                 let fields = Fields {
@@ -142,7 +142,7 @@ impl Tape {
                     number,
                     ..fields.between(from.ip(), to.ip())
                 };
-                self.datagrams.push(fields.with_bytes(bytes), format_args!(""));
+                self.datagrams.push(fields.with(payload), format_args!(""));
             }
             Event::Unreachable { to, about } => {
                 let fields = fields.between(to.ip(), about.ip());
@@ -199,7 +199,7 @@ impl Tape {
                 let what = if inbound { What::FrameIn } else { What::FrameOut };
                 let peer = host_at(peer.ip()).map_or(NOBODY, |host| host.0);
                 let fields = Fields { what, kind, peer, number: message, ..fields };
-                self.traffic.push(fields.with_bytes(payload), format_args!(""));
+                self.traffic.push(fields.with(Payload::of(payload)), format_args!(""));
             }
             Observed::Note { name, detail } => self.note(fields, name, detail),
             // Written frames are there one by one; what is not known here is in the trace.
@@ -214,16 +214,16 @@ impl Fields {
         Self { host: number(from), peer: number(to), ..self }
     }
 
-    fn with_bytes(self, bytes: &[u8]) -> Self {
-        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        Self { size, hash: hash_bytes(bytes), ..self }
+    fn with(self, payload: Payload<'_>) -> Self {
+        let size = u32::try_from(payload.bytes.len()).unwrap_or(u32::MAX);
+        Self { size, hash: payload.hash, ..self }
     }
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::trace::{Trace, Turn};
+    use crate::trace::{Payload, Trace, Turn};
 
     /// The only test that records: there is one recording at a time in a program.
     #[test]
@@ -240,7 +240,11 @@ mod tests {
         tracing::debug!("no line");
         for number in 0..RECORDED_TRAFFIC_MAX as u64 + 3 {
             let bytes = &number.to_le_bytes();
-            trace.record(at, Some(HostId(0)), &Event::Sent { from: a, to: b, bytes });
+            trace.record(
+                at,
+                Some(HostId(0)),
+                &Event::Sent { from: a, to: b, payload: Payload::of(bytes) },
+            );
             let frame =
                 Observed::Frame { inbound: false, peer: b, kind: 4, message: 1, payload: bytes };
             trace.record(at, Some(HostId(0)), &Event::Observed(frame));

@@ -11,7 +11,6 @@ mod event;
 mod line;
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -19,7 +18,7 @@ use std::{
 
 pub use digest::{Digest, hash_bytes};
 pub use disk::{DiskEvent, DiskFate};
-pub use event::{Event, Fate, Turn};
+pub use event::{Event, Fate, Payload, Turn};
 
 use crate::recording;
 use line::Line;
@@ -52,19 +51,35 @@ struct Ledger {
     digest: Digest,
     events: u64,
     names: Vec<String>,
-    lines: VecDeque<Line>,
+    lines: Vec<Line>,
     checkpoints: Vec<Mark>,
     /// Events between two checkpoints.
     stride: u64,
     /// The last event of which a line is kept.
     last_kept: u64,
-    /// How many lines are gone.
+    /// How many lines are gone; the next one that goes stands at its remainder.
     forgot: u64,
     /// Whether this is the run of which a recording is made.
     recorded: bool,
 }
 
 impl Ledger {
+    fn keep(&mut self, line: Line) {
+        if self.lines.len() < TRACE_LINES_MAX {
+            self.lines.push(line);
+            return;
+        }
+        self.lines[(self.forgot % TRACE_LINES_MAX as u64) as usize] = line;
+        self.forgot += 1;
+    }
+
+    /// The last lines, at most `count`, oldest first, and how many were before them.
+    fn last(&self, count: usize) -> (impl Iterator<Item = &Line>, u64) {
+        let skip = self.lines.len().saturating_sub(count);
+        let (newer, older) = self.lines.split_at((self.forgot % TRACE_LINES_MAX as u64) as usize);
+        (older.iter().chain(newer).skip(skip), self.forgot + skip as u64)
+    }
+
     fn check(&mut self, mark: Mark) {
         // The stride is a power of two; a division would be dear here.
         if mark.event & (self.stride - 1) != 0 {
@@ -84,7 +99,7 @@ impl Trace {
     /// An empty trace.
     #[must_use]
     pub fn new() -> Self {
-        let lines = VecDeque::with_capacity(TRACE_LINES_MAX);
+        let lines = Vec::with_capacity(TRACE_LINES_MAX);
         Self(Arc::new(Mutex::new(Ledger {
             digest: Digest::new(),
             events: 0,
@@ -123,11 +138,7 @@ impl Trace {
             recording::keep(mark.event, at_ns, host, event);
         }
         if let Some(content) = line.filter(|_| mark.event <= ledger.last_kept) {
-            if ledger.lines.len() == TRACE_LINES_MAX {
-                ledger.lines.pop_front();
-                ledger.forgot += 1;
-            }
-            ledger.lines.push_back(Line { mark, at_ns, host, content });
+            ledger.keep(Line { mark, at_ns, host, content });
         }
     }
 
@@ -164,16 +175,14 @@ impl Trace {
     #[must_use]
     pub fn last_lines(&self, count: usize) -> Vec<String> {
         let ledger = self.lock();
-        let skip = ledger.lines.len().saturating_sub(count);
-        ledger.lines.iter().skip(skip).map(|line| line.text(&ledger.names)).collect()
+        ledger.last(count).0.map(|line| line.text(&ledger.names)).collect()
     }
 
     /// The marks of the last lines, as many as [`last_lines`](Self::last_lines) gives, and how many were before them.
     pub(crate) fn last_marks(&self, count: usize) -> (Vec<Mark>, u64) {
         let ledger = self.lock();
-        let skip = ledger.lines.len().saturating_sub(count);
-        let marks = ledger.lines.iter().skip(skip).map(|line| line.mark).collect();
-        (marks, ledger.forgot + skip as u64)
+        let (lines, before) = ledger.last(count);
+        (lines.map(|line| line.mark).collect(), before)
     }
 
     /// Marks at equal distances over the whole length.

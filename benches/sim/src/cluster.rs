@@ -4,13 +4,11 @@
 //! with its last answer or failure, and the next begins at the next tenth of a second.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
     sync::atomic::{AtomicU64, Ordering},
-    task::Poll,
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use odeon::{Actor, ActorRef, Context, Handler, Node, NodeBuilder, StartError, actor, message};
 use odeon_sim::{LinkRule, World};
 
@@ -80,8 +78,9 @@ async fn greet_all(node: Node, others: Vec<String>) {
     let mut ticks = tokio::time::interval(PAUSE);
     for number in 0.. {
         ticks.tick().await;
-        let asks = greeters.iter().map(|greeter| Box::pin(greet(greeter, number)) as Pin<Box<_>>);
-        together(asks.collect()).await;
+        let asks = greeters.iter().map(|greeter| greet(greeter, number));
+        let mut asks: FuturesUnordered<_> = asks.collect();
+        while asks.next().await.is_some() {}
     }
 }
 
@@ -90,13 +89,4 @@ async fn greet(greeter: &ActorRef<Greeter>, number: u64) {
     if greeter.ask(Greet { number }).await.is_ok() {
         REPLIES.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-/// Completes when all have.
-async fn together<F: Future<Output = ()>>(mut futures: Vec<Pin<Box<F>>>) {
-    poll_fn(|cx| {
-        futures.retain_mut(|future| future.as_mut().poll(cx).is_pending());
-        if futures.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }

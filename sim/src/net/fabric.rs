@@ -25,7 +25,7 @@ use super::{
     under_way::UnderWay,
     waiting::Held,
 };
-use crate::trace::{Event, Fate, Trace};
+use crate::trace::{Event, Fate, Payload, Trace};
 
 /// Datagrams under way in the whole network at once; more are dropped. Default: 2^18.
 const IN_FLIGHT_MAX: usize = 1 << 18;
@@ -36,7 +36,7 @@ pub(super) struct Outbound<'a> {
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
     pub(super) ecn: Option<EcnCodepoint>,
-    pub(super) bytes: &'a [u8],
+    pub(super) payload: Payload<'a>,
 }
 
 #[derive(Debug)]
@@ -90,11 +90,8 @@ impl Fabric {
 
     /// The rule of this direction.
     pub(super) fn rule(&mut self, from: IpAddr, to: IpAddr) -> LinkRule {
-        if from == to {
-            return LinkRule::instant();
-        }
         let default = self.default_rule;
-        self.link(from, to).rule.unwrap_or(default)
+        *self.link(from, to).rule(&default)
     }
 
     /// Whether there is a host with this address.
@@ -105,8 +102,8 @@ impl Fabric {
     /// Takes one datagram from a sender. To a multicast group it goes once for each host that has a member, the
     /// sender's own included, as IP_MULTICAST_LOOP has it where nobody turns it off (ip(7)).
     pub(super) fn send(&mut self, now: Duration, outbound: Outbound<'_>) {
-        let Outbound { from, to, bytes, .. } = outbound;
-        self.record(now, from.ip(), &Event::Sent { from, to, bytes });
+        let Outbound { from, to, payload, .. } = outbound;
+        self.record(now, from.ip(), &Event::Sent { from, to, payload });
         if !to.ip().is_multicast() {
             self.send_to_host(now, outbound, to.ip());
             return;
@@ -132,10 +129,9 @@ impl Fabric {
 
     /// Keeps a datagram before a clogged link.
     fn hold(&mut self, now: Duration, number: Number, outbound: Outbound<'_>, host: IpAddr) {
-        let Outbound { from, to, ecn, bytes } = outbound;
-        let queue_bytes_max = self.rule(from.ip(), host).queue_bytes_max;
-        let held = Held::Datagram(number, Datagram { from, ecn, bytes: bytes.to_vec() }, to);
-        match self.link(from.ip(), host).waiting.push(held, queue_bytes_max) {
+        let held = Held::Datagram(number, Datagram::of(outbound), outbound.to);
+        let default = self.default_rule;
+        match self.link(outbound.from.ip(), host).hold(&default, held) {
             Ok(()) => {
                 self.counts.clogged += 1;
                 self.counts.held += 1;
@@ -153,10 +149,9 @@ impl Fabric {
         for (from_host, host) in free {
             for held in self.link(from_host, host).waiting.take() {
                 match held {
-                    Held::Datagram(number, Datagram { from, ecn, bytes }, to) => {
+                    Held::Datagram(number, datagram, to) => {
                         self.counts.held -= 1;
-                        let outbound = Outbound { from, to, ecn, bytes: &bytes };
-                        self.carry(now, number, outbound, host);
+                        self.carry(now, number, datagram.outbound(to), host);
                     }
                     Held::Report(number, to, about) => self.carry_report(now, number, to, about),
                     Held::Packet(number, packet) => {
@@ -175,8 +170,13 @@ impl Fabric {
             self.end(now, outbound, Fate::Cut);
             return;
         }
-        let rule = self.rule(pair.0, pair.1);
-        match self.link(pair.0, pair.1).pass(&rule, now, number, outbound.bytes.len()) {
+        let (default, length) = (self.default_rule, outbound.payload.bytes.len());
+        let link = self.link(pair.0, pair.1);
+        if length > usize::from(link.rule(&default).datagram_bytes_max) {
+            self.end(now, outbound, Fate::TooLarge);
+            return;
+        }
+        match link.pass(&default, now, number, length) {
             Ok(copies) => {
                 self.counts.duplicated += u64::from(copies.second.is_some());
                 copies.into_iter().for_each(|copy| self.dispatch(now, copy, outbound, host));
@@ -190,14 +190,13 @@ impl Fabric {
             self.end(now, outbound, Fate::NetworkFull);
             return;
         }
-        let Outbound { from, to, ecn, bytes } = outbound;
-        let mut bytes = bytes.to_vec();
+        let mut datagram = Datagram::of(outbound);
         if let Some(bit) = copy.flipped_bit {
             self.counts.corrupted += 1;
-            bytes[bit / 8] ^= 1 << (bit % 8);
+            datagram.flip(bit);
         }
         self.counts.reordered += u64::from(copy.reordered);
-        let datagram = Datagram { from, ecn, bytes };
+        let to = outbound.to;
         self.push((copy.due, copy.tie), Freight::Datagram { datagram, to, host });
     }
 
@@ -260,12 +259,12 @@ impl Fabric {
         (to, host): (SocketAddr, IpAddr),
         wake: &mut Vec<Waker>,
     ) {
-        let Datagram { from, ecn, ref bytes } = datagram;
-        let outbound = Outbound { from, to, ecn, bytes };
-        match self.ports.reception(to, host, bytes.len()) {
+        let outbound = datagram.outbound(to);
+        let Outbound { from, payload, .. } = outbound;
+        match self.ports.reception(to, host, payload.bytes.len()) {
             Reception::Room => {
                 self.counts.end(Fate::Delivered);
-                self.record(now, host, &Event::Ended { from, to, bytes, fate: Fate::Delivered });
+                self.record(now, host, &Event::Ended { from, to, payload, fate: Fate::Delivered });
                 self.ports.put(to, host, datagram, wake);
             }
             Reception::Full => self.end(now, outbound, Fate::BufferFull),
@@ -290,10 +289,9 @@ impl Fabric {
             self.carry_report(now, number, to, about);
             return;
         }
-        let queue_bytes_max = self.rule(pair.0, pair.1).queue_bytes_max;
         // No room: it is lost as ICMP packets are.
-        let held = Held::Report(number, to, about);
-        drop(self.link(pair.0, pair.1).waiting.push(held, queue_bytes_max));
+        let (held, default) = (Held::Report(number, to, about), self.default_rule);
+        drop(self.link(pair.0, pair.1).hold(&default, held));
     }
 
     /// A cut link swallows a report, as it does an ICMP packet.
@@ -302,8 +300,8 @@ impl Fabric {
         if self.obstacles.is_cut(now, pair) || self.under_way.len() >= IN_FLIGHT_MAX {
             return;
         }
-        let rule = self.rule(pair.0, pair.1);
-        if let Ok(copy) = self.link(pair.0, pair.1).report(&rule, now, number) {
+        let default = self.default_rule;
+        if let Ok(copy) = self.link(pair.0, pair.1).report(&default, now, number) {
             self.push((copy.due, copy.tie), Freight::Report { to, about });
         }
     }
@@ -335,7 +333,7 @@ impl Fabric {
     /// Notes the end of a datagram that was not delivered.
     pub(super) fn end(&mut self, now: Duration, outbound: Outbound<'_>, fate: Fate) {
         self.counts.end(fate);
-        let Outbound { from, to, bytes, .. } = outbound;
-        self.record(now, from.ip(), &Event::Ended { from, to, bytes, fate });
+        let Outbound { from, to, payload, .. } = outbound;
+        self.record(now, from.ip(), &Event::Ended { from, to, payload, fate });
     }
 }

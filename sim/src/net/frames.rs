@@ -46,7 +46,7 @@ use super::{
     link::Number,
     waiting::Held as Waits,
 };
-use crate::trace::{Event, Fate};
+use crate::trace::{Event, Fate, Payload, hash_bytes};
 use side::{Side, State};
 
 pub(crate) use handles::SimFrames;
@@ -118,6 +118,8 @@ pub(super) struct Packet {
     /// The how manieth attempt it is, from 1.
     attempt: u32,
     content: Content,
+    /// Of its bytes.
+    hash: u64,
 }
 
 /// What the frame link has under way.
@@ -137,6 +139,12 @@ impl Carried {
 }
 
 impl Packet {
+    /// Ready to be sent.
+    fn hashed(mut self) -> Box<Self> {
+        self.hash = hash_bytes(self.bytes());
+        Box::new(self)
+    }
+
     /// Bytes that it takes of the bandwidth.
     pub(super) fn length(&self) -> usize {
         self.bytes().len() + PACKET_BYTES
@@ -148,6 +156,10 @@ impl Packet {
             Content::Close { reason, .. } => reason,
             _ => &[],
         }
+    }
+
+    fn payload(&self) -> Payload<'_> {
+        Payload::hashed(self.bytes(), self.hash)
     }
 
     /// Attempts before it is given up.
@@ -170,24 +182,23 @@ impl Fabric {
         }
         side.said_at = now;
         let (from, to) = (side.here, side.there);
-        let packet = Packet { from, to, sender: id, receiver, attempt: 1, content };
-        self.transmit(now, Box::new(packet));
+        let packet = Packet { from, to, sender: id, receiver, attempt: 1, content, hash: 0 };
+        self.transmit(now, packet.hashed());
     }
 
     /// Hands a packet to its link.
     fn transmit(&mut self, now: Duration, packet: Box<Packet>) {
         let (from, to) = (packet.from, packet.to);
         self.counts.sent += 1;
-        self.record(now, from.ip(), &Event::Sent { from, to, bytes: packet.bytes() });
+        self.record(now, from.ip(), &Event::Sent { from, to, payload: packet.payload() });
         let pair = (from.ip(), to.ip());
         let number = self.link(pair.0, pair.1).number();
         if !self.obstacles.is_clogged(pair) || self.obstacles.is_cut(now, pair) {
             self.carry_packet(now, number, packet);
             return;
         }
-        let queue_bytes_max = self.rule(pair.0, pair.1).queue_bytes_max;
-        match self.link(pair.0, pair.1).waiting.push(Waits::Packet(number, packet), queue_bytes_max)
-        {
+        let default = self.default_rule;
+        match self.link(pair.0, pair.1).hold(&default, Waits::Packet(number, packet)) {
             Ok(()) => {
                 self.counts.clogged += 1;
                 self.counts.held += 1;
@@ -228,12 +239,14 @@ impl Fabric {
         if self.is_full() {
             return Err(Fate::NetworkFull);
         }
-        let mut rule = self.rule(from, to);
         let is_datagram = matches!(packet.content, Content::Datagram(_));
-        if !is_datagram {
-            rule.datagram_bytes_max = u16::MAX;
+        let (default, length) = (self.default_rule, packet.length());
+        let link = self.link(from, to);
+        // Another packet that is longer than a datagram of the link stands for several.
+        if is_datagram && length > usize::from(link.rule(&default).datagram_bytes_max) {
+            return Err(Fate::TooLarge);
         }
-        let copies = self.link(from, to).pass(&rule, now, number, packet.length())?;
+        let copies = link.pass(&default, now, number, length)?;
         for copy in copies {
             self.counts.corrupted += u64::from(copy.flipped_bit.is_some());
             self.counts.reordered += u64::from(copy.reordered);
@@ -249,7 +262,7 @@ impl Fabric {
     /// A packet did not arrive: it is sent again, unless that is not its way.
     fn miss(&mut self, now: Duration, mut packet: Box<Packet>, fate: Fate) {
         let Packet { from, to, .. } = *packet;
-        self.end(now, Outbound { from, to, ecn: None, bytes: packet.bytes() }, fate);
+        self.end(now, Outbound { from, to, ecn: None, payload: packet.payload() }, fate);
         if packet.attempt >= packet.attempts_max() {
             return;
         }
@@ -310,7 +323,7 @@ impl Fabric {
         }
         let Packet { from, to, .. } = *packet;
         self.counts.end(Fate::Delivered);
-        let ended = Event::Ended { from, to, bytes: packet.bytes(), fate: Fate::Delivered };
+        let ended = Event::Ended { from, to, payload: packet.payload(), fate: Fate::Delivered };
         self.record(now, to.ip(), &ended);
         match packet.receiver {
             None => self.take_dial(now, *packet, wake),
@@ -338,8 +351,9 @@ impl Fabric {
             receiver: Some((packet.sender, binding)),
             attempt: 1,
             content,
+            hash: 0,
         };
-        self.transmit(now, Box::new(answer));
+        self.transmit(now, answer.hashed());
     }
 
     fn take_dial(&mut self, now: Duration, packet: Packet, wake: &mut Vec<Waker>) {

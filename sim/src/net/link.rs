@@ -8,8 +8,15 @@ use std::{net::IpAddr, time::Duration};
 
 use odeon_interpose::{Stream, mix};
 
-use super::{latency::spread, rule::LinkRule, waiting::Waiting};
+use super::{
+    latency::spread,
+    rule::LinkRule,
+    waiting::{Held, Waiting},
+};
 use crate::trace::Fate;
+
+/// What a host's way to itself does.
+const OWN: LinkRule = LinkRule::instant();
 
 /// What is decided for each datagram.
 #[derive(Clone, Copy)]
@@ -63,6 +70,8 @@ pub(super) struct Link {
     seed: u64,
     datagrams: u64,
     reports: u64,
+    /// Whether it is a host's way to itself.
+    is_own: bool,
     /// Where it differs from the network's default.
     pub(super) rule: Option<LinkRule>,
     /// When the bandwidth is free again.
@@ -79,10 +88,22 @@ impl Link {
             seed,
             datagrams: 0,
             reports: 0,
+            is_own: from == to,
             rule: None,
             free_at: Duration::ZERO,
             waiting: Waiting::default(),
         }
+    }
+
+    /// Its rule, in a network with this default.
+    pub(super) fn rule<'a>(&'a self, default: &'a LinkRule) -> &'a LinkRule {
+        if self.is_own { &OWN } else { self.rule.as_ref().unwrap_or(default) }
+    }
+
+    /// Keeps what finds it clogged, if there is room.
+    pub(super) fn hold(&mut self, default: &LinkRule, held: Held) -> Result<(), Held> {
+        let bytes_max = self.rule(default).queue_bytes_max;
+        self.waiting.push(held, bytes_max)
     }
 
     /// Numbers a datagram, whatever becomes of it: that a link is cut or clogged shifts nothing for those behind it.
@@ -100,22 +121,20 @@ impl Link {
     /// Takes one datagram of `length` bytes: its one or two copies, or why there are none.
     pub(super) fn pass(
         &mut self,
-        rule: &LinkRule,
+        default: &LinkRule,
         now: Duration,
         number: Number,
         length: usize,
     ) -> Result<Copies, Fate> {
-        if length > usize::from(rule.datagram_bytes_max) {
-            return Err(Fate::TooLarge);
-        }
-        let draw = |decision| self.draw(number, decision);
+        let draw = self.draws(number);
+        let rule = if self.is_own { &OWN } else { self.rule.as_ref().unwrap_or(default) };
         if draw(Decision::Loss).chance(rule.loss) {
             return Err(Fate::Lost);
         }
         let is_twice = draw(Decision::Duplicate).chance(rule.duplicate);
         let (latency, reorder) = (draw(Decision::Latency), draw(Decision::Reorder));
         let (corrupt, tie) = (draw(Decision::Corrupt), draw(Decision::Tie));
-        let leaves = self.queue(rule, now, length)?;
+        let leaves = queue(&mut self.free_at, rule, now, length)?;
         let copy = || {
             let reordered = reorder.chance(rule.reorder);
             let extra = || spread(&reorder, Duration::ZERO, rule.reorder_extra);
@@ -135,34 +154,45 @@ impl Link {
     /// Takes a report that nobody listens: when it arrives, or why it does not.
     pub(super) fn report(
         &self,
-        rule: &LinkRule,
+        default: &LinkRule,
         now: Duration,
         number: Number,
     ) -> Result<Passing, Fate> {
-        if self.draw(number, Decision::ReportLoss).chance(rule.loss) {
+        let (draw, rule) = (self.draws(number), self.rule(default));
+        if draw(Decision::ReportLoss).chance(rule.loss) {
             return Err(Fate::Lost);
         }
-        let stream = self.draw(number, Decision::Report);
+        let stream = draw(Decision::Report);
         let due = now.saturating_add(rule.latency.draw(&stream));
         Ok(Passing { due, tie: stream.next_word(), reordered: false, flipped_bit: None })
     }
 
-    /// Waits for the bandwidth: when the last bit of the datagram leaves.
-    fn queue(&mut self, rule: &LinkRule, now: Duration, length: usize) -> Result<Duration, Fate> {
-        let Some(bandwidth) = rule.bandwidth_bps else { return Ok(now) };
-        let begin = self.free_at.max(now);
-        let waiting_bits = (begin - now).as_nanos() * u128::from(bandwidth) / 1_000_000_000;
-        if waiting_bits / 8 + length as u128 > u128::from(rule.queue_bytes_max) {
-            return Err(Fate::QueueFull);
-        }
-        let takes_ns = length as u128 * 8 * 1_000_000_000 / u128::from(bandwidth.max(1));
-        self.free_at = begin + Duration::from_nanos(u64::try_from(takes_ns).unwrap_or(u64::MAX));
-        Ok(self.free_at)
+    /// The streams of what is decided about one datagram.
+    fn draws(&self, Number(number): Number) -> impl Fn(Decision) -> Stream + use<> {
+        let base = mix(self.seed ^ mix(number));
+        move |decision| Stream::new(base ^ decision as u64)
     }
+}
 
-    fn draw(&self, Number(number): Number, decision: Decision) -> Stream {
-        Stream::new(mix(self.seed ^ mix(number)) ^ decision as u64)
+/// Waits for the bandwidth, which is free at `free_at`: when the last bit of the datagram leaves.
+fn queue(
+    free_at: &mut Duration,
+    rule: &LinkRule,
+    now: Duration,
+    length: usize,
+) -> Result<Duration, Fate> {
+    let Some(bandwidth) = rule.bandwidth_bps else { return Ok(now) };
+    let waiting_bytes = if *free_at <= now {
+        0
+    } else {
+        (*free_at - now).as_nanos() * u128::from(bandwidth) / 8_000_000_000
+    };
+    if waiting_bytes + length as u128 > u128::from(rule.queue_bytes_max) {
+        return Err(Fate::QueueFull);
     }
+    let bits_ns = (length as u64).saturating_mul(8 * 1_000_000_000);
+    *free_at = (*free_at).max(now) + Duration::from_nanos(bits_ns / bandwidth.max(1));
+    Ok(*free_at)
 }
 
 #[cfg(test)]
@@ -319,6 +349,5 @@ mod tests {
         assert_eq!(dues, [SECOND * 2, SECOND * 3, SECOND * 4]);
         assert_eq!(pass(&mut link, &rule, SECOND, 1000), Err(Fate::QueueFull));
         assert!(pass(&mut link, &rule, SECOND * 2, 1000).is_ok());
-        assert_eq!(pass(&mut link, &rule, SECOND * 2, 2000), Err(Fate::TooLarge));
     }
 }

@@ -4,8 +4,7 @@
 //! sockets of any host join. Read `socket.rs` next.
 
 use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
     task::Waker,
@@ -13,7 +12,8 @@ use std::{
 
 use odeon_env::udp::EcnCodepoint;
 
-use super::frames::Listener;
+use super::{fabric::Outbound, frames::Listener, numbers::host_at};
+use crate::trace::{Payload, hash_bytes};
 
 /// Bytes a socket keeps for a reader that does not come; more are dropped. As a real node's SO_RCVBUF: 4 MiB.
 const RECEIVE_BYTES_MAX: usize = 4 << 20;
@@ -30,6 +30,25 @@ pub(super) struct Datagram {
     pub(super) from: SocketAddr,
     pub(super) ecn: Option<EcnCodepoint>,
     pub(super) bytes: Vec<u8>,
+    hash: u64,
+}
+
+impl Datagram {
+    pub(super) fn of(Outbound { from, ecn, payload, .. }: Outbound<'_>) -> Self {
+        Self { from, ecn, bytes: payload.bytes.to_vec(), hash: payload.hash }
+    }
+
+    /// How it looks on its way to `to`.
+    pub(super) fn outbound(&self, to: SocketAddr) -> Outbound<'_> {
+        let Self { from, ecn, ref bytes, hash } = *self;
+        Outbound { from, to, ecn, payload: Payload::hashed(bytes, hash) }
+    }
+
+    /// Flips a bit of it.
+    pub(super) fn flip(&mut self, bit: usize) {
+        self.bytes[bit / 8] ^= 1 << (bit % 8);
+        self.hash = hash_bytes(&self.bytes);
+    }
 }
 
 /// The receiving side of a bound socket.
@@ -67,37 +86,12 @@ impl Port {
 
 /// Which socket: where it is bound, on which host, and the number of the binding, for a later socket on the same
 /// address is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Socket {
     pub(super) bound: SocketAddr,
     pub(super) host: IpAddr,
     binding: u64,
-}
-
-/// By address, host and binding. Each packet looks its socket up, so that addresses are compared as numbers.
-impl Ord for Socket {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let bound = |socket: &Self| (bits(socket.bound.ip()), socket.bound.port());
-        bound(self)
-            .cmp(&bound(other))
-            .then_with(|| bits(self.host).cmp(&bits(other.host)))
-            .then_with(|| self.binding.cmp(&other.binding))
-            // What the rest of an IPv6 address says.
-            .then_with(|| self.bound.cmp(&other.bound))
-    }
-}
-
-impl PartialOrd for Socket {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-const fn bits(address: IpAddr) -> (bool, u128) {
-    match address {
-        IpAddr::V4(address) => (false, address.to_bits() as u128),
-        IpAddr::V6(address) => (true, address.to_bits()),
-    }
+    place: u32,
 }
 
 impl Socket {
@@ -124,9 +118,17 @@ pub(super) enum Reception {
 }
 
 /// All bound sockets.
+///
+/// Each packet asks who is bound to its address, so that a host's own sockets are found by its number, without a walk
+/// through those of all hosts.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
-    bound: BTreeMap<Socket, Port>,
+    places: Vec<Option<(Socket, Port)>>,
+    free: Vec<u32>,
+    /// By host number: its port numbers, and which places have what is bound to its own address there.
+    own: Vec<Vec<(u16, u32)>>,
+    /// Those that are bound to other addresses, which are groups.
+    groups: BTreeSet<Socket>,
     bindings: u64,
     /// Sockets of each host that somebody holds, bound or not.
     held: BTreeMap<IpAddr, u64>,
@@ -162,10 +164,32 @@ impl Ports {
 
     fn insert(&mut self, bound: SocketAddr, host: IpAddr) -> Socket {
         self.bindings += 1;
-        let socket = Socket { bound, host, binding: self.bindings };
-        self.bound.insert(socket, Port::default());
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() as u32 - 1
+        });
+        let socket = Socket { bound, host, binding: self.bindings, place };
+        self.places[place as usize] = Some((socket, Port::default()));
+        match own_number(bound, host) {
+            Some(number) => {
+                let hosts = self.own.len().max(number + 1);
+                self.own.resize_with(hosts, Vec::new);
+                self.own[number].push((bound.port(), place));
+            }
+            None => drop(self.groups.insert(socket)),
+        }
         *self.held.entry(host).or_default() += 1;
         socket
+    }
+
+    /// Takes what a place has out of it.
+    fn vacate(&mut self, socket: &Socket) {
+        self.places[socket.place as usize] = None;
+        self.free.push(socket.place);
+        match own_number(socket.bound, socket.host) {
+            Some(number) => self.own[number].retain(|(_, place)| *place != socket.place),
+            None => drop(self.groups.remove(socket)),
+        }
     }
 
     fn free_port(&self, host: IpAddr) -> io::Result<SocketAddr> {
@@ -176,27 +200,47 @@ impl Ports {
     }
 
     fn is_bound(&self, bound: SocketAddr, host: IpAddr) -> bool {
-        self.bound.range(everyone(bound, host)).next().is_some()
+        self.all(bound, host).next().is_some()
+    }
+
+    /// The places of all sockets of a host that are bound to one address, in the order of their bindings.
+    fn all(&self, bound: SocketAddr, host: IpAddr) -> impl Iterator<Item = usize> + use<'_> {
+        let number = own_number(bound, host);
+        let own = number.and_then(|number| self.own.get(number)).map_or(&[][..], Vec::as_slice);
+        let own =
+            own.iter().filter(move |(port, _)| *port == bound.port()).map(|(_, place)| *place);
+        let socket = |binding| Socket { bound, host, binding, place: 0 };
+        let others = number.is_none().then(|| self.groups.range(socket(0)..socket(u64::MAX)));
+        own.chain(others.into_iter().flatten().map(|socket| socket.place)).map(|at| at as usize)
+    }
+
+    fn first(&self, address: SocketAddr) -> Option<usize> {
+        self.all(address, address.ip()).next()
     }
 
     /// The port of this socket, if it is still bound.
     pub(super) fn port(&mut self, socket: &Socket) -> Option<&mut Port> {
-        self.bound.get_mut(socket)
+        let (there, port) = self.places.get_mut(socket.place as usize)?.as_mut()?;
+        (there.binding == socket.binding).then_some(port)
     }
 
     /// The port that `address` is bound to by its host.
     pub(super) fn at(&mut self, address: SocketAddr) -> Option<&mut Port> {
-        self.bound.range_mut(everyone(address, address.ip())).next().map(|(_, port)| port)
+        let place = self.first(address)?;
+        self.places[place].as_mut().map(|(_, port)| port)
     }
 
     /// The socket that `address` is bound to by its host.
     pub(super) fn socket_at(&self, address: SocketAddr) -> Option<Socket> {
-        self.bound.range(everyone(address, address.ip())).next().map(|(socket, _)| *socket)
+        let place = self.first(address)?;
+        self.places[place].as_ref().map(|(socket, _)| *socket)
     }
 
     /// Unbinds one socket, whose holder lets it go.
     pub(super) fn unbind(&mut self, socket: &Socket) {
-        self.bound.remove(socket);
+        if self.port(socket).is_some() {
+            self.vacate(socket);
+        }
         if let Some(held) = self.held.get_mut(&socket.host) {
             *held -= 1;
         }
@@ -209,24 +253,26 @@ impl Ports {
 
     /// Unbinds every socket of a host.
     pub(super) fn close_host(&mut self, host: IpAddr) {
-        self.bound.retain(|socket, _| socket.host != host);
+        let all = self.places.iter().flatten().map(|(socket, _)| *socket);
+        let closed: Vec<_> = all.filter(|socket| socket.host == host).collect();
+        closed.iter().for_each(|socket| self.vacate(socket));
     }
 
     /// The hosts with a member of this group, in the order of their addresses.
     pub(super) fn members(&self, group: SocketAddr) -> Vec<IpAddr> {
-        let all = self.bound.range(Socket { bound: group, host: LOWEST_HOST, binding: 0 }..);
-        let mut hosts: Vec<_> =
-            all.take_while(|(socket, _)| socket.bound == group).map(|(one, _)| one.host).collect();
+        let first = Socket { bound: group, host: LOWEST_HOST, binding: 0, place: 0 };
+        let all = self.groups.range(first..).take_while(|socket| socket.bound == group);
+        let mut hosts: Vec<_> = all.map(|one| one.host).collect();
         hosts.dedup();
         hosts
     }
 
     /// Whether a socket of `host` that is bound to `bound` has room for a datagram of `length` bytes.
     pub(super) fn reception(&self, bound: SocketAddr, host: IpAddr, length: usize) -> Reception {
-        let mut ports = self.bound.range(everyone(bound, host)).map(|(_, port)| port).peekable();
+        let mut ports = self.all(bound, host).filter_map(|at| self.places[at].as_ref()).peekable();
         if ports.peek().is_none() {
             Reception::Nobody
-        } else if ports.any(|port| port.has_room(length)) {
+        } else if ports.any(|(_, port)| port.has_room(length)) {
             Reception::Room
         } else {
             Reception::Full
@@ -241,21 +287,23 @@ impl Ports {
         datagram: Datagram,
         wake: &mut Vec<Waker>,
     ) {
-        let length = datagram.bytes.len();
-        let all = self.bound.range_mut(everyone(bound, host)).map(|(_, port)| port);
-        let mut ports = all.filter(|port| port.has_room(length));
-        let Some(first) = ports.next() else { return };
+        if own_number(bound, host).is_some() {
+            wake.extend(self.at(bound).and_then(|port| port.put(datagram)));
+            return;
+        }
         // Only a group has more than one.
-        ports.for_each(|other| wake.extend(other.put(datagram.clone())));
-        wake.extend(first.put(datagram));
+        for place in self.all(bound, host).collect::<Vec<_>>() {
+            let port = self.places[place].as_mut().map(|(_, port)| port);
+            let port = port.filter(|port| port.has_room(datagram.bytes.len()));
+            wake.extend(port.and_then(|port| port.put(datagram.clone())));
+        }
     }
+}
+
+/// The number of a host, if this is its own address.
+fn own_number(bound: SocketAddr, host: IpAddr) -> Option<usize> {
+    host_at(host).filter(|_| bound.ip() == host).map(|id| usize::from(id.0))
 }
 
 /// The lowest of all addresses.
 const LOWEST_HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-
-/// All sockets of a host that are bound to one address.
-fn everyone(bound: SocketAddr, host: IpAddr) -> std::ops::RangeInclusive<Socket> {
-    let socket = |binding| Socket { bound, host, binding };
-    socket(0)..=socket(u64::MAX)
-}

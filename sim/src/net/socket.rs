@@ -21,6 +21,7 @@ use super::{
     fabric::Outbound,
     port::{Datagram, Socket},
 };
+use crate::trace::Payload;
 
 /// Segments of one transmit, as Linux allows with generic segmentation offload at 1472 bytes.
 const SEGMENTS_MAX: usize = 32;
@@ -57,13 +58,13 @@ impl DatagramSocket for SimSocket {
             from: self.socket.source(),
             to: transmit.destination,
             ecn: transmit.ecn,
-            bytes: transmit.contents,
+            payload: Payload::of(&[]),
         };
-        if whole.bytes.is_empty() {
+        if transmit.contents.is_empty() {
             self.net.send(&self.socket, whole);
         }
-        for bytes in whole.bytes.chunks(segment) {
-            self.net.send(&self.socket, Outbound { bytes, ..whole });
+        for bytes in transmit.contents.chunks(segment) {
+            self.net.send(&self.socket, Outbound { payload: Payload::of(bytes), ..whole });
         }
         Ok(())
     }

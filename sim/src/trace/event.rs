@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use odeon_env::Observed;
 
 use super::{
-    digest::Digest,
+    digest::{Digest, hash_bytes},
     disk::DiskEvent,
     line::{Content, Short},
 };
@@ -54,6 +54,28 @@ pub enum Turn {
     Killed,
 }
 
+/// What a datagram carries, and its hash, which is made once however often it is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    pub(crate) hash: u64,
+}
+
+impl<'a> Payload<'a> {
+    /// These bytes.
+    #[must_use]
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, hash: hash_bytes(bytes) }
+    }
+
+    /// These bytes, whose hash is known.
+    pub(crate) fn hashed(bytes: &'a [u8], hash: u64) -> Self {
+        debug_assert_eq!(hash, hash_bytes(bytes), "it is the hash of these bytes");
+        Self { bytes, hash }
+    }
+}
+
 /// One event of a trace.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -65,7 +87,7 @@ pub enum Event<'a> {
         /// Receiver.
         to: SocketAddr,
         /// Payload.
-        bytes: &'a [u8],
+        payload: Payload<'a>,
     },
     /// What became of a datagram.
     Ended {
@@ -74,7 +96,7 @@ pub enum Event<'a> {
         /// Receiver.
         to: SocketAddr,
         /// Payload, as it arrived.
-        bytes: &'a [u8],
+        payload: Payload<'a>,
         /// Its end.
         fate: Fate,
     },
@@ -106,13 +128,14 @@ impl Event<'_> {
     /// Enters the hash; the result is the line to keep, if any.
     pub(super) fn fold(&self, digest: &mut Digest) -> Option<Content> {
         match *self {
-            Self::Sent { from, to, bytes } => Some(packet(digest, 1, "sent", from, to, bytes)),
-            Self::Ended { from, to, bytes, fate } => {
-                digest.word(fate as u64);
-                Some(packet(digest, 2, fate.name(), from, to, bytes))
+            Self::Sent { from, to, payload } => {
+                Some(packet(digest, 1, "sent", [from, to], payload))
+            }
+            Self::Ended { from, to, payload, fate } => {
+                Some(packet(digest, 2 + ((fate as u64) << 8), fate.name(), [from, to], payload))
             }
             Self::Unreachable { to, about } => {
-                Some(packet(digest, 3, "told unreachable", about, to, &[]))
+                Some(packet(digest, 3, "told unreachable", [about, to], Payload::of(&[])))
             }
             Self::Polled => {
                 digest.word(4);
@@ -157,8 +180,8 @@ fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
             words(digest, 25, name, detail, 0)
         }
         // The frames themselves are in the trace already.
-        Observed::Written { bytes } => words(digest, 27, "written", "", bytes.len() as u64),
         // The enum grows; what is not known here still counts.
+        Observed::Written { bytes } => words(digest, 27, "written", "", bytes.len() as u64),
         other => words(digest, 26, "observed", &format!("{other:?}"), 0),
     }
 }
@@ -176,24 +199,25 @@ fn packet(
     digest: &mut Digest,
     kind: u64,
     name: &'static str,
-    from: SocketAddr,
-    to: SocketAddr,
-    bytes: &[u8],
+    ends: [SocketAddr; 2],
+    payload: Payload<'_>,
 ) -> Content {
-    digest.word(kind);
-    for address in [from, to] {
+    for address in ends {
         match address {
+            // The kind stands above the 48 bits of an address.
             SocketAddr::V4(address) => {
-                digest.word(u64::from(address.ip().to_bits()) << 16 | u64::from(address.port()));
+                let bits = u64::from(address.ip().to_bits()) << 16 | u64::from(address.port());
+                digest.word(kind << 48 | bits);
             }
             SocketAddr::V6(address) => {
                 digest.bytes(&address.ip().octets());
-                digest.word(u64::from(address.port()));
+                digest.word(kind << 48 | u64::from(address.port()));
             }
         }
     }
-    let hash = digest.bytes(bytes);
-    Content::Packet { name, from, to, length: bytes.len(), hash }
+    digest.word(payload.hash);
+    let [from, to] = ends;
+    Content::Packet { name, from, to, length: payload.bytes.len(), hash: payload.hash }
 }
 
 impl Fate {

@@ -49,6 +49,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("coerce", Walled(&["odeon-compare"])),
     ("foca", Walled(&["odeon-cluster"])),
     ("futures-core", Only(&["odeon-actor"])),
+    ("futures-util", Only(&["odeon-bench-sim"])),
     ("getrandom", Only(&["odeon-env"])),
     ("hdrhistogram", Walled(&["odeon-actor", "odeon-benches", "odeon-node", "odeon-transport"])),
     ("indexmap", Anyone),

@@ -55,3 +55,12 @@ pub async fn stop(nodes: Vec<Node>) {
         node.stop(STOP_WITHIN).await;
     }
 }
+
+/// Completes when standard input has ended, as when the program that started this one lets it go.
+///
+/// # Cancel safety
+/// What was read is gone.
+pub async fn end_of_input() {
+    // Whatever was wrong with it, it has ended.
+    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
+}

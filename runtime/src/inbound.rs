@@ -102,6 +102,7 @@ impl Inbound {
         let delivered = self.system.deliver(InboundMessage {
             to: header.receiver,
             message: header.message,
+            layout: frame.extensions.layout,
             payload: frame.payload,
             remaining: frame.extensions.remaining,
             reply,

@@ -177,6 +177,8 @@ pub use odeon_message::{
     Failure, FailureKind, Fingerprint, Incarnation, Message, MessageId, NameError, NodeId, Payload,
     Schema, SchemaWalk, TellError, rkyv,
 };
+#[doc(hidden)]
+pub use odeon_message::{Formers, is_same_id};
 pub use odeon_transport::{
     Ca, CaError, ConfigError, Identity, IdentityError, NameError as CertificateNameError, PemPair,
     TransportConfig, TransportError, Validity,

@@ -156,7 +156,8 @@ impl RemoteRoute {
         let sent = association.try_send(header, &mut |out| parcel.encode(out));
         match sent {
             Ok(position) => {
-                if !agreed {
+                // Where there are several layouts, each frame says which it has.
+                if !agreed && association.has_one_layout(header.message) {
                     self.agreed.store(header.message.0, Ordering::Relaxed);
                 }
                 Ok(position)

@@ -72,7 +72,7 @@ pub struct MessageHeader {
     pub to: ActorKey,
     /// The message's type.
     pub message: MessageId,
-    /// Its layout on this node; `None` leaves the check to the receiver.
+    /// Its layout on this node; `None` leaves the check to the receiver, which must accept it in one layout alone.
     pub fingerprint: Option<Fingerprint>,
     /// The ask, or [`AskId::NONE`].
     pub ask: AskId,
@@ -138,6 +138,12 @@ impl Association {
         layouts.first().map(|accepted| accepted.fingerprint)
     }
 
+    /// Whether the peer accepts this message in one layout, so that a frame need not say which it has.
+    #[must_use]
+    pub fn has_one_layout(&self, message: MessageId) -> bool {
+        self.met.get().is_none_or(|met| met.accepted.layouts(message).len() <= 1)
+    }
+
     /// Whether there is a connection now.
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -172,7 +178,12 @@ impl Association {
         encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<Position, SendRefused> {
         let MessageHeader { to, message, fingerprint, ask, remaining, repeat } = header;
-        if let (Some(ours), Some(met)) = (fingerprint, self.met.get())
+        let Some(met) = self.met.get() else {
+            // Asked before the lane, which may be opened in between: no layout goes out unchecked.
+            self.want();
+            return Err(self.lanes[self.lane_of(to)].unmet());
+        };
+        if let Some(ours) = fingerprint
             && !met.accepted.accepts(message, ours)
         {
             return Err(match self.accepts(message) {
@@ -181,7 +192,9 @@ impl Association {
             });
         }
         let header = Header::message(to, message, ask);
-        let extensions = Extensions { repeat, ..Extensions::remaining(remaining) };
+        let several = || met.accepted.layouts(message).len() > 1;
+        let layout = fingerprint.filter(|_| several());
+        let extensions = Extensions { repeat, layout, ..Extensions::remaining(remaining) };
         let parcel = Parcel { header, extensions, encode };
         self.push(to, parcel, true)
     }

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use odeon_message::{ActorTypeId, Fingerprint, Message, MessageId};
+use odeon_message::{ActorTypeId, Codec, Fingerprint, Formers, Message, MessageId};
 use tokio::time::Instant;
 
 use crate::{Actor, Handler, Inbound, envelope::Envelope};
@@ -25,6 +25,8 @@ pub struct Accepted {
     pub name: &'static str,
     /// The layout of the message and of its answer.
     pub fingerprint: Fingerprint,
+    /// Whether it is an older layout, from which the message is made when it arrives.
+    pub former: bool,
 }
 
 /// An actor type could not be declared: two declarations of this program contradict each other.
@@ -81,21 +83,69 @@ impl<A: Actor> Accepts<A> {
             self.local = Some(M::NAME);
             return;
         };
-        let accepted =
-            Accepted { message: codec.id(), name: codec.name(), fingerprint: codec.fingerprint() };
-        self.entries.push((accepted, Envelope::inbound::<A, M>));
+        self.entries.push((accepted(codec, false), Envelope::inbound::<A, M>));
+        M::formers(&mut FormerEntries(&mut self.entries, PhantomData::<fn(A)>));
     }
 }
 
-/// What one actor type takes: sorted by id.
+/// Where the older layouts of a message go.
+struct FormerEntries<'a, A>(&'a mut Vec<(Accepted, MakeEnvelope)>, PhantomData<fn(A)>);
+
+impl<A: Handler<M>, M: Message> Formers<M> for FormerEntries<'_, A> {
+    fn former<O>(&mut self)
+    where
+        O: Message<Reply = M::Reply, Error = M::Error, Output = M::Output>,
+        M: From<O>,
+    {
+        // One without a codec has another id, which does not compile.
+        let Some(codec) = O::CODEC else { return };
+        self.0.push((accepted(codec, true), Envelope::inbound_former::<A, M, O>));
+    }
+}
+
+fn accepted<M: Message>(codec: Codec<M>, former: bool) -> Accepted {
+    Accepted { message: codec.id(), name: codec.name(), fingerprint: codec.fingerprint(), former }
+}
+
+/// One message that an actor type takes, in one layout.
+struct Entry {
+    message: MessageId,
+    layout: Fingerprint,
+    make: MakeEnvelope,
+}
+
+/// What one actor type takes: sorted by id, and of each message the present layout first.
 #[derive(Default)]
-pub(crate) struct AcceptTable(Vec<(MessageId, MakeEnvelope)>);
+pub(crate) struct AcceptTable(Vec<Entry>);
 
 impl AcceptTable {
-    pub(crate) fn find(&self, message: MessageId) -> Option<MakeEnvelope> {
-        let at = self.0.binary_search_by_key(&message, |(id, _)| *id).ok()?;
-        self.0.get(at).map(|(_, make)| *make)
+    /// How a message is taken that came in this layout; one that is taken in several must say in which it comes.
+    pub(crate) fn find(
+        &self,
+        message: MessageId,
+        layout: Option<Fingerprint>,
+    ) -> Result<MakeEnvelope, NotTaken> {
+        let first = self.0.partition_point(|entry| entry.message < message);
+        let count = self.0[first..].partition_point(|entry| entry.message == message);
+        let entries = &self.0[first..first + count];
+        match (entries, layout) {
+            ([], _) => Err(NotTaken::Message),
+            ([only], None) => Ok(only.make),
+            (all, layout) => {
+                let entry = all.iter().find(|entry| Some(entry.layout) == layout);
+                entry.map(|entry| entry.make).ok_or(NotTaken::Layout)
+            }
+        }
     }
+}
+
+/// Why an actor does not take a message from another node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NotTaken {
+    /// It is not listed.
+    Message,
+    /// It did not come in a layout that is listed.
+    Layout,
 }
 
 struct DeclaredActor {
@@ -111,7 +161,8 @@ pub(crate) struct Declared(RwLock<Declarations>);
 #[derive(Default)]
 struct Declarations {
     actors: BTreeMap<ActorTypeId, DeclaredActor>,
-    messages: BTreeMap<MessageId, Accepted>,
+    /// The present layouts come before the older ones of the same message.
+    messages: BTreeMap<(MessageId, bool, Fingerprint), Accepted>,
     /// Types with an id that were missed here and said so: at most as many as the program has.
     missed: BTreeSet<ActorTypeId>,
 }
@@ -144,25 +195,33 @@ impl Declared {
         }
         let mut messages = declared.messages.clone();
         for (accepted, _) in &accepts.entries {
-            let known = messages.entry(accepted.message).or_insert(*accepted);
-            if known != accepted {
-                return Err(DeclareError::Message { ours: accepted.name, theirs: known.name });
+            let Accepted { message, name, fingerprint, former } = *accepted;
+            let mut known = messages.range((message, false, Fingerprint(0))..);
+            if let Some((_, known)) = known.next().filter(|((id, ..), _)| *id == message) {
+                let differs = !former && !known.former && known.fingerprint != fingerprint;
+                if known.name != name || differs {
+                    return Err(DeclareError::Message { ours: name, theirs: known.name });
+                }
             }
+            messages.insert((message, former, fingerprint), *accepted);
         }
-        let mut table =
-            accepts.entries.iter().map(|(a, make)| (a.message, *make)).collect::<Vec<_>>();
-        table.sort_by_key(|(id, _)| *id);
+        let mut table = accepts.entries;
+        table.sort_by_key(|(accepted, _)| (accepted.message, accepted.former));
+        let table = table.into_iter().map(|(accepted, make)| {
+            let Accepted { message, fingerprint: layout, .. } = accepted;
+            Entry { message, layout, make }
+        });
         let actor = DeclaredActor {
             rust_type: TypeId::of::<A>(),
             name: std::any::type_name::<A>(),
-            table: Arc::new(AcceptTable(table)),
+            table: Arc::new(AcceptTable(table.collect())),
         };
         declared.messages = messages;
         declared.actors.insert(actor_type, actor);
         Ok(())
     }
 
-    /// All messages, sorted by id.
+    /// All messages, sorted by id, each in its present layout first.
     pub(crate) fn messages(&self) -> Vec<Accepted> {
         let declared = self.0.read().unwrap_or_else(PoisonError::into_inner);
         declared.messages.values().copied().collect()

@@ -63,17 +63,24 @@ unsafe fn asked(node: NonNull<Head>) -> Option<NonNull<ReplyTo>> {
 struct FromNetwork<A, M>(PhantomData<(A, M)>);
 
 impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
-    const CALLS: &'static EnvelopeCalls = &EnvelopeCalls {
-        start: Self::start,
-        refuse: Self::refuse,
-        units: units(size_of::<InboundNode>()),
-        payload: Some(payload_bytes),
-        reads: A::READS,
-        asked: Some(asked),
-        caused: false,
-    };
+    /// The calls of a message that comes in the layout of `O` and is made of it.
+    const fn calls<O: Message + Into<M>>() -> EnvelopeCalls {
+        EnvelopeCalls {
+            start: Self::start::<O>,
+            refuse: Self::refuse,
+            units: units(size_of::<InboundNode>()),
+            payload: Some(payload_bytes),
+            reads: A::READS,
+            asked: Some(asked),
+            caused: false,
+        }
+    }
 
-    unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
+    unsafe fn start<O: Message + Into<M>>(
+        node: NonNull<Head>,
+        cell: NonNull<CellHead>,
+        turn: &mut Turn<'_>,
+    ) -> bool {
         // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
         let InboundNode { payload, deadline, reply, credit, .. } = unsafe { open(node) };
         let asked = Asked::<M>::new(reply, deadline);
@@ -81,9 +88,9 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         let system = turn.worker.system().clone();
         // A tell has no deadline either.
         let Some(asked) = asked.if_wanted(turn) else { return true };
-        let codec = M::CODEC.expect("only messages with a codec are accepted");
+        let codec = O::CODEC.expect("only messages with a codec are accepted");
         let message = match codec.decode(&payload, &system) {
-            Ok(message) => message,
+            Ok(message) => message.into(),
             Err(error) => {
                 if let Some(count) = count_aloud(&system.counters().decode_failures) {
                     tracing::warn!(message = M::NAME, %error, count, "a message from another node cannot be read");
@@ -357,8 +364,16 @@ impl Envelope {
         inbound: Inbound,
         deadline: Option<Instant>,
     ) -> Self {
+        Self::inbound_former::<A, M, M>(inbound, deadline)
+    }
+
+    /// A message from the network in the layout of `O`, from which it is made when its turn comes.
+    pub(crate) fn inbound_former<A: Handler<M>, M: Message, O: Message + Into<M>>(
+        inbound: Inbound,
+        deadline: Option<Instant>,
+    ) -> Self {
         let Inbound { payload, reply, credit, .. } = inbound;
-        let head = Head::new(FromNetwork::<A, M>::CALLS);
+        let head = Head::new(const { &FromNetwork::<A, M>::calls::<O>() });
         let node = Box::new(InboundNode { head, payload, deadline, reply, credit });
         let node = NonNull::from(Box::leak(node)).cast();
         // SAFETY: it is the start of a node whose table is its own, and nobody else has it.

@@ -26,6 +26,8 @@ pub struct Inbound {
     pub to: ActorKey,
     /// What it is.
     pub message: MessageId,
+    /// In which layout it came, where there are several; `None` for the present one.
+    pub layout: Option<Fingerprint>,
     /// Its archive, not checked yet.
     pub payload: Payload,
     /// For an ask: the time that is left, counted from now.

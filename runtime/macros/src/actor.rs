@@ -5,10 +5,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{
-    Error, ImplItem, ItemImpl, LitStr, Path, Result, Token, Type, parenthesized, parse_quote,
-    punctuated::Punctuated, spanned::Spanned,
-};
+use syn::{Error, ImplItem, ItemImpl, LitStr, Path, Result, Type, parse_quote, spanned::Spanned};
 
 use crate::{calls, options};
 
@@ -27,11 +24,7 @@ fn read(tokens: TokenStream) -> Result<Options> {
         } else if name == "crate" {
             options.root = options::root(input)?;
         } else {
-            let list;
-            parenthesized!(list in input);
-            let types = Punctuated::<Type, Token![,]>::parse_terminated(&list)?;
-            options.handles = types.into_iter().collect();
-            refuse_twice(&options.handles)?;
+            options.handles = options::types(input)?;
         }
         Ok(())
     })?;
@@ -44,17 +37,6 @@ fn no_id() -> Error {
         "an actor that other nodes reach needs an id that they know it by: write \
          #[actor(id = \"area/Name\", handles(…))], or remove #[actor] if the actor stays on its node",
     )
-}
-
-fn refuse_twice(types: &[Type]) -> Result<()> {
-    let texts: Vec<String> = types.iter().map(|ty| ty.to_token_stream().to_string()).collect();
-    match (1..types.len()).find(|&at| texts[..at].contains(&texts[at])) {
-        None => Ok(()),
-        Some(at) => Err(Error::new(
-            types[at].span(),
-            format!("`{}` is in the list twice: remove one of them", texts[at]),
-        )),
-    }
 }
 
 pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStream> {

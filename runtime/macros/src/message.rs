@@ -1,7 +1,7 @@
 //! `#[message]`: the impl of `Message`, over what `data.rs` writes for any archived type.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{DeriveInput, Error, LitStr, Path, Result, Token, Type, parse_quote, spanned::Spanned};
 
 use crate::{data, options};
@@ -10,6 +10,7 @@ struct Options {
     id: Option<LitStr>,
     local: Option<Span>,
     idempotent: bool,
+    accepts: Vec<Type>,
     reply: Type,
     error: Option<Type>,
     root: Path,
@@ -20,13 +21,14 @@ fn read(tokens: TokenStream) -> Result<Options> {
         id: None,
         local: None,
         idempotent: false,
+        accepts: Vec::new(),
         reply: parse_quote!(()),
         error: None,
         root: options::default_root(),
     };
     options::read(
         tokens,
-        &["id", "local", "idempotent", "reply", "error", "crate"],
+        &["id", "local", "idempotent", "accepts", "reply", "error", "crate"],
         |name, input| {
             if name == "local" {
                 options.local = Some(name.span());
@@ -36,6 +38,8 @@ fn read(tokens: TokenStream) -> Result<Options> {
                 options.id = Some(options::id(input)?);
             } else if name == "crate" {
                 options.root = options::root(input)?;
+            } else if name == "accepts" {
+                options.accepts = options::types(input)?;
             } else {
                 input.parse::<Token![=]>()?;
                 let ty: Type = input.parse()?;
@@ -44,6 +48,12 @@ fn read(tokens: TokenStream) -> Result<Options> {
             Ok(())
         },
     )?;
+    if let (Some(_), Some(former)) = (options.local, options.accepts.first()) {
+        return Err(Error::new(
+            former.span(),
+            "a local message never leaves its node, so no other node can send an older layout of it: remove `accepts`",
+        ));
+    }
     match (&options.id, options.local) {
         (None, None) => Err(Error::new(
             Span::call_site(),
@@ -98,6 +108,7 @@ fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
         },
         None => quote!(::core::option::Option::None),
     };
+    let (formers, checks) = formers(options, &name);
     quote! {
         #[automatically_derived]
         impl #root::Message for #ident {
@@ -108,10 +119,42 @@ fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
             const CODEC: ::core::option::Option<#root::Codec<Self>> = #codec;
             const IDEMPOTENT: bool = #idempotent;
 
+            #formers
+
             #[inline]
             fn answer(output: Self::Output) -> ::core::result::Result<Self::Reply, Self::Error> {
                 #answer
             }
         }
+        #checks
     }
+}
+
+/// Tells of the older layouts, and checks on every build that each is one of this message.
+fn formers(options: &Options, name: &LitStr) -> (TokenStream, TokenStream) {
+    let Options { accepts, root, .. } = options;
+    if accepts.is_empty() {
+        return Default::default();
+    }
+    // Outside of the function, which nobody may use in this crate.
+    let checks = accepts.iter().map(|former| {
+        let text = format!(
+            "`{}` is no older layout of this message, because its id is another one: give both the id {:?}",
+            former.to_token_stream(),
+            name.value(),
+        );
+        quote_spanned! {options::written_for(former) =>
+            const _: () = ::core::assert!(#root::is_same_id(<#former as #root::Message>::NAME, #name), #text);
+        }
+    });
+    let calls = accepts
+        .iter()
+        .map(|former| quote_spanned!(options::written_for(former) => formers.former::<#former>();));
+    let function = quote! {
+        #[doc(hidden)]
+        fn formers(formers: &mut impl #root::Formers<Self>) {
+            #(#calls)*
+        }
+    };
+    (function, quote!(#(#checks)*))
 }

@@ -4,12 +4,14 @@
 //! Read `message.rs` next.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::{
-    Error, Ident, LitStr, Path, Result, Token,
+    Error, Ident, LitStr, Path, Result, Token, Type,
     ext::IdentExt,
+    parenthesized,
     parse::{ParseStream, Parser},
     parse_quote,
+    punctuated::Punctuated,
     spanned::Spanned,
 };
 
@@ -114,6 +116,27 @@ pub(crate) fn checked(id: LitStr) -> Result<LitStr> {
             format!(
                 "{problem}: write 1 to {ID_BYTES_MAX} letters, digits, `_`, `.`, `/` or `-`, such as \"bank/Deposit\""
             ),
+        )),
+    }
+}
+
+/// A list of types in parentheses, none of them twice.
+pub(crate) fn types(input: ParseStream<'_>) -> Result<Vec<Type>> {
+    let list;
+    parenthesized!(list in input);
+    let types = Punctuated::<Type, Token![,]>::parse_terminated(&list)?;
+    let types: Vec<Type> = types.into_iter().collect();
+    refuse_twice(&types)?;
+    Ok(types)
+}
+
+fn refuse_twice(types: &[Type]) -> Result<()> {
+    let texts: Vec<String> = types.iter().map(|ty| ty.to_token_stream().to_string()).collect();
+    match (1..types.len()).find(|&at| texts[..at].contains(&texts[at])) {
+        None => Ok(()),
+        Some(at) => Err(Error::new(
+            types[at].span(),
+            format!("`{}` is in the list twice: remove one of them", texts[at]),
         )),
     }
 }

@@ -23,7 +23,7 @@ pub use codec::{Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire}
 pub use credit::{Credit, Creditor};
 pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, TellError};
 pub use id::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
-pub use message::Message;
+pub use message::{Formers, Message, is_same_id};
 pub use name::{ClusterName, NAME_BYTES_MAX, NameError, NodeName};
 pub use payload::{Payload, Slab};
 pub use rkyv;

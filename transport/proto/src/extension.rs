@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use odeon_message::Address;
+use odeon_message::{Address, Fingerprint};
 
 use crate::{
     ExtensionError,
@@ -18,6 +18,7 @@ const TRACE: u16 = 2;
 const CHAIN: u16 = 3;
 const EPOCH: u16 = 4;
 const REPEAT: u16 = 5;
+const LAYOUT: u16 = 6;
 /// Bit of the tag: a receiver that does not know the extension must refuse the frame.
 const MUST_UNDERSTAND: u16 = 0x8000;
 const HEAD_BYTES: usize = 4;
@@ -50,6 +51,8 @@ pub struct Extensions {
     /// What all attempts of one ask have in common, drawn at random by the asker: a receiver that knows it answers
     /// again, and does not run the message again.
     pub repeat: Option<u64>,
+    /// The layout of the message, where the receiver accepts it in several; it must understand that.
+    pub layout: Option<Fingerprint>,
 }
 
 impl Extensions {
@@ -67,9 +70,10 @@ impl Extensions {
             && self.chain.is_empty()
             && self.shard_epoch.is_none()
             && self.repeat.is_none()
+            && self.layout.is_none()
     }
 
-    /// Appends the records, padded to 16; at most 592 bytes.
+    /// Appends the records, padded to 16; at most 608 bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         if let Some(remaining) = self.remaining {
@@ -95,6 +99,10 @@ impl Extensions {
         if let Some(repeat) = self.repeat {
             head(out, REPEAT, 8);
             out.extend_from_slice(&repeat.to_le_bytes());
+        }
+        if let Some(layout) = self.layout {
+            head(out, LAYOUT | MUST_UNDERSTAND, 8);
+            out.extend_from_slice(&layout.0.to_le_bytes());
         }
         out.resize(start + padded(out.len() - start), 0);
     }
@@ -156,6 +164,7 @@ impl Extensions {
             }
             EPOCH => self.shard_epoch = Some(long()?),
             REPEAT => self.repeat = Some(long()?),
+            LAYOUT => self.layout = Some(Fingerprint(long()?)),
             _ => return Ok(false),
         }
         Ok(true)
@@ -234,10 +243,11 @@ mod tests {
             chain: chain.clone(),
             shard_epoch: Some(1),
             repeat: Some(2),
+            layout: Some(Fingerprint(3)),
         };
         let mut out = Vec::new();
         all.encode(&mut out);
-        assert_eq!(out.len(), 592);
+        assert_eq!(out.len(), 608);
         assert_eq!(Extensions::decode(&out).unwrap().chain, chain[4..]);
     }
 
@@ -256,7 +266,7 @@ mod tests {
     #[test]
     fn every_wrong_length_is_named() {
         let long = vec![0; (CHAIN_ADDRESSES_MAX + 1) * ADDRESS_BYTES];
-        let wrong: [(u16, &[u8]); 8] = [
+        let wrong: [(u16, &[u8]); 9] = [
             (REMAINING, &[0; 7]),
             (REMAINING, &[0; 9]),
             (TRACE, &[0; 24]),
@@ -265,6 +275,7 @@ mod tests {
             (CHAIN, &long),
             (EPOCH, &[]),
             (REPEAT, &[0; 16]),
+            (LAYOUT, &[0; 4]),
         ];
         for (tag, value) in wrong {
             let error = ExtensionError::Length { tag, len: value.len() };

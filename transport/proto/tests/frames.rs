@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use odeon_message::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
+use odeon_message::{
+    ActorKey, ActorTypeId, Address, AskId, Fingerprint, Incarnation, MessageId, NodeId,
+};
 use odeon_wire::{
     Extensions, Frame, FrameKind, FrameLimits, FrameReader, FrameWriter, Header, Purpose,
     TraceContext,
@@ -53,13 +55,15 @@ fn extensions() -> impl Strategy<Value = Extensions> {
         vec(address(), 0..=16),
         option::of(any::<u64>()),
         option::of(any::<u64>()),
+        option::of(any::<u64>()),
     )
-        .prop_map(|(micros, trace, chain, shard_epoch, repeat)| Extensions {
+        .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout)| Extensions {
             remaining: micros.map(Duration::from_micros),
             trace,
             chain,
             shard_epoch,
             repeat,
+            layout: layout.map(Fingerprint),
         })
 }
 

@@ -157,6 +157,15 @@ impl Lane {
         Ok(result)
     }
 
+    /// Why no message is taken before the peer's hello is known.
+    pub(crate) fn unmet(&self) -> SendRefused {
+        match &self.lock().phase {
+            Phase::Fresh | Phase::Open => SendRefused::Connecting,
+            Phase::Unreachable(why) => SendRefused::Unreachable(why.clone()),
+            Phase::Closed(why) => SendRefused::Closed(why.clone()),
+        }
+    }
+
     /// The peer's hello is known: messages are taken from now on.
     pub(crate) fn meet(&self, window: InitialCredit, frame_bytes_max: usize) {
         let mut inner = self.lock();

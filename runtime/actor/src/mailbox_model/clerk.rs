@@ -156,6 +156,7 @@ fn inbound(desk: &Arc<Desk>, to: ActorKey, number: u64, big: bool, ask: bool) ->
     codec.encode(&Memo { number, text: vec![0; if big { 300 } else { 3 }] }, &mut bytes).unwrap();
     *desk.held.lock().unwrap() += 1;
     Inbound {
+        layout: None,
         to,
         message: codec.id(),
         payload: Payload::copy_from(&bytes),

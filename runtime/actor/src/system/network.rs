@@ -11,6 +11,7 @@ use super::ActorSystem;
 use crate::{
     Along, AskThere, ExitKind, ExitReason, Found, Inbound, NetworkWatcher, Overflow,
     TerminatedSink, WatchId,
+    accepts::NotTaken,
     load::units,
     room::{Entered, Patience},
     stats::{count, count_aloud},
@@ -27,7 +28,7 @@ impl ActorSystem {
     /// When there is no such actor, or it does not take this message from outside: the caller answers the asker. Once
     /// this is `Ok`, the ask is answered over its own [`ReplyPath`](crate::ReplyPath).
     pub fn deliver(&self, inbound: Inbound) -> Result<(), Failure> {
-        let (to, message) = (inbound.to, inbound.message);
+        let (to, message, layout) = (inbound.to, inbound.message, inbound.layout);
         if inbound.remaining == Some(Duration::ZERO) {
             // Its sender has withdrawn it and been told that it will not run: no clock decides about that.
             count(&self.inner.counters.skipped);
@@ -35,33 +36,37 @@ impl ActorSystem {
         }
         let mut inbound = Some(inbound);
         let taken = self.inner.slots.with(to, |cell, accepts| {
-            let make = accepts.find(message)?;
-            let mut inbound = inbound.take()?;
+            let make = accepts.find(message, layout)?;
+            let Some(mut inbound) = inbound.take() else { return Ok(None) };
             let bytes = inbound.payload.len();
             if cell.overflow == Overflow::Wait && !cell.mailbox.has_room(units(bytes)) {
                 // What waits holds its own bytes, not the slab that it came in, which its sender was not charged for.
                 inbound.payload = Payload::copy_from(inbound.payload.bytes());
             }
             let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
-            Some(match cell.enter(make(inbound, deadline), 0, Patience::Quiet) {
+            Ok(match cell.enter(make(inbound, deadline), 0, Patience::Quiet) {
                 Entered::Refused(envelope, kind) => Some((envelope, kind, cell.clone())),
                 _ => None,
             })
         });
         match taken {
-            Some(Some(None)) => Ok(()),
-            Some(Some(Some((envelope, kind, cell)))) => {
+            Some(Ok(None)) => Ok(()),
+            Some(Ok(Some((envelope, kind, cell)))) => {
                 count(&self.inner.counters.undelivered);
                 envelope.refuse(&cell.refusal(kind));
                 Ok(())
             }
             missing => {
+                let incompatible =
+                    |detail| Failure::not_delivered(FailureKind::Incompatible, detail);
                 let failure = match missing {
-                    None => no_actor(to),
-                    _ => Failure::not_delivered(
-                        FailureKind::Incompatible,
-                        format!("actor {to} does not list message {message} in handles(…)"),
-                    ),
+                    Some(Err(NotTaken::Message)) => incompatible(format!(
+                        "actor {to} does not list message {message} in handles(…)"
+                    )),
+                    Some(Err(NotTaken::Layout)) => incompatible(format!(
+                        "actor {to} takes message {message}, but not in the layout in which it came"
+                    )),
+                    _ => no_actor(to),
                 };
                 if let Some(count) = count_aloud(&self.inner.counters.refused) {
                     tracing::warn!(%to, %message, %failure, count, "a message from another node was refused");

@@ -110,6 +110,7 @@ impl Way {
         let inbound = Inbound {
             to: self.to.key,
             message: parcel.message(),
+            layout: None,
             payload: Payload::copy_from(&bytes),
             remaining: parcel.remaining(),
             reply,

@@ -7,8 +7,8 @@ use std::{
 
 use odeon_env::RealEnv;
 use odeon_message::{
-    Address, AskError, AskId, Certainty, Credit, Failure, FailureKind, Incarnation, MessageId,
-    Payload, message,
+    Address, AskError, AskId, Certainty, Credit, Failure, FailureKind, Fingerprint, Incarnation,
+    Message as _, MessageId, Payload, message,
 };
 use tokio::{
     sync::oneshot,
@@ -41,6 +41,23 @@ struct Peek {
     other: ActorRef<Till>,
 }
 
+/// As it was before cents could be many.
+#[message(id = "test/Refund", reply = u64, crate = crate::odeon)]
+struct RefundV1 {
+    cents: u8,
+}
+
+#[message(id = "test/Refund", reply = u64, accepts(RefundV1), crate = crate::odeon)]
+struct Refund {
+    cents: u64,
+}
+
+impl From<RefundV1> for Refund {
+    fn from(old: RefundV1) -> Self {
+        Self { cents: old.cents.into() }
+    }
+}
+
 #[message(id = "test/Wait", crate = crate::odeon)]
 pub(crate) struct Wait {
     pub(crate) millis: u64,
@@ -55,7 +72,7 @@ struct Bang;
 #[message(local, crate = crate::odeon)]
 struct Home(oneshot::Sender<()>);
 
-#[actor(id = "test/Till", handles(Pay, Peek, Wait, Bang), crate = crate::odeon)]
+#[actor(id = "test/Till", handles(Pay, Peek, Refund, Wait, Bang), crate = crate::odeon)]
 impl Actor for Till {
     type Args = ();
 
@@ -71,6 +88,13 @@ impl Handler<Pay> for Till {
         }
         self.cents += message.cents;
         Ok(self.cents)
+    }
+}
+
+impl Handler<Refund> for Till {
+    async fn handle(&mut self, message: Refund, _: &mut Context<Self>) -> u64 {
+        self.cents -= message.cents;
+        self.cents
     }
 }
 
@@ -251,6 +275,7 @@ fn broken_archives_harm_nobody_but_their_sender() {
             let inbound = Inbound {
                 to: address.key,
                 message: MessageId::of("test/Peek"),
+                layout: None,
                 payload: Payload::copy_from(&sound[..cut]),
                 remaining: None,
                 reply: Some(ReplyTo { ask, path: pair.net.clone() }),
@@ -264,6 +289,44 @@ fn broken_archives_harm_nobody_but_their_sender() {
         }
         assert_eq!(pair.b.stats().decode_failures, wrong);
         assert_eq!(pair.far.ask(Pay { cents: 1 }).await.unwrap(), 1);
+        pair.end().await;
+    });
+}
+
+#[test]
+fn a_message_is_taken_in_each_layout_that_is_listed_and_in_no_other() {
+    in_world(|| async {
+        let pair = pair(16).await;
+        pair.far.ask(Pay { cents: 100 }).await.unwrap();
+        let address = pair.till.address().unwrap();
+        let (present, former) = (Refund::CODEC.unwrap(), RefundV1::CODEC.unwrap());
+        let deliver = |layout, archive: &[u8]| {
+            let inbound = Inbound {
+                to: address.key,
+                message: MessageId::of("test/Refund"),
+                layout,
+                payload: Payload::copy_from(archive),
+                remaining: None,
+                reply: None,
+                credit: Credit::new(pair.net.clone(), address.key, 0),
+            };
+            pair.b.deliver(inbound)
+        };
+        let (mut new, mut old) = (Vec::new(), Vec::new());
+        present.encode(&Refund { cents: 10 }, &mut new).unwrap();
+        former.encode(&RefundV1 { cents: 5 }, &mut old).unwrap();
+        deliver(Some(present.fingerprint()), &new).unwrap();
+        deliver(Some(former.fingerprint()), &old).unwrap();
+        for layout in [None, Some(Fingerprint(1))] {
+            let failure = deliver(layout, &new).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Incompatible);
+            assert_eq!(failure.certainty, Certainty::NotDelivered);
+            assert!(failure.detail.contains("layout"), "{failure}");
+        }
+        assert_eq!(pair.far.ask(Pay { cents: 1 }).await.unwrap(), 86);
+        let accepted = pair.b.accepted();
+        let of_refund = accepted.iter().filter(|one| one.name == "test/Refund");
+        assert_eq!(of_refund.map(|one| one.former).collect::<Vec<_>>(), [false, true]);
         pair.end().await;
     });
 }
@@ -378,8 +441,8 @@ fn two_meanings_of_one_id_are_refused() {
         system.declare::<Till>().unwrap();
         system.declare::<Worker>().unwrap();
         let before = system.accepted();
-        assert_eq!(before.len(), 4);
-        assert!(before.is_sorted());
+        assert_eq!(before.len(), 6);
+        assert!(before.is_sorted_by_key(|one| (one.message, one.former)));
         let error = system.declare::<Impostor>().unwrap_err();
         assert!(matches!(error, DeclareError::Actor { .. }), "{error}");
         let error = system.declare::<Rival>().unwrap_err();

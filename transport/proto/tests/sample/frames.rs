@@ -53,7 +53,12 @@ pub(crate) fn extensions() -> Extensions {
         chain: vec![address(1), address(2)],
         shard_epoch: Some(9),
         repeat: None,
+        layout: None,
     }
+}
+
+fn again() -> Extensions {
+    Extensions { repeat: Some(3), layout: Some(Fingerprint(22)), ..Extensions::default() }
 }
 
 fn written(header: Header, extensions: &Extensions, payload: &[u8]) -> Vec<u8> {
@@ -133,6 +138,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
             written(Header { ask: AskId::NONE, ..message }, &Extensions::default(), b"hi"),
         ),
         ("ask", Lane, written(message, &extensions(), b"0123456789abcdef")),
+        ("ask again in an older layout", Lane, written(message, &again(), b"old")),
         ("reply", Lane, written(of_ask(FrameKind::Reply), &Extensions::default(), b"yes")),
         ("error", Lane, body(of_ask(FrameKind::Error), &failure)),
         ("credit", Control, bodied(&Credit { totals: vec![total] })),

@@ -87,6 +87,24 @@ async fn sleep_of_the_thread_fails_the_seed_and_takes_no_time(world: &mut World)
 
 #[odeon_sim::test(
     seeds = 1,
+    fails = "node alice blocked its thread, which leaves the simulated world: await tokio::time::timeout"
+)]
+async fn a_wait_of_the_thread_fails_the_seed_and_takes_no_time(world: &mut World) {
+    world.node("alice", |_| async {
+        let (_keeps_it_open, hears) = std::sync::mpsc::channel::<()>();
+        drop(hears.recv_timeout(Duration::from_secs(3600)));
+    });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node alice linked the file here, which leaves")]
+async fn a_link_to_a_file_fails_the_seed(world: &mut World) {
+    world.node("alice", |_| async { drop(std::os::unix::fs::symlink("here", "there")) });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(
+    seeds = 1,
     fails = "node alice started the program /bin/true, which leaves the simulated world: write the outside program"
 )]
 async fn another_program_fails_the_seed(world: &mut World) {

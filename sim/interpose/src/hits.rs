@@ -14,7 +14,7 @@ pub enum Override {
     GetRandom,
     /// `getentropy`.
     GetEntropy,
-    /// `syscall`: `SYS_getrandom`, which ring calls, and what other symbols refuse by name.
+    /// `syscall`: `SYS_getrandom`, which ring calls, waits with a time limit, and what other symbols refuse by name.
     SyscallRandom,
     /// `clock_gettime`.
     ClockGetTime,
@@ -30,7 +30,9 @@ pub enum Override {
     File,
     /// `stat`, `stat64`, `lstat`, `lstat64`, `fstatat`, `fstatat64`, `statx`, `access`, `readlink`, `realpath`.
     Look,
-    /// `mkdir`, `rmdir`, `unlink`, `rename`, `chdir`.
+    /// `mkdir`, `mkdirat`, `rmdir`, `unlink`, `unlinkat`, `remove`, `rename`, `renameat`, `renameat2`, `link`, `linkat`,
+    /// `symlink`, `symlinkat`, `mkfifo`, `mknod`, `chmod`, `fchmodat`, `chown`, `lchown`, `fchownat`, `truncate`,
+    /// `truncate64`, `utimensat`, `chdir`, `chroot`.
     Folder,
     /// `socket`.
     Socket,

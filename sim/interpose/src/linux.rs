@@ -8,6 +8,7 @@
 //! The order everywhere: is the thread active, count the hit, decide, else pass to the real one. Nothing here may
 //! panic: a panic that leaves an `extern "C"` function aborts. Read `linux/raw.rs` next.
 
+mod call;
 mod clock;
 mod entropy;
 mod file;
@@ -21,6 +22,7 @@ mod sleep;
 mod socket;
 mod thread;
 mod variable;
+mod wait;
 
 use crate::{
     Refusal,

@@ -135,6 +135,62 @@ fn attempt(which: Override, body: fn() -> Option<ErrorKind>) -> Refusal {
     })
 }
 
+/// Runs a wait of a node's thread; it must end by itself, with one refusal at least.
+fn wait(body: fn()) -> Refusal {
+    let (told, hears) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let active = activate(7, Switches::ALL, SECOND);
+        let entered = enter(&Arc::new(Seat::new("alice", 7)));
+        body();
+        drop(entered);
+        drop(active);
+        told.send(take_refusals()).expect("somebody listens");
+    });
+    let refusals = hears.recv_timeout(Duration::from_secs(10)).expect("the wait ends by itself");
+    refusals.into_iter().next().expect("the wait is refused")
+}
+
+#[test]
+fn waits_of_the_thread_are_refused_and_take_no_time() {
+    use std::sync::{Condvar, Mutex, PoisonError, mpsc};
+    const HOUR: Duration = Duration::from_secs(3600);
+    let parked = wait(|| thread::park_timeout(HOUR));
+    assert!(parked.to_string().contains("node alice blocked its thread"), "{parked}");
+    wait(|| {
+        let lock = Mutex::new(());
+        let held = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_held, waited) =
+            Condvar::new().wait_timeout(held, HOUR).unwrap_or_else(PoisonError::into_inner);
+        assert!(waited.timed_out());
+    });
+    wait(|| {
+        let (_keeps_it_open, hears) = mpsc::channel::<()>();
+        assert_eq!(hears.recv_timeout(HOUR), Err(mpsc::RecvTimeoutError::Timeout));
+    });
+    // Whoever looks at the clock until it is late enough comes to an end too.
+    wait(|| {
+        let deadline = Instant::now() + HOUR;
+        while Instant::now() < deadline {
+            thread::sleep(Duration::from_secs(60));
+        }
+    });
+    wait(|| thread::sleep(Duration::MAX));
+}
+
+#[test]
+fn calls_by_number_are_answered_as_those_by_name() {
+    fresh(|| {
+        let _active = activate(7, Switches::ALL, SECOND);
+        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let read =
+            unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_REALTIME, &raw mut now) };
+        assert_eq!((read, now.tv_sec), (0, 1_900_000_001));
+        for number in [libc::SYS_getpid, libc::SYS_gettid, libc::SYS_getppid] {
+            assert_eq!(unsafe { libc::syscall(number) }, 0x3fff_ffff);
+        }
+    });
+}
+
 #[test]
 fn threads_are_refused() {
     let refusal = attempt(Override::Thread, || {
@@ -156,6 +212,28 @@ fn files_are_refused() {
     attempt(Override::Folder, || {
         fs::rename("never-made", "nor-this").err().map(|error| error.kind())
     });
+}
+
+#[test]
+fn links_and_changes_of_files_are_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+    fn kind(result: std::io::Result<()>) -> Option<ErrorKind> {
+        result.err().map(|error| error.kind())
+    }
+    let link = attempt(Override::Folder, || kind(fs::hard_link("never-made", "nor-this")));
+    assert!(link.to_string().contains("linked the file never-made"), "{link}");
+    attempt(Override::Folder, || kind(symlink("never-made", "nor-this")));
+    attempt(Override::Folder, || {
+        kind(fs::set_permissions("never-made", fs::Permissions::from_mode(0o600)))
+    });
+    attempt(Override::Folder, || kind(chown("never-made", None, None)));
+    attempt(Override::Folder, || {
+        kind(match unsafe { libc::truncate(c"never-made".as_ptr(), 0) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        })
+    });
+    assert!(!std::path::Path::new("nor-this").is_symlink());
 }
 
 #[test]

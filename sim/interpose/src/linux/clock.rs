@@ -30,14 +30,19 @@ fn wall() -> Duration {
     wall_clock().duration_since(UNIX_EPOCH).unwrap_or(WALL_BASE)
 }
 
+/// What a clock of the simulation shows.
+pub(super) fn shown(clock: clockid_t) -> Duration {
+    match clock {
+        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => wall(),
+        _ => MONOTONIC_BASE + elapsed(),
+    }
+}
+
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn clock_gettime(clock: clockid_t, out: *mut timespec) -> c_int {
+pub(super) unsafe extern "C" fn clock_gettime(clock: clockid_t, out: *mut timespec) -> c_int {
     if simulated(Override::ClockGetTime) && !out.is_null() {
-        let now = match clock {
-            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => wall(),
-            _ => MONOTONIC_BASE + elapsed(),
-        };
+        let now = shown(clock);
         let now = timespec {
             tv_sec: now.as_secs() as time_t,
             tv_nsec: c_long::from(now.subsec_nanos() as i32),
@@ -55,7 +60,7 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, out: *mut timespec) -> c_in
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-unsafe extern "C" fn gettimeofday(out: *mut timeval, zone: *mut timezone) -> c_int {
+pub(super) unsafe extern "C" fn gettimeofday(out: *mut timeval, zone: *mut timezone) -> c_int {
     if simulated(Override::GetTimeOfDay) && !out.is_null() {
         let now = wall();
         let now = timeval {

@@ -1,15 +1,12 @@
 #![expect(unsafe_code, reason = "definitions of libc symbols")]
-//! Random bytes. std's hash maps, the `rand` and `getrandom` crates call `getrandom`; ring makes the raw system call.
+//! Random bytes. std's hash maps, the `rand` and `getrandom` crates call `getrandom`; ring makes the raw system call (`call.rs`).
 
 use std::{
     ffi::{c_int, c_long, c_uint, c_void},
     slice,
 };
 
-use super::{
-    raw::{self, fail},
-    refused,
-};
+use super::raw::{self, fail};
 use crate::{
     hits::{Override, hit},
     state::ask,
@@ -19,7 +16,7 @@ use crate::{
 ///
 /// # Safety
 /// `out` must be valid for writes of `length` bytes, or null.
-unsafe fn seeded(which: Override, out: *mut c_void, length: usize) -> bool {
+pub(super) unsafe fn seeded(which: Override, out: *mut c_void, length: usize) -> bool {
     if !ask::active() {
         return false;
     }
@@ -60,45 +57,4 @@ unsafe extern "C" fn getentropy(out: *mut c_void, length: usize) -> c_int {
     let arguments = [out as c_long, length as c_long, 0, 0, 0, 0];
     // SAFETY: the caller's arguments; up to 256 bytes are never returned in part.
     if unsafe { raw::call(libc::SYS_getrandom, arguments) } < 0 { -1 } else { 0 }
-}
-
-/// System calls that have a symbol of their own, which would be refused, or a way around several.
-const REFUSED: [c_long; 8] = [
-    libc::SYS_openat,
-    libc::SYS_socket,
-    libc::SYS_connect,
-    libc::SYS_bind,
-    libc::SYS_clone,
-    libc::SYS_clone3,
-    libc::SYS_execve,
-    libc::SYS_io_uring_setup,
-];
-
-const REMEDY: &str =
-    "use the environment's windows, or std, whose calls are named when they are refused";
-
-/// libc's `syscall` takes as many arguments as the call needs; the six here are what the registers hold.
-#[unsafe(no_mangle)]
-#[inline(never)]
-unsafe extern "C" fn syscall(
-    number: c_long,
-    a: c_long,
-    b: c_long,
-    c: c_long,
-    d: c_long,
-    e: c_long,
-    f: c_long,
-) -> c_long {
-    let random = number == libc::SYS_getrandom;
-    // SAFETY: the contract of getrandom(2).
-    if random && unsafe { seeded(Override::SyscallRandom, a as *mut c_void, b as usize) } {
-        return b;
-    }
-    if REFUSED.contains(&number)
-        && refused(Override::SyscallRandom, "made system call", REMEDY, || number.to_string())
-    {
-        return fail(libc::EPERM);
-    }
-    // SAFETY: the caller's arguments, handed on unchanged.
-    unsafe { raw::call(number, [a, b, c, d, e, f]) }
 }

@@ -132,7 +132,7 @@ macro_rules! number {
     ($($name:ident, $call:expr);*) => {$(
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $name() -> pid_t {
+        pub(super) extern "C" fn $name() -> pid_t {
             if ask::active() {
                 hit(Override::ProgramNumber);
                 return OWN_NUMBER;

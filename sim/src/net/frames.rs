@@ -313,7 +313,7 @@ impl Fabric {
         };
         let binding = socket.binding();
         if let Some(held) = self.frames.held.get_mut(&packet.to.ip()) {
-            held.bytes += packet.bytes().len();
+            held.bytes += packet.length();
             if held.bytes > HELD_BYTES_MAX {
                 self.miss(now, packet, Fate::BufferFull);
             } else {

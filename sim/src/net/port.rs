@@ -12,7 +12,7 @@ use std::{
 
 use odeon_env::udp::EcnCodepoint;
 
-use super::{fabric::Outbound, frames::Listener, numbers::host_at};
+use super::{fabric::Outbound, frames::Listener, numbers::host_at, waiting::HEADER_BYTES};
 use crate::trace::{Payload, hash_bytes};
 
 /// Bytes a socket keeps for a reader that does not come; more are dropped. As a real node's SO_RCVBUF: 4 MiB.
@@ -49,6 +49,15 @@ impl Datagram {
         self.bytes[bit / 8] ^= 1 << (bit % 8);
         self.hash = hash_bytes(&self.bytes);
     }
+
+    /// What it takes of a receive buffer; an empty one is not free.
+    pub(super) fn cost(&self) -> usize {
+        cost(self.bytes.len())
+    }
+}
+
+const fn cost(length: usize) -> usize {
+    length + HEADER_BYTES
 }
 
 /// The receiving side of a bound socket.
@@ -65,11 +74,11 @@ pub(super) struct Port {
 
 impl Port {
     fn has_room(&self, length: usize) -> bool {
-        self.received_bytes + length <= RECEIVE_BYTES_MAX
+        self.received_bytes + cost(length) <= RECEIVE_BYTES_MAX
     }
 
     fn put(&mut self, datagram: Datagram) -> Option<Waker> {
-        self.received_bytes += datagram.bytes.len();
+        self.received_bytes += datagram.cost();
         self.received.push_back(datagram);
         self.reader.take()
     }

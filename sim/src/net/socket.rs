@@ -85,7 +85,7 @@ impl DatagramSocket for SimSocket {
         let mut received = 0;
         for (buffer, meta) in bufs.iter_mut().zip(metas.iter_mut()) {
             let Some(datagram) = port.received.pop_front() else { break };
-            port.received_bytes -= datagram.bytes.len();
+            port.received_bytes -= datagram.cost();
             *meta = copy_out(&datagram, buffer, self.socket.bound);
             received += 1;
         }

@@ -93,6 +93,21 @@ fn a_datagram_arrives_after_the_latency() {
 }
 
 #[test]
+fn empty_datagrams_fill_a_buffer_too() {
+    on_bed(TEN, |bed| async move {
+        let (a, b) = (bed.bind(0, 1), bed.bind(1, 1));
+        (0..150_500).for_each(|_| send(&a, &b, b""));
+        sleep(20 * MS).await;
+        assert!(bed.net.counts().buffer_full > 0, "{:?}", bed.net.counts());
+        let full = bed.net.counts().buffer_full;
+        assert!(receive(&b).await.1.is_empty());
+        send(&a, &b, b"");
+        sleep(20 * MS).await;
+        assert_eq!(bed.net.counts().buffer_full, full, "there is room again");
+    });
+}
+
+#[test]
 fn segments_arrive_one_by_one() {
     on_bed(TEN, |bed| async move {
         let (a, b) = (bed.bind(0, 1), bed.bind(1, 1));

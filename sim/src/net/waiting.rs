@@ -8,7 +8,7 @@ use std::{collections::VecDeque, net::SocketAddr};
 use super::{frames::Packet, link::Number, port::Datagram};
 
 /// Bytes of IPv4 and UDP header (RFC 791, RFC 768), so that empty datagrams fill the queue too.
-const HEADER_BYTES: usize = 28;
+pub(super) const HEADER_BYTES: usize = 28;
 
 /// What a link can hold.
 #[derive(Debug)]

@@ -346,3 +346,14 @@ fn an_endpoint_that_refuses_says_so() {
         assert!(text.unwrap_err().to_string().contains("no socket is bound to 10.0.0.2:9"));
     });
 }
+
+#[test]
+fn packets_without_payload_fill_the_buffer_of_a_held_node_too() {
+    on_bed(TEN, |bed| async move {
+        let (_ends, [a, _b]) = bed.pair().await;
+        bed.net.set_held(bed.ip(1), true);
+        (0..105_500).for_each(|_| a.send_datagram(Bytes::new()));
+        sleep(20 * MS).await;
+        assert!(bed.net.counts().buffer_full > 0, "{:?}", bed.net.counts());
+    });
+}

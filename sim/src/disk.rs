@@ -28,6 +28,7 @@ pub use rule::DiskRule;
 pub(crate) use window::DiskWindow;
 
 use crate::{
+    net::valid,
     timeline::Timeline,
     trace::{HostId, Trace},
 };
@@ -101,8 +102,9 @@ impl SimDisk {
         flipped
     }
 
+    /// Panics when the rule is none.
     pub(crate) fn set_rule(&self, rule: DiskRule) {
-        self.lock().rule = rule;
+        self.lock().rule = valid(rule.check().map(|()| rule));
     }
 
     /// Opens the disk for a new life of the node.

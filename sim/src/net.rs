@@ -36,6 +36,7 @@ use std::{
 };
 
 pub use counts::NetCounts;
+pub(crate) use faults::valid;
 pub(crate) use frames::SimFrames;
 pub use latency::Latency;
 pub(crate) use lookup::Lookup;
@@ -91,7 +92,7 @@ impl SimNet {
     /// When the rule is none ([`LinkRule::check`]).
     #[must_use]
     pub fn new(seed: u64, rule: LinkRule, timeline: Timeline, trace: Trace) -> Self {
-        let rule = faults::valid(rule.check().map(|()| rule));
+        let rule = valid(rule.check().map(|()| rule));
         let fabric = Mutex::new(Fabric::new(seed, rule, trace));
         Self(Arc::new(Shared { timeline, fabric, pump: Mutex::default() }))
     }

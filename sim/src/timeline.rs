@@ -7,6 +7,9 @@ use std::{cell::Cell, time::Duration};
 
 use tokio::time::Instant;
 
+/// Further than any run goes, and a time that every clock can show.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 thread_local! {
     static START: Cell<Option<Instant>> = const { Cell::new(None) };
     static HELD: Cell<Option<Duration>> = const { Cell::new(None) };
@@ -41,10 +44,10 @@ impl Timeline {
         Instant::now().saturating_duration_since(self.start)
     }
 
-    /// The moment that is this far from the start.
+    /// The moment that is this far from the start; what is later than any run lasts is a century from it.
     #[must_use]
     pub fn at(&self, elapsed: Duration) -> Instant {
-        self.start + elapsed
+        self.start + elapsed.min(CENTURY)
     }
 
     /// Makes this the clock that [`elapsed`] reads on this thread.

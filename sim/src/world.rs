@@ -244,7 +244,7 @@ impl World {
         mut condition: impl FnMut() -> bool,
         max: Duration,
     ) -> Result<(), NotReached> {
-        let give_up = self.now() + max;
+        let give_up = self.now().saturating_add(max);
         while !condition() {
             if self.now() >= give_up {
                 return Err(NotReached(max));

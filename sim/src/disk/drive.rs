@@ -161,10 +161,11 @@ impl Drive {
         let slow = self.chances.draw(kind, number, Decision::Slow);
         if kind == Kind::Sync && slow.chance(self.rule.slow_sync) {
             self.counts.slow_syncs += 1;
-            takes += Latency::Uniform(Duration::ZERO, self.rule.slow_sync_extra).draw(&slow);
+            let extra = Latency::Uniform(Duration::ZERO, self.rule.slow_sync_extra).draw(&slow);
+            takes = takes.saturating_add(extra);
         }
         let free_at = &mut self.free_at[queue];
-        *free_at = now.max(*free_at) + takes;
+        *free_at = now.max(*free_at).saturating_add(takes);
         *free_at
     }
 

@@ -52,6 +52,13 @@ struct Unsynced {
     len: u64,
 }
 
+impl Unsynced {
+    /// What it takes of the room for changes: a change of length alone has no sectors, and is not free.
+    fn cost(&self) -> usize {
+        self.after.len().max(SECTOR_BYTES)
+    }
+}
+
 /// Sectors that strike another place than they should.
 #[derive(Debug)]
 pub(super) struct Stray {
@@ -89,7 +96,7 @@ impl Inode {
         &self.platter
     }
 
-    /// How many bytes wait for a sync, in whole sectors.
+    /// How many bytes wait for a sync, in whole sectors; each change is one at least.
     pub(super) fn unsynced_bytes(&self) -> usize {
         self.unsynced_bytes
     }
@@ -156,7 +163,7 @@ impl Inode {
         let clean = self.unsynced.partition_point(|unsynced| unsynced.stamp.turn <= up_to);
         let changes = self.unsynced.drain(..clean).collect::<Vec<_>>();
         for change in &changes {
-            self.unsynced_bytes -= change.after.len();
+            self.unsynced_bytes -= change.cost();
             self.apply(change, reaches, strays);
         }
         let cut = |unsynced: &Unsynced| (unsynced.change == Change::SetLen).then_some(unsynced.len);
@@ -207,8 +214,9 @@ impl Inode {
     }
 
     fn remember(&mut self, stamp: Stamp, change: Change, first: u64, after: Vec<u8>) {
-        self.unsynced_bytes += after.len();
-        self.unsynced.push(Unsynced { stamp, change, first, after, len: self.len });
+        let change = Unsynced { stamp, change, first, after, len: self.len };
+        self.unsynced_bytes += change.cost();
+        self.unsynced.push(change);
     }
 
     fn apply(&mut self, unsynced: &Unsynced, reaches: Reaches<'_>, strays: &mut Vec<Stray>) {

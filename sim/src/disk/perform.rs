@@ -308,6 +308,7 @@ impl Drive {
         }
         let stamp = self.stamp(number);
         self.inode(file)?.set_len(stamp, bytes);
+        self.write_back(file)?;
         about.event(&[], DiskFate::Done, self);
         Ok(Answer::Done)
     }

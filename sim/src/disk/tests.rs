@@ -69,6 +69,26 @@ fn without_faults_it_does_what_the_real_disk_does() {
 }
 
 #[test]
+#[should_panic(expected = "lost is 1.5, and a probability is from 0 (never) to 1 (always)")]
+fn a_rule_that_is_none_is_refused() {
+    run(async { drop(disk(1, DiskRule { lost: 1.5, ..DiskRule::ssd() })) });
+}
+
+#[test]
+fn changes_of_length_that_are_never_synced_take_a_bounded_room() {
+    run(async {
+        let (disk, _) = disk(1, DiskRule::instant());
+        let file = file(&disk.begin_life(), "log").await;
+        for round in 0..100_000_u64 {
+            file.set_len(round % 2 * 512).await.unwrap();
+        }
+        let waiting: usize =
+            disk.lock().inodes.values().map(|inode| inode.unsynced().count()).sum();
+        assert!(waiting <= 1 + (16 << 20) / 512, "{waiting} changes wait for a sync");
+    });
+}
+
+#[test]
 fn operations_take_virtual_time_and_short_ones_add_up() {
     run(async {
         let times = [50, 5, 2_000].map(|micros| Latency::Constant(Duration::from_micros(micros)));

@@ -21,8 +21,8 @@ use worse::{worse_disk, worse_link, worse_lookups};
 #[derive(Debug, Default)]
 pub(crate) struct Injector {
     lasting: Vec<(usize, Fault)>,
-    /// The rule of each direction before the first fault that changes it.
-    rules: BTreeMap<(String, String), LinkRule>,
+    /// The rule of its own that each direction had before the first fault that changes it, if it had one.
+    rules: BTreeMap<(String, String), Option<LinkRule>>,
     /// The rule of each disk before its first fault.
     disks: BTreeMap<String, DiskRule>,
     /// How names were looked up before the first fault.
@@ -50,8 +50,8 @@ impl Injector {
             Fault::Strain { from, to, .. }
             | Fault::Throttle { from, to, .. }
             | Fault::Tail { from, to, .. } => {
-                let rule = world.net().rule(world.address(from), world.address(to));
-                self.rules.entry((from.clone(), to.clone())).or_insert(rule);
+                let own = world.net().own_rule(world.address(from), world.address(to));
+                self.rules.entry((from.clone(), to.clone())).or_insert(own);
                 self.set_link(world, from, to);
             }
             Fault::Clog { from, to } => world.clog(from, to),
@@ -177,18 +177,20 @@ impl Injector {
     /// Sets the rule of a direction to what it was, and what the last fault of each kind that still lasts makes of it.
     fn set_link(&mut self, world: &World, from: &str, to: &str) {
         let key = (from.to_owned(), to.to_owned());
-        let Some(mut rule) = self.rules.get(&key).copied() else { return };
+        let Some(own) = self.rules.get(&key).copied() else { return };
+        let mut rule = own.unwrap_or_else(|| world.net().default_rule());
         let kinds = [FaultKind::Tail, FaultKind::Strain, FaultKind::Throttle];
         let on_link = |other: &&Fault| other.nodes().eq([from, to]);
         let lasting = kinds.map(|kind| self.left(|other| other.kind() == kind && on_link(other)));
-        let ended = lasting.iter().all(Option::is_none);
+        if lasting.iter().all(Option::is_none) {
+            world.restore_link(from, to, own);
+            self.rules.remove(&key);
+            return;
+        }
         for fault in lasting.into_iter().flatten() {
             rule = worse_link(&rule, fault);
         }
         world.set_link_one_way(from, to, rule);
-        if ended {
-            self.rules.remove(&key);
-        }
     }
 
     /// Sets the clock of a node to what the faults that still last say, or puts it right.

@@ -37,6 +37,16 @@ impl SimNet {
         self.lock().link(from, to).rule = rule;
     }
 
+    /// The rule of all links that have none of their own.
+    pub(crate) fn default_rule(&self) -> LinkRule {
+        self.lock().default_rule
+    }
+
+    /// The rule that one direction has of its own.
+    pub(crate) fn own_rule(&self, from: IpAddr, to: IpAddr) -> Option<LinkRule> {
+        self.lock().link(from, to).rule
+    }
+
     /// The rule of one direction.
     #[must_use]
     pub fn rule(&self, from: IpAddr, to: IpAddr) -> LinkRule {
@@ -202,7 +212,7 @@ impl SimNet {
 }
 
 /// A scenario that sets a rule that is none has a bug; whoever has a rule from outside checks it before.
-pub(super) fn valid<T, E: std::fmt::Display>(checked: Result<T, E>) -> T {
+pub(crate) fn valid<T, E: std::fmt::Display>(checked: Result<T, E>) -> T {
     match checked {
         Ok(value) => value,
         Err(error) => panic!("{error}"),

@@ -191,7 +191,7 @@ fn queue(
         return Err(Fate::QueueFull);
     }
     let bits_ns = (length as u64).saturating_mul(8 * 1_000_000_000);
-    *free_at = (*free_at).max(now) + Duration::from_nanos(bits_ns / bandwidth.max(1));
+    *free_at = (*free_at).max(now).saturating_add(Duration::from_nanos(bits_ns / bandwidth.max(1)));
     Ok(*free_at)
 }
 

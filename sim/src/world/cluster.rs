@@ -101,7 +101,7 @@ impl World {
     /// # Errors
     /// When it is not within `max`.
     pub async fn joined(&self, name: &str, max: Duration) -> Result<Node, NotReached> {
-        let give_up = self.now() + max;
+        let give_up = self.now().saturating_add(max);
         self.run_until(|| self.runtime_node(name).is_some(), max).await?;
         let node = self.runtime_node(name).ok_or(NotReached(max))?;
         let joined = tokio::time::timeout(give_up.saturating_sub(self.now()), node.joined()).await;

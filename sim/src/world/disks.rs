@@ -10,6 +10,9 @@ use crate::{
 
 impl World {
     /// Sets the rule of a host's disk, from its next operation on, in all lives. Default: [`DiskRule::ssd`].
+    ///
+    /// # Panics
+    /// When the rule is none ([`DiskRule::check`]).
     pub fn set_disk_rule(&self, name: &str, rule: DiskRule) {
         self.disk(name).set_rule(rule);
     }

@@ -144,6 +144,12 @@ impl World {
         self.note_fault(format!("{from} > {to} has another rule"));
     }
 
+    /// Gives one direction back the rule of its own, or none, so that it follows the default again.
+    pub(crate) fn restore_link(&self, from: &str, to: &str, own: Option<LinkRule>) {
+        self.ground.net.set_rule(self.address(from), self.address(to), own);
+        self.note_fault(format!("{from} > {to} has its rule again"));
+    }
+
     /// Sets the rule of every link that has none of its own.
     ///
     /// # Panics

@@ -112,6 +112,56 @@ fn links_and_clocks_are_as_before_when_all_has_ended() {
 }
 
 #[test]
+fn a_link_without_a_rule_of_its_own_has_none_after_a_fault() {
+    in_a_world(async |world, injector| {
+        let rule = |world: &World| world.net().rule(world.address("a"), world.address("b"));
+        let strain = Strain { loss_permille: 100, ..Strain::default() };
+        let strained = Fault::Strain { from: name("a"), to: name("b"), strain };
+        injector.begin(world, 0, &strained);
+        injector.end(world, 0);
+        world.set_default_link(LinkRule::rough());
+        assert_eq!(rule(world), LinkRule::rough());
+        injector.begin(world, 1, &strained);
+        injector.begin(world, 2, &strained);
+        world.set_default_link(LinkRule::instant());
+        injector.end(world, 1);
+        assert_eq!(rule(world), LinkRule { loss: 0.1, ..LinkRule::instant() });
+        injector.end(world, 2);
+        assert_eq!(rule(world), LinkRule::instant());
+    });
+}
+
+#[test]
+fn numbers_as_large_as_can_be_written_make_nothing_panic() {
+    in_a_world(async |world, injector| {
+        let (from, to, node) = (name("a"), name("b"), name("a"));
+        let strain = Strain { slower_ms: u64::MAX, ..Strain::default() };
+        let faults = [
+            Fault::Strain { from: from.clone(), to: to.clone(), strain },
+            Fault::SlowDisk { node: node.clone(), slower_ms: u64::MAX },
+            Fault::SlowSync { node: node.clone(), slow_permille: 1000, slower_ms: u64::MAX },
+            Fault::Swizzle { nodes: vec![to.clone()], over_ms: u64::MAX },
+            Fault::Flap { from: from.clone(), to, period_ms: u64::MAX, up_percent: 100 },
+            Fault::Skew { node, skew_ms: i64::MAX },
+        ];
+        for (index, fault) in faults.iter().enumerate() {
+            injector.begin(world, index, fault);
+        }
+        let env = world.env("a").expect("it is up");
+        let disk = env.disk().expect("it has one");
+        for _ in 0..3_000 {
+            drop(tokio::time::timeout(MS, disk.list()).await);
+            drop(tokio::time::timeout(MS, disk.sync()).await);
+        }
+        drop(cuts(world));
+        world.run_until(|| true, Duration::MAX).await.expect("it holds");
+        injector.end_all(world);
+        world.run_for(MS * 1000).await;
+        assert!(cuts(world).is_empty());
+    });
+}
+
+#[test]
 fn a_node_that_two_faults_hold_goes_on_after_both() {
     in_a_world(async |world, injector| {
         let pause = Fault::Pause { node: name("a") };

@@ -49,7 +49,8 @@ impl fmt::Display for Buggified {
 struct Entry {
     /// The place is on when this is below the percentage.
     drawn: u64,
-    stream: Stream,
+    /// One for each node, so that what one asks shifts no other.
+    streams: BTreeMap<String, Stream>,
     asked: u64,
     fired: u64,
 }
@@ -155,14 +156,24 @@ impl Table {
         let seed = self.seed;
         let entry = self.places.entry(place).or_insert_with(|| {
             let stream = Stream::named(seed, &format!("buggify {place}"));
-            Entry { drawn: stream.below(100), stream, asked: 0, fired: 0 }
+            Entry { drawn: stream.below(100), streams: BTreeMap::new(), asked: 0, fired: 0 }
         });
         entry.asked += 1;
-        if entry.drawn >= percent || !entry.stream.chance(chance) {
+        if entry.drawn >= percent {
+            return None;
+        }
+        let stream = match entry.streams.get(node) {
+            Some(stream) => stream,
+            None => {
+                let stream = Stream::named(seed, &format!("buggify {place} of {node}"));
+                entry.streams.entry(node.to_owned()).or_insert(stream)
+            }
+        };
+        if !stream.chance(chance) {
             return None;
         }
         entry.fired += 1;
-        let number = entry.stream.below(bound);
+        let number = stream.below(bound);
         let host = self.trace.host_named(node);
         let detail = place.to_string();
         self.trace.record(
@@ -171,5 +182,37 @@ impl Table {
             &Event::Note { name: "buggified", detail: &detail },
         );
         Some(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place { module: "here", line: 1, column: 1 };
+
+    fn table() -> Table {
+        let trace = Trace::new();
+        ["a", "b"].iter().for_each(|name| trace.name_host(name));
+        let (timeline, places) = (Timeline::start(), BTreeMap::new());
+        Table { seed: 3, trace, timeline, orders: None, places }
+    }
+
+    fn ask(table: &mut Table, node: &str) -> Option<u64> {
+        table.fires(PLACE, 100, 0.5, 1 << 20, node)
+    }
+
+    #[test]
+    fn what_one_node_asks_shifts_no_other() {
+        let (mut alone, mut beside) = (table(), table());
+        let alone: Vec<_> = (0..100).map(|_| ask(&mut alone, "b")).collect();
+        let beside = (0..100).map(|round| {
+            (0..round % 3).for_each(|_| _ = ask(&mut beside, "a"));
+            ask(&mut beside, "b")
+        });
+        assert_eq!(beside.collect::<Vec<_>>(), alone);
+        let mut other = table();
+        let of_a: Vec<_> = (0..100).map(|_| ask(&mut other, "a")).collect();
+        assert_ne!(of_a, alone);
     }
 }

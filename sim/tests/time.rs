@@ -139,3 +139,29 @@ async fn a_slow_member_is_no_dead_member(world: &mut World) {
     world.run_for(30 * SECOND).await;
     world.all_joined(&["a", "b", "c"], SECOND).await.expect("nobody was given up");
 }
+
+#[odeon_sim::test(seeds = 0..3)]
+async fn each_life_of_a_slow_node_is_slow_in_its_own_way(world: &mut World) {
+    let lives: Rc<RefCell<Vec<Vec<Duration>>>> = Rc::default();
+    let told = Rc::clone(&lives);
+    world.node("a", move |env| {
+        let told = Rc::clone(&told);
+        told.borrow_mut().push(Vec::new());
+        async move {
+            loop {
+                let begun = env.now();
+                tokio::time::sleep(MS).await;
+                let took = env.now() - begun;
+                told.borrow_mut().last_mut().expect("one life").push(took);
+            }
+        }
+    });
+    world.slow("a", 50);
+    world.run_for(5 * SECOND).await;
+    world.restart("a");
+    world.run_for(5 * SECOND).await;
+    let lives = lives.borrow();
+    assert_eq!(lives.len(), 2);
+    assert!(lives.iter().all(|life| life.len() > 20), "{lives:?}");
+    assert_ne!(lives[0][1..20], lives[1][1..20]);
+}

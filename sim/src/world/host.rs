@@ -67,7 +67,7 @@ impl Host {
         ground.trace.record(ground.timeline.now(), Some(self.id), &Event::Turn(Turn::Started));
         ground.history.record(What::Up { node: self.name.as_str().into() });
         let slowness = Rc::clone(&self.slowness);
-        let stage = Stage::new(ground, self.id, seat, Arc::clone(&env), slowness);
+        let stage = Stage::new(ground, self.id, seat, Arc::clone(&env), slowness, self.lives);
         let (body, name) = (Rc::clone(&self.body), self.name.clone());
         stage.run(async move {
             if let Err(error) = body(env).await {

@@ -60,8 +60,10 @@ impl Stage {
         seat: Arc<Seat>,
         env: Arc<SimEnv>,
         slowness: Rc<Cell<u32>>,
+        life: u64,
     ) -> Rc<Self> {
-        let delays = Stream::named(ground.seed, &format!("slow turns of {}", seat.name()));
+        let delays = format!("slow turns of life {life} of {}", seat.name());
+        let delays = Stream::named(ground.seed, &delays);
         Rc::new(Self {
             ground: ground.clone(),
             host,

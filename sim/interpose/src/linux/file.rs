@@ -1,6 +1,8 @@
 #![expect(unsafe_code, reason = "definitions of libc symbols")]
 //! Files. While a node is polled only what a backtrace and std itself read may be opened, and only for reading: the
-//! executable, shared libraries, debug files, `/proc/self`, and where the kernel tells about processors and limits.
+//! executable, shared libraries, debug files, where the kernel tells how this program is laid out, and about processors
+//! and limits. Other files of `/proc/self` are not: they tell times and sizes that are others in each run, and
+//! `/proc/self/root` leads to all files there are.
 
 use std::{
     ffi::{CStr, c_char, c_int, c_long},
@@ -19,14 +21,18 @@ const FILE_REMEDY: &str =
     "read files before the world starts, or keep them on the node's disk, Env::disk";
 const ENTROPY_REMEDY: &str = "take random bytes from Env::entropy or the getrandom crate";
 
-/// Prefixes of what may be read inside a node.
+/// Files that may be read inside a node.
 const READABLE: [&str; 5] = [
-    "/proc/self/",
-    "/sys/fs/cgroup/",
-    "/sys/devices/system/cpu/",
+    "/proc/self/maps",
+    "/proc/self/exe",
+    "/proc/self/cgroup",
+    "/proc/self/mountinfo",
     "/usr/lib/debug",
-    "/proc/thread-self/",
 ];
+
+/// Folders within which all may be read inside a node.
+const READABLE_WITHIN: [&str; 3] =
+    ["/sys/fs/cgroup/", "/sys/devices/system/cpu/", "/usr/lib/debug/"];
 
 /// Whether this path may be read inside a node.
 pub(super) fn readable(path: &CStr) -> bool {
@@ -39,7 +45,9 @@ pub(super) fn readable(path: &CStr) -> bool {
     let library = name.ends_with(".so") || name.contains(".so.");
     let debug = [".debug", ".dwo", ".dwp"].iter().any(|end| name.ends_with(end));
     let executable = layout::executable().and_then(|executable| executable.to_str()) == Some(path);
-    library || debug || executable || READABLE.iter().any(|start| path.starts_with(start))
+    let listed =
+        READABLE.contains(&path) || READABLE_WITHIN.iter().any(|start| path.starts_with(start));
+    library || debug || executable || listed
 }
 
 /// Whether opening this file is to be refused.
@@ -149,9 +157,16 @@ mod tests {
         ] {
             assert!(readable(path), "{path:?}");
         }
-        for path in
-            [c"/etc/passwd", c"/proc/self/../../etc/passwd", c"data.bin", c"", c"/dev/urandom"]
-        {
+        for path in [
+            c"/etc/passwd",
+            c"/proc/self/../../etc/passwd",
+            c"/proc/self/root/etc/passwd",
+            c"/proc/self/cwd/data.bin",
+            c"/proc/self/stat",
+            c"data.bin",
+            c"",
+            c"/dev/urandom",
+        ] {
             assert!(!readable(path), "{path:?}");
         }
     }

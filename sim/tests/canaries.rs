@@ -37,6 +37,15 @@ fn compare(verdicts: &[Verdict], equal: bool) {
     assert_eq!(hashes.len(), if equal { 1 } else { verdicts.len() }, "{verdicts:?}");
 }
 
+/// Every verdict says that a replay is not guaranteed, and why.
+fn no_replay(verdicts: &[Verdict], expected: &str) {
+    for verdict in verdicts {
+        assert_eq!(verdict.replay, Replay::NotGuaranteed(expected.to_owned()));
+        let said = verdict.to_string();
+        assert!(said.contains(&format!("replay not guaranteed ({expected})")), "{said}");
+    }
+}
+
 #[test]
 fn with_everything_on_every_run_is_the_same() {
     let verdicts =
@@ -60,14 +69,16 @@ fn without_entropy_every_run_differs() {
 fn without_the_clock_every_run_differs() {
     let switches = Switches { clock: false, ..Switches::ALL };
     let case = Case { switches, ..Case::new(1) };
-    compare(&scenario!(without_the_clock_every_run_differs, canary).run(case, 3, MINUTE), false);
+    let verdicts = scenario!(without_the_clock_every_run_differs, canary).run(case, 3, MINUTE);
+    compare(&verdicts, false);
+    no_replay(&verdicts, "an override is switched off");
 }
 
 #[test]
 fn without_fixed_addresses_every_run_differs() {
     let case = Case { fixed_addresses: false, ..Case::new(1) };
-    compare(
-        &scenario!(without_fixed_addresses_every_run_differs, canary).run(case, 3, MINUTE),
-        false,
-    );
+    let verdicts =
+        scenario!(without_fixed_addresses_every_run_differs, canary).run(case, 3, MINUTE);
+    compare(&verdicts, false);
+    no_replay(&verdicts, "address randomisation is on");
 }

@@ -2,8 +2,8 @@
 //!
 //! What it is: a pure function. Each kind of fault has a pace; each seed turns a random subset of the kinds on (swarm
 //! testing: Groce, Zhang, Eide, Chen and Regehr, ISSTA 2012), because faults that are always there hide each other;
-//! each node, link and zone draws from a stream of its own for each kind, so that one kind or one node fewer never
-//! shifts the others; and a budget lets in only what keeps enough nodes working. What it is NOT: aware of a world. Read
+//! each node, link and zone draws from a stream of its own for each kind, so that one kind fewer never shifts the others
+//! (one node fewer does: the pace is for all of them together, and the others have its share); and a budget lets in only what keeps enough nodes working. What it is NOT: aware of a world. Read
 //! `swarm/draw.rs` next.
 
 mod draw;

@@ -39,14 +39,14 @@ async fn find_each_other_again(world: &World) {
     world.all_joined(&FIVE, SECOND).await.expect("they stay together");
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_halves(world: &mut World) {
     let mut seen = live_through(world, Topology::Halves).await;
     seen.sort_unstable();
     assert_eq!(seen, [1, 1, 2, 2, 2], "each saw its own half");
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_three_groups(world: &mut World) {
     let groups = [&["a", "b"][..], &["c"], &["d", "e"]];
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -54,54 +54,54 @@ async fn they_live_through_three_groups(world: &mut World) {
     assert_eq!(live_through(world, groups).await, [1, 1, 0, 1, 1]);
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_a_partial_partition(world: &mut World) {
     live_through(world, Topology::Partial).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_a_one_way_partition(world: &mut World) {
     live_through(world, Topology::OneWay).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_one_that_is_isolated(world: &mut World) {
     let mut seen = live_through(world, Topology::Isolate(None)).await;
     seen.sort_unstable();
     assert_eq!(seen, [0, 3, 3, 3, 3], "one was alone");
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_one_that_is_not_heard(world: &mut World) {
     live_through(world, Topology::Mute(None)).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_one_that_does_not_hear(world: &mut World) {
     live_through(world, Topology::Deaf(None)).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_a_ring(world: &mut World) {
     live_through(world, Topology::Ring).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_a_ring_of_majorities(world: &mut World) {
     live_through(world, Topology::MajoritiesRing).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_a_bridge(world: &mut World) {
     live_through(world, Topology::Bridge(None)).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_a_star(world: &mut World) {
     live_through(world, Topology::Star(Some("b".to_owned()))).await;
 }
 
-#[odeon_sim::test(seeds = 0..5)]
+#[odeon_sim::test(seeds = 0..5, link = both)]
 async fn they_live_through_swizzles(world: &mut World) {
     cluster(world).await;
     for _ in 0..5 {
@@ -113,7 +113,7 @@ async fn they_live_through_swizzles(world: &mut World) {
     find_each_other_again(world).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_links_that_flap(world: &mut World) {
     cluster(world).await;
     for (from, to) in [("a", "b"), ("b", "a"), ("c", "d"), ("e", "a")] {
@@ -125,7 +125,7 @@ async fn they_live_through_links_that_flap(world: &mut World) {
     find_each_other_again(world).await;
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn a_clog_that_is_short_is_no_death(world: &mut World) {
     cluster(world).await;
     for other in &FIVE[1..] {
@@ -140,7 +140,7 @@ async fn a_clog_that_is_short_is_no_death(world: &mut World) {
     FIVE.iter().for_each(|name| assert_eq!(sees(world, name), 4, "{name} sees all"));
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn they_live_through_a_bad_day_with_a_long_tail(world: &mut World) {
     let latency = odeon_sim::Latency::LogNormal {
         least: Duration::from_micros(200),
@@ -156,7 +156,7 @@ async fn they_live_through_a_bad_day_with_a_long_tail(world: &mut World) {
     assert!(counts.reordered > 0 && counts.lost > 0, "{counts}");
 }
 
-#[odeon_sim::test(seeds = 0..3)]
+#[odeon_sim::test(seeds = 0..3, link = both)]
 async fn what_a_shape_draws_follows_from_the_seed_and_nothing_else(world: &mut World) {
     cluster(world).await;
     let star = Topology::Star(None);

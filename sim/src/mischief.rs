@@ -30,7 +30,7 @@ const DEFERRED_PERCENT: u64 = 5;
 pub struct Buggified {
     /// The place: module, line, column.
     pub place: String,
-    /// Whether it was on.
+    /// Whether it was on when it was asked, once at least.
     pub on: bool,
     /// How often it was asked.
     pub asked: u64,
@@ -51,6 +51,7 @@ struct Entry {
     drawn: u64,
     /// One for each node, so that what one asks shifts no other.
     streams: BTreeMap<String, Stream>,
+    on: bool,
     asked: u64,
     fired: u64,
 }
@@ -107,16 +108,7 @@ pub(crate) fn percent() -> u8 {
 
 /// The places that have been asked, in order.
 pub(crate) fn counts() -> Vec<Buggified> {
-    let percent = u64::from(PERCENT.get());
-    let count = |(place, entry): (&Place, &Entry)| Buggified {
-        place: place.to_string(),
-        on: entry.drawn < percent,
-        asked: entry.asked,
-        fired: entry.fired,
-    };
-    TABLE.with_borrow(|table| {
-        table.as_ref().map(|table| table.places.iter().map(count).collect()).unwrap_or_default()
-    })
+    TABLE.with_borrow(|table| table.as_ref().map(Table::counts).unwrap_or_default())
 }
 
 #[derive(Debug)]
@@ -142,6 +134,16 @@ impl Mischief for Answers {
 }
 
 impl Table {
+    fn counts(&self) -> Vec<Buggified> {
+        let count = |(place, entry): (&Place, &Entry)| Buggified {
+            place: place.to_string(),
+            on: entry.on,
+            asked: entry.asked,
+            fired: entry.fired,
+        };
+        self.places.iter().map(count).collect()
+    }
+
     fn fires(
         &mut self,
         place: Place,
@@ -156,12 +158,19 @@ impl Table {
         let seed = self.seed;
         let entry = self.places.entry(place).or_insert_with(|| {
             let stream = Stream::named(seed, &format!("buggify {place}"));
-            Entry { drawn: stream.below(100), streams: BTreeMap::new(), asked: 0, fired: 0 }
+            Entry {
+                drawn: stream.below(100),
+                streams: BTreeMap::new(),
+                on: false,
+                asked: 0,
+                fired: 0,
+            }
         });
         entry.asked += 1;
         if entry.drawn >= percent {
             return None;
         }
+        entry.on = true;
         let stream = match entry.streams.get(node) {
             Some(stream) => stream,
             None => {
@@ -200,6 +209,15 @@ mod tests {
 
     fn ask(table: &mut Table, node: &str) -> Option<u64> {
         table.fires(PLACE, 100, 0.5, 1 << 20, node)
+    }
+
+    #[test]
+    fn a_place_that_was_on_for_a_while_is_told_as_on() {
+        let mut table = table();
+        (0..10).for_each(|_| _ = ask(&mut table, "a"));
+        assert_eq!(table.fires(PLACE, 0, 1.0, 1, "a"), None);
+        let counts = table.counts();
+        assert!(counts[0].on && counts[0].fired > 0 && counts[0].asked == 11, "{counts:?}");
     }
 
     #[test]

@@ -239,6 +239,73 @@ async fn a_zone_goes_down_as_one_and_roles_are_told_apart(world: &mut World) {
     assert!(world.is_up("a") && !world.is_up("b") && world.is_up("carol"));
 }
 
+/// A service outside that does what it is asked, and now and then says so when nobody waits any more.
+async fn provider(env: Arc<SimEnv>, charged: Rc<Cell<u64>>) -> io::Result<()> {
+    let socket = env.bind(SocketAddr::new(env.address(), PORT))?;
+    loop {
+        let (mut bytes, mut metas) = ([0; 8], [RecvMeta::default()]);
+        let mut room = [IoSliceMut::new(&mut bytes)];
+        std::future::poll_fn(|cx| socket.poll_recv(cx, &mut room, &mut metas)).await?;
+        charged.set(charged.get() + 1);
+        let mut draw = [0];
+        env.entropy(&mut draw);
+        if draw[0] < 64 {
+            tokio::time::sleep(2 * SECOND).await;
+        }
+        let (destination, contents) = (metas[0].addr, bytes.as_slice());
+        let (ecn, segment_size, src_ip) = (None, None, None);
+        socket.try_send(&Transmit { destination, contents, ecn, segment_size, src_ip })?;
+    }
+}
+
+/// Asks it 100 times; tells how often it was answered in time, and how often it cannot know.
+async fn payer(env: Arc<SimEnv>, told: Rc<Cell<(u64, u64)>>) -> io::Result<()> {
+    let socket = env.bind(SocketAddr::new(env.address(), PORT))?;
+    let provider = env.resolve(&format!("payments:{PORT}")).await?[0];
+    for number in 0..100_u64 {
+        let contents = &number.to_le_bytes();
+        let transmit = Transmit {
+            destination: provider,
+            ecn: None,
+            contents,
+            segment_size: None,
+            src_ip: None,
+        };
+        socket.try_send(&transmit)?;
+        let answer = async {
+            loop {
+                let (mut bytes, mut metas) = ([0; 8], [RecvMeta::default()]);
+                let mut room = [IoSliceMut::new(&mut bytes)];
+                let heard = std::future::poll_fn(|cx| socket.poll_recv(cx, &mut room, &mut metas));
+                heard.await.expect("receiving never fails");
+                if u64::from_le_bytes(bytes) == number {
+                    return;
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(SECOND, answer).await.is_ok();
+        let (paid, unknown) = told.get();
+        told.set((paid + u64::from(in_time), unknown + u64::from(!in_time)));
+    }
+    Ok(())
+}
+
+#[odeon_sim::test(seeds = 0..5)]
+async fn a_service_outside_charges_and_answers_too_late(world: &mut World) {
+    let (charged, told) = (Rc::new(Cell::new(0)), Rc::new(Cell::new((0, 0))));
+    let (count, tells) = (Rc::clone(&charged), Rc::clone(&told));
+    world.service("payments", move |env| provider(env, Rc::clone(&count)));
+    world.node("till", move |env| payer(env, Rc::clone(&tells)));
+    world.run_for(300 * SECOND).await;
+    let (paid, unknown) = told.get();
+    assert_eq!(
+        (paid + unknown, charged.get()),
+        (100, 100),
+        "who does not hear of it is charged too"
+    );
+    assert!(paid > 10 && unknown > 10, "{paid} {unknown}");
+}
+
 #[odeon_sim::test(seeds = 1)]
 async fn what_does_not_come_true_is_an_error(world: &mut World) {
     let waited = world.run_until(|| false, SECOND).await;

@@ -45,7 +45,9 @@ impl World {
     ///         let mut room = [IoSliceMut::new(&mut bytes)];
     ///         std::future::poll_fn(|cx| socket.poll_recv(cx, &mut room, &mut metas)).await?;
     ///         charged.set(charged.get() + 1);
-    ///         if env.choose(4) == Some(0) {
+    ///         let mut draw = [0];
+    ///         env.entropy(&mut draw);
+    ///         if draw[0] < 64 {
     ///             // The money is gone, and nobody hears of it in time.
     ///             tokio::time::sleep(Duration::from_secs(60)).await;
     ///         }

@@ -65,7 +65,8 @@ fn refused_file(path: &CStr, reads_only: bool) -> bool {
 /// # Safety
 /// The contract of openat(2).
 unsafe fn open_at(folder: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
-    let reads_only = flags & libc::O_ACCMODE == libc::O_RDONLY && flags & libc::O_CREAT == 0;
+    let changes = libc::O_CREAT | libc::O_TRUNC;
+    let reads_only = flags & libc::O_ACCMODE == libc::O_RDONLY && flags & changes == 0;
     // SAFETY: handed on to the caller.
     if refused_file(unsafe { text(path) }, reads_only) {
         return fail(libc::EPERM);

@@ -4,8 +4,9 @@
 //! and crashes, at a fraction of the cost. What it is NOT: a second fault model. Each packet asks the same link; what
 //! differs is what a packet is, and what its loss means:
 //!
-//! * A write to a stream is one packet, whatever its length up to [`CHUNK_BYTES_MAX`]; a datagram is one; so is each
-//!   word between the two sides: dial, accepted, received to the end, window, here, close, reset.
+//! * A write to a stream is one packet, whatever its length up to [`CHUNK_BYTES_MAX`], or an eighth of what may wait where
+//!   bandwidth has a limit; a datagram is one; so is each word between the two sides: dial, accepted, received to the
+//!   end, window, here, close, reset.
 //! * A packet of a stream, or a word that must arrive, comes once, in order on its stream, and late: what the rule
 //!   loses or corrupts, what finds a cut link, a full queue or a full network, is sent again after twice the latest
 //!   latency and 25 ms, then after as long again each time, at most 2 s. Copies vanish. Streams do not wait for
@@ -54,6 +55,9 @@ pub(super) use sides::{SideId, Sides};
 
 /// The largest write that stays one packet, in bytes; a longer one is several.
 const CHUNK_BYTES_MAX: usize = 60_000;
+
+/// What a write is cut into at least: about what QUIC puts into a packet.
+const CHUNK_BYTES_MIN: usize = 1_200;
 
 /// What a packet takes of the bandwidth beside its payload: about what QUIC's headers and seal and UDP's take.
 const PACKET_BYTES: usize = 40;
@@ -184,6 +188,18 @@ impl Fabric {
         let (from, to) = (side.here, side.there);
         let packet = Packet { from, to, sender: id, receiver, attempt: 1, content, hash: 0 };
         self.transmit(now, packet.hashed());
+    }
+
+    /// The largest chunk of a side: where bandwidth is scarce a piece of the queue before it, for a whole write would hold
+    /// up the words that keep the connection, and find no room.
+    fn chunk_bytes_max(&mut self, id: SideId) -> usize {
+        let Some(side) = self.frames.sides.find(id) else { return CHUNK_BYTES_MAX };
+        let (from, to) = (side.here.ip(), side.there.ip());
+        let rule = self.rule(from, to);
+        if rule.bandwidth_bps.is_none() {
+            return CHUNK_BYTES_MAX;
+        }
+        (rule.queue_bytes_max as usize / 8).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX)
     }
 
     /// Hands a packet to its link.

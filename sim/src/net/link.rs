@@ -187,7 +187,8 @@ fn queue(
     } else {
         (*free_at - now).as_nanos() * u128::from(bandwidth) / 8_000_000_000
     };
-    if waiting_bytes + length as u128 > u128::from(rule.queue_bytes_max) {
+    // What finds nobody before it does not wait.
+    if waiting_bytes > 0 && waiting_bytes + length as u128 > u128::from(rule.queue_bytes_max) {
         return Err(Fate::QueueFull);
     }
     let bits_ns = (length as u64).saturating_mul(8 * 1_000_000_000);

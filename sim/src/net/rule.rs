@@ -68,7 +68,8 @@ pub struct LinkRule {
     pub corrupt: f64,
     /// Bits a second; `None` is without limit.
     pub bandwidth_bps: Option<u64>,
-    /// Bytes that may wait for the bandwidth, or for a clogged link; what comes on top is dropped.
+    /// Bytes that may wait for the bandwidth, or for a clogged link; what comes on top is dropped. What finds nobody
+    /// before it passes, however long it is.
     pub queue_bytes_max: u32,
     /// The largest datagram the link carries, in bytes of UDP payload; larger ones are dropped.
     pub datagram_bytes_max: u16,

@@ -19,7 +19,7 @@ use odeon_env::{
 };
 
 use super::{
-    CHUNK_BYTES_MAX, Content, Listener,
+    Content, Listener,
     side::{Side, State},
     sides::SideId,
 };
@@ -222,11 +222,12 @@ impl FrameConnection for SimFrameConnection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), FrameLoss>> {
         self.net.act(|fabric, now, _| {
+            let chunk_bytes_max = fabric.chunk_bytes_max(self.id);
             while !bytes.is_empty() {
                 let Some(side) = fabric.frames.sides.find(self.id) else { return Poll::Pending };
                 side.check()?;
                 let Some(out) = side.out(stream) else { return Poll::Pending };
-                let Some((number, chunk)) = out.chunk(bytes, CHUNK_BYTES_MAX) else {
+                let Some((number, chunk)) = out.chunk(bytes, chunk_bytes_max) else {
                     out.writer = Some(cx.waker().clone());
                     return Poll::Pending;
                 };

@@ -42,13 +42,17 @@ impl Bed {
     }
 
     fn end(&self, host: usize) -> End {
+        self.end_with(host, WINDOW)
+    }
+
+    fn end_with(&self, host: usize, stream_window: u32) -> End {
         let listen = SocketAddr::new(self.ip(host), 1);
         let socket = self.net.bind(self.ip(host), listen).unwrap();
         let terms = FrameTerms {
             identity: Arc::new(host),
             idle_timeout: IDLE,
             keep_alive: SECOND,
-            stream_window: WINDOW,
+            stream_window,
             datagram_bytes_max: 64 << 10,
         };
         let endpoint = SimFrames(self.net.clone()).listen(listen, terms).unwrap();
@@ -355,5 +359,31 @@ fn packets_without_payload_fill_the_buffer_of_a_held_node_too() {
         (0..105_500).for_each(|_| a.send_datagram(Bytes::new()));
         sleep(20 * MS).await;
         assert!(bed.net.counts().buffer_full > 0, "{:?}", bed.net.counts());
+    });
+}
+
+#[test]
+fn a_large_write_goes_through_a_link_whose_queue_is_smaller() {
+    // As a fault that throttles leaves it: a second's worth may wait.
+    let rule = LinkRule { bandwidth_bps: Some(128_000), queue_bytes_max: 16_000, ..TEN };
+    on_bed(rule, |bed| async move {
+        let ends = [bed.end_with(0, 1 << 20), bed.end_with(1, 1 << 20)];
+        let [a, b] = bed.connect(&ends).await;
+        let stream = a.open(FrameWay::One).unwrap();
+        let sent: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+        write(&a, stream, &sent).await.unwrap();
+        a.finish(stream);
+        let accepted = timeout(SECOND, accept(&b, FrameWay::One)).await.expect("it begins at once");
+        let mut read_bytes = Vec::new();
+        let all = async {
+            while let Some(piece) = read(&b, accepted).await.expect("the connection lasts") {
+                read_bytes.extend_from_slice(&piece);
+            }
+        };
+        timeout(60 * SECOND, all).await.expect("all of it comes");
+        assert_eq!(read_bytes, sent);
+        let took = bed.timeline.now();
+        // 200 kB are 12.5 s of that bandwidth.
+        assert!((12 * SECOND..60 * SECOND).contains(&took), "{took:?}");
     });
 }

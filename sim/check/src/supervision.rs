@@ -47,7 +47,9 @@ pub enum RestartStrategy {
 /// * A child that is not to be started again stays down; one that is to be starts within the time given.
 /// * Every failure that leads to a restart counts for `period`; one more than allowed, and all children are stopped and
 ///   the supervisor ends. A start that fails counts too.
-/// * Children that are stopped from the last on, without a failure, are the end of the supervisor by order.
+/// * Children that are stopped from the last on, without a failure, are the end of the supervisor by order. An end of
+///   [`Exit::Failed`](crate::Exit::Failed) of the supervisor is giving up, and needs the failures that allow it: record
+///   any other end of it with another exit.
 ///
 /// Failures that come close together may be handled one after the other or together; both are right. A transient child
 /// that ended normally may or may not come back with its siblings. Not known here are pauses (give more time), budgets of
@@ -130,7 +132,8 @@ impl Checker for SupervisionTable {
     fn check(&self, history: &History) -> Result<(), Objection> {
         let children =
             self.children.iter().map(|(name, rule)| Child::new(name.clone(), *rule)).collect();
-        let mut table = Table::new(self.strategy, children, self.restarts_max, self.period);
+        let intensity = (self.restarts_max, self.period);
+        let mut table = Table::new(self.strategy, children, intensity, self.within);
         let mut shown = Vec::new();
         for event in history.events() {
             let says = match &event.what {
@@ -146,9 +149,9 @@ impl Checker for SupervisionTable {
                     shown.push(event);
                     table.ended(self.index(child, event)?, *exit, event.at)
                 }
-                What::Ended { party, .. } if *party == self.supervisor => {
+                What::Ended { party, exit } if *party == self.supervisor => {
                     shown.push(event);
-                    table.supervisor_ended()
+                    table.supervisor_ended(*exit)
                 }
                 _ => Ok(()),
             };

@@ -66,8 +66,12 @@ pub(super) struct Table {
     children: Vec<Child>,
     restarts_max: usize,
     period: Duration,
-    /// Restarts of the last period.
+    /// How late the supervisor may hear of a failure: two may be in one period for it that are not in one here.
+    late_max: Duration,
+    /// Restarts of the last period, and of as much before it as the supervisor may be late.
     restarts: Vec<Restart>,
+    /// It may end by a failure of its own: there were too many restarts, or it could not begin.
+    may_give_up: bool,
     phase: Phase,
     stops: BTreeSet<usize>,
     starts: BTreeSet<usize>,
@@ -84,8 +88,8 @@ impl Table {
     pub(super) fn new(
         strategy: RestartStrategy,
         children: Vec<Child>,
-        restarts_max: usize,
-        period: Duration,
+        (restarts_max, period): (usize, Duration),
+        late_max: Duration,
     ) -> Self {
         Self {
             strategy,
@@ -93,7 +97,9 @@ impl Table {
             children,
             restarts_max,
             period,
+            late_max,
             restarts: Vec::new(),
+            may_give_up: false,
             phase: Phase::Begins,
             stops: BTreeSet::new(),
             may_start: BTreeSet::new(),
@@ -116,6 +122,7 @@ impl Table {
             table.stops.remove(&child);
             if table.phase == Phase::Begins {
                 // A supervisor whose children cannot start has not started itself.
+                table.may_give_up = true;
                 table.give_up(at);
                 return Ok(());
             }
@@ -134,7 +141,11 @@ impl Table {
             return Err(format!("{} ends and had not started", self.name(child)));
         }
         self.children[child].is_running = false;
-        if self.stops.remove(&child) || matches!(self.phase, Phase::Ends | Phase::Over) {
+        let is_stopped = self.stops.remove(&child);
+        if matches!(self.phase, Phase::Ends | Phase::Over) {
+            return Ok(());
+        }
+        if is_stopped {
             self.count(at, false);
             return Ok(());
         }
@@ -156,15 +167,19 @@ impl Table {
     }
 
     /// The supervisor itself ended.
-    pub(super) fn supervisor_ended(&mut self) -> Result<(), String> {
+    pub(super) fn supervisor_ended(&mut self, exit: Exit) -> Result<(), String> {
         self.either_way(|table| {
             if let Some(child) = table.children.iter().find(|child| child.is_running) {
                 return Err(format!("it ends while {} runs", child.name));
             }
-            let may_give_up = table.restarts.len() > table.restarts_max;
-            if table.phase != Phase::Ends && !table.starts.is_empty() && !may_give_up {
+            if table.phase != Phase::Ends && !table.starts.is_empty() && !table.may_give_up {
                 let names = table.names(&table.starts);
                 return Err(format!("it ends and has not started {names} again"));
+            }
+            if exit == Exit::Failed && !table.may_give_up {
+                let (seen, max) = (table.restarts.len(), table.restarts_max);
+                let period = table.period;
+                return Err(format!("it gives up at restart {seen} and has {max} in {period:?}"));
             }
             table.phase = Phase::Over;
             table.starts.clear();
@@ -248,10 +263,12 @@ impl Table {
         self.fail(failure, was_at_rest || self.strategy == RestartStrategy::OneForOne);
     }
 
-    /// One more restart; those that are older than a period are forgotten.
+    /// One more restart; those that cannot be of one period with it any more are forgotten.
     fn count(&mut self, at: Duration, is_certain: bool) {
-        self.restarts.retain(|restart| at.saturating_sub(restart.at) <= self.period);
+        let memory = self.period.saturating_add(self.late_max);
+        self.restarts.retain(|restart| at.saturating_sub(restart.at) <= memory);
         self.restarts.push(Restart { at, is_certain });
+        self.may_give_up = self.restarts.len() > self.restarts_max;
     }
 
     fn start(&mut self, child: usize) -> Result<(), String> {
@@ -325,7 +342,9 @@ impl Table {
             return;
         }
         self.count(at, is_certain);
-        let certain = self.restarts.iter().filter(|restart| restart.is_certain).count();
+        let of_this_period = |restart: &&Restart| at.saturating_sub(restart.at) <= self.period;
+        let certain =
+            self.restarts.iter().filter(of_this_period).filter(|it| it.is_certain).count();
         if certain > self.restarts_max {
             self.give_up(at);
             if has_waited {

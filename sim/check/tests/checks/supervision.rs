@@ -23,6 +23,7 @@ enum Bug {
     None,
     NeverGivesUp,
     GivesUpAtOnce,
+    GivesUpOneEarly,
     StopsFromTheFirst,
     StartsTemporaryAgain,
     StartsTransientAfterNormal,
@@ -130,6 +131,7 @@ impl Supervisor {
         let gives_up = match self.bug {
             Bug::NeverGivesUp => false,
             Bug::GivesUpAtOnce => true,
+            Bug::GivesUpOneEarly => self.restarts.len() > 2,
             _ => self.restarts.len() > 3,
         };
         if gives_up {
@@ -212,6 +214,7 @@ fn supervisors_that_go_wrong_are_found() {
     for bug in [
         Bug::NeverGivesUp,
         Bug::GivesUpAtOnce,
+        Bug::GivesUpOneEarly,
         Bug::StopsFromTheFirst,
         Bug::StartsTemporaryAgain,
         Bug::StartsTransientAfterNormal,
@@ -241,6 +244,10 @@ fn over() -> What {
     What::Ended { party: "sup".into(), exit: Exit::Failed }
 }
 
+fn over_by_order() -> What {
+    What::Ended { party: "sup".into(), exit: Exit::Ordered }
+}
+
 /// A supervisor of three permanent children that bears one restart a second.
 fn three(strategy: RestartStrategy) -> SupervisionTable {
     let table = SupervisionTable::new("sup", strategy, SECOND).intensity(1, SECOND);
@@ -257,9 +264,19 @@ fn then(events: &[What]) -> History {
 fn what_a_supervisor_does_wrong_is_told() {
     use Exit::{Failed, Normal, Ordered};
     use RestartStrategy::{OneForAll, OneForOne, RestForOne};
-    let wrong: [(RestartStrategy, &[What], &str); 14] = [
+    let wrong: [(RestartStrategy, &[What], &str); 16] = [
         (OneForOne, &[ended(1, Failed)], "two did not start within 1s"),
         (OneForOne, &[ended(1, Normal), over()], "it ends while one runs"),
+        (
+            OneForOne,
+            &[ended(1, Failed), ended(2, Ordered), ended(0, Ordered), over()],
+            "it gives up at restart 1 and has 1 in 1s",
+        ),
+        (
+            OneForOne,
+            &[ended(2, Ordered), ended(1, Ordered), ended(0, Failed), over()],
+            "it gives up at restart 0 and has 1 in 1s",
+        ),
         (OneForOne, &[ended(1, Failed), started(0)], "one starts and runs already"),
         (OneForOne, &[ended(1, Failed), ended(2, Ordered)], "it has not ended within 1s"),
         (
@@ -306,7 +323,7 @@ fn what_a_supervisor_does_right_passes() {
     let right: [(RestartStrategy, &[What]); 8] = [
         (OneForOne, &[]),
         (OneForOne, &[ended(1, Normal), started(1)]),
-        (OneForOne, &[ended(2, Ordered), ended(1, Ordered), ended(0, Ordered), over()]),
+        (OneForOne, &[ended(2, Ordered), ended(1, Ordered), ended(0, Ordered), over_by_order()]),
         (
             OneForOne,
             &[

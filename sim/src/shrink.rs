@@ -3,7 +3,7 @@
 //! What it is: delta debugging (`shrink/ddmin.rs`) over the faults of a script, then its steps, then its lengths, then
 //! what is left of each fault, again and again while something is gained; each candidate is run in a fresh program, two
 //! at once. What it is NOT: a proof that nothing smaller fails: it stops when its budget is spent, and it takes a
-//! failure for the same one by the beginning of its text. Read `shrink/lessen.rs` next.
+//! failure for the same one by its place or by the beginning of its text. Read `shrink/lessen.rs` next.
 
 mod ddmin;
 mod lessen;
@@ -19,7 +19,7 @@ use crate::{
     runner::{Case, Lanes, Order, Run, Trial, run_each},
     script::{Script, ScriptError, TimedStep},
     trace::hash_bytes,
-    verdict::Verdict,
+    verdict::{NO_VERDICT, Verdict},
 };
 
 /// Rounds over everything, at most; most scripts gain nothing after the second.
@@ -188,12 +188,30 @@ impl<'a> Shrinker<'a> {
     }
 }
 
-/// By what two failures are taken for the same: the beginning of the first problem, without numbers. What follows says
-/// which node or value it was, and that may change as the script shrinks.
+/// By what two failures are taken for the same. Of a panic that is its place, whichever node it was. Of all else it is the
+/// beginning of the first problem, without numbers: what follows says which node or value it was, and that may change as
+/// the script shrinks. Only that a checker has nothing to say is another failure than that it objects.
 pub(crate) fn class(verdict: &Verdict) -> String {
     let Some(problem) = verdict.problems.first() else { return String::new() };
-    let head = problem.text.split(':').take(2).collect::<Vec<_>>().join(":");
-    head.chars().filter(|char| !char.is_ascii_digit()).collect()
+    let text = problem.text.as_str();
+    if let Some((who, place)) = panicked(text) {
+        let who = if who.starts_with("node ") { "a node" } else { who };
+        return format!("{who} panicked at {place}");
+    }
+    if text.starts_with(NO_VERDICT) {
+        return text.to_owned();
+    }
+    let head = text.split(':').take(2).collect::<Vec<_>>().join(":");
+    let unknown = if text.contains(": cannot be said: ") { " cannot be said" } else { "" };
+    head.chars().filter(|char| !char.is_ascii_digit()).chain(unknown.chars()).collect()
+}
+
+/// Who panicked, and the file, line and column of it, where the text is of a panic.
+fn panicked(text: &str) -> Option<(&str, String)> {
+    let (who, rest) = text.lines().next()?.split_once(" panicked at ")?;
+    let place = rest.split(':').take(3).collect::<Vec<_>>();
+    let is_place = place.len() == 3 && place[1..].iter().all(|part| part.parse::<u32>().is_ok());
+    is_place.then(|| (who, place.join(":")))
 }
 
 fn with_faults(script: &Script, faults: Plan) -> Result<Script, ScriptError> {
@@ -202,4 +220,43 @@ fn with_faults(script: &Script, faults: Plan) -> Result<Script, ScriptError> {
 
 fn with_steps(script: &Script, steps: Vec<TimedStep>) -> Result<Script, ScriptError> {
     Script::new(script.faults().clone(), steps, script.safety(), script.liveness_max())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> String {
+        class(&Verdict::missing(1, text.to_owned()))
+    }
+
+    #[test]
+    fn a_panic_is_known_by_its_place_and_not_by_its_node() {
+        let panic = of("node a panicked at sim/src/bank.rs:120:9: no 17 is gone");
+        assert_eq!(panic, of("node b2 panicked at sim/src/bank.rs:120:9: no 18 is gone"));
+        assert_ne!(panic, of("node a panicked at sim/src/bank.rs:121:9: no 17 is gone"));
+        assert_ne!(panic, of("node a panicked at sim/src/bank.rs:12:9: no 17 is gone"));
+        assert_ne!(panic, of("the scenario panicked at sim/src/bank.rs:120:9: no 17 is gone"));
+    }
+
+    #[test]
+    fn another_end_of_the_program_is_another_failure() {
+        let ended = |how: &str| of(&format!("the run ended without a verdict: {how}"));
+        assert_ne!(ended("signal: 6 (SIGABRT) (core dumped)"), ended("signal: 9 (SIGKILL)"));
+        assert_ne!(ended("exit status: 3"), ended("signal: 9 (SIGKILL)"));
+    }
+
+    #[test]
+    fn of_a_check_the_numbers_may_change() {
+        let total = of("the scenario failed: check the total: it is 15 and must be 20");
+        assert_eq!(total, of("the scenario failed: check the total: it is 9 and must be 20"));
+        assert_ne!(total, of("the scenario failed: check the rooms: it is 15 and must be 20"));
+        assert_ne!(of("honesty of failures: a -> b no. 3 ran 2 times"), total);
+        // With the whole workload taken out there is nothing to be seen, which is not what was looked for.
+        let nothing = "cannot be said: the history has no answered operations";
+        assert_ne!(
+            total,
+            of(&format!("the scenario failed: check the total: registers: {nothing}"))
+        );
+    }
 }

@@ -21,6 +21,10 @@ const LINES_MAX: usize = 4_000;
 /// short run, for nobody to read.
 const LINES_PASSED_MAX: usize = 200;
 
+/// How the problem of a run begins that ended without having told anything.
+#[cfg(target_os = "linux")]
+pub(crate) const NO_VERDICT: &str = "the run ended without a verdict";
+
 /// Whether another run of the same seed is the same run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replay {

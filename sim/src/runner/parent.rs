@@ -14,7 +14,10 @@ use std::{
 use odeon_interpose::{die_with_parent, fix_addresses};
 
 use super::order::Order;
-use crate::{recording::Recording, verdict::Verdict};
+use crate::{
+    recording::Recording,
+    verdict::{NO_VERDICT, Verdict},
+};
 
 /// Children at once, in the whole test binary: more would only make each other miss their limits.
 const CHILDREN_MAX: usize = 2;
@@ -157,9 +160,8 @@ fn finish(
     let ended = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     let mut recording = None;
     let verdict = match verdict {
-        Ok(text) => read(&text, &mut recording).unwrap_or_else(|| {
-            Verdict::missing(order.case.seed, format!("the run ended without a verdict: {ended}"))
-        }),
+        Ok(text) => read(&text, &mut recording)
+            .unwrap_or_else(|| Verdict::missing(order.case.seed, format!("{NO_VERDICT}: {ended}"))),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
             Verdict::missing(
                 order.case.seed,

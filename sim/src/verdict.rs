@@ -249,6 +249,7 @@ impl fmt::Display for Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::{Event, HostId};
 
     #[test]
     fn the_text_form_goes_both_ways() {
@@ -265,6 +266,20 @@ mod tests {
         assert_eq!(Verdict::decode(&verdict.encode()), Some(verdict.clone()));
         verdict.replay = Replay::Guaranteed;
         assert_eq!(Verdict::decode(&verdict.encode()), Some(verdict));
+    }
+
+    /// Notes hold whatever a scenario says.
+    #[test]
+    fn a_note_of_several_lines_is_one_line() {
+        let trace = Trace::new();
+        let event = Event::Note { name: "said\r", detail: "two\nlines\nend\n" };
+        trace.name_host("a\nb");
+        trace.record(Duration::ZERO, Some(HostId(0)), &event);
+        let mut verdict = Verdict::missing(7, String::new());
+        verdict.take_trace(&trace, true);
+        assert_eq!(Verdict::decode(&verdict.encode()), Some(verdict.clone()));
+        let line = &verdict.lines[0];
+        assert!(line.contains(r" a\nb ") && line.ends_with(r"said\r two\nlines\nend\n"), "{line}");
     }
 
     #[test]

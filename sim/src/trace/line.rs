@@ -48,14 +48,16 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// The line as text: virtual seconds, host, what happened.
+    /// The line as text: virtual seconds, host, what happened. It is one line, whatever names and notes say.
     pub(super) fn text(&self, names: &[String]) -> String {
         let (seconds, rest) = (self.at_ns / 1_000_000_000, self.at_ns % 1_000_000_000);
         let host = self
             .host
             .and_then(|host| names.get(usize::from(host.0)))
             .map_or("world", String::as_str);
-        format!("{seconds:>4}.{rest:09} {host:<8} {}", self.content)
+        let text = format!("{seconds:>4}.{rest:09} {host:<8} {}", self.content);
+        let is_one_line = !text.contains(['\n', '\r']);
+        if is_one_line { text } else { text.replace('\n', "\\n").replace('\r', "\\r") }
     }
 }
 

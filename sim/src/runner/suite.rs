@@ -18,54 +18,119 @@ use crate::{Link, script::Script, verdict::Replay};
 /// Seeds whose failure is told in full, and that leave a file; of the others the first line is enough.
 const TOLD_MAX: usize = 3;
 
-/// The orders of a test, and whether the developer asked for them.
-struct Program {
-    orders: Vec<Order>,
-    asked: bool,
+/// Runs whose orders and verdicts are in memory at once, about: each may have a script of a megabyte.
+const RUNS_AT_ONCE: usize = 64;
+
+/// What a test is to run, and whether the developer asked for it.
+enum Program {
+    File(Box<ReplayFile>),
+    Seeds { seeds: Seeds, links: Links, case: Case, asked: bool },
+}
+
+/// The runs of one test that failed.
+#[derive(Default)]
+struct Failed {
+    count: usize,
+    report: String,
+    /// The link of the last one.
+    link: Link,
 }
 
 pub(super) fn test(trial: &Trial, options: &Options) {
     trial.become_child();
     let program = program(trial, options);
-    let seeds = program.orders.len() / options.repeat.max(1);
-    let runs = run_all(&trial.arguments, program.orders.clone(), options.limit);
-    let (mut report, mut failed, mut last) = (String::new(), 0, Link::Quic);
+    let (mut failed, mut count) = (Failed::default(), 0);
+    let mut cases = program.cases().peekable();
+    while cases.peek().is_some() {
+        let some = cases.by_ref().take(RUNS_AT_ONCE).collect::<Vec<_>>();
+        count += some.len();
+        run_some(trial, options, &program, &some, &mut failed);
+    }
+    let Failed { count: wrong, report, link } = failed;
+    let replay = trial.replay.replace("<link>", link.name());
+    assert!(wrong == 0, "{report}{wrong} of {count} seeds failed; to replay one: {replay}");
+}
+
+/// Runs each of these cases as often as the test asks for, and judges it.
+fn run_some(
+    trial: &Trial,
+    options: &Options,
+    program: &Program,
+    cases: &[Case],
+    failed: &mut Failed,
+) {
     let of_seed = options.repeat.max(1);
-    for (runs, orders) in runs.chunks(of_seed).zip(program.orders.chunks(of_seed)) {
+    let orders = cases.iter().flat_map(|case| vec![program.order(trial, *case); of_seed]);
+    let orders = orders.collect::<Vec<_>>();
+    let runs = run_all(&trial.arguments, orders.clone(), options.limit);
+    for (runs, orders) in runs.chunks(of_seed).zip(orders.chunks(of_seed)) {
         let link = orders[0].case.link;
         eprintln!("{link}, {}", runs[0].verdict);
-        let told = if failed < TOLD_MAX { &mut report } else { &mut String::new() };
-        if judge(runs, link, &program, options, told) {
-            (failed, last) = (failed + 1, link);
-            if failed <= TOLD_MAX && options.fails.is_none() {
-                leave(trial, &runs[0], &orders[0], &mut report);
+        let told = failed.count < TOLD_MAX;
+        let report = if told { &mut failed.report } else { &mut String::new() };
+        if judge(runs, link, program.is_asked(), options, report) {
+            (failed.count, failed.link) = (failed.count + 1, link);
+            if told && options.fails.is_none() {
+                leave(trial, &runs[0], &orders[0], &mut failed.report);
             }
         }
     }
-    let replay = trial.replay.replace("<link>", last.name());
-    assert!(failed == 0, "{report}{failed} of {seeds} seeds failed; to replay one: {replay}");
+}
+
+impl Program {
+    fn is_asked(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Seeds { asked: true, .. })
+    }
+
+    /// What is to be run, each on each link.
+    fn cases(&self) -> impl Iterator<Item = Case> {
+        let (file, seeds) = match self {
+            Self::File(file) => (Some(file.case()), None),
+            Self::Seeds { seeds, links, case, .. } => (None, Some((seeds, links, case))),
+        };
+        let seeds = seeds.into_iter().flat_map(|(seeds, links, case)| {
+            let on = move |seed| {
+                links.each().iter().map(move |link| Case { seed, link: *link, ..*case })
+            };
+            seeds.0.iter().copied().flat_map(on)
+        });
+        file.into_iter().chain(seeds)
+    }
+
+    /// The order of one of them.
+    fn order(&self, trial: &Trial, case: Case) -> Order {
+        let order = match self {
+            Self::File(file) => file.script.to_text().map(|text| Order::of(case, text)),
+            Self::Seeds { .. } => trial.order(case),
+        };
+        order.unwrap_or_else(|error| panic!("{error}"))
+    }
 }
 
 /// What is to be run: the test's seeds, or what the environment asks for.
 fn program(trial: &Trial, options: &Options) -> Program {
     if let Some(path) = std::env::var_os("ODEON_REPLAY") {
         let file = ReplayFile::read(Path::new(&path)).unwrap_or_else(|error| panic!("{error}"));
-        let text = file.script.to_text().unwrap_or_else(|error| panic!("{error}"));
-        let order = Order::of(file.case(), text);
-        return Program { orders: vec![order; options.repeat.max(1)], asked: true };
+        let (theirs, ours) = (&file.scenario, &trial.name);
+        assert!(
+            trial.act.cast().is_some() && theirs == ours,
+            "{} replays the scenario {theirs:?}, and this test plays {ours:?}; name the test to be run",
+            Path::new(&path).display()
+        );
+        return Program::File(Box::new(file));
     }
-    let asked = asked("ODEON_SEED", "is no seed: 7, 0x7 or 7..9, a million at most", Seeds::parse);
-    let case = case(options);
-    let links = links(options).each();
-    let order = |seed: &u64| {
-        let seed = *seed;
-        links.iter().flat_map(move |link| {
-            let order = trial.order(Case { seed, link: *link, ..case });
-            vec![order.unwrap_or_else(|error| panic!("{error}")); options.repeat.max(1)]
-        })
-    };
-    let seeds = asked.as_ref().unwrap_or(&options.seeds);
-    Program { orders: seeds.0.iter().flat_map(order).collect(), asked: asked.is_some() }
+    let asked = asked(
+        "ODEON_SEED",
+        "is no seed: 7, 0x7 or 7..9, one at least and a million at most",
+        |text| Seeds::parse(text).filter(|seeds| !seeds.0.is_empty()),
+    );
+    let (is_asked, seeds) = (asked.is_some(), asked.unwrap_or_else(|| options.seeds.clone()));
+    assert!(
+        !seeds.0.is_empty(),
+        "the test {} has no seeds; give it a range like 0..20",
+        trial.name
+    );
+    Program::Seeds { seeds, links: links(options), case: case(options), asked: is_asked }
 }
 
 /// What the developer asks for, or the test.
@@ -108,11 +173,11 @@ fn leave(trial: &Trial, run: &Run, order: &Order, report: &mut String) {
 fn judge(
     runs: &[Run],
     link: Link,
-    program: &Program,
+    replaying: bool,
     options: &Options,
     report: &mut String,
 ) -> bool {
-    let (mut failed, replaying) = (false, program.asked);
+    let mut failed = false;
     let mut wrong = |run: &Run, what: &str| {
         failed = true;
         let _ = writeln!(report, "{what}, {link}: {}", run.verdict);

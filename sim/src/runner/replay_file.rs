@@ -13,6 +13,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::case::Case;
@@ -106,6 +107,16 @@ pub enum ReplayFileError {
         /// Its version.
         version: u64,
     },
+    /// It says something that this program does not understand, so that the run would be another one.
+    #[error(
+        "{path} has a field {field:?}, which this program does not know; correct it, or replay the file with the program that wrote it"
+    )]
+    UnknownField {
+        /// Which one.
+        path: PathBuf,
+        /// The field.
+        field: String,
+    },
     /// It is no replay file.
     #[error("{path} is no replay file: {source}")]
     Text {
@@ -161,12 +172,18 @@ impl ReplayFile {
         }
         let text = fs::read_to_string(path).map_err(read)?;
         let no_file = |source| ReplayFileError::Text { path: of(), source };
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(no_file)?;
-        let version = value.get("odeon_replay").and_then(serde_json::Value::as_u64);
+        let value: Value = serde_json::from_str(&text).map_err(no_file)?;
+        let version = value.get("odeon_replay").and_then(Value::as_u64);
         if let Some(version) = version.filter(|version| *version != u64::from(REPLAY_VERSION)) {
             return Err(ReplayFileError::Version { path: of(), version });
         }
-        serde_json::from_str(&text).map_err(no_file)
+        let file: Self = serde_json::from_str(&text).map_err(no_file)?;
+        // What is read is what would be written, with fields that are there in some files only.
+        let known = file.to_text().and_then(|text| serde_json::from_str(&text)).map_err(no_file)?;
+        match unknown_field(&value, &known) {
+            Some(field) => Err(ReplayFileError::UnknownField { path: of(), field }),
+            None => Ok(file),
+        }
     }
 
     /// Writes it to this path, by way of another name, so that there is never half a file.
@@ -184,14 +201,20 @@ impl ReplayFile {
         fs::write(&half, text).and_then(|()| fs::rename(&half, path)).map_err(write)
     }
 
-    /// Writes it into a folder, under a name made of scenario and seed.
+    /// Writes it into a folder, under a name made of scenario and seed, and of the link where that is not QUIC.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn leave(&self, folder: &Path) -> Result<PathBuf, ReplayFileError> {
-        let path = folder.join(format!("{}-{}.json", self.scenario.replace("::", "-"), self.seed));
+        let path = folder.join(format!("{}.json", self.stem()));
         self.write(&path)?;
         Ok(path)
+    }
+
+    /// The name of its file: a seed that fails on both links leaves two.
+    pub(crate) fn stem(&self) -> String {
+        let link = if self.link == Link::Quic { "" } else { &format!("-{}", self.link) };
+        format!("{}-{}{link}", self.scenario.replace("::", "-"), self.seed)
     }
 
     /// Whether this program is the one that wrote the file.
@@ -227,6 +250,23 @@ impl ReplayFile {
         list(&mut text, "steps", self.script.steps())?;
         text.push_str("\n}\n");
         Ok(text)
+    }
+}
+
+/// The first field of an object, or of what is in it, that has a value and is not known. Steps are the scenario's own.
+fn unknown_field(read: &Value, known: &Value) -> Option<String> {
+    match (read, known) {
+        (Value::Object(read), Value::Object(known)) => {
+            read.iter().find_map(|(name, value)| match known.get(name) {
+                Some(known) if name != "step" => unknown_field(value, known),
+                None if !value.is_null() => Some(name.clone()),
+                _ => None,
+            })
+        }
+        (Value::Array(read), Value::Array(known)) => {
+            read.iter().zip(known).find_map(|(read, known)| unknown_field(read, known))
+        }
+        _ => None,
     }
 }
 
@@ -324,7 +364,10 @@ mod tests {
     fn a_file_goes_both_ways_and_has_a_line_for_each_fault() {
         let (folder, file) = (scratch("both"), file());
         let path = file.leave(&folder).unwrap();
-        assert!(path.ends_with(format!("tests-a-{}.json", u64::MAX)));
+        assert!(path.ends_with(format!("tests-a-{}-frames.json", u64::MAX)));
+        // On the other link it is another file.
+        let other = ReplayFile { link: Link::Quic, ..file.clone() };
+        assert!(other.leave(&folder).unwrap().ends_with(format!("tests-a-{}.json", u64::MAX)));
         assert_eq!(ReplayFile::read(&path).unwrap(), file);
         assert!(file.same_binary());
         assert_eq!(file.case().schedule.to_string(), "pct:3:500");
@@ -349,6 +392,13 @@ mod tests {
         assert!(
             said(&text.replace("\"for_ms\":900", "\"for_ms\":2000")).contains("the last repair")
         );
+        // A fault or a schedule that is not read would make the run another one.
+        for (known, other) in [("\"link\"", "\"lnik\""), ("\"for_ms\"", "\"fro_ms\"")] {
+            let said = said(&text.replace(known, other));
+            assert!(said.contains(other) || said.contains("for_ms"), "{said}");
+        }
+        let more = text.replacen("\"node\"", "\"zone\":\"z\",\"node\"", 1);
+        assert!(said(&more).contains("a field \"zone\""), "{}", said(&more));
         assert!(said(&" ".repeat(REPLAY_BYTES_MAX as usize + 1)).contains("bytes long"));
         fs::remove_file(&path).unwrap();
         assert!(

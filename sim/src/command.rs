@@ -62,8 +62,8 @@ enum Command {
 /// How each run is made.
 #[derive(Clone, Debug, clap::Args)]
 struct Limits {
-    /// Runs at once. Default: one for each core.
-    #[arg(long, value_name = "N")]
+    /// Runs at once, up to 1,024. Default: one for each core.
+    #[arg(long, value_name = "N", value_parser = jobs)]
     jobs: Option<NonZero<usize>>,
     /// Seconds of real time until a run is killed, up to a day.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -92,9 +92,33 @@ impl Limits {
         Case { link, schedule, buggify_percent, ..Case::new(seed) }
     }
 
+    /// The flags that make another run of the same seed, each after a space.
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        if self.link != Link::default() {
+            flags.push_str(&format!(" --link {}", self.link));
+        }
+        if self.schedule != Schedule::default() {
+            flags.push_str(&format!(" --schedule {}", self.schedule));
+        }
+        if self.buggify != 0 {
+            flags.push_str(&format!(" --buggify {}", self.buggify));
+        }
+        flags
+    }
+
     fn limit(&self) -> Duration {
         Duration::from_secs(self.limit_s)
     }
+}
+
+/// Runs at once, at most: each is a thread here and a program with a world in it.
+const JOBS_MAX: usize = 1_024;
+
+/// Reads the flag.
+fn jobs(text: &str) -> Result<NonZero<usize>, String> {
+    let jobs = text.parse().ok().filter(|jobs: &NonZero<usize>| jobs.get() <= JOBS_MAX);
+    jobs.ok_or_else(|| format!("take a number from 1 to {JOBS_MAX}"))
 }
 
 /// Why a command ends early.

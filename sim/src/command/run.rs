@@ -54,11 +54,15 @@ pub(super) fn run(args: &RunArgs, trials: &[Trial], out: &mut Printer<'_>) -> Re
     if chosen.is_empty() {
         chosen = trials.iter().collect();
     }
+    if let Some(path) = &args.junit {
+        // At once: the runs may take hours.
+        write_report(path, "").map_err(Failed::Usage)?;
+    }
     let mut tallies = Vec::new();
     for trial in chosen {
         let tally = run_one(args, trial)?;
         if !args.json {
-            tell(&tally, trial, out)?;
+            tell(&tally, trial, &args.limits, out)?;
         }
         tallies.push(tally);
     }
@@ -68,18 +72,24 @@ pub(super) fn run(args: &RunArgs, trials: &[Trial], out: &mut Printer<'_>) -> Re
         out.line(json!({ "passed": passed, "scenarios": scenarios }).to_string())?;
     }
     if let Some(path) = &args.junit {
-        std::fs::write(path, junit::report(&tallies)).map_err(|error| {
-            Failed::Run(format!(
-                "the report cannot be written to {}: {error}; name another file",
-                path.display()
-            ))
-        })?;
+        write_report(path, &junit::report(&tallies)).map_err(Failed::Run)?;
     }
     Ok(passed)
 }
 
+fn write_report(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| {
+        format!("the report cannot be written to {}: {error}; name another file", path.display())
+    })
+}
+
 /// The lines about one scenario.
-fn tell(tally: &Tally, trial: &Trial, out: &mut Printer<'_>) -> Result<(), Failed> {
+fn tell(
+    tally: &Tally,
+    trial: &Trial,
+    limits: &Limits,
+    out: &mut Printer<'_>,
+) -> Result<(), Failed> {
     out.line(tally.in_words())?;
     if let Some((runs, why)) = &tally.not_guaranteed {
         out.line(format!("  the replay of {runs} runs is not guaranteed: {why}"))?;
@@ -91,9 +101,9 @@ fn tell(tally: &Tally, trial: &Trial, out: &mut Printer<'_>) -> Result<(), Faile
         }
         match file {
             Ok(path) => {
-                let (name, path) = (&trial.name, path.display());
+                let (name, flags, path) = (&trial.name, limits.flags(), path.display());
                 out.line(format!(
-                    "    replay {name} --seed {seed}, or replay {path}; shrink takes the same"
+                    "    replay {name} --seed {seed}{flags}, or replay {path}; shrink takes the same"
                 ))?;
             }
             Err(why) => out.line(format!("    {why}"))?,

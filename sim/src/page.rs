@@ -141,8 +141,12 @@ impl Page {
     pub(crate) fn write(&self, path: &Path) -> Result<(), PageError> {
         let failed = |source| PageError { path: path.to_owned(), source };
         let part = path.with_added_extension("part");
-        self.html().and_then(|text| fs::write(&part, text)).map_err(failed)?;
-        fs::rename(&part, path).map_err(failed)
+        let written = self.html().and_then(|text| fs::write(&part, text));
+        written.and_then(|()| fs::rename(&part, path)).map_err(|source| {
+            // What failed already is told; half a page is of no use.
+            let _ = fs::remove_file(&part);
+            failed(source)
+        })
     }
 }
 
@@ -203,5 +207,11 @@ mod tests {
     fn a_page_that_cannot_be_written_says_where() {
         let error = page().write(Path::new("/nowhere/page.html")).expect_err("no such folder");
         assert!(error.to_string().contains("/nowhere/page.html"), "{error}");
+        let folder = std::env::temp_dir().join(format!("odeon-page-{}", std::process::id()));
+        fs::create_dir_all(folder.join("taken")).expect("it can be made");
+        page().write(&folder.join("taken")).expect_err("it is a folder");
+        let left = fs::read_dir(&folder).expect("it is there").count();
+        fs::remove_dir_all(&folder).expect("it can be removed");
+        assert_eq!(left, 1, "half a page is left beside it");
     }
 }

@@ -227,13 +227,7 @@ fn a_failure_of_a_test_leaves_a_file_that_a_test_plays() {
     if odeon_interpose::unsupported().is_some() {
         return;
     }
-    let test = |name: &str, value: &OsStr| {
-        let program = env::current_exe().expect("it runs");
-        let mut command = Command::new(program);
-        command.args(["--exact", "all_seeds_but_one_pass", "--nocapture"]).env(name, value);
-        let output = command.output().expect("it can be started again");
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
+    let test = |name: &str, value: &OsStr| played("all_seeds_but_one_pass", name, value);
     assert!(test("ODEON_SEED", "0".as_ref()).0);
     let (passed, said) = test("ODEON_SEED", RARE.to_string().as_ref());
     assert!(!passed, "{said}");
@@ -245,4 +239,34 @@ fn a_failure_of_a_test_leaves_a_file_that_a_test_plays() {
     let hash = ReplayFile::read(Path::new(path)).expect("it was left").trace_hash;
     assert!(said.contains(&hash), "{said}");
     assert!(!test("ODEON_REPLAY", "/nowhere/file.json".as_ref()).0);
+    // Of another scenario, or of none.
+    for other in ["a_step_that_never_ends_fails_the_seed", "a_plain_body_passes"] {
+        let (passed, said) = played(other, "ODEON_REPLAY", path.as_ref());
+        assert!(!passed && said.contains("replays the scenario \"rare\""), "{said}");
+    }
+}
+
+/// Runs a test of this program with this in its environment: whether it passed, and what it said.
+fn played(test: &str, name: &str, value: &OsStr) -> (bool, String) {
+    let program = env::current_exe().expect("it runs");
+    let mut command = Command::new(program);
+    command.args(["--exact", test, "--nocapture"]).env(name, value);
+    let output = command.output().expect("it can be started again");
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[odeon_sim::test(seeds = 1)]
+async fn a_plain_body_passes(_: &mut World) {}
+
+#[test]
+fn no_seed_of_many_is_passed_over() {
+    if odeon_interpose::unsupported().is_some() {
+        return;
+    }
+    let test = |seeds: String| played("all_seeds_but_one_pass", "ODEON_SEED", seeds.as_ref());
+    // More than are in memory at once.
+    let (passed, said) = test(format!("{}..{}", RARE - 66, RARE + 4));
+    assert!(!passed && said.contains("1 of 70 seeds failed"), "{said}");
+    let (passed, said) = test("5..5".to_owned());
+    assert!(!passed && said.contains("ODEON_SEED=5..5 is no seed"), "{said}");
 }

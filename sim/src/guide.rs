@@ -4,6 +4,21 @@
 //! Your actors, unchanged, on nodes of the real runtime with real QUIC between them, in one thread, on virtual time, with
 //! faults that you did not think of; and for every failure a number that makes it happen again.
 //!
+//! # What to depend on
+//! The simulator brings its own `getrandom`, clocks and `open`, and whatever links it has them. So it stands where no
+//! program of yours that goes to production does: among the `dev-dependencies` of your crate, for tests, or in a crate of
+//! its own, for a program of scenarios, which depends on yours.
+//!
+//! ```toml
+//! [dependencies]
+//! odeon = { path = "../odeon/runtime" }
+//! odeon-sim = { path = "../odeon/sim" }
+//! serde = { version = "1", features = ["derive"] }  # steps are written to files
+//!
+//! [profile.dev.package."*"]
+//! opt-level = 1  # without it QUIC and its cryptography take several times as long
+//! ```
+//!
 //! # A scenario
 //! A [`Scenario`](crate::Scenario) is nodes, a workload, faults, checks, and lengths. The workload is data: steps that
 //! can be written down. So are the faults. Both are expanded from the seed before the run begins, and go with it; that is
@@ -75,7 +90,7 @@
 //!     type Step = Pay;
 //!
 //!     fn outline(&self) -> Outline {
-//!         // No crashes: see above. Each seed turns a random subset of the others on.
+//!         // No crashes: a till keeps its sum in memory. Each seed turns a random subset of the others on.
 //!         let swarm = Swarm::all().without(FaultKind::Crash).without(FaultKind::ZoneCrash);
 //!         Outline::new(NODES).safety(Duration::from_secs(30)).faults(swarm)
 //!     }

@@ -12,14 +12,15 @@ use std::{
     sync::OnceLock,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use thiserror::Error;
 
 use super::case::Case;
 use crate::{
+    plan::PlannedFault,
     schedule::Schedule,
-    script::{SCRIPT_BYTES_MAX, Script},
+    script::{SCRIPT_BYTES_MAX, Script, TimedStep},
     trace::Digest,
     verdict::Verdict,
     world::Link,
@@ -253,21 +254,27 @@ impl ReplayFile {
     }
 }
 
-/// The first field of an object, or of what is in it, that has a value and is not known. Steps are the scenario's own.
-fn unknown_field(read: &Value, known: &Value) -> Option<String> {
-    match (read, known) {
-        (Value::Object(read), Value::Object(known)) => {
-            read.iter().find_map(|(name, value)| match known.get(name) {
-                Some(known) if name != "step" => unknown_field(value, known),
-                None if !value.is_null() => Some(name.clone()),
-                _ => None,
-            })
-        }
-        (Value::Array(read), Value::Array(known)) => {
-            read.iter().zip(known).find_map(|(read, known)| unknown_field(read, known))
-        }
-        _ => None,
-    }
+/// The first field of a file that has a value and does not stand in what was read of it. Faults and steps are read one by
+/// one, because those of a file need not be in order.
+fn unknown_field(file: &Value, read: &Value) -> Option<String> {
+    let list = |name| file.get(name).and_then(Value::as_array).into_iter().flatten();
+    let faults = list("faults").find_map(unknown_in::<PlannedFault>);
+    let steps = || list("steps").find_map(unknown_in::<TimedStep>);
+    added(file, read).or(faults).or_else(steps)
+}
+
+fn unknown_in<T: Serialize + DeserializeOwned>(item: &Value) -> Option<String> {
+    let read = serde_json::from_value::<T>(item.clone()).ok()?;
+    added(item, &serde_json::to_value(read).ok()?)
+}
+
+/// The first field that only the first of these objects has.
+fn added(item: &Value, read: &Value) -> Option<String> {
+    let mut fields = item.as_object()?.iter();
+    fields.find_map(|(name, value)| {
+        let is_added = !value.is_null() && read.get(name).is_none();
+        is_added.then(|| name.clone())
+    })
 }
 
 /// A schedule as its text.
@@ -337,7 +344,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::script::TimedStep;
 
     fn file() -> ReplayFile {
         let plan = "{\"at_ms\":1,\"for_ms\":900,\"fault\":\"crash\",\"node\":\"b\"}\n".repeat(2);
@@ -397,6 +403,13 @@ mod tests {
             let said = said(&text.replace(known, other));
             assert!(said.contains(other) || said.contains("for_ms"), "{said}");
         }
+        // Whoever writes one by hand need not sort it.
+        let cut = "{\"at_ms\":0,\"for_ms\":5,\"fault\":\"cut\",\"from\":\"a\",\"to\":\"b\"}";
+        let unsorted = text.replacen("\n  ],", &format!(",\n    {cut}\n  ],"), 1);
+        assert_ne!(unsorted, text);
+        fs::write(&path, &unsorted).unwrap();
+        let first = ReplayFile::read(&path).unwrap().script.faults().faults()[0].fault.to_string();
+        assert_eq!(first, "b no longer hears a");
         let more = text.replacen("\"node\"", "\"zone\":\"z\",\"node\"", 1);
         assert!(said(&more).contains("a field \"zone\""), "{}", said(&more));
         assert!(said(&" ".repeat(REPLAY_BYTES_MAX as usize + 1)).contains("bytes long"));

@@ -11,6 +11,7 @@ mod blocks;
 mod bounds;
 mod code;
 mod deny;
+mod feature;
 mod files;
 mod glossary;
 mod guarantees;
@@ -24,6 +25,7 @@ mod members;
 mod names;
 mod opening;
 mod owners;
+mod planted;
 mod random_maps;
 mod readme;
 mod simulation;
@@ -63,4 +65,5 @@ pub const RULES: &[(&str, Rule)] = &[
     ("guarantees", guarantees::check),
     ("readme", readme::check),
     ("simulation", simulation::check),
+    ("planted", planted::check),
 ];

@@ -4,9 +4,7 @@
 //! that it is off unless somebody names it; `odeon-sim` names it. What it is NOT: proof that the window is shut
 //! without it; that is the compiler's, because the method is not there.
 
-use toml::Value;
-
-use crate::{Tree, Violation, manifest::Manifest};
+use crate::{Tree, Violation, feature, manifest::Manifest};
 
 const RULE: &str = "only the simulator turns the feature `simulation` on";
 
@@ -21,29 +19,14 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
     let root = Manifest::root(tree);
     for manifest in std::iter::once(&root).chain(&Manifest::members(tree)) {
         let mut say = |what: String| found.push(Violation::of(RULE, manifest.path, what, remedy));
-        if manifest.name() != SIMULATOR && asks(&manifest.table) {
+        if manifest.name() != SIMULATOR && feature::is_asked_for(manifest, FEATURE) {
             say("a dependency asks for the feature `simulation`".to_owned());
         }
-        let features = manifest.get(&["features"]).and_then(Value::as_table);
-        for (name, parts) in features.into_iter().flatten() {
-            let parts = parts.as_array().into_iter().flatten().filter_map(Value::as_str);
-            let is_named = |part: &str| part.rsplit('/').next() == Some(FEATURE);
-            if name != FEATURE && parts.into_iter().any(is_named) {
-                say(format!("the feature `{name}` turns `simulation` on"));
-            }
+        for name in feature::aliases(manifest, FEATURE) {
+            say(format!("the feature `{name}` turns `simulation` on"));
         }
     }
     found
-}
-
-/// Whether any dependency below, in whatever table, has the feature in its list.
-fn asks(table: &toml::Table) -> bool {
-    table.iter().filter(|(key, _)| *key != "features").any(|(_, value)| {
-        let Some(table) = value.as_table() else { return false };
-        let listed = table.get("features").and_then(Value::as_array);
-        let has = |name: &Value| name.as_str() == Some(FEATURE);
-        listed.is_some_and(|listed| listed.iter().any(has)) || asks(table)
-    })
 }
 
 #[cfg(test)]

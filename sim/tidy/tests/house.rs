@@ -53,4 +53,5 @@ rules! {
     guarantees,
     readme,
     simulation,
+    planted,
 }

@@ -15,6 +15,7 @@ mod id;
 mod message;
 mod name;
 mod payload;
+pub mod planted;
 mod schema;
 mod scratch;
 

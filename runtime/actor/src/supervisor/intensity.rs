@@ -5,6 +5,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use odeon_message::planted::Bug;
 use tokio::time::Instant;
 
 /// At most so many restarts in any such period.
@@ -26,7 +27,8 @@ impl Intensity {
         while self.restarts.front().is_some_and(|at| now.duration_since(*at) > self.period) {
             self.restarts.pop_front();
         }
-        let within = self.restarts.len() < self.restarts_max as usize;
+        let too_many = usize::from(Bug::IntensityOffByOne.is_planted());
+        let within = self.restarts.len() < self.restarts_max as usize + too_many;
         if within {
             self.restarts.push_back(now);
         }

@@ -1,5 +1,5 @@
 //! The command line of every scenario binary: `list`, `run`, `replay`, `shrink`, `check`, `diff`,
-//! `timeline`.
+//! `timeline`, `planted`.
 //!
 //! What it is: flags, and one file for each command. What it is NOT: anything that a test could not do as well; runs,
 //! replay files and shrinking are the library's. Results go to standard output, progress and errors to standard error.
@@ -9,6 +9,7 @@
 mod compare;
 mod junit;
 mod list;
+mod planted;
 mod replay;
 mod run;
 mod shrink;
@@ -25,6 +26,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use odeon_message::planted::{Bug, PlantError};
 
 use crate::{
     runner::{Case, Trial},
@@ -57,6 +59,9 @@ enum Command {
     Diff(compare::DiffArgs),
     /// Run one seed, or a replay file, and write a page that shows who said what to whom and when.
     Timeline(timeline::TimelineArgs),
+    /// Plant the bugs of our own one by one, find each and shrink it, and print the table of what that took.
+    #[command(hide = !cfg!(feature = "planted"))]
+    Planted(planted::PlantedArgs),
 }
 
 /// How each run is made.
@@ -78,6 +83,15 @@ struct Limits {
     /// How many of a hundred places that say `buggify!` are on. A replay file has its own.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     buggify: u8,
+    /// A bug of our own to plant; `list --planted` names them. Needs a build with the feature `planted`. A replay file has
+    /// its own.
+    #[arg(long, value_name = "NAME", value_parser = plantable)]
+    plant: Option<Bug>,
+}
+
+/// Reads the name of a bug that can be planted in this build.
+fn plantable(name: &str) -> Result<Bug, PlantError> {
+    name.parse::<Bug>()?.check()
 }
 
 impl Limits {
@@ -89,7 +103,7 @@ impl Limits {
     /// The case of a seed.
     fn case(&self, seed: u64) -> Case {
         let (link, schedule, buggify_percent) = (self.link, self.schedule, self.buggify);
-        Case { link, schedule, buggify_percent, ..Case::new(seed) }
+        Case { link, schedule, buggify_percent, planted: self.plant, ..Case::new(seed) }
     }
 
     /// The flags that make another run of the same seed, each after a space.
@@ -103,6 +117,9 @@ impl Limits {
         }
         if self.buggify != 0 {
             flags.push_str(&format!(" --buggify {}", self.buggify));
+        }
+        if let Some(bug) = self.plant {
+            flags.push_str(&format!(" --plant {bug}"));
         }
         flags
     }
@@ -201,6 +218,7 @@ fn perform(command: Command, trials: &[Trial], out: &mut dyn Write) -> Result<bo
         Command::Check(args) => compare::check(&args, trials, out),
         Command::Diff(args) => compare::diff(&args, trials, out),
         Command::Timeline(args) => timeline::timeline(&args, trials, out),
+        Command::Planted(args) => planted::planted(&args, trials, out),
     }
 }
 

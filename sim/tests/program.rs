@@ -64,8 +64,27 @@ fn scenarios_are_listed() {
         let listed = said.lines().any(|line| line.split_whitespace().next() == Some(name));
         assert!(listed, "{name} is not in {said}");
     }
+    let bugs = says(&["list", "--planted"], 0);
+    assert!(bugs.contains("intensity-off-by-one") && bugs.contains("(workers)"), "{bugs}");
     says(&["replay", "--seed", "3"], 2);
     says(&["list", "--what"], 2);
     says(&[], 2);
     assert!(says(&["--help"], 0).contains("replay"));
+}
+
+#[test]
+fn a_bug_is_planted_by_its_name_and_in_its_build_only() {
+    if !runs() {
+        return;
+    }
+    let refused = |bug: &str| {
+        let output = odeon_sim(&["run", "workers", "--seeds", "0", "--plant", bug]);
+        assert_eq!(output.status.code(), Some(2), "{bug}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused("no-such").contains("intensity-off-by-one"), "a wrong name hears all");
+    if !cfg!(feature = "planted") {
+        assert!(refused("intensity-off-by-one").contains("--features planted"));
+        says(&["planted"], 2);
+    }
 }

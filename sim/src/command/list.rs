@@ -1,15 +1,20 @@
-//! `list`: the scenarios of this program.
+//! `list`: the scenarios of this program, or the bugs that can be planted.
 
+use odeon_message::planted::Bug;
 use serde_json::json;
 
-use super::{Failed, Printer};
+use super::{Failed, Printer, planted::scenario};
 use crate::runner::Trial;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
-    /// Print one JSON array: for each scenario its name, what it is about, its nodes and the lengths of its phases.
+    /// Print one JSON array: for each scenario its name, what it is about, its nodes and the lengths of its phases; for
+    /// each bug its name, what it is, and its scenario.
     #[arg(long)]
     json: bool,
+    /// Name the bugs that can be planted, and the scenario that each is looked for in.
+    #[arg(long)]
+    planted: bool,
 }
 
 pub(super) fn list(
@@ -17,6 +22,9 @@ pub(super) fn list(
     trials: &[Trial],
     out: &mut Printer<'_>,
 ) -> Result<bool, Failed> {
+    if args.planted {
+        return bugs(args.json, out);
+    }
     if args.json {
         let entry = |trial: &Trial| {
             let outline = trial.act.cast().map(|cast| cast.outline());
@@ -37,6 +45,22 @@ pub(super) fn list(
     let width = trials.iter().map(|trial| trial.name.len()).max().unwrap_or(0);
     for Trial { name, about, .. } in trials {
         out.line(format!("{name:width$}  {about}"))?;
+    }
+    Ok(true)
+}
+
+/// The bugs that can be planted.
+fn bugs(json: bool, out: &mut Printer<'_>) -> Result<bool, Failed> {
+    if json {
+        let entry = |bug: &Bug| json!({ "name": bug.name(), "about": bug.about(), "scenario": scenario(*bug) });
+        out.line(
+            serde_json::Value::from(Bug::ALL.iter().map(entry).collect::<Vec<_>>()).to_string(),
+        )?;
+        return Ok(true);
+    }
+    let width = Bug::ALL.iter().map(|bug| bug.name().len()).max().unwrap_or(0);
+    for bug in Bug::ALL {
+        out.line(format!("{:width$}  {} ({})", bug.name(), bug.about(), scenario(*bug)))?;
     }
     Ok(true)
 }

@@ -42,7 +42,7 @@ pub(super) struct RunArgs {
 }
 
 /// Reads the flag.
-fn seeds(text: &str) -> Result<Seeds, String> {
+pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
     let seeds = Seeds::parse(text).filter(|seeds| !seeds.0.is_empty());
     seeds
         .ok_or_else(|| "take a seed or a range of a million at most: 7, 0x1f or 0..1000".to_owned())
@@ -152,7 +152,7 @@ fn run_one(args: &RunArgs, trial: &Trial) -> Result<Tally, Failed> {
 }
 
 /// The script of a seed, and the order to run it.
-fn expand(trial: &Trial, case: Case) -> Result<(Script, Order), Failed> {
+pub(super) fn expand(trial: &Trial, case: Case) -> Result<(Script, Order), Failed> {
     let cast = trial.act.cast();
     let cast = cast.ok_or_else(|| Failed::Usage(format!("{} is no scenario", trial.name)))?;
     let script = cast.expand(case.seed)?;

@@ -74,9 +74,9 @@ pub(super) fn shrink(
     }
     let verdict = &shrunk.run.verdict;
     out.line(format!("then: {}", verdict.problems.first().map_or("", |problem| &problem.text)))?;
-    let name = format!("{}-{}-shrunk.json", subject.trial.name.replace("::", "-"), verdict.seed);
-    let path = args.out.clone().unwrap_or_else(|| replay_folder().join(name));
     let file = ReplayFile::of(&subject.trial.name, &subject.case, shrunk.script, verdict);
+    let beside = || replay_folder().join(format!("{}-shrunk.json", file.stem()));
+    let path = args.out.clone().unwrap_or_else(beside);
     file.write(&path).map_err(Failed::run)?;
     out.line(format!("written to {0}; replay {0} runs it again", path.display()))?;
     Ok(true)

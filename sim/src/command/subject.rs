@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use odeon_message::planted::Bug;
+
 use super::{Failed, Limits};
 use crate::{
     runner::{Case, Order, ReplayFile, Trial},
@@ -69,6 +71,7 @@ impl<'a> Subject<'a> {
             error => Failed::usage(error),
         })?;
         let trial = find(&file.scenario, trials)?;
+        file.planted.map(Bug::check).transpose().map_err(Failed::usage)?;
         let (case, script) = (file.case(), file.script.clone());
         Ok(Self { trial, case, script, file: Some(file) })
     }
@@ -84,9 +87,10 @@ impl<'a> Subject<'a> {
         told.unwrap_or_else(|| step.to_string())
     }
 
-    /// The scenario and the seed.
+    /// The scenario, the seed, and the planted bug.
     pub(super) fn title(&self) -> String {
-        format!("{}, seed {}", self.trial.name, self.case.seed)
+        let planted = self.case.planted.map(|bug| format!(", with {bug}")).unwrap_or_default();
+        format!("{}, seed {}{planted}", self.trial.name, self.case.seed)
     }
 }
 

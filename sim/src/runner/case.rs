@@ -1,12 +1,17 @@
 //! What a child is to run, and its text form.
 
 use odeon_interpose::Switches;
+use odeon_message::planted::Bug;
 
 use crate::{Link, recording::LogFilter, schedule::Schedule};
 
 /// The length of the text form: always the same, so that the child's memory is the same.
 #[cfg(target_os = "linux")]
 pub(super) const CASE_BYTES: usize = 256;
+
+/// What stands for no bug in the text form.
+#[cfg(target_os = "linux")]
+const NO_BUG: &str = "-";
 
 /// One run of one seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub struct Case {
     pub schedule: Schedule,
     /// How many of a hundred places that say `buggify!` are on. Default: 0.
     pub buggify_percent: u8,
+    /// The bug that is planted in our own code, in a build with the feature `planted`. Default: none.
+    pub planted: Option<Bug>,
     /// The last event of which a line is kept. Default, `u64::MAX`: none is left out, as far as there is room, but the
     /// verdict on a run that passes brings only the last few. With any other number it brings all that there are room for.
     pub lines_until: u64,
@@ -46,6 +53,7 @@ impl Case {
             fixed_addresses: true,
             schedule: Schedule::Random,
             buggify_percent: 0,
+            planted: None,
             lines_until: u64::MAX,
             recorded: false,
             log: LogFilter::INFO,
@@ -57,9 +65,10 @@ impl Case {
     pub(super) fn encode(&self) -> [u8; CASE_BYTES] {
         let Switches { entropy, clock } = self.switches;
         let Self { seed, link, schedule, buggify_percent, lines_until, recorded, log, .. } = self;
+        let planted = self.planted.map_or(NO_BUG, Bug::name);
         let text = format!(
             "odeon-sim case {seed:016x} {link} {entropy} {clock} {schedule} {buggify_percent} \
-             {lines_until} {recorded} {log} "
+             {planted} {lines_until} {recorded} {log} "
         );
         let mut bytes = [b'.'; CASE_BYTES];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
@@ -77,6 +86,10 @@ impl Case {
             Switches { entropy: words.next()?.parse().ok()?, clock: words.next()?.parse().ok()? };
         let schedule = words.next()?.parse().ok()?;
         let buggify_percent = words.next()?.parse().ok()?;
+        let planted = match words.next()? {
+            NO_BUG => None,
+            name => Some(name.parse().ok()?),
+        };
         let lines_until = words.next()?.parse().ok()?;
         let recorded = words.next()?.parse().ok()?;
         let log = words.next()?.parse().ok()?;
@@ -85,6 +98,7 @@ impl Case {
             switches,
             schedule,
             buggify_percent,
+            planted,
             lines_until,
             recorded,
             log,
@@ -110,7 +124,10 @@ mod tests {
         let log = format!("odeon_{}=debug", "x".repeat(84)).parse().unwrap();
         let case =
             Case { schedule, buggify_percent: 100, recorded: true, log, ..Case::new(u64::MAX) };
-        assert_eq!(Case::decode(&case.encode()), Some(case));
+        for planted in Bug::ALL.iter().copied().map(Some).chain([None]) {
+            let case = Case { planted, ..case };
+            assert_eq!(Case::decode(&case.encode()), Some(case));
+        }
         assert_eq!(Case::decode(&[0; CASE_BYTES]), None);
     }
 }

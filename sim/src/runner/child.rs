@@ -140,6 +140,7 @@ impl Act {
             .link(order.case.link)
             .schedule(order.case.schedule)
             .buggify(order.case.buggify_percent)
+            .planted(order.case.planted)
             .lines_until(order.case.lines_until)
             .recorded(order.case.recorded)
             .log(order.case.log);

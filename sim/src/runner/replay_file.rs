@@ -12,6 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
+use odeon_message::planted::Bug;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use thiserror::Error;
@@ -54,6 +55,9 @@ pub struct ReplayFile {
     pub schedule: Schedule,
     /// How many of a hundred places that say `buggify!` were on.
     pub buggify_percent: u8,
+    /// The bug that was planted in our own code.
+    #[serde(default, with = "bug")]
+    pub planted: Option<Bug>,
     /// What was wrong; empty where nothing was.
     pub problems: Vec<String>,
     /// The hash of the trace, in hexadecimal digits.
@@ -141,6 +145,7 @@ impl ReplayFile {
             link: case.link,
             schedule: case.schedule,
             buggify_percent: case.buggify_percent,
+            planted: case.planted,
             problems: problems.map(|problem| short(&problem.text)).collect(),
             trace_hash: format!("{:032x}", verdict.hash),
             commit: commit().to_owned(),
@@ -156,6 +161,7 @@ impl ReplayFile {
             link: self.link,
             schedule: self.schedule.clamped(),
             buggify_percent: self.buggify_percent.min(100),
+            planted: self.planted,
             ..Case::new(self.seed)
         }
     }
@@ -202,7 +208,8 @@ impl ReplayFile {
         fs::write(&half, text).and_then(|()| fs::rename(&half, path)).map_err(write)
     }
 
-    /// Writes it into a folder, under a name made of scenario and seed, and of the link where that is not QUIC.
+    /// Writes it into a folder, under a name made of scenario and seed, of the link where that is not QUIC, and of the
+    /// planted bug.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -212,10 +219,12 @@ impl ReplayFile {
         Ok(path)
     }
 
-    /// The name of its file: a seed that fails on both links leaves two.
+    /// The name of its file: a seed that fails on both links leaves two, and a failure of a planted bug is not taken for one
+    /// of ours.
     pub(crate) fn stem(&self) -> String {
         let link = if self.link == Link::Quic { "" } else { &format!("-{}", self.link) };
-        format!("{}-{}{link}", self.scenario.replace("::", "-"), self.seed)
+        let planted = self.planted.map(|bug| format!("-{bug}")).unwrap_or_default();
+        format!("{}-{}{link}{planted}", self.scenario.replace("::", "-"), self.seed)
     }
 
     /// Whether this program is the one that wrote the file.
@@ -239,6 +248,9 @@ impl ReplayFile {
         field("link", serde_json::to_string(&self.link))?;
         field("schedule", serde_json::to_string(&self.schedule.to_string()))?;
         field("buggify_percent", serde_json::to_string(&self.buggify_percent))?;
+        if let Some(planted) = self.planted {
+            field("planted", serde_json::to_string(planted.name()))?;
+        }
         field("problems", serde_json::to_string(&self.problems))?;
         field("trace_hash", serde_json::to_string(&self.trace_hash))?;
         field("commit", serde_json::to_string(&self.commit))?;
@@ -289,6 +301,27 @@ mod text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Schedule, D::Error> {
         String::deserialize(input)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A planted bug as its name.
+mod bug {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::Bug;
+
+    pub(super) fn serialize<S: Serializer>(bug: &Option<Bug>, out: S) -> Result<S::Ok, S::Error> {
+        match bug {
+            Some(bug) => out.serialize_some(bug.name()),
+            None => out.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<Option<Bug>, D::Error> {
+        let name = Option::<String>::deserialize(input)?;
+        name.map(|name| name.parse().map_err(D::Error::custom)).transpose()
     }
 }
 

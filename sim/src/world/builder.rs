@@ -13,6 +13,7 @@ use std::{
 
 use odeon_check::Recorder;
 use odeon_interpose::{Switches, activate, addresses_fixed, unsupported};
+use odeon_message::planted::Bug;
 use tokio::{runtime::Builder, task::LocalSet};
 
 use super::{Link, World};
@@ -39,6 +40,7 @@ pub struct WorldBuilder {
     link: Link,
     schedule: Schedule,
     buggify_percent: u8,
+    planted: Option<Bug>,
     last_kept: u64,
     recorded: bool,
     log: LogFilter,
@@ -55,6 +57,7 @@ impl WorldBuilder {
             link: Link::Quic,
             schedule: Schedule::default(),
             buggify_percent: 0,
+            planted: None,
             last_kept: u64::MAX,
             recorded: false,
             log: LogFilter::INFO,
@@ -92,6 +95,12 @@ impl WorldBuilder {
     /// Which ones, the seed says; a place that is on with fewer is on with more. FoundationDB takes 25.
     pub fn buggify(mut self, percent: u8) -> Self {
         self.buggify_percent = percent.min(100);
+        self
+    }
+
+    /// Plants a bug in our own code for the time of the run; where this build has none, the seed fails. Default: none.
+    pub(crate) fn planted(mut self, bug: Option<Bug>) -> Self {
+        self.planted = bug;
         self
     }
 
@@ -140,6 +149,9 @@ impl WorldBuilder {
         }
         let _listening = listen(&trace, self.log);
         let watch = Watch::begin();
+        // Before there is anything of the world that could ask.
+        let planted = self.planted.map(Bug::plant).transpose();
+        let planted = planted.map_err(|error| report(error.to_string()));
         let activation = activate(self.seed, self.switches, elapsed);
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime without an I/O driver asks nothing of the system");
@@ -160,7 +172,7 @@ impl WorldBuilder {
         }
         drop(runtime);
         Timeline::remove();
-        drop(activation);
+        drop((activation, planted));
         let replay = replay(self.switches);
         let mut verdict = Verdict {
             seed: self.seed,

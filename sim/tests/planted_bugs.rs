@@ -1,0 +1,91 @@
+//! The scenarios that ship find the bugs that are planted in our own code: each within a thousand seeds, not without the
+//! bug, and shrunk to five faults at most.
+//!
+//! The search begins at the seed that the table of PLANTED.md has for the bug, so that this takes minutes; the command
+//! above that table searches from 0. Only built with the feature `planted`.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+/// Seeds among which a bug must be found.
+const SEEDS_MAX: u64 = 1_000;
+
+/// What a story may need at most.
+const FAULTS_MAX: u64 = 5;
+
+/// Runs to shrink one failure: enough for the faults, which come first; the table is made with more.
+const RUNS_MAX: &str = "80";
+
+fn odeon_sim(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_odeon-sim")).args(args).output().expect("it runs")
+}
+
+/// The first seed that the table has for a bug.
+fn known_seed(bug: &str) -> u64 {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("PLANTED.md");
+    let text = fs::read_to_string(&path).expect("the table is there");
+    let row = text.lines().find(|line| line.split('|').nth(1).is_some_and(|it| it.trim() == bug));
+    let row = row.unwrap_or_else(|| panic!("{bug} has no row in {}", path.display()));
+    let seed = row.split('|').nth(3).and_then(|cell| cell.trim().parse().ok());
+    seed.unwrap_or_else(|| panic!("no first seed in {row:?}"))
+}
+
+fn is_found(bug: &str) {
+    if odeon_interpose::unsupported().is_some() {
+        return;
+    }
+    let first = known_seed(bug);
+    let seeds = format!("{first}..{SEEDS_MAX}");
+    let args = ["planted", bug, "--seeds", &seeds, "--runs-max", RUNS_MAX, "--json"];
+    let output = odeon_sim(&[&args[..], &["--link", "frames", "--jobs", "1"]].concat());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{bug}: {}", String::from_utf8_lossy(&output.stderr));
+    let found: serde_json::Value = serde_json::from_str(&said).expect("it is one JSON array");
+    let left = found[0]["faults_shrunk"].as_u64().expect("it is a number");
+    assert!(left <= FAULTS_MAX, "{bug} is not found with {FAULTS_MAX} faults: {said}");
+}
+
+macro_rules! bugs {
+    ($($test:ident: $bug:literal;)+) => {
+        $(#[test] fn $test() { is_found($bug); })+
+
+        #[test]
+        fn every_bug_is_looked_for() {
+            let said = odeon_sim(&["list", "--planted", "--json"]).stdout;
+            let list: serde_json::Value = serde_json::from_slice(&said).expect("it is JSON");
+            let names = list.as_array().into_iter().flatten().filter_map(|it| it["name"].as_str());
+            assert_eq!(names.collect::<Vec<_>>(), [$($bug),+]);
+        }
+    };
+}
+
+bugs! {
+    a_cancelled_ask_that_still_runs: "cancelled-ask-runs";
+    a_supervisor_off_by_one_in_its_intensity: "intensity-off-by-one";
+}
+
+#[test]
+fn a_replay_file_plants_its_bug_again() {
+    if odeon_interpose::unsupported().is_some() {
+        return;
+    }
+    let bug = "intensity-off-by-one";
+    let seed = known_seed(bug).to_string();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
+    fs::create_dir_all(&folder).expect("it can be made");
+    let (replays, seeds) = (folder.display().to_string(), format!("{seed}..{SEEDS_MAX}"));
+    let run = ["run", "workers", "--seeds", &seeds, "--failures-max", "1", "--jobs", "1"];
+    let output = odeon_sim(
+        &[&run[..], &["--link", "frames", "--plant", bug, "--replays", &replays]].concat(),
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    let file = fs::read_dir(&folder).expect("it is there").flatten().next().expect("one was left");
+    assert!(file.file_name().to_string_lossy().contains(bug), "{file:?}");
+    let output = odeon_sim(&["replay", &file.path().display().to_string(), "--lines", "0"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("the run is the same") && said.contains(bug), "{said}");
+    fs::remove_dir_all(folder).expect("it can be removed");
+}

@@ -6,6 +6,7 @@
 
 use std::{
     any::Any,
+    cell::OnceCell,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::{self, NonNull},
 };
@@ -17,6 +18,7 @@ use crate::{
     Actor, ExitKind, ExitReason, Identity, StartError,
     bonds::{Bonds, LaneItem, News},
     cell::{CellHead, CellPtr, Signals},
+    envelope::Envelope,
     stats::count,
     turn::Turn,
 };
@@ -199,22 +201,17 @@ pub(super) unsafe fn settle<A: Actor>(cell: NonNull<CellHead>) -> Next {
 unsafe fn refuse_queued<A: Actor>(cell: NonNull<CellHead>, reason: &ExitReason) {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
-    let failure = Failure::not_delivered(FailureKind::Stopped, reason.to_string());
-    let undelivered = &head.worker.system().counters().undelivered;
+    let refusal = Refusal::new(head, reason);
     if let Some(extras) = core.extras.get() {
         extras.unstash();
         while let Some(envelope) = extras.next_returned() {
-            count(undelivered);
-            head.tally(|counts| &counts.undelivered);
-            quietly(head, || envelope.refuse(&failure));
+            refusal.refuse(envelope);
         }
     }
     let rest = head.mailbox.close();
     for batch in [&core.batch, &rest] {
         while let Some(envelope) = batch.pop() {
-            count(undelivered);
-            head.tally(|counts| &counts.undelivered);
-            quietly(head, || envelope.refuse(&failure));
+            refusal.refuse(envelope);
         }
     }
     refuse_waiting(head, reason);
@@ -222,12 +219,29 @@ unsafe fn refuse_queued<A: Actor>(cell: NonNull<CellHead>, reason: &ExitReason) 
 
 /// Closes the waiting room and refuses what is in it.
 pub(super) fn refuse_waiting(head: &CellHead, reason: &ExitReason) {
-    let failure = Failure::not_delivered(FailureKind::Stopped, reason.to_string());
+    let refusal = Refusal::new(head, reason);
     // Without bonds nobody waits, but latecomers must find the room closed.
-    for envelope in head.close_room() {
-        count(&head.worker.system().counters().undelivered);
-        head.tally(|counts| &counts.undelivered);
-        quietly(head, || envelope.refuse(&failure));
+    head.close_room().into_iter().for_each(|envelope| refusal.refuse(envelope));
+}
+
+/// Why messages come back from an actor that ends. It is put in words for the first of them: most actors end with none.
+struct Refusal<'a> {
+    head: &'a CellHead,
+    reason: &'a ExitReason,
+    failure: OnceCell<Failure>,
+}
+
+impl<'a> Refusal<'a> {
+    fn new(head: &'a CellHead, reason: &'a ExitReason) -> Self {
+        Self { head, reason, failure: OnceCell::new() }
+    }
+
+    fn refuse(&self, envelope: Envelope) {
+        let words = || Failure::not_delivered(FailureKind::Stopped, self.reason.to_string());
+        let failure = self.failure.get_or_init(words);
+        count(&self.head.worker.system().counters().undelivered);
+        self.head.tally(|counts| &counts.undelivered);
+        quietly(self.head, || envelope.refuse(failure));
     }
 }
 

@@ -41,6 +41,23 @@ pub enum Placement {
     Stealing,
 }
 
+/// Where a new actor goes.
+pub(crate) enum Destination {
+    /// It is this worker's turn, which is known before anybody waits for the actor. The system is not counted for it.
+    Known(Arc<Worker>),
+    /// What decides is how it is when the actor is made.
+    Open(ActorSystem, Placement),
+}
+
+impl Destination {
+    pub(crate) fn worker(self) -> Result<Arc<Worker>, StartError> {
+        match self {
+            Self::Known(worker) => Ok(worker),
+            Self::Open(system, placement) => system.place(placement, None),
+        }
+    }
+}
+
 impl ActorSystem {
     /// The worker for a new actor. One for a blocking actor is started here, and ends when it has no actor left.
     pub(crate) fn place(
@@ -61,6 +78,12 @@ impl ActorSystem {
             (Placement::Blocking, _) => return self.start_dedicated(),
         };
         shared.ok_or_else(|| self.no_worker())
+    }
+
+    /// Where an actor without a parent goes.
+    pub(crate) fn destination(&self, placement: Placement) -> Destination {
+        let turn = (placement == Placement::Spread).then(|| self.workers().next()).flatten();
+        turn.map_or_else(|| Destination::Open(self.clone(), placement), Destination::Known)
     }
 
     /// The next worker in turn.

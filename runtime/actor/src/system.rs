@@ -253,10 +253,9 @@ impl ActorSystem {
         args: A::Args,
         options: SpawnOptions,
     ) -> impl Future<Output = Result<ActorRef<A>, StartError>> + Send + use<A> {
-        let system = self.clone();
+        let destination = self.destination(options.placement.unwrap_or(Placement::Spread));
         async move {
-            let placement = options.placement.unwrap_or(Placement::Spread);
-            let worker = system.place(placement, None)?;
+            let worker = destination.worker()?;
             if worker.is_tired() {
                 worker.rest().await;
             }

@@ -212,7 +212,15 @@ impl<const BARE: bool> System for Sampling<BARE> {
     }
 
     async fn counters(&self, count: u64, counting: &Counting) -> Outcome<Vec<Self::Counter>> {
-        together((0..count).map(|_| self.counter(counting.clone()))).await
+        if self.placement == Placement::Stealing {
+            return together((0..count).map(|_| self.counter(counting.clone()))).await;
+        }
+        // On the worker's own thread an actor has started when its spawn returns: there is nothing to wait for together.
+        let mut counters = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            counters.push(self.counter(counting.clone()).await?);
+        }
+        Ok(counters)
     }
 
     async fn tell(counter: &Self::Counter, value: u64) -> Outcome<()> {

@@ -1,6 +1,6 @@
 //! `#[odeon::main]` and `#[odeon::test]`: bodies run, nodes start and stop, and an actor that fails is noticed.
 
-use odeon::{Actor, Context, Handler, Node, StartError, message};
+use odeon::{Actor, Context, Handler, Node, Probe, SpawnOptions, StartError, message};
 
 #[message(local, reply = u64)]
 struct Add(u64);
@@ -28,6 +28,19 @@ async fn actors_that_stop_are_expected(node: Node) {
     let adder = node.spawn_with::<Adder>(()).await.expect("it starts");
     assert_eq!(adder.ask(Add(2)).await.expect("it answers"), 2);
     adder.stop();
+}
+
+#[odeon::test]
+async fn probes_and_spawns_that_are_refused_are_no_exits(node: Node) -> Result<(), StartError> {
+    let mut probe = Probe::<Add>::start(node.system()).await?;
+    let asked = probe.actor_ref().ask(Add(1)).sent().await.expect("it is taken");
+    probe.expect(std::time::Duration::from_secs(5)).await;
+    drop(probe);
+    assert!(asked.await.is_err());
+    let named = || SpawnOptions::default().named("adder");
+    node.spawn_opts::<Adder>((), named()).await?;
+    assert!(node.spawn_opts::<Adder>((), named()).await.is_err());
+    Ok(())
 }
 
 #[odeon::test(exits = 1)]

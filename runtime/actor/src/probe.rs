@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Actor, ActorRef, ActorSystem, Context, Handler, Recipient, SpawnOptions, StartError,
-    cell::Signals, deadline::Deadline,
+    deadline::Deadline,
 };
 
 /// Messages that were caught and not looked at yet; then the probe's mailbox fills.
@@ -22,7 +22,8 @@ type Caught<M> = (M, Option<oneshot::Sender<<M as Message>::Output>>);
 /// An actor that catches messages of one type, in the hands of a test.
 ///
 /// A message whose handlers answer with `()` is answered at once. Any other holds the probe until the test has called
-/// [`reply_with`](Self::reply_with). Dropping the probe ends the actor.
+/// [`reply_with`](Self::reply_with). Dropping the probe stops the actor; a message
+/// that it holds is answered as [`Cancelled`](odeon_message::AskError::Cancelled), ran.
 ///
 /// # Examples
 /// ```no_run
@@ -152,10 +153,8 @@ impl<M: Message> Probe<M> {
 
 impl<M: Message> Drop for Probe<M> {
     fn drop(&mut self) {
-        // In the middle of a message that nobody will answer, if need be.
-        if let Some(cell) = self.actor.cell() {
-            cell.signal(Signals::KILL);
-        }
+        // A test that is done is no failure. A message that is held ends too, when the fields are gone.
+        self.actor.stop();
     }
 }
 
@@ -205,10 +204,7 @@ impl<M: Message> Handler<M> for ProbeActor<M> {
         match (caught, answer.await) {
             (Ok(()), Ok(output)) => output,
             // The test has dropped the probe, which ends this actor.
-            _ => {
-                ctx.stop();
-                std::future::pending().await
-            }
+            _ => ctx.defer(|responder| responder.fail("the probe was dropped")).await,
         }
     }
 }

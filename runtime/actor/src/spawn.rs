@@ -135,7 +135,7 @@ fn make<A: Actor>(
         // SAFETY: it counts as queued from the start, so nobody schedules it and no worker knows it.
         let core = unsafe { cell.core() };
         // The spawner hears it from here; on this stack another actor may start, whose answer it would be taken for.
-        core.forget_starter();
+        core.never_starts(&error);
         // SAFETY: as above.
         unsafe { ptr.end() };
         return Err(error);

@@ -123,9 +123,10 @@ impl<A: Actor> Core<A> {
         }
     }
 
-    /// Nobody waits for the first start: it does not come.
-    pub(crate) fn forget_starter(&self) {
+    /// The first start does not come, and nobody waits for it: whoever spawned the actor is told `error`.
+    pub(crate) fn never_starts(&self, error: &StartError) {
         drop(self.take_starter());
+        self.set_exit(Exit { reason: error.reason(), last: true });
     }
 
     /// Puts the context in, which refers to the cell that this core is in.

@@ -303,7 +303,9 @@ pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
         // A spawner that gave up misses nothing.
         starter.tell(head, Err(StartError::Stopped));
     }
-    core.set_exit(killed());
+    // One that was never to start says why itself.
+    let refused = core.take_exit().filter(|_| core.phase.get() == Phase::Fresh);
+    core.set_exit(refused.unwrap_or_else(killed));
     // SAFETY: the slot is idle now.
     unsafe { reap::<A>(cell, Signals::KILL) };
     // SAFETY: as above.

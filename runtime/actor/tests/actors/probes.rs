@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odeon_message::message;
+use odeon_message::{Certainty, FailureKind, message};
 use tokio::{task::spawn_local, task::yield_now, time::Instant};
 
 use crate::{
@@ -108,9 +108,14 @@ fn a_probe_that_owes_an_answer_says_so_and_ends_when_dropped() {
         let panic = task.await.unwrap_err().into_panic();
         assert!(panic.downcast::<String>().unwrap().contains("call reply_with first"));
         let begun = Instant::now();
-        first.await.unwrap().unwrap_err();
+        let first = first.await.unwrap().unwrap_err();
+        assert_eq!(
+            (first.kind(), first.certainty()),
+            (Some(FailureKind::Cancelled), Certainty::Ran)
+        );
         second.await.unwrap().unwrap_err();
         assert_eq!(begun.elapsed(), Duration::ZERO, "they are told at once");
         assert_eq!(system.stats().live_actors, 0);
+        assert_eq!(system.recent_failures(), [""; 0], "a test that is done is no failure");
     });
 }

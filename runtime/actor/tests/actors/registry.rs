@@ -35,6 +35,8 @@ fn a_name_leads_to_one_actor_until_it_is_gone() {
         let options = SpawnOptions::default().named("first");
         let error = system.spawn::<Worker>(Tally::default(), options).await.unwrap_err();
         assert!(error.to_string().contains("\"first\""), "{error}");
+        assert_eq!(system.recent_failures(), [""; 0], "its spawner was told");
+        assert_eq!(system.stats().failures, 0);
         system.register("alias", &first).unwrap();
         system.register("alias", &first).unwrap();
         first.stop();

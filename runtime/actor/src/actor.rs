@@ -27,7 +27,8 @@ pub trait Actor: Sized + Send + 'static {
     /// Makes the value; messages wait until it is done.
     ///
     /// # Errors
-    /// [`StartError::new`] says why not: the spawn answers with it, or the supervisor decides.
+    /// [`StartError::new`] says why not: the spawn answers with it, or the supervisor decides. `?` does for what a
+    /// [`Context`] and an ask answer with and for `std::io::Error`, and `.map_err(StartError::new)?` for any error.
     fn start(
         args: Self::Args,
         ctx: &mut Context<Self>,

@@ -6,6 +6,8 @@
 
 use std::{any::Any, error::Error, fmt, sync::Arc};
 
+use odeon_message::AskError;
+
 use crate::panics;
 
 /// What kind of end it was.
@@ -243,6 +245,38 @@ impl StartError {
     }
 }
 
+/// So that `start` may use `?` on what actors do first; for any other error there is [`StartError::new`].
+macro_rules! refuses {
+    ($($error:ty),+) => {$(
+        impl From<$error> for StartError {
+            fn from(source: $error) -> Self {
+                Self::new(source)
+            }
+        }
+    )+};
+}
+
+refuses!(
+    Box<dyn Error + Send + Sync>,
+    std::io::Error,
+    crate::SourcesFull,
+    crate::LinkError,
+    crate::GroupError,
+    crate::TaskError
+);
+
+impl From<crate::NameTaken> for StartError {
+    fn from(taken: crate::NameTaken) -> Self {
+        Self::Name(taken)
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<AskError<E>> for StartError {
+    fn from(error: AskError<E>) -> Self {
+        Self::new(error)
+    }
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -296,6 +330,21 @@ mod tests {
         let reason = ExitReason::new(ExitKind::Failed, &"ä".repeat(300));
         assert_eq!(reason.detail().len(), 512);
         assert_eq!(ExitReason::new(ExitKind::Failed, &"€".repeat(300)).detail().len(), 510);
+    }
+
+    #[test]
+    fn what_actors_do_first_needs_no_words() {
+        fn start(file: &str) -> Result<(), StartError> {
+            Err(crate::SourcesFull { sources_max: 3 }).or_else(|full| {
+                let full = StartError::from(full).to_string();
+                assert!(full.contains("the actor has 3 timers"), "{full}");
+                std::fs::read(file).map(drop)
+            })?;
+            Ok(())
+        }
+        assert!(matches!(start("/none/such").unwrap_err(), StartError::Refused(_)));
+        let boxed: Box<dyn Error + Send + Sync> = "why not".into();
+        assert!(StartError::from(boxed).to_string().ends_with("why not"));
     }
 
     #[test]

@@ -22,11 +22,18 @@ type Telling<'a, M> = Pin<Box<dyn Future<Output = Told<M>> + Send + 'a>>;
 type Answer<M> = Result<<M as Message>::Reply, AskError<<M as Message>::Error>>;
 type Asking<M> = Pin<Box<dyn Future<Output = Answer<M>> + Send>>;
 
+/// How one message is sent.
+#[derive(Clone, Copy, Default)]
+struct How {
+    within: Option<Duration>,
+    priority: u8,
+}
+
 /// What a reference can do with one type of message.
 trait Receive<M: Message>: Send + Sync {
     fn try_tell(&self, message: M) -> Told<M>;
-    fn tell(&self, message: M, within: Option<Duration>) -> Telling<'_, M>;
-    fn ask(&self, message: M, within: Option<Duration>) -> Asking<M>;
+    fn tell(&self, message: M, how: How) -> Telling<'_, M>;
+    fn ask(&self, message: M, how: How) -> Asking<M>;
     fn identity(&self) -> Identity;
     fn spot(&self) -> Spot;
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -37,17 +44,17 @@ impl<A: Handler<M>, M: Message> Receive<M> for ActorRef<A> {
         Self::try_tell(self, message)
     }
 
-    fn tell(&self, message: M, within: Option<Duration>) -> Telling<'_, M> {
-        let tell = Self::tell(self, message);
-        Box::pin(match within {
+    fn tell(&self, message: M, how: How) -> Telling<'_, M> {
+        let tell = Self::tell(self, message).priority(how.priority);
+        Box::pin(match how.within {
             Some(within) => tell.within(within),
             None => tell,
         })
     }
 
-    fn ask(&self, message: M, within: Option<Duration>) -> Asking<M> {
-        let ask = Self::ask(self, message);
-        Box::pin(match within {
+    fn ask(&self, message: M, how: How) -> Asking<M> {
+        let ask = Self::ask(self, message).priority(how.priority);
+        Box::pin(match how.within {
             Some(within) => ask.within(within).into_future(),
             None => ask.into_future(),
         })
@@ -69,7 +76,7 @@ impl<A: Handler<M>, M: Message> Receive<M> for ActorRef<A> {
 /// A reference to an actor of any type that handles `M`. Cheap to clone; holding one keeps no actor alive.
 ///
 /// Made from an [`ActorRef`] with `into()` or [`ActorRef::recipient`]. Two are equal if they lead to the same actor. It
-/// can be [watched](crate::Context::watch).
+/// can be [watched](crate::Context::watch). It cannot be a part of a message that crosses nodes: an [`ActorRef`] can.
 pub struct Recipient<M: Message>(Arc<dyn Receive<M>>);
 
 impl<M: Message> Recipient<M> {
@@ -86,7 +93,12 @@ impl<M: Message> Recipient<M> {
     /// # Errors
     /// The future answers with the message and why it was not taken.
     pub fn tell(&self, message: M) -> RecipientTell<'_, M> {
-        RecipientTell { recipient: self, message: Some(message), within: None, waiting: None }
+        RecipientTell {
+            recipient: self,
+            message: Some(message),
+            how: How::default(),
+            waiting: None,
+        }
     }
 
     /// As [`ActorRef::ask`].
@@ -94,7 +106,7 @@ impl<M: Message> Recipient<M> {
     /// # Errors
     /// The future says what happened and whether the message may have run.
     pub fn ask(&self, message: M) -> RecipientAsk<M> {
-        RecipientAsk { recipient: self.clone(), message, within: None }
+        RecipientAsk { recipient: self.clone(), message, how: How::default() }
     }
 
     /// Who it is, for comparing.
@@ -162,7 +174,7 @@ impl<M: Message> fmt::Debug for Recipient<M> {
 pub struct RecipientTell<'a, M: Message> {
     recipient: &'a Recipient<M>,
     message: Option<M>,
-    within: Option<Duration>,
+    how: How,
     waiting: Option<Telling<'a, M>>,
 }
 
@@ -172,7 +184,13 @@ impl<M: Message> Unpin for RecipientTell<'_, M> {}
 impl<M: Message> RecipientTell<'_, M> {
     /// Waits at most this long for room.
     pub fn within(mut self, within: Duration) -> Self {
-        self.within = Some(within);
+        self.how.within = Some(within);
+        self
+    }
+
+    /// How urgent it is; as [`Tell::priority`](crate::Tell::priority). One with a priority allocates.
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.how.priority = priority;
         self
     }
 }
@@ -183,14 +201,19 @@ impl<M: Message> Future for RecipientTell<'_, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(message) = this.message.take() {
-            match this.recipient.0.try_tell(message) {
-                Err(TellError { failure, message: Some(message) })
-                    if failure.kind == FailureKind::Full =>
-                {
-                    this.waiting = Some(this.recipient.0.tell(message, this.within));
-                }
-                told => return Poll::Ready(told),
-            }
+            // What is tried has the priority of all that says none.
+            let message = match this.how.priority {
+                0 => match this.recipient.0.try_tell(message) {
+                    Err(TellError { failure, message: Some(message) })
+                        if failure.kind == FailureKind::Full =>
+                    {
+                        message
+                    }
+                    told => return Poll::Ready(told),
+                },
+                _ => message,
+            };
+            this.waiting = Some(this.recipient.0.tell(message, this.how));
         }
         match &mut this.waiting {
             Some(waiting) => waiting.as_mut().poll(cx),
@@ -205,13 +228,19 @@ impl<M: Message> Future for RecipientTell<'_, M> {
 pub struct RecipientAsk<M: Message> {
     recipient: Recipient<M>,
     message: M,
-    within: Option<Duration>,
+    how: How,
 }
 
 impl<M: Message> RecipientAsk<M> {
     /// Waits at most this long for the answer.
     pub fn within(mut self, within: Duration) -> Self {
-        self.within = Some(within);
+        self.how.within = Some(within);
+        self
+    }
+
+    /// How urgent it is; as [`Tell::priority`](crate::Tell::priority).
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.how.priority = priority;
         self
     }
 }
@@ -223,6 +252,6 @@ impl<M: Message> IntoFuture for RecipientAsk<M> {
     type IntoFuture = Asking<M>;
 
     fn into_future(self) -> Self::IntoFuture {
-        self.recipient.0.ask(self.message, self.within)
+        self.recipient.0.ask(self.message, self.how)
     }
 }

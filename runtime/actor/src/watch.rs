@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -25,6 +26,16 @@ pub enum ActorIdentity {
     Local(u64),
     /// Address on another node, or one that is not valid any more.
     Remote(Address),
+}
+
+impl fmt::Display for ActorIdentity {
+    /// As in a [`Tree`](crate::Tree): `#7` on this node, the address elsewhere.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(number) => write!(f, "#{number}"),
+            Self::Remote(address) => address.fmt(f),
+        }
+    }
 }
 
 /// A watched actor has ended; see [`Actor::terminated`](crate::Actor::terminated).

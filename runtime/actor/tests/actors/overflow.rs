@@ -186,6 +186,21 @@ fn the_more_urgent_comes_first_and_is_dropped_last() {
 }
 
 #[test]
+fn a_recipient_has_priorities_too() {
+    on_one_thread(1, |system| async move {
+        let options = small(Overflow::DropOldest).priorities(3);
+        let (scribe, seen) = held(&system, options).await;
+        let recipient = scribe.recipient();
+        recipient.tell(Note(10)).await.unwrap();
+        recipient.tell(Note(30)).priority(2).await.unwrap();
+        let asked = spawn_local(recipient.ask(Note(20)).priority(1).into_future());
+        yield_now().await;
+        assert_eq!(noted(&scribe, &seen).await, [30, 20, 10]);
+        assert_eq!(asked.await.unwrap().unwrap(), 20);
+    });
+}
+
+#[test]
 fn those_who_wait_are_served_by_priority_and_then_in_order() {
     on_one_thread(1, |system| async move {
         let options = SpawnOptions::default().mailbox(1).priorities(2);

@@ -115,11 +115,35 @@
 //! * [`Node`] and [`NodeBuilder`]: how a node starts, joins and stops; [`RemoteNode`]: names on other nodes.
 //! * [`Actor`], [`Handler`], [`Context`]: what an actor does; [`macro@actor`] writes the rest from its methods.
 //! * [`ActorRef`], [`Ask`], [`Tell`], [`AskError`]: sending, deadlines, and what a failure says.
-//! * [`Supervisor`], [`SupervisorSpec`], [`DynamicSupervisor`]: starting again what fails.
-//! * [`Group`], [`CircuitBreaker`], [`RetryPolicy`], [`Target`]: many actors as one, and calls that are guarded.
+//! * [`SpawnOptions`]: a name, bounds of the mailbox, [what a full one does](Overflow), priorities, [where](Placement)
+//!   the actor runs.
+//! * [`Supervisor`], [`SupervisorSpec`], [`ChildSpec`], [`DynamicSupervisor`]: starting again what fails.
+//! * [`Group`], [`Pool`], [`CircuitBreaker`], [`RetryPolicy`], [`Target`]: many actors as one, and calls that are guarded.
+//! * [`Recipient`], [`WeakRef`], [`AnyRef`]: references by what they take, without memory, without a type.
+//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`]: what there is, what it did, and what waits.
 //! * [`Ca`], [`Identity`]: certificates. [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
+//!
+//! Who comes from Erlang or Akka looks for these:
+//!
+//! | there | here |
+//! |---|---|
+//! | `cast`, `!`, tell | [`ActorRef::tell`] waits for room, [`try_tell`](ActorRef::try_tell) never waits |
+//! | `call`, ask, `ask` with a timeout | [`ActorRef::ask`], [`Ask::within`] |
+//! | `noreply` and `reply` later, `replyTo` | [`Context::defer`] and the [`Responder`] |
+//! | forward | [`Context::forward`] |
+//! | `pipeToSelf`, a task's message to its caller | [`Context::pipe`]; a task of the node: [`spawn`] |
+//! | stash, a selective `receive` | [`Context::stash`], [`Context::unstash_all`] |
+//! | timers, `send_after`, `ReceiveTimeout` | [`Context::after`], [`every`](Context::every), [`receive_timeout`](Context::receive_timeout) |
+//! | a stream's sink that is an actor | [`Context::attach`] |
+//! | monitor, watch; link | [`Context::watch`], [`Context::link`] |
+//! | `register`, `whereis`, receptionist | [`SpawnOptions::named`], [`Node::register`], [`lookup`](Node::lookup), [`subscribe`](Node::subscribe) |
+//! | routers | [`Group`], [`Pool`] |
+//! | a dispatcher for what blocks | [`Placement::Blocking`] |
+//! | `exit(Pid, kill)`, `PoisonPill` | [`ActorRef::kill`], [`ActorRef::drain`] |
+//! | `TestProbe` | [`Probe`], [`macro@test`] |
+//! | `observer` | [`Node::tree`], [`Node::metrics`] |
 //!
 //! For maintainers: this crate is the front door and the halls where the rooms below meet, and none of those rooms. Read
 //! `node.rs` next, then `heart.rs`.

@@ -120,7 +120,8 @@ impl Node {
         self.shared.phases.reached(Phase::Down).await;
     }
 
-    /// Starts an actor from its own value.
+    /// Starts an actor from its own value: one whose `Args` are `Self`. Any other starts with
+    /// [`spawn_with`](Self::spawn_with).
     ///
     /// # Errors
     /// What `start` answered, or that the node is stopping.

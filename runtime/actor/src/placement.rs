@@ -33,7 +33,8 @@ pub enum Placement {
     /// The runtime moves it between its threads, one turn at a time; its order of messages is that of any actor. An ask from
     /// the runtime runs on the asker's thread at once if the actor has nothing to do.
     ///
-    /// Needs [`set_stealing`](crate::ActorSystem::set_stealing). It costs about a KiB an actor, and each wake goes
+    /// Needs a runtime: `NodeBuilder::stealing`, or [`set_stealing`](crate::ActorSystem::set_stealing) of a system
+    /// without a node. It costs about a KiB an actor, and each wake goes
     /// through the runtime's scheduler, dearer than a worker's queue: actors that mostly talk to each other belong on a
     /// worker. A handler that blocks takes a thread from the program. Children that ask for [`Parent`](Self::Parent) are
     /// spread, tasks of the node that it starts run on a worker, and it is killed when its runtime ends. In a simulation

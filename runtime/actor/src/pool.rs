@@ -33,15 +33,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long members may take to stop, unless the declaration says otherwise: as long as any child.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
-/// How a pool is declared: its members, and how they are started again. Spawn it once, as a [`Pool`].
+/// How a pool is declared: its members, and how they are started again. Spawn it once, as a [`Pool`]: with
+/// `node.spawn_with::<Pool<Resizer>>(pool)` where there is a node.
 ///
 /// # Examples
 /// ```no_run
 /// # mod odeon { pub use odeon_actor::*; pub use odeon_message::*; }
-/// # use odeon_message::message;
-/// use odeon_actor::{Actor, ActorSystem, Context, Handler, Pool, SpawnOptions, StartError, Target};
+/// use odeon::{Actor, ActorSystem, Context, Handler, Pool, SpawnOptions, StartError, Target, message};
 ///
-/// #[message(local, reply = u64, crate = crate::odeon)]
+/// # /*
+/// #[message(local, reply = u64)]
+/// # */
+/// # #[message(local, reply = u64, crate = crate::odeon)]
 /// struct Resize(u64);
 /// # #[derive(Clone)]
 /// # struct Resizer;

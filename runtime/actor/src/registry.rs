@@ -124,6 +124,7 @@ pub struct NameState {
 }
 
 /// A subscription to one name.
+#[derive(Debug)]
 pub struct NameChanges {
     receiver: watch::Receiver<NameState>,
 }

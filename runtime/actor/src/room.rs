@@ -345,7 +345,8 @@ impl CellHead {
             FailureKind::Full => {
                 let bounds = self.mailbox.bounds();
                 format!(
-                    "the mailbox of actor {} holds {} messages and {} bytes: send less, or allow more",
+                    "the mailbox of actor #{} takes at most {} messages and {} bytes: send less, or allow \
+                     more with SpawnOptions::mailbox and mailbox_bytes",
                     self.number,
                     bounds.messages_max(),
                     bounds.bytes_max()

@@ -1,7 +1,8 @@
 //! Who of several takes a message: pure functions over the members of this moment.
 //!
 //! Each answers with a place among the members, `None` if there are none. What it is NOT: a list of members or a
-//! counter; `group.rs` keeps both, and whoever has members elsewhere may use the same.
+//! counter; a [`Group`](crate::Group) keeps both, and whoever has members elsewhere may use the same. Nor is its
+//! [`Strategy`] that of a supervisor, which is in the root of the crate.
 
 use std::hash::{Hash, Hasher};
 

@@ -78,7 +78,8 @@ fn link<A: Actor>(cell: &Arc<ActorCell<A>>) -> Arc<Link<A>> {
 }
 
 impl<A: Actor> WeakRef<A> {
-    /// The reference, unless the actor is of this node and has ended. What became of one on another node is not known
+    /// The reference, unless the actor is of this node and has ended: one that is just ending may still be given, and
+    /// refuses what is sent to it. What became of one on another node is not known
     /// here: sends to it say so.
     #[must_use]
     pub fn upgrade(&self) -> Option<ActorRef<A>> {

@@ -10,7 +10,7 @@ use rkyv::util::AlignedVec;
 /// A block of received bytes, aligned to 16.
 pub type Slab = AlignedVec<16>;
 
-/// One archive inside a shared [`Slab`]: cloning it shares the bytes.
+/// One archive inside shared memory: cloning it shares the bytes.
 #[derive(Clone)]
 pub struct Payload {
     slab: Arc<Slab>,

@@ -68,9 +68,10 @@ pub fn test<T>(exits: u64, body: impl AsyncFnOnce(Node) -> T) -> T {
     let (count, recent) = failures.unwrap_or_default();
     let list =
         if recent.is_empty() { String::new() } else { format!(":\n  {}", recent.join("\n  ")) };
+    let actors = if count == 1 { "actor" } else { "actors" };
     assert!(
         count == exits,
-        "{count} actors ended otherwise than by a stop and {exits} were expected{list}\n\
+        "{count} {actors} ended otherwise than by a stop and {exits} were expected{list}\n\
          if that is meant, say how many: #[odeon::test(exits = {count})]"
     );
     result

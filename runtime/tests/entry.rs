@@ -60,7 +60,7 @@ fn a_failure_that_is_not_expected_fails_the_test() {
     });
     let panic = panic.expect_err("an actor panicked");
     let text = panic.downcast_ref::<String>().expect("it says what");
-    assert!(text.contains("1 actors") && text.contains("adding nothing"), "{text}");
+    assert!(text.contains("1 actor ended") && text.contains("adding nothing"), "{text}");
 }
 
 #[odeon::main(name = "lonely")]

@@ -88,6 +88,8 @@ fn a_recipient_is_the_actor_by_what_it_takes() {
         assert_eq!(recipient, Recipient::from(one.clone()));
         assert_ne!(recipient, other.recipient());
         assert_eq!(recipient.identity(), one.identity());
+        let ActorIdentity::Local(number) = one.identity() else { panic!("it is of this node") };
+        assert_eq!(one.identity().to_string(), format!("#{number}"));
         let hash = |recipient: &Recipient<Add>| {
             let mut hasher = DefaultHasher::new();
             recipient.hash(&mut hasher);

@@ -21,7 +21,9 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Fewer than half of so many nodes: a majority is up, runs, and hears each other.
+    /// Fewer than half of so many nodes: a majority is up, runs, and hears each other. So there are no rings
+    /// ([`Topology::Ring`](crate::Topology::Ring), [`MajoritiesRing`](crate::Topology::MajoritiesRing)), and no stars of
+    /// four nodes or more: in these no three hear each other.
     #[must_use]
     pub const fn minority_of(nodes: usize) -> Self {
         let minority = nodes.saturating_sub(1) / 2;

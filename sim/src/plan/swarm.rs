@@ -164,7 +164,8 @@ impl Swarm {
             let subjects = subjects(kind, nodes);
             for subject in &subjects {
                 let stream = Stream::named(seed, &format!("fault {kind} {}", subject.name()));
-                let draws = Draws { stream, pace: &self.paces[&kind], shares: subjects.len() };
+                let (pace, shares) = (&self.paces[&kind], subjects.len());
+                let draws = Draws { stream, pace, shares, impaired_max: budget.impaired_max };
                 draws.fill(kind, subject, nodes, length, &mut wanted);
             }
         }
@@ -201,6 +202,7 @@ impl Subject<'_> {
 
 fn subjects(kind: FaultKind, nodes: &[Site]) -> Vec<Subject<'_>> {
     let names = || nodes.iter().map(|site| site.name.as_str());
+    let hit = || nodes.iter().filter(|site| !site.links_only);
     match kind {
         FaultKind::Cut
         | FaultKind::Strain
@@ -215,8 +217,7 @@ fn subjects(kind: FaultKind, nodes: &[Site]) -> Vec<Subject<'_>> {
                 .collect()
         }
         FaultKind::ZoneCrash => {
-            let mut zones: Vec<&str> =
-                nodes.iter().filter_map(|site| site.zone.as_deref()).collect();
+            let mut zones: Vec<&str> = hit().filter_map(|site| site.zone.as_deref()).collect();
             zones.sort_unstable();
             zones.dedup();
             zones.into_iter().map(Subject::Zone).collect()
@@ -229,7 +230,7 @@ fn subjects(kind: FaultKind, nodes: &[Site]) -> Vec<Subject<'_>> {
         | FaultKind::Swizzle
         | FaultKind::Lookups
         | FaultKind::Buggify => vec![Subject::World],
-        _ => names().map(Subject::Node).collect(),
+        _ => hit().map(|site| Subject::Node(&site.name)).collect(),
     }
 }
 
@@ -239,6 +240,8 @@ struct Draws<'a> {
     pace: &'a Pace,
     /// How many streams share the pace.
     shares: usize,
+    /// Nodes that one fault may impair.
+    impaired_max: usize,
 }
 
 impl Draws<'_> {

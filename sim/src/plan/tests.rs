@@ -207,6 +207,44 @@ fn at_most_a_minority_of_disks_is_damaged_for_good() {
 }
 
 #[test]
+fn a_shape_is_drawn_that_the_budget_admits() {
+    let shapes = |count, budget| {
+        let swarm = Swarm::none().with(FaultKind::Topology).chance(1.0).budget(budget);
+        let plans = (0..40).map(|seed| swarm.expand(seed, &nodes(count), 5 * MINUTE));
+        let faults: Vec<_> = plans.flat_map(Plan::into_faults).collect();
+        let named = faults.iter().map(|planned| match &planned.fault {
+            Fault::Topology { shape, .. } => format!("{shape:?}"),
+            other => other.to_string(),
+        });
+        (named.collect::<BTreeSet<_>>(), faults.len())
+    };
+    let (some, admitted) = shapes(4, Budget::minority_of(4));
+    let expected = ["Bridge(None)", "Deaf(None)", "Isolate(None)", "Mute(None)", "Partial"];
+    assert_eq!(some, expected.into_iter().map(str::to_owned).collect());
+    let (all, wanted) = shapes(4, Budget::unbounded());
+    assert!(["Ring", "Star(None)", "MajoritiesRing"].iter().all(|it| all.contains(*it)), "{all:?}");
+    assert_eq!(admitted, wanted, "none is drawn in vain");
+}
+
+#[test]
+fn of_a_site_that_is_spared_only_links_break() {
+    let spared = |count: usize| {
+        let mut nodes = nodes(count);
+        nodes[0].links_only = true;
+        nodes
+    };
+    let plan = flood().expand(1, &spared(4), 2 * MINUTE);
+    let name = spared(4)[0].name.clone();
+    let hits = |planned: &&PlannedFault| planned.fault.nodes().any(|node| node == name);
+    let kinds: BTreeSet<_> =
+        plan.faults().iter().filter(hits).map(|planned| planned.fault.kind()).collect();
+    let links = [FaultKind::Cut, FaultKind::Strain, FaultKind::Clog, FaultKind::Partition];
+    assert!(links.iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
+    let spared = [FaultKind::Crash, FaultKind::Pause, FaultKind::Skew, FaultKind::ZoneCrash];
+    assert!(!spared.iter().any(|kind| kinds.contains(kind)), "{kinds:?}");
+}
+
+#[test]
 fn what_a_shape_leaves_unimpaired_hears_each_other_and_is_as_large_as_can_be() {
     for seed in 0..40 {
         let swarm = Swarm::none().with(FaultKind::Topology).chance(1.0).budget(Budget::unbounded());

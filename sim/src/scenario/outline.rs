@@ -11,13 +11,22 @@ pub struct Site {
     pub name: String,
     /// The label of its zone (a rack, a room, a region), if it has one.
     pub zone: Option<String>,
+    /// Whether only its links break: itself, its clock and its disk are spared. Default: no.
+    pub links_only: bool,
 }
 
 impl Site {
     /// A node without a zone.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), zone: None }
+        Self { name: name.into(), zone: None, links_only: false }
+    }
+
+    /// The node, of which only the links break: a client, or a driver that has to live to tell what it saw.
+    #[must_use]
+    pub fn links_only(mut self) -> Self {
+        self.links_only = true;
+        self
     }
 
     /// The node in this zone.
@@ -58,8 +67,9 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// A scenario with these nodes, which are those that faults may hit; clients and outside services of the world
-    /// are not among them. Default: 30 s of safety phase, 60 s for the liveness phase, no faults.
+    /// A scenario with these nodes, which are those that faults may hit: a node that is not among them is not hit, and its
+    /// links neither ([`Site::links_only`] spares all but these). Clients and outside services of the world are not among
+    /// them. Default: 30 s of safety phase, 60 s for the liveness phase, no faults.
     pub fn new<P: Into<Site>>(nodes: impl IntoIterator<Item = P>) -> Self {
         Self {
             nodes: nodes.into_iter().map(Into::into).collect(),

@@ -8,7 +8,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use odeon::{Node, NodeBuilder};
 use odeon_sim::{
-    Check, FaultKind, LinkRule, Outline, Pace, Scenario, Stream, Swarm, World,
+    Check, FaultKind, LinkRule, Outline, Pace, Scenario, Site, Stream, Swarm, World,
     check::{Honesty, Letter, OneAnswer, Recorder},
 };
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ mod app;
 /// Each server with the milliseconds that a request takes it.
 const SERVERS: [(&str, u64); 4] = [("a", 20), ("b", 20), ("c", 20), ("d", 40)];
 
-/// The node of the front is hit by no fault but those of the links to it.
+/// Of the node of the front only the links break.
 const FRONT: &str = "front";
 
 const MS: Duration = Duration::from_millis(1);
@@ -72,8 +72,9 @@ impl Scenario for RequestStorm {
         let swarm = Swarm::all()
             .with_pace(FaultKind::Slow, often.clone())
             .with_pace(FaultKind::Pause, often);
-        let names = SERVERS.map(|(name, _)| name);
-        Outline::new(names).safety(SAFETY).liveness(Duration::from_secs(120)).faults(swarm)
+        let sites = SERVERS.map(|(name, _)| Site::new(name)).into_iter();
+        let sites = sites.chain([Site::new(FRONT).links_only()]);
+        Outline::new(sites).safety(SAFETY).liveness(Duration::from_secs(120)).faults(swarm)
     }
 
     fn workload(&self, draw: &Stream) -> Vec<(Duration, Act)> {

@@ -14,7 +14,7 @@ use std::{
 
 use odeon::{Node, NodeBuilder};
 use odeon_sim::{
-    Check, FaultKind, LinkRule, Outline, Scenario, Stream, Swarm, World,
+    Check, FaultKind, LinkRule, Outline, Scenario, Site, Stream, Swarm, World,
     check::{Exit, Recorder, RestartRule, RestartStrategy, SupervisionTable, What},
 };
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use app::{Book, Note, PANICS, PERIOD, Porter, RESTARTS, Task, TooHard, WORKERS, 
 #[path = "../../../../examples/src/bin/workers/app.rs"]
 mod app;
 
-/// The node that has the jobs; faults hit only the links to it.
+/// The node that has the jobs; of it only the links break.
 const FOREMAN: &str = "foreman";
 const POOLS: [&str; 3] = ["a", "b", "c"];
 const JOBS: u64 = 120;
@@ -66,7 +66,8 @@ impl Scenario for Workers {
     fn outline(&self) -> Outline {
         // A supervisor that is held or slow is late by right, and the table would not know.
         let swarm = Swarm::all().without(FaultKind::Pause).without(FaultKind::Slow);
-        Outline::new(POOLS).safety(SAFETY).liveness(Duration::from_secs(180)).faults(swarm)
+        let sites = POOLS.map(Site::new).into_iter().chain([Site::new(FOREMAN).links_only()]);
+        Outline::new(sites).safety(SAFETY).liveness(Duration::from_secs(180)).faults(swarm)
     }
 
     fn workload(&self, draw: &Stream) -> Vec<(Duration, Work)> {

@@ -44,7 +44,8 @@ impl Draws<'_> {
             Subject::Node(node) => self.of_node(kind, (*node).to_owned()),
             Subject::Link(from, to) => self.of_link(kind, (*from).to_owned(), (*to).to_owned()),
             Subject::Zone(zone) => {
-                let within = nodes.iter().filter(|site| site.zone.as_deref() == Some(zone));
+                let in_zone = |site: &&Site| site.zone.as_deref() == Some(zone) && !site.links_only;
+                let within = nodes.iter().filter(in_zone);
                 let nodes = within.map(|site| site.name.clone()).collect();
                 Fault::ZoneCrash { zone: (*zone).to_owned(), nodes }
             }
@@ -147,12 +148,18 @@ impl Draws<'_> {
         }
     }
 
-    /// Any shape that so many nodes make; who stands where is drawn too.
+    /// Any shape that so many nodes make and that the budget admits, or that none does; who stands where is drawn too.
     fn topology(&self, nodes: &[Site]) -> Fault {
-        let shapes = Topology::DRAWN.into_iter().filter(|shape| shape.hosts_min() <= nodes.len());
-        let mut shapes: Vec<_> = shapes.collect();
-        let shape = shapes.swap_remove(self.stream.below(shapes.len() as u64) as usize);
         let mut nodes: Vec<String> = nodes.iter().map(|site| site.name.clone()).collect();
+        let names: Vec<_> = nodes.iter().map(String::as_str).collect();
+        let shapes = Topology::DRAWN.into_iter().filter(|shape| shape.hosts_min() <= names.len());
+        let mut shapes: Vec<_> = shapes.collect();
+        // Otherwise most of what is drawn would be in vain: in a ring no majority hears each other.
+        let fits = |shape: &Topology| shape.impairs(&names).len() <= self.impaired_max;
+        if shapes.iter().any(fits) {
+            shapes.retain(fits);
+        }
+        let shape = shapes.swap_remove(self.stream.below(shapes.len() as u64) as usize);
         self.stream.shuffle(&mut nodes);
         Fault::Topology { shape, nodes }
     }

@@ -394,7 +394,8 @@ mod tests {
     fn a_fault_is_said_in_words() {
         let strain = Strain { loss_permille: 125, slower_ms: 20, ..Strain::default() };
         let fault = Fault::Strain { from: "a".to_owned(), to: "b".to_owned(), strain };
-        assert_eq!(fault.to_string(), "from a to b 12.5 % are lost, all take 20 ms longer");
+        let said = "of the datagrams from a to b 12.5 % are lost and all take 20 ms longer";
+        assert_eq!(fault.to_string(), said);
         let fault = Fault::Skew { node: "a".to_owned(), skew_ms: -7 };
         assert_eq!(fault.to_string(), "the clock of a jumps back by 7 ms");
     }

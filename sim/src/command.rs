@@ -4,7 +4,7 @@
 //! What it is: flags, and one file for each command. What it is NOT: anything that a test could not do as well; runs,
 //! replay files and shrinking are the library's. Results go to standard output, progress and errors to standard error.
 //! The exit status is 0 where everything passed, 1 where a seed failed or two runs differ, 2 where a value that was given
-//! cannot be used. Read `command/run.rs` next.
+//! cannot be used, 130 where Ctrl-C or SIGTERM ended it early and nothing had failed until then. Read `command/run.rs` next.
 
 mod compare;
 mod junit;
@@ -34,6 +34,9 @@ use crate::{
     script::ScriptError,
     world::Link,
 };
+
+/// The exit status after Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// A scenario binary: runs whole clusters in a deterministic simulation, and breaks them on purpose.
 #[derive(Debug, Parser)]
@@ -145,6 +148,8 @@ enum Failed {
     Usage(String),
     /// It could be used, and went wrong.
     Run(String),
+    /// Ctrl-C ended it early; what came of it until then has been said.
+    Interrupted,
 }
 
 impl Failed {
@@ -197,6 +202,7 @@ pub fn execute(
         Ok(passed) => u8::from(!passed),
         Err(Failed::Usage(text)) => complain(&text, 2),
         Err(Failed::Run(text)) => complain(&text, 1),
+        Err(Failed::Interrupted) => complain("interrupted before all seeds were run", INTERRUPTED),
     }
 }
 

@@ -12,6 +12,7 @@
 //! to an empty shell and [`unsupported`] says why. Read `state.rs` next.
 
 mod hits;
+mod interrupt;
 mod layout;
 mod refusal;
 mod seat;
@@ -24,6 +25,7 @@ mod wall;
 mod linux;
 
 pub use hits::{Override, hits};
+pub use interrupt::{interrupted, note_interrupts};
 pub use layout::{addresses_fixed, die_with_parent, fix_addresses};
 pub use refusal::{REFUSALS_MAX, Refusal, last_words, record, take_refusals};
 pub use seat::Seat;

@@ -58,23 +58,30 @@ pub(super) fn run(args: &RunArgs, trials: &[Trial], out: &mut Printer<'_>) -> Re
         // At once: the runs may take hours.
         write_report(path, "").map_err(Failed::Usage)?;
     }
+    odeon_interpose::note_interrupts();
     let mut tallies = Vec::new();
     for trial in chosen {
+        if odeon_interpose::interrupted() {
+            break;
+        }
         let tally = run_one(args, trial)?;
         if !args.json {
             tell(&tally, trial, &args.limits, out)?;
         }
         tallies.push(tally);
     }
-    let passed = tallies.iter().all(|tally| tally.failed == 0);
+    let (failed, interrupted) =
+        (tallies.iter().any(|tally| tally.failed > 0), odeon_interpose::interrupted());
     if args.json {
         let scenarios: Vec<_> = tallies.iter().map(Tally::to_json).collect();
-        out.line(json!({ "passed": passed, "scenarios": scenarios }).to_string())?;
+        let passed = !failed && !interrupted;
+        let all = json!({ "passed": passed, "interrupted": interrupted, "scenarios": scenarios });
+        out.line(all.to_string())?;
     }
     if let Some(path) = &args.junit {
         write_report(path, &junit::report(&tallies)).map_err(Failed::Run)?;
     }
-    Ok(passed)
+    if interrupted && !failed { Err(Failed::Interrupted) } else { Ok(!failed) }
 }
 
 fn write_report(path: &Path, text: &str) -> Result<(), String> {
@@ -126,7 +133,8 @@ fn run_one(args: &RunArgs, trial: &Trial) -> Result<Tally, Failed> {
     let mut seeds = args.seeds.0.iter().copied();
     // Expanded one by one, as they are needed: a million scripts would not fit into memory.
     let next = || {
-        let seed = seeds.next().filter(|_| !stop.load(Ordering::Relaxed))?;
+        let stops = stop.load(Ordering::Relaxed) || odeon_interpose::interrupted();
+        let seed = seeds.next().filter(|_| !stops)?;
         match expand(trial, args.limits.case(seed)) {
             Ok((script, order)) => Some(((seed, script), order)),
             Err(error) => {
@@ -142,8 +150,8 @@ fn run_one(args: &RunArgs, trial: &Trial) -> Result<Tally, Failed> {
             stop.fetch_or(tally.failed >= args.failures_max, Ordering::Relaxed);
         }
         tally.real_time = began.elapsed();
+        bar.set_message(progress(&tally, bar.length().unwrap_or(0)));
         bar.set_position(tally.seeds);
-        bar.set_message(progress(&tally));
     };
     let lanes = Lanes::Own(args.limits.jobs());
     run_each(&trial.arguments, lanes, args.limits.limit(), next, end);
@@ -168,15 +176,39 @@ fn failure(trial: &Trial, case: &Case, script: Script, run: &Run, folder: &Path)
     Failure { seed, problems, file: file.leave(folder).map_err(|error| error.to_string()) }
 }
 
+/// The line while seeds run. What does not fit into the terminal is cut off at its end.
 fn bar(name: &str, seeds: u64) -> ProgressBar {
-    let template = "{prefix} [{bar:30}] {pos}/{len} seeds, {msg}, {eta} left";
+    let template = "{prefix} [{bar:12}] {pos}/{len} seeds, {wide_msg}";
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(seeds).with_style(style.progress_chars("=> ")).with_prefix(name.to_owned())
+    let bar = ProgressBar::new(seeds).with_style(style.progress_chars("=> "));
+    bar.with_prefix(name.to_owned()).with_message("none has ended yet")
 }
 
-fn progress(tally: &Tally) -> String {
+fn progress(tally: &Tally, seeds: u64) -> String {
     let (rate, time) = (tally.seeds_per_second(), tally.virtual_time.as_secs());
     let (failed, faults) = (tally.failed, tally.faults_in_words());
-    format!("{failed} failed, {rate:.0}/s, {time} s of virtual time, {faults}")
+    let left = match rate > 0.0 {
+        true => format!(", {:.0} s left", seeds.saturating_sub(tally.seeds) as f64 / rate),
+        false => String::new(),
+    };
+    format!("{failed} failed{left}, {rate:.1}/s, {time} s of virtual time, {faults}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn progress_begins_with_what_must_not_be_cut_off() {
+        let mut tally = Tally { seeds: 250, ..Tally::default() };
+        tally.real_time = Duration::from_secs(50);
+        tally.virtual_time = Duration::from_secs(9_000);
+        tally.faults.insert(crate::FaultKind::Crash, 7);
+        let expected = "0 failed, 150 s left, 5.0/s, 9000 s of virtual time, faults: 7 crash";
+        assert_eq!(progress(&tally, 1_000), expected);
+        assert!(progress(&Tally::default(), 1).starts_with("0 failed, 0.0/s"));
+    }
 }

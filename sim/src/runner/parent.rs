@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     io::{self, ErrorKind, PipeReader, Read as _, Write as _},
     num::NonZero,
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
     process::{self, Command},
     sync::{Condvar, Mutex, PoisonError},
     thread,
@@ -129,6 +132,8 @@ fn start(arguments: &[String], order: &Order) -> io::Result<Started> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(arguments).env_clear().stdin(OwnedFd::from(theirs));
     command.stdout(printed.try_clone()?).stderr(printed);
+    // Ctrl-C is for the parent: a run that it broke off would look like one that failed.
+    command.process_group(0);
     die_with_parent(&mut command);
     if order.case.fixed_addresses {
         fix_addresses(&mut command);

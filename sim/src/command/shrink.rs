@@ -1,15 +1,20 @@
 //! `shrink`: the smallest part of a run that still fails, as a story and as a file.
 
-use std::{num::NonZero, path::PathBuf, time::Duration};
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
 use super::{Failed, Limits, Printer, replay::run_orders, subject::Subject};
 use crate::{
     plan::in_words,
     runner::{ReplayFile, Trial, replay_folder},
     script::Script,
-    shrink::{Shrinker, Spending},
+    shrink::{Shrinker, Shrunk, Spending},
 };
 
 /// Runs at once, unless more are asked for: half of them are in vain when the first fails.
@@ -31,6 +36,9 @@ pub(super) struct ShrinkArgs {
     /// The file to write. Default: beside the replay files of `run`, with `-shrunk` in its name.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     limits: Limits,
 }
@@ -46,7 +54,9 @@ pub(super) fn shrink(
         let title = subject.title();
         return Err(Failed::Usage(format!("{title} passes: there is nothing to shrink")));
     }
-    out.line(format!("{} fails: {}", subject.title(), run.verdict.problems[0].text))?;
+    if !args.json {
+        out.line(format!("{} fails: {}", subject.title(), run.verdict.problems[0].text))?;
+    }
     let spending = Spending {
         runs_max: args.runs_max,
         time_max: Duration::from_secs(args.time_max_s),
@@ -65,6 +75,16 @@ pub(super) fn shrink(
     let start = (subject.script.clone(), run);
     let shrunk = Shrinker::new(subject.trial, subject.case, start, spending, progress).search();
     bar.finish_and_clear();
+    let verdict = shrunk.run.verdict.clone();
+    let script = shrunk.script.clone();
+    let file = ReplayFile::of(&subject.trial.name, &subject.case, script, &verdict);
+    let beside = || replay_folder().join(format!("{}-shrunk.json", file.stem()));
+    let path = args.out.clone().unwrap_or_else(beside);
+    file.write(&path).map_err(Failed::run)?;
+    if args.json {
+        out.line(to_json(&subject, &shrunk, &path).to_string())?;
+        return Ok(true);
+    }
     out.line(format!("{before}, after {} runs {}", shrunk.runs, size(&shrunk.script)))?;
     if shrunk.spent {
         out.line("the runs or the time were spent: with more of either it may become smaller")?;
@@ -72,14 +92,24 @@ pub(super) fn shrink(
     for sentence in shrunk.script.story(|step| subject.describe(step)) {
         out.line(format!("  {sentence}"))?;
     }
-    let verdict = &shrunk.run.verdict;
     out.line(format!("then: {}", verdict.problems.first().map_or("", |problem| &problem.text)))?;
-    let file = ReplayFile::of(&subject.trial.name, &subject.case, shrunk.script, verdict);
-    let beside = || replay_folder().join(format!("{}-shrunk.json", file.stem()));
-    let path = args.out.clone().unwrap_or_else(beside);
-    file.write(&path).map_err(Failed::run)?;
     out.line(format!("written to {0}; replay {0} runs it again", path.display()))?;
     Ok(true)
+}
+
+fn to_json(subject: &Subject<'_>, shrunk: &Shrunk, path: &Path) -> serde_json::Value {
+    let Shrunk { script, run, runs, spent } = shrunk;
+    json!({
+        "scenario": subject.trial.name,
+        "seed": subject.case.seed,
+        "faults": script.faults().faults().len(),
+        "steps": script.steps().len(),
+        "runs": runs,
+        "spent": spent,
+        "story": script.story(|step| subject.describe(step)),
+        "then": run.verdict.problems.first().map(|problem| problem.text.clone()),
+        "replay_file": path.display().to_string(),
+    })
 }
 
 /// How much is in a script.

@@ -5,15 +5,18 @@
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use odeon::{MemberEvent, Node, SpawnOptions};
+use odeon::{MemberEvent, Node};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 
 use crate::{
     demo::{
-        counter::{Counter, USHER, Usher},
+        job::{
+            self,
+            counter::{self, Counter, Desk, Usher},
+        },
         journal::Journal,
-        papers, transport,
+        papers,
     },
     failure::Failed,
 };
@@ -49,10 +52,10 @@ pub(crate) enum Said {
 
 /// Runs one node until standard input ends.
 pub(crate) async fn run(args: ChildArgs) -> Result<(), Failed> {
-    let journal = Arc::new(Journal::open(&papers::journal(&args.folder)).map_err(Failed::input)?);
+    let journal = Journal::open(&papers::journal(&args.folder)).map_err(Failed::input)?;
     let mut builder = Node::builder(&args.name)
         .identity(papers::identity(&args.folder, &args.name).map_err(Failed::input)?)
-        .transport(transport())
+        .transport(job::transport())
         .actor::<Usher>()
         .actor::<Counter>();
     builder = match args.seed {
@@ -61,8 +64,10 @@ pub(crate) async fn run(args: ChildArgs) -> Result<(), Failed> {
     };
     let node = builder.start().await.map_err(Failed::input)?;
     let mut members = node.members();
-    let usher = node.spawn_opts::<Usher>(journal, SpawnOptions::default().named(USHER)).await;
-    usher.map_err(Failed::run)?;
+    let ran = Arc::new(move |ask| {
+        assert!(journal.ran(ask), "the journal has room for every ask of the demo");
+    });
+    counter::open(&node, Desk { ran, takes: Duration::ZERO }).await.map_err(Failed::run)?;
     say(&Said::Listening { addr: node.addr() });
 
     let mut stdin = tokio::io::stdin();

@@ -6,11 +6,14 @@ use serde::Serialize;
 
 use crate::{
     demo::{
-        Kill,
-        board::Board,
-        feeder::WINDOW,
-        verdict::{Counts, Findings, Labels},
-        words::{BATCH_WORDS_MAX, Words},
+        job::{
+            comparison::{Counts, Findings},
+            feeder::WINDOW,
+            words::{BATCH_WORDS_MAX, Words},
+        },
+        meter::Meter,
+        stage::Kill,
+        verdict::Labels,
     },
     failure::Failed,
     output::print,
@@ -52,7 +55,7 @@ struct Asks {
 
 impl Report {
     pub(crate) fn new(
-        board: &Board,
+        meter: &Meter,
         words: &Words,
         took: Duration,
         kill: Option<Kill>,
@@ -67,16 +70,16 @@ impl Report {
             findings.push("no counter of the killed node counted again".to_owned());
         }
         let Labels { not_delivered, may_have_run, ran } = labels;
-        let replied = board.replied().len() as u64;
+        let replied = meter.replied().len() as u64;
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             ok: findings.is_empty(),
             words: words.total(),
             messages: replied,
             msgs_per_s: (replied as f64 / took.as_secs_f64().max(1e-9)) as u64,
-            p50_us: board.latency_us(0.5),
-            p99_us: board.latency_us(0.99),
-            max_us: board.latency_us(1.0),
+            p50_us: meter.latency_us(0.5),
+            p99_us: meter.latency_us(0.99),
+            max_us: meter.latency_us(1.0),
             detect_ms: kill.map(|kill| ms(kill.detect)),
             recover_ms: kill.and_then(|kill| kill.recover).map(ms),
             rejoined: kill.map(|kill| kill.rejoined),

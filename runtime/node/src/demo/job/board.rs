@@ -1,32 +1,51 @@
 //! The board: what all feeders of a run know together.
 //!
-//! What it is: which node has which partition, how far each has come, every failed ask's label, the latencies. One
-//! thread writes and reads it. `demo.rs` watches it to decide when to kill, `verdict.rs` reads it at the end.
+//! What it is: which node has which partition, which nodes are there, how far each partition has come. One thread writes
+//! and reads it; what happens to each ask is noted in a [`Book`] of whoever runs the job. What it is NOT: measurements,
+//! a history or a verdict; those are made of the notes.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use hdrhistogram::Histogram;
-use indicatif::ProgressBar;
 use odeon::Certainty;
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
-
-use crate::demo::witness::marked;
+use tokio::sync::{Notify, watch};
 
 /// With more nodes than this one of them is given more than its share, so that it holds a fifth of all words.
 const EVEN_NODES_MAX: usize = 5;
 
-/// One failed ask.
+/// What happens in a run of the job.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FailedAsk {
-    pub(crate) ask: u64,
-    pub(crate) label: Certainty,
+pub(crate) enum Note {
+    /// An ask is about to be sent.
+    Asks { ask: u64 },
+    /// An ask was answered, after this time.
+    Counted { partition: usize, ask: u64, words: usize, took: Duration },
+    /// An ask failed, and this is known of it.
+    Failed { ask: u64, label: Certainty },
+    /// A counter has counted the whole partition.
+    Complete { partition: usize },
+    /// The partition's counter is lost, and the words that it had counted.
+    Lost { partition: usize, words: usize },
+}
+
+/// Who is told of each note, at once.
+pub(crate) type Book = Box<dyn Fn(Note)>;
+
+/// A node in one of its lives, as far as the board can tell them apart.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Home {
+    pub(crate) node: String,
+    losses: u64,
+}
+
+/// Whether a node is there, and how often it was lost.
+#[derive(Clone, Copy, Default, Debug)]
+struct Presence {
+    is_gone: bool,
+    losses: u64,
 }
 
 /// How far one partition has come.
@@ -39,22 +58,18 @@ struct Partition {
     in_flight: BTreeSet<u64>,
     /// An ask waits for credit.
     waits: bool,
-    lost_at: Option<Instant>,
-    back_at: Option<Instant>,
 }
 
 /// What all feeders know.
 pub(crate) struct Board {
-    nodes: RefCell<Vec<String>>,
-    gone: RefCell<BTreeSet<String>>,
+    nodes: Vec<String>,
+    presence: RefCell<BTreeMap<String, Presence>>,
     partitions: RefCell<Vec<Partition>>,
-    failed: RefCell<Vec<FailedAsk>>,
-    latency_us: RefCell<Histogram<u32>>,
-    asks: Cell<u64>,
-    replied: RefCell<Vec<u64>>,
+    /// The id of the last ask.
+    asked: Cell<u64>,
     /// The node that each partition is given at first, by its place among the nodes.
     plan: Vec<usize>,
-    bar: ProgressBar,
+    book: Book,
     /// Whether nobody will be killed any more.
     calm: Cell<bool>,
     /// Counts the changes that finished feeders wait for.
@@ -64,38 +79,43 @@ pub(crate) struct Board {
 }
 
 impl Board {
-    /// A board for partitions of these many words over these nodes; `shift` turns the assignment.
-    pub(crate) fn new(nodes: Vec<String>, words: &[usize], shift: usize, bar: ProgressBar) -> Self {
-        let plan = plan(nodes.len(), words, shift);
+    /// A board for partitions of these many words over these nodes; `shift` turns the assignment. The ids of asks begin
+    /// after `asked`.
+    pub(crate) fn new(
+        nodes: Vec<String>,
+        words: &[usize],
+        shift: usize,
+        asked: u64,
+        book: Book,
+    ) -> Self {
         Self {
-            nodes: RefCell::new(nodes),
-            gone: RefCell::default(),
+            plan: plan(nodes.len(), words, shift),
+            nodes,
+            presence: RefCell::default(),
             partitions: RefCell::new(vec![Partition::default(); words.len()]),
-            failed: RefCell::default(),
-            latency_us: RefCell::new(
-                Histogram::new_with_max(60_000_000, 2)
-                    .expect("a minute in microseconds fits two digits"),
-            ),
-            asks: Cell::new(0),
-            replied: RefCell::default(),
-            plan,
-            bar,
+            asked: Cell::new(asked),
+            book,
             calm: Cell::new(false),
             changes: watch::Sender::new(0),
             moved: Notify::new(),
         }
     }
 
-    /// The node that should count a partition now.
-    pub(crate) fn home(&self, partition: usize) -> String {
-        let gone = self.gone.borrow();
-        let nodes = self.nodes.borrow();
-        let planned = &nodes[self.plan[partition]];
-        if !gone.contains(planned) {
-            return planned.clone();
-        }
-        let there: Vec<&String> = nodes.iter().filter(|node| !gone.contains(*node)).collect();
-        there[partition % there.len()].clone()
+    fn presence(&self, node: &str) -> Presence {
+        self.presence.borrow().get(node).copied().unwrap_or_default()
+    }
+
+    /// The node that should count a partition now. Where all are gone, one that may come back.
+    pub(crate) fn home(&self, partition: usize) -> Home {
+        let planned = &self.nodes[self.plan[partition]];
+        let there = |node: &&String| !self.presence(node).is_gone;
+        let others: Vec<&String> = self.nodes.iter().filter(there).collect();
+        let chosen = match others.len() {
+            0 => planned,
+            _ if there(&planned) => planned,
+            count => others[partition % count],
+        };
+        Home { node: chosen.clone(), losses: self.presence(chosen).losses }
     }
 
     /// Nobody will be killed any more: feeders may end once all have counted everything.
@@ -116,17 +136,14 @@ impl Board {
 
     /// A partition is counted to its end by a counter on `home`. Waits until the run is over: true; or until that
     /// node is gone, and its counter with it: false.
-    pub(crate) async fn finished(&self, partition: usize, home: &str) -> bool {
-        {
-            let at = &mut self.partitions.borrow_mut()[partition];
-            at.complete = true;
-            // A partition without words is counted again as soon as it has a counter.
-            at.back_at = at.back_at.or(at.lost_at.map(|_| Instant::now()));
-        }
+    pub(crate) async fn finished(&self, partition: usize, home: &Home) -> bool {
+        self.partitions.borrow_mut()[partition].complete = true;
+        (self.book)(Note::Complete { partition });
         self.change();
         let mut changes = self.changes.subscribe();
         loop {
-            if self.gone.borrow().contains(home) {
+            // By the number of losses, because the node may be back already.
+            if self.presence(&home.node).losses != home.losses {
                 return false;
             }
             if self.calm.get() && self.all_complete() {
@@ -137,27 +154,34 @@ impl Board {
         }
     }
 
-    /// A node is not to be given counters any more.
+    /// A node is lost, with the counters on it; it is not to be given others until it is back.
     pub(crate) fn gone(&self, node: &str) {
-        self.gone.borrow_mut().insert(node.to_owned());
+        let losses = self.presence(node).losses + 1;
+        self.presence.borrow_mut().insert(node.to_owned(), Presence { is_gone: true, losses });
         self.change();
     }
 
-    /// A fresh id for an ask, by which the [witness](crate::demo::witness) knows it.
-    pub(crate) fn next_ask(&self) -> u64 {
-        self.asks.set(self.asks.get() + 1);
-        marked(self.asks.get())
+    /// A node is there, in a new life or for the first time.
+    pub(crate) fn back(&self, node: &str) {
+        let losses = self.presence(node).losses;
+        self.presence.borrow_mut().insert(node.to_owned(), Presence { is_gone: false, losses });
+        self.change();
     }
 
-    pub(crate) fn placed(&self, partition: usize, home: &str) {
-        let mut partitions = self.partitions.borrow_mut();
-        let partition = &mut partitions[partition];
-        home.clone_into(&mut partition.home);
+    /// A fresh id for an ask.
+    pub(crate) fn next_ask(&self) -> u64 {
+        self.asked.set(self.asked.get() + 1);
+        self.asked.get()
+    }
+
+    pub(crate) fn placed(&self, partition: usize, home: &Home) {
+        home.node.clone_into(&mut self.partitions.borrow_mut()[partition].home);
     }
 
     /// An ask is about to be sent, and waits for credit if need be.
-    pub(crate) fn sending(&self, partition: usize) {
+    pub(crate) fn sending(&self, partition: usize, ask: u64) {
         self.partitions.borrow_mut()[partition].waits = true;
+        (self.book)(Note::Asks { ask });
     }
 
     /// A lane has taken the ask, or it failed before that.
@@ -172,34 +196,24 @@ impl Board {
     }
 
     pub(crate) fn counted(&self, partition: usize, ask: u64, words: usize, took: Duration) {
-        let mut partitions = self.partitions.borrow_mut();
-        let partition = &mut partitions[partition];
-        partition.words += words;
-        if partition.lost_at.is_some() && partition.back_at.is_none() {
-            partition.back_at = Some(Instant::now());
-        }
-        self.replied.borrow_mut().push(ask);
-        self.latency_us
-            .borrow_mut()
-            .saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        self.bar.inc(words as u64);
+        self.partitions.borrow_mut()[partition].words += words;
+        (self.book)(Note::Counted { partition, ask, words, took });
         self.moved.notify_one();
     }
 
     /// The partition's counter is lost, and all it had counted.
     pub(crate) fn lost(&self, partition: usize) {
-        let mut partitions = self.partitions.borrow_mut();
-        let partition = &mut partitions[partition];
-        self.bar.set_position(self.bar.position().saturating_sub(partition.words as u64));
-        partition.words = 0;
-        partition.complete = false;
-        partition.lost_at = Some(Instant::now());
-        partition.back_at = None;
+        let words = {
+            let at = &mut self.partitions.borrow_mut()[partition];
+            at.complete = false;
+            std::mem::take(&mut at.words)
+        };
+        (self.book)(Note::Lost { partition, words });
         self.moved.notify_one();
     }
 
     pub(crate) fn failed(&self, ask: u64, label: Certainty) {
-        self.failed.borrow_mut().push(FailedAsk { ask, label });
+        (self.book)(Note::Failed { ask, label });
     }
 
     /// Words counted so far, by all counters that are alive.
@@ -213,8 +227,7 @@ impl Board {
     pub(crate) fn victim(&self, flying_min: usize, flies: impl Fn(u64) -> bool) -> Option<String> {
         let partitions = self.partitions.borrow();
         let counted = self.words();
-        let nodes = self.nodes.borrow();
-        let fit = nodes.iter().filter_map(|node| {
+        let fit = self.nodes.iter().filter_map(|node| {
             let here = || partitions.iter().filter(|partition| partition.home == *node);
             let words: usize = here().map(|one| one.words).sum();
             let flying_min = flying_min * here().filter(|one| !one.complete).count().max(1);
@@ -223,31 +236,6 @@ impl Board {
             (flying >= flying_min && waits && words * 5 >= counted).then_some((words, node))
         });
         fit.max_by_key(|(words, _)| *words).map(|(_, node)| node.clone())
-    }
-
-    /// When the last lost partition had its first words counted again; `None` while one has not, or none was lost.
-    pub(crate) fn recovered_at(&self) -> Option<Instant> {
-        let partitions = self.partitions.borrow();
-        let lost = || partitions.iter().filter(|partition| partition.lost_at.is_some());
-        if lost().any(|partition| partition.back_at.is_none()) {
-            return None;
-        }
-        lost().filter_map(|partition| partition.back_at).max()
-    }
-
-    /// All failed asks.
-    pub(crate) fn failures(&self) -> Vec<FailedAsk> {
-        self.failed.borrow().clone()
-    }
-
-    /// Asks that were answered.
-    pub(crate) fn replied(&self) -> Vec<u64> {
-        self.replied.borrow().clone()
-    }
-
-    /// The latency below which this share of all answered asks lies, in microseconds.
-    pub(crate) fn latency_us(&self, quantile: f64) -> u64 {
-        self.latency_us.borrow().value_at_quantile(quantile)
     }
 }
 
@@ -292,5 +280,21 @@ mod tests {
             assert!((0..nodes).any(|node| of(node) * 5 >= total), "{nodes} nodes");
             assert!((0..nodes).all(|node| of(node) > 0), "{nodes} nodes");
         }
+    }
+
+    #[test]
+    fn a_counter_is_lost_with_its_node_though_that_is_back_at_once() {
+        let board = Board::new(vec!["a".into(), "b".into()], &[1, 1], 0, 0, Box::new(drop));
+        let home = board.home(0);
+        assert_eq!(home.node, "a");
+        board.gone("a");
+        assert_eq!(board.home(0).node, "b");
+        board.gone("b");
+        assert_eq!(board.home(0).node, "a", "all are gone, and it may come back");
+        board.back("a");
+        assert_ne!(board.home(0), home);
+        board.calm();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(!runtime.block_on(board.finished(0, &home)));
     }
 }

@@ -1,14 +1,16 @@
 //! The actors of the demo: counters, and on each node an usher that starts them.
 //!
-//! A [`Counter`] counts the words of one partition and writes down in the shared journal which asks it ran. An
-//! [`Usher`] is found by its name and answers with a reference to a new counter. Both run on the demo's nodes
-//! (`child.rs`) and are asked by the driver (`feeder.rs`).
+//! A [`Counter`] counts the words of one partition and says first which ask it runs. An [`Usher`] is found by its name and
+//! answers with a reference to a new counter, in whose place it stops an earlier one of that partition. Both run on the
+//! nodes of the job and are asked by feeders (`feeder.rs`).
 
-use std::{ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
-use odeon::{Actor, ActorRef, Context, Handler, SpawnOptions, StartError, actor, data, message};
+use odeon::{
+    Actor, ActorRef, Context, Handler, Node, SpawnOptions, StartError, actor, data, message,
+};
 
-use crate::demo::{journal::Journal, tally::Tally};
+use super::tally::Tally;
 
 /// The name under which each node's usher is found.
 pub(crate) const USHER: &str = "demo/usher";
@@ -16,7 +18,7 @@ pub(crate) const USHER: &str = "demo/usher";
 /// Count these words, in this order.
 #[message(id = "odeon-demo/Count", reply = Counted)]
 pub(crate) struct Count {
-    /// Number of the ask, for the journal.
+    /// Number of the ask, for whoever writes down what ran.
     pub(crate) ask: u64,
     pub(crate) words: Vec<String>,
 }
@@ -44,9 +46,11 @@ pub(crate) struct Page {
     pub(crate) digest: u64,
 }
 
-/// Start a counter.
+/// Start a counter of this partition.
 #[message(id = "odeon-demo/StartCounter", reply = ActorRef<Counter>, error = NotStarted)]
-pub(crate) struct StartCounter;
+pub(crate) struct StartCounter {
+    pub(crate) partition: u32,
+}
 
 /// A counter did not start.
 #[data]
@@ -55,25 +59,39 @@ pub(crate) struct NotStarted {
     pub(crate) why: String,
 }
 
+/// Is told of each ask before it does anything.
+pub(crate) type Ran = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// What the counters of a node have in common.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) ran: Ran,
+    /// How long each batch takes a counter beside the counting; zero for as fast as it can.
+    pub(crate) takes: Duration,
+}
+
 /// Counts the words of one partition.
 pub(crate) struct Counter {
-    journal: Arc<Journal>,
+    desk: Desk,
     tally: Tally,
 }
 
 #[actor(id = "odeon-demo/Counter", handles(Count, Totals))]
 impl Actor for Counter {
-    type Args = Arc<Journal>;
+    type Args = Desk;
 
-    async fn start(journal: Arc<Journal>, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self { journal, tally: Tally::default() })
+    async fn start(desk: Desk, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(Self { desk, tally: Tally::default() })
     }
 }
 
 impl Handler<Count> for Counter {
     async fn handle(&mut self, count: Count, _: &mut Context<Self>) -> Counted {
-        // First the journal: whatever happens after this line, the ask has run.
-        assert!(self.journal.ran(count.ask), "the journal has room for every ask of the demo");
+        // Whatever happens after this line, the ask has run.
+        (self.desk.ran)(count.ask);
+        if !self.desk.takes.is_zero() {
+            tokio::time::sleep(self.desk.takes).await;
+        }
         count.words.iter().for_each(|word| self.tally.add(word));
         Counted { ask: count.ask, words: self.tally.words() }
     }
@@ -94,28 +112,39 @@ impl Handler<Totals> for Counter {
     }
 }
 
-/// Starts counters on its node.
+/// Starts counters on its node, one for each partition at most.
 pub(crate) struct Usher {
-    journal: Arc<Journal>,
+    desk: Desk,
+    counters: BTreeMap<u32, ActorRef<Counter>>,
 }
 
 #[actor(id = "odeon-demo/Usher", handles(StartCounter))]
 impl Actor for Usher {
-    type Args = Arc<Journal>;
+    type Args = Desk;
 
-    async fn start(journal: Arc<Journal>, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self { journal })
+    async fn start(desk: Desk, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(Self { desk, counters: BTreeMap::new() })
     }
 }
 
 impl Handler<StartCounter> for Usher {
     async fn handle(
         &mut self,
-        _: StartCounter,
+        start: StartCounter,
         ctx: &mut Context<Self>,
     ) -> Result<ActorRef<Counter>, NotStarted> {
-        let started =
-            ctx.spawn::<Counter>(Arc::clone(&self.journal), SpawnOptions::default()).await;
-        started.map_err(|error| NotStarted { why: error.to_string() })
+        let started = ctx.spawn::<Counter>(self.desk.clone(), SpawnOptions::default()).await;
+        let counter = started.map_err(|error| NotStarted { why: error.to_string() })?;
+        // Nobody asks the earlier one any more: its feeder took it for lost.
+        if let Some(earlier) = self.counters.insert(start.partition, counter.clone()) {
+            earlier.kill();
+        }
+        Ok(counter)
     }
+}
+
+/// Opens the usher of a node.
+pub(crate) async fn open(node: &Node, desk: Desk) -> Result<(), StartError> {
+    let options = SpawnOptions::default().named(USHER);
+    node.spawn_opts::<Usher>(desk, options).await.map(drop)
 }

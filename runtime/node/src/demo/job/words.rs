@@ -1,37 +1,19 @@
 //! The input as words: what is counted, and by whom.
 //!
 //! What it is: text cut into words, the words numbered in order of appearance, and each partition's words in input
-//! order. What it is NOT: the counting (`tally.rs`). Words come from files or from the embedded text; batches of
-//! them go to the counters through `feeder.rs`.
+//! order. What it is NOT: the counting (`tally.rs`). Words come from the embedded text or from whoever has another;
+//! batches of them go to the counters through `feeder.rs`.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
-/// The embedded text, repeated where no files are given.
+/// The embedded text.
 const TEXT: &str = include_str!("text.txt");
-
-/// How many words the embedded text is repeated to, at least.
-pub(super) const EMBEDDED_WORDS_MIN: usize = 1_000_000;
 
 /// Longest word, in bytes; a longer run of letters is cut, so that a batch has a bound.
 const WORD_BYTES_MAX: usize = 64;
 
 /// Most words in one message.
 pub(crate) const BATCH_WORDS_MAX: usize = 64;
-
-/// A file that cannot be counted.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum InputError {
-    /// It could not be read.
-    #[error("cannot read the input {path}: {source}; give files that exist and that you may read")]
-    Unreadable { path: PathBuf, source: io::Error },
-    /// There is nothing to count in it.
-    #[error("the input {path} has no words, which are runs of letters and digits: leave it out")]
-    Empty { path: PathBuf },
-}
 
 /// All words, each stored once.
 pub(crate) struct Words {
@@ -41,22 +23,13 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// Reads the files in order, or repeats the embedded text where there are none.
-    pub(crate) fn read(files: &[PathBuf], partitions: usize) -> Result<Self, InputError> {
+    /// The embedded text, as often as it takes for so many words.
+    pub(crate) fn embedded(words_min: usize, partitions: usize) -> Self {
         let mut words = Collector::new(partitions);
-        if files.is_empty() {
-            while words.total < EMBEDDED_WORDS_MIN {
-                words.text(TEXT);
-            }
+        while words.total < words_min {
+            words.text(TEXT);
         }
-        for path in files {
-            let before = words.total;
-            words.text(&String::from_utf8_lossy(&read(path)?));
-            if words.total == before {
-                return Err(InputError::Empty { path: path.clone() });
-            }
-        }
-        Ok(words.finish())
+        words.finish()
     }
 
     /// How many words there are.
@@ -86,11 +59,8 @@ impl Words {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, InputError> {
-    fs::read(path).map_err(|source| InputError::Unreadable { path: path.to_owned(), source })
-}
-
-struct Collector {
+/// Takes text in, piece by piece.
+pub(crate) struct Collector {
     places: BTreeMap<Box<str>, u32>,
     vocabulary: Vec<Box<str>>,
     partitions: Vec<Vec<u32>>,
@@ -98,7 +68,8 @@ struct Collector {
 }
 
 impl Collector {
-    fn new(partitions: usize) -> Self {
+    /// For so many partitions.
+    pub(crate) fn new(partitions: usize) -> Self {
         Self {
             places: BTreeMap::new(),
             vocabulary: Vec::new(),
@@ -107,7 +78,13 @@ impl Collector {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    /// How many words came so far.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Cuts a piece of text into words.
+    pub(crate) fn text(&mut self, text: &str) {
         for run in text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
             let lower = run.to_lowercase();
             let mut rest = lower.as_str();
@@ -135,7 +112,8 @@ impl Collector {
         self.total += 1;
     }
 
-    fn finish(self) -> Words {
+    /// All words that came.
+    pub(crate) fn finish(self) -> Words {
         Words { vocabulary: self.vocabulary, partitions: self.partitions }
     }
 }
@@ -155,8 +133,8 @@ mod tests {
 
     #[test]
     fn the_embedded_text_has_a_million_words_in_order() {
-        let words = Words::read(&[], 12).unwrap();
-        assert!(words.total() >= EMBEDDED_WORDS_MIN);
+        let words = Words::embedded(1_000_000, 12);
+        assert!((1_000_000..1_001_000).contains(&words.total()));
         assert!((0..12).all(|partition| words.len(partition) > 0));
         let partition = partition_of("odeon", 12);
         let first = words.batch(partition, 0);
@@ -171,11 +149,5 @@ mod tests {
         let words = collector.finish();
         assert_eq!(words.total(), 4);
         assert!(words.iter(0).all(|word| word.len() <= WORD_BYTES_MAX));
-    }
-
-    #[test]
-    fn a_missing_file_is_named() {
-        let error = Words::read(&["no/such/file".into()], 1).err().unwrap();
-        assert!(error.to_string().contains("no/such/file"));
     }
 }

@@ -60,7 +60,7 @@ fn scenarios_are_listed() {
         return;
     }
     let said = says(&["list"], 0);
-    for name in ["bank", "chat", "leader", "request-storm", "truth", "workers"] {
+    for name in ["bank", "chat", "demo", "leader", "request-storm", "truth", "workers"] {
         let listed = said.lines().any(|line| line.split_whitespace().next() == Some(name));
         assert!(listed, "{name} is not in {said}");
     }

@@ -8,6 +8,8 @@ mod append_log;
 mod bank;
 #[path = "../src/bin/odeon-sim/chat.rs"]
 mod chat;
+#[path = "../src/bin/odeon-sim/demo.rs"]
+mod demo;
 #[path = "../src/bin/odeon-sim/leader.rs"]
 mod leader;
 #[path = "../src/bin/odeon-sim/request_storm.rs"]
@@ -74,6 +76,17 @@ fn a_room_that_lets_strangers_speak_is_found_out() {
     }
     let trial = play!(a_room_that_lets_strangers_speak_is_found_out, broken);
     finds(&trial, "chat", "was not delivered");
+}
+
+#[test]
+fn a_feeder_that_forgets_what_was_lost_is_found_out() {
+    fn broken() -> demo::Demo {
+        let mut broken = demo::Demo::default();
+        broken.forgets = true;
+        broken
+    }
+    let trial = play!(a_feeder_that_forgets_what_was_lost_is_found_out, broken);
+    finds(&trial, "demo", "the counts differ from a plain run");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod journal;
 mod meter;
 mod papers;
 mod report;
+mod simulated;
 mod stage;
 mod verdict;
 mod witness;
@@ -49,6 +50,12 @@ pub(crate) struct DemoArgs {
     /// Chooses when the node is killed and which node counts what.
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
+    /// Run the same job in the deterministic simulator instead, once for each of many seeds, and break it on purpose.
+    #[arg(long, conflicts_with_all = ["files", "nodes", "no_kill", "seed"])]
+    sim: bool,
+    /// The seeds of --sim: `7` or `0..200`, whose end is left out.
+    #[arg(long, value_name = "A..B", default_value = "0..200", requires = "sim")]
+    seeds: String,
     /// Print one line of JSON at the end, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
@@ -61,6 +68,9 @@ fn micros(at: SystemTime) -> u64 {
 
 /// Runs the demo; true if everything was equal and honest.
 pub(crate) async fn run(args: DemoArgs) -> Result<bool, Failed> {
+    if args.sim {
+        return simulated::run(&args.seeds, args.json);
+    }
     let count = usize::from(args.nodes);
     let partitions = count * COUNTERS_PER_NODE;
     let words = Rc::new(input::read_all(&args.files, partitions).map_err(Failed::input)?);

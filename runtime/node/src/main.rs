@@ -32,7 +32,8 @@ enum Command {
     /// Count words on a cluster of processes, kill one, and check that nothing was lost.
     ///
     /// A word is a run of letters and digits, in lower case; one longer than 64 bytes is cut into several. Every count
-    /// is compared with a plain single-threaded run, and every failed call with what truly happened.
+    /// is compared with a plain single-threaded run, and every failed call with what truly happened. With --sim the same
+    /// job runs in the simulator, many times over and under many faults.
     Demo(demo::DemoArgs),
     /// Run one node until it is told to stop.
     ///
@@ -44,8 +45,8 @@ enum Command {
     Ca(ca::CaCommand),
     /// Run clusters in the deterministic simulator, and break them on purpose.
     ///
-    /// It is the program `odeon-sim`: what the variable ODEON_SIM names, else the one beside this program; under
-    /// cargo it is built first where there is none.
+    /// It is the program `odeon-sim`: what the variable ODEON_SIM names, else the one beside this program, which
+    /// `cargo run` builds first.
     Sim(sim::SimArgs),
     /// One of the demo's nodes.
     #[command(hide = true)]

@@ -2,17 +2,20 @@
 //!
 //! It is another program because it replaces symbols of the C library, which would slow every clock read of a node
 //! down; so nothing of it is linked into this one. What it is NOT: a command line; the flags are the simulator's.
+//! `demo/simulated.rs` asks the same program, and reads what it says.
 
 use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
+
+use serde::de::DeserializeOwned;
 
 use crate::failure::Failed;
 
-/// The name of the simulator's program.
+/// The name of the simulator's crate and program.
 const PROGRAM: &str = "odeon-sim";
 
 /// Names another one.
@@ -29,74 +32,143 @@ pub(crate) struct SimArgs {
 
 /// Becomes the simulator; returns only if that fails.
 pub(crate) fn run(args: SimArgs) -> Failed {
-    let program = match find() {
-        Ok(program) => program,
+    let simulator = match Simulator::find() {
+        Ok(simulator) => simulator,
         Err(failed) => return failed,
     };
-    let mut command = Command::new(&program);
+    let mut command = Command::new(&simulator.program);
     command.args(args.arguments);
-    become_it(command, &program)
+    become_it(command, &simulator)
 }
 
 #[cfg(unix)]
-fn become_it(mut command: Command, program: &Path) -> Failed {
+fn become_it(mut command: Command, simulator: &Simulator) -> Failed {
     use std::os::unix::process::CommandExt as _;
-    let error = command.exec();
-    Failed::input(format!("{} cannot be run: {error}; {}", program.display(), remedy(false)))
+    simulator.cannot_run(&command.exec())
 }
 
 #[cfg(not(unix))]
-fn become_it(_: Command, _: &Path) -> Failed {
+fn become_it(_: Command, _: &Simulator) -> Failed {
     Failed::input("simulations run on Linux only")
 }
 
-/// What `ODEON_SIM` names, else the program beside this one, else, under cargo, the one that cargo builds.
-fn find() -> Result<PathBuf, Failed> {
-    if let Some(named) = env::var_os(VARIABLE) {
-        return Ok(PathBuf::from(named));
-    }
-    let own = env::current_exe().map_err(|error| {
-        Failed::input(format!(
-            "this program does not know its own place: {error}; {}",
-            remedy(false)
-        ))
-    })?;
-    let beside = own.with_file_name(PROGRAM);
-    let release = own.parent().is_some_and(|folder| folder.ends_with("release"));
-    if beside.is_file() {
-        return Ok(beside);
-    }
-    match env::var_os("CARGO") {
-        // Cargo says both to the programs that it runs.
-        Some(cargo) if env::var_os("CARGO_MANIFEST_DIR").is_some() => build(&cargo, release)?,
-        _ => {
+/// The simulator's program.
+#[derive(Debug)]
+pub(crate) struct Simulator {
+    program: PathBuf,
+}
+
+/// What the simulator said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said<'a> {
+    simulator: &'a Simulator,
+    text: Vec<u8>,
+    status: ExitStatus,
+}
+
+impl Simulator {
+    /// What `ODEON_SIM` names; else, where cargo runs this program in its own workspace, what cargo builds; else the
+    /// program beside this one.
+    pub(crate) fn find() -> Result<Self, Failed> {
+        if let Some(named) = env::var_os(VARIABLE) {
+            return Ok(Self { program: PathBuf::from(named) });
+        }
+        let own = env::current_exe().map_err(|error| {
+            Failed::input(format!(
+                "this program does not know its own place: {error}; {}",
+                remedy(false)
+            ))
+        })?;
+        let program = own.with_file_name(PROGRAM);
+        let release = is_release(&own);
+        // Also where there is one: it may be of an earlier state of the sources. One that is not, is built in no time.
+        if let Some(cargo) = cargo() {
+            build(&cargo, &program, release)?;
+        } else if !program.is_file() {
             let folder = own.parent().unwrap_or(Path::new(".")).display();
             return Err(Failed::input(format!(
                 "there is no {PROGRAM} in {folder}, where this program is; {}",
                 remedy(release)
             )));
         }
+        Ok(Self { program })
     }
-    Ok(beside)
+
+    /// Lets it run a command to its end, and hears what it says on standard output; its progress and complaints are seen
+    /// as they come.
+    pub(crate) fn tell(&self, arguments: &[&str]) -> Result<Said<'_>, Failed> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
+        let output = command.output().map_err(|error| self.cannot_run(&error))?;
+        Ok(Said { simulator: self, text: output.stdout, status: output.status })
+    }
+
+    fn cannot_run(&self, error: &std::io::Error) -> Failed {
+        Failed::input(format!(
+            "{} cannot be run: {error}; {}",
+            self.program.display(),
+            remedy(false)
+        ))
+    }
+
+    /// It says what this program does not understand.
+    pub(crate) fn is_another(&self, why: &str) -> Failed {
+        let release = is_release(&self.program);
+        Failed::input(format!(
+            "{} is of another version than this program ({why}); {}",
+            self.program.display(),
+            remedy(release)
+        ))
+    }
 }
 
-/// Builds the simulator as this program was built.
-fn build(cargo: &OsString, release: bool) -> Result<(), Failed> {
+impl Said<'_> {
+    /// The JSON value that it said.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Failed> {
+        serde_json::from_slice(&self.text).map_err(|error| match self.status.code() {
+            // It has said itself what is wrong.
+            Some(2) => {
+                self.simulator.is_another("or a value that it was given is wrong, as it says above")
+            }
+            Some(0 | 1) => self.simulator.is_another(&error.to_string()),
+            _ => Failed::run(format!("the simulator ended early: {}", self.status)),
+        })
+    }
+}
+
+fn is_release(program: &Path) -> bool {
+    program.parent().is_some_and(|folder| folder.ends_with("release"))
+}
+
+/// The cargo that runs this program, if it runs it in the workspace that it comes from.
+fn cargo() -> Option<OsString> {
+    let folder = env::var_os("CARGO_MANIFEST_DIR")?;
+    env::var_os("CARGO").filter(|_| folder == env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Builds the simulator as this program was built, and to lie beside it.
+#[expect(clippy::print_stderr, reason = "a build takes minutes, and nobody asked for it by name")]
+fn build(cargo: &OsString, program: &Path, release: bool) -> Result<(), Failed> {
+    if !program.is_file() {
+        eprintln!("odeon: the simulator is a program of its own, {PROGRAM}; cargo builds it first");
+    }
     let mut command = Command::new(cargo);
     command.args(["build", "-p", PROGRAM, "--bin", PROGRAM]).stdout(Stdio::null());
+    // The workspace, whatever folder this program was started in, and the place where this one lies, which a flag may
+    // have named.
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if let Some(target) = program.ancestors().nth(2) {
+        command.arg("--target-dir").arg(target);
+    }
     if release {
         command.arg("--release");
     }
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failed::input(format!(
-            "cargo could not build {PROGRAM} ({status}); {}",
-            remedy(release)
-        ))),
-        Err(error) => {
-            Err(Failed::input(format!("cargo could not be run: {error}; {}", remedy(release))))
-        }
-    }
+    let why = match command.status() {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(status) => format!("cargo could not build {PROGRAM} ({status})"),
+        Err(error) => format!("cargo could not be run: {error}"),
+    };
+    Err(Failed::input(format!("{why}; {}", remedy(release))))
 }
 
 fn remedy(release: bool) -> String {

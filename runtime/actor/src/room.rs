@@ -353,8 +353,9 @@ impl CellHead {
                 )
             }
             _ => self
-                .if_bonds(|bonds| bonds.ended.as_ref().map(ToString::to_string))
+                .if_bonds(|bonds| bonds.ended.clone())
                 .flatten()
+                .map(|reason| format!("actor #{} has ended: {reason}", self.number))
                 .unwrap_or_default(),
         };
         Failure::not_delivered(kind, detail)

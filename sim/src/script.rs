@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::plan::{Plan, PlanError, TIME_MAX, in_words, millis};
+use crate::plan::{Plan, PlanError, PlannedFault, TIME_MAX, in_words, millis};
 
 /// Steps of one workload, at most.
 pub const STEPS_MAX: usize = 65_536;
@@ -178,19 +178,42 @@ impl Script {
     }
 
     /// The story: a sentence for each fault and step, in the order of their times, and the end. `describe` says a step
-    /// in words.
+    /// in words. Of more than six steps in a row the first two and the last two are told, and how many are between.
     #[must_use]
     pub fn story(&self, describe: impl Fn(&Value) -> String) -> Vec<String> {
         let faults = self.faults.faults().iter();
-        let mut told: Vec<_> = faults.map(|fault| (fault.at, fault.to_string())).collect();
-        let step = |step: &TimedStep| format!("at {} {}", in_words(step.at), describe(&step.step));
-        told.extend(self.steps.iter().map(|timed| (timed.at, step(timed))));
+        let mut told: Vec<_> = faults.map(|fault| (fault.at, Told::Fault(fault))).collect();
+        told.extend(self.steps.iter().map(|timed| (timed.at, Told::Step(timed))));
         told.sort_by_key(|(at, _)| *at);
-        let mut story: Vec<_> = told.into_iter().map(|(_, sentence)| sentence).collect();
+        let sentence = |(_, told): &(Duration, Told<'_>)| match told {
+            Told::Fault(fault) => fault.to_string(),
+            Told::Step(step) => format!("at {} {}", in_words(step.at), describe(&step.step)),
+        };
+        let mut story = Vec::new();
+        let is_step = |(_, told): &(Duration, Told<'_>)| matches!(told, Told::Step(_));
+        for row in told.chunk_by(|one, next| is_step(one) && is_step(next)) {
+            if row.len() <= ROW_TOLD_MAX {
+                story.extend(row.iter().map(sentence));
+                continue;
+            }
+            let ends = ROW_TOLD_MAX / 3;
+            story.extend(row[..ends].iter().map(sentence));
+            story.push(format!("and {} more steps, until", row.len() - 2 * ends));
+            story.extend(row[row.len() - ends..].iter().map(sentence));
+        }
         let (safety, liveness) = (in_words(self.safety), in_words(self.liveness_max));
         story.push(format!("at {safety} everything is healed, and has {liveness} to recover"));
         story
     }
+}
+
+/// Steps in a row that a story tells one by one.
+const ROW_TOLD_MAX: usize = 6;
+
+/// What a story tells.
+enum Told<'a> {
+    Fault(&'a PlannedFault),
+    Step(&'a TimedStep),
 }
 
 #[cfg(test)]
@@ -218,6 +241,21 @@ mod tests {
             "at 1 ms step 1",
             "at 2 ms step 2",
             "at 1 s everything is healed, and has 2 s to recover",
+        ];
+        assert_eq!(story, expected);
+    }
+
+    #[test]
+    fn a_long_row_of_steps_is_told_by_its_ends() {
+        let script = Script::new(Plan::default(), steps(9), SECOND, SECOND).unwrap();
+        let story = script.story(|step| format!("step {step}"));
+        let expected = [
+            "at 0 s step 0",
+            "at 1 ms step 1",
+            "and 5 more steps, until",
+            "at 7 ms step 7",
+            "at 8 ms step 8",
+            "at 1 s everything is healed, and has 1 s to recover",
         ];
         assert_eq!(story, expected);
     }

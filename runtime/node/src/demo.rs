@@ -3,6 +3,7 @@
 //! What it is: the flags, and one run from the input to the report. The driver on its way is `demo/stage.rs`, which is next
 //! to read. What it is NOT: a benchmark; its figures are of one run on a busy machine.
 
+mod broken;
 pub(crate) mod child;
 mod children;
 mod input;
@@ -56,6 +57,11 @@ pub(crate) struct DemoArgs {
     /// The seeds of --sim: `7` or `0..200`, whose end is left out.
     #[arg(long, value_name = "A..B", default_value = "0..200", requires = "sim")]
     seeds: String,
+    /// Plant a bug in Odeon itself, find it in the simulator, shrink it, and tell the story. By default an ask that is given
+    /// up and runs all the same; `odeon sim list --planted` names the others.
+    #[arg(long = "break", value_name = "BUG", num_args = 0..=1, default_missing_value = broken::BUG)]
+    #[arg(conflicts_with_all = ["files", "nodes", "no_kill", "seed", "sim", "seeds"])]
+    planted: Option<String>,
     /// Print one line of JSON at the end, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
@@ -68,6 +74,9 @@ fn micros(at: SystemTime) -> u64 {
 
 /// Runs the demo; true if everything was equal and honest.
 pub(crate) async fn run(args: DemoArgs) -> Result<bool, Failed> {
+    if let Some(bug) = &args.planted {
+        return broken::run(bug, args.json);
+    }
     if args.sim {
         return simulated::run(&args.seeds, args.json);
     }

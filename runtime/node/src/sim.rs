@@ -32,7 +32,7 @@ pub(crate) struct SimArgs {
 
 /// Becomes the simulator; returns only if that fails.
 pub(crate) fn run(args: SimArgs) -> Failed {
-    let simulator = match Simulator::find() {
+    let simulator = match Simulator::find(Kind::Plain) {
         Ok(simulator) => simulator,
         Err(failed) => return failed,
     };
@@ -52,10 +52,35 @@ fn become_it(_: Command, _: &Simulator) -> Failed {
     Failed::input("simulations run on Linux only")
 }
 
+/// Which build of the simulator. Both have one name and one place; cargo, which is asked each time, puts the right one
+/// there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// The plain one.
+    Plain,
+    /// The one with bugs to plant.
+    Planted,
+}
+
+impl Kind {
+    /// What cargo is told.
+    fn arguments(self, release: bool) -> Vec<&'static str> {
+        let mut arguments = vec!["build", "-p", PROGRAM, "--bin", PROGRAM];
+        if release {
+            arguments.insert(1, "--release");
+        }
+        if matches!(self, Self::Planted) {
+            arguments.extend(["--features", "planted"]);
+        }
+        arguments
+    }
+}
+
 /// The simulator's program.
 #[derive(Debug)]
 pub(crate) struct Simulator {
     program: PathBuf,
+    kind: Kind,
 }
 
 /// What the simulator said, and how it ended.
@@ -69,29 +94,38 @@ pub(crate) struct Said<'a> {
 impl Simulator {
     /// What `ODEON_SIM` names; else, where cargo runs this program in its own workspace, what cargo builds; else the
     /// program beside this one.
-    pub(crate) fn find() -> Result<Self, Failed> {
+    pub(crate) fn find(kind: Kind) -> Result<Self, Failed> {
         if let Some(named) = env::var_os(VARIABLE) {
-            return Ok(Self { program: PathBuf::from(named) });
+            return Ok(Self { program: PathBuf::from(named), kind });
         }
         let own = env::current_exe().map_err(|error| {
             Failed::input(format!(
                 "this program does not know its own place: {error}; {}",
-                remedy(false)
+                remedy(kind, false)
             ))
         })?;
-        let program = own.with_file_name(PROGRAM);
-        let release = is_release(&own);
+        let (program, release) = (own.with_file_name(PROGRAM), is_release(&own));
         // Also where there is one: it may be of an earlier state of the sources. One that is not, is built in no time.
         if let Some(cargo) = cargo() {
-            build(&cargo, &program, release)?;
+            build(&cargo, kind, &program)?;
         } else if !program.is_file() {
             let folder = own.parent().unwrap_or(Path::new(".")).display();
             return Err(Failed::input(format!(
                 "there is no {PROGRAM} in {folder}, where this program is; {}",
-                remedy(release)
+                remedy(kind, release)
             )));
         }
-        Ok(Self { program })
+        Ok(Self { program, kind })
+    }
+
+    /// What one types to run it with these arguments.
+    pub(crate) fn command(&self, arguments: &str) -> String {
+        if cargo().is_none() {
+            return format!("{} {arguments}", self.program.display());
+        }
+        let mut words = self.kind.arguments(is_release(&self.program));
+        words[0] = "run";
+        format!("cargo {} -- {arguments}", words.join(" "))
     }
 
     /// Lets it run a command to its end, and hears what it says on standard output; its progress and complaints are seen
@@ -107,7 +141,7 @@ impl Simulator {
         Failed::input(format!(
             "{} cannot be run: {error}; {}",
             self.program.display(),
-            remedy(false)
+            remedy(self.kind, false)
         ))
     }
 
@@ -117,7 +151,7 @@ impl Simulator {
         Failed::input(format!(
             "{} is of another version than this program ({why}); {}",
             self.program.display(),
-            remedy(release)
+            remedy(self.kind, release)
         ))
     }
 }
@@ -148,32 +182,28 @@ fn cargo() -> Option<OsString> {
 
 /// Builds the simulator as this program was built, and to lie beside it.
 #[expect(clippy::print_stderr, reason = "a build takes minutes, and nobody asked for it by name")]
-fn build(cargo: &OsString, program: &Path, release: bool) -> Result<(), Failed> {
+fn build(cargo: &OsString, kind: Kind, program: &Path) -> Result<(), Failed> {
+    let release = is_release(program);
     if !program.is_file() {
         eprintln!("odeon: the simulator is a program of its own, {PROGRAM}; cargo builds it first");
     }
     let mut command = Command::new(cargo);
-    command.args(["build", "-p", PROGRAM, "--bin", PROGRAM]).stdout(Stdio::null());
-    // The workspace, whatever folder this program was started in, and the place where this one lies, which a flag may
-    // have named.
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // The workspace, whatever folder this program was started in.
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(kind.arguments(release));
+    // Also where the target folder is another than cargo's own.
     if let Some(target) = program.ancestors().nth(2) {
         command.arg("--target-dir").arg(target);
     }
-    if release {
-        command.arg("--release");
-    }
+    command.stdout(Stdio::null());
     let why = match command.status() {
         Ok(status) if status.success() => return Ok(()),
         Ok(status) => format!("cargo could not build {PROGRAM} ({status})"),
         Err(error) => format!("cargo could not be run: {error}"),
     };
-    Err(Failed::input(format!("{why}; {}", remedy(release))))
+    Err(Failed::input(format!("{why}; {}", remedy(kind, release))))
 }
 
-fn remedy(release: bool) -> String {
-    let release = if release { " --release" } else { "" };
-    format!(
-        "build it with `cargo build{release} -p {PROGRAM} --bin {PROGRAM}`, or name its program by {VARIABLE}"
-    )
+fn remedy(kind: Kind, release: bool) -> String {
+    let arguments = kind.arguments(release).join(" ");
+    format!("build it with `cargo {arguments}`, or name its program by {VARIABLE}")
 }

@@ -8,7 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{failure::Failed, output::print, sim::Simulator};
+use crate::{
+    failure::Failed,
+    output::print,
+    sim::{Kind, Simulator},
+};
 
 /// The name of the scenario.
 pub(super) const SCENARIO: &str = "demo";
@@ -18,40 +22,40 @@ const NAMED_MAX: usize = 5;
 
 /// What the simulator says of a scenario.
 #[derive(Debug, Deserialize)]
-struct Told {
+pub(super) struct Told {
     /// Whether it was told to end before all seeds were run.
     #[serde(default)]
-    interrupted: bool,
-    scenarios: Vec<Report>,
+    pub(super) interrupted: bool,
+    pub(super) scenarios: Vec<Report>,
 }
 
 /// What came of all seeds.
 #[derive(Debug, Deserialize, Serialize)]
-struct Report {
+pub(super) struct Report {
     #[serde(default)]
     ok: bool,
     #[serde(default)]
     interrupted: bool,
-    seeds: u64,
+    pub(super) seeds: u64,
     failed: u64,
     virtual_s: f64,
     real_s: f64,
     /// Faults that have begun, by kind.
     faults: BTreeMap<String, u64>,
-    failures: Vec<Failure>,
+    pub(super) failures: Vec<Failure>,
 }
 
 /// A seed that failed.
 #[derive(Debug, Deserialize, Serialize)]
-struct Failure {
-    seed: u64,
-    problems: Vec<String>,
+pub(super) struct Failure {
+    pub(super) seed: u64,
+    pub(super) problems: Vec<String>,
     replay_file: Option<String>,
 }
 
 /// Runs the job in simulation; true if no seed failed.
 pub(super) fn run(seeds: &str, json: bool) -> Result<bool, Failed> {
-    let simulator = Simulator::find()?;
+    let simulator = Simulator::find(Kind::Plain)?;
     let told = simulator.tell(&["run", SCENARIO, "--seeds", seeds, "--json"])?;
     let mut told: Told = told.read()?;
     let mut report = told.scenarios.pop().ok_or_else(|| simulator.is_another("no scenario"))?;

@@ -22,8 +22,9 @@ pub struct OneAnswer {
 }
 
 impl OneAnswer {
-    /// With this much time for each ask: the longest deadline and a little more. One that was sent later than this before
-    /// the end of the history may still be open.
+    /// With this much time for each ask: the longest deadline and a little more, because whoever asks is woken after its
+    /// deadline and not at it. An ask that ends later than this is wrong, whatever its end. One that was sent later than
+    /// this before the end of the history, or of its sender, may still be open. Tells have no deadline.
     #[must_use]
     pub const fn within(within: Duration) -> Self {
         Self { within }
@@ -34,7 +35,7 @@ impl OneAnswer {
         letter: &Letter,
         course: &Course<'_>,
         until: Duration,
-        gone: Option<&&Event>,
+        gone: Option<&Event>,
     ) -> Result<(), Violation> {
         let violation = |what: &str| {
             let kind = if course.ask { "ask" } else { "tell" };
@@ -53,6 +54,12 @@ impl OneAnswer {
         if course.ends.len() > 1 {
             return violation(&format!("ended {} times", course.ends.len()));
         }
+        if let Some(end) = course.ends.first().filter(|_| course.ask) {
+            let took = end.at.saturating_sub(sent.at);
+            if took > self.within {
+                return violation(&format!("ended after {took:?}, later than {:?}", self.within));
+            }
+        }
         match course.ends.first().map(|end| &end.what) {
             Some(What::Answered { echo: Some(echo), .. }) if *echo != letter.number => {
                 violation(&format!("got the answer of no. {echo}"))
@@ -61,9 +68,10 @@ impl OneAnswer {
             Some(What::Taken { .. }) if course.ask => violation("was only taken"),
             Some(_) => Ok(()),
             None => {
-                let is_gone = gone.is_some_and(|gone| gone.seq > sent.seq);
+                // A sender that has ended is told nothing any more.
+                let until = gone.map_or(until, |gone| gone.at);
                 let had_time = until.saturating_sub(sent.at) >= self.within;
-                if course.ask && had_time && !is_gone {
+                if course.ask && had_time {
                     return violation(&format!("has no answer after {:?}", self.within));
                 }
                 Ok(())
@@ -79,14 +87,17 @@ impl Checker for OneAnswer {
 
     fn check(&self, history: &History) -> Result<(), Objection> {
         let courses = courses(history)?;
-        let mut gone = BTreeMap::<&Party, &Event>::new();
+        let mut ends = BTreeMap::<&Party, Vec<&Event>>::new();
         for event in history.events() {
             if let What::Ended { party, .. } = &event.what {
-                gone.insert(party, event);
+                ends.entry(party).or_default().push(event);
             }
         }
         for (letter, course) in &courses {
-            self.check_one(letter, course, history.until(), gone.get(&letter.from))?;
+            let of_sender = ends.get(&letter.from).map_or(&[][..], Vec::as_slice);
+            let sent = course.sent.first().map(|sent| sent.seq);
+            let gone = of_sender.iter().find(|end| sent.is_some_and(|sent| end.seq > sent));
+            self.check_one(letter, course, history.until(), gone.copied())?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
-//! Watch: whoever watches an actor is told of its end exactly once.
+//! Watch: whoever watches an actor is told of its end exactly once, in time.
 //!
-//! What it is NOT: about how soon; the time it takes until a lost node is noticed is part of the bound that it is given.
+//! What it is NOT: a measure of how soon; the time it takes until a lost node is noticed is part of the bound that it is
+//! given.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -40,7 +41,8 @@ impl<'h> Watch<'h> {
 type Ends<'h> = BTreeMap<&'h Party, (&'h Event, Exit)>;
 
 impl WatchOnce {
-    /// With this much time until a watcher is told.
+    /// With this much time until a watcher is told, from the end of its target, or from the watch if that came later.
+    /// To be told later is wrong, as is to be told never.
     #[must_use]
     pub const fn within(within: Duration) -> Self {
         Self { within }
@@ -60,10 +62,11 @@ impl WatchOnce {
             let what = format!("{watcher}, which watches {}, {what}", watch.target);
             Err(Violation::new(what).events(shown))
         };
+        // From when on it is to be told.
+        let from = end.map(|(ended, _)| ended.at.max(watch.watched.at));
         match &watch.told[..] {
             [] => {
-                let Some((ended, _)) = end else { return Ok(()) };
-                let from = ended.at.max(watch.watched.at);
+                let Some(from) = from else { return Ok(()) };
                 // Until it was taken back, or there was nobody to be told.
                 let cut = watch.unwatched.into_iter().chain(gone).map(|event| event.at).min();
                 let had_time = cut.unwrap_or(until).saturating_sub(from) >= self.within;
@@ -78,6 +81,11 @@ impl WatchOnce {
                 }
                 if gone.is_some_and(|event| event.seq < told.seq) {
                     return violation("was told after its own end");
+                }
+                let took = told.at.saturating_sub(from.unwrap_or(told.at));
+                if took > self.within {
+                    let late = format!("was told after {took:?}, later than {:?}", self.within);
+                    return violation(&late);
                 }
                 let happened = end.filter(|(event, _)| event.seq < told.seq);
                 match (exit, happened) {

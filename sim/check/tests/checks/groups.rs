@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use odeon_check::{
-    Checker, Convergence, Exit, History, NoLeaks, OneHolder, Party, Resource, WatchOnce, What,
+    Checker, Convergence, Exit, History, NoLeaks, OneHolder, Party, Recorder, Resource, WatchOnce,
+    What,
 };
 use proptest::prelude::*;
 
@@ -98,6 +99,25 @@ watch exactly once: w, which watches t, was not told of its end within 1s
     // Who watches what has ended already is told too.
     let [watched, ended] = events();
     violated(&told([ended, watched]), &WatchOnce::within(SECOND));
+}
+
+#[test]
+fn a_watcher_that_is_told_late_is_found() {
+    let history = |watched_ms, told_ms| {
+        let recorder = Recorder::new(|| 60 * SECOND);
+        let ended = What::Ended { party: "t".into(), exit: Exit::Failed };
+        let watched = What::Watched { watcher: "w".into(), target: "t".into(), watch: 1 };
+        let told = What::Told { watcher: "w".into(), watch: 1, exit: Exit::NodeLost };
+        recorder.record_at(Duration::ZERO, ended);
+        recorder.record_at(Duration::from_millis(watched_ms), watched);
+        recorder.record_at(Duration::from_millis(told_ms), told);
+        recorder.history()
+    };
+    passes(&history(0, 1_000), &WatchOnce::within(SECOND));
+    // Of a target that had ended before, the time begins with the watch.
+    passes(&history(5_000, 6_000), &WatchOnce::within(SECOND));
+    let text = violated(&history(0, 1_001), &WatchOnce::within(SECOND));
+    assert!(text.contains("w, which watches t, was told after 1.001s, later than 1s"), "{text}");
 }
 
 fn view(node: &str, members: &[&str]) -> What {

@@ -205,6 +205,46 @@ fn an_asker_that_is_gone_and_a_late_ask_need_no_answer() {
     }
 }
 
+/// However it ends: whoever asks has waited too long.
+#[test]
+fn an_ask_that_ends_late_is_found_and_a_tell_may_take_its_time() {
+    let letter = Letter::new("a", "b", 1);
+    let course = |ask, after_ms, end: What| {
+        let recorder = Recorder::new(|| Duration::from_secs(60));
+        recorder.record_at(Duration::ZERO, What::Sent { letter: letter.clone(), ask });
+        recorder.record_at(Duration::from_millis(after_ms), end);
+        recorder.history()
+    };
+    let refused = What::Refused {
+        letter: letter.clone(),
+        certainty: Certainty::MayHaveRun,
+        why: "the deadline passed".into(),
+    };
+    let answered = What::Answered { letter: letter.clone(), echo: Some(1) };
+    for end in [answered, refused, What::GaveUp { letter: letter.clone() }] {
+        passes(&course(true, 1_000, end.clone()), &ANSWERS);
+        let text = violated(&course(true, 1_001, end), &ANSWERS);
+        assert!(text.contains("ask a -> b no. 1 ended after 1.001s, later than 1s"), "{text}");
+    }
+    passes(&course(false, 30_000, What::Taken { letter: letter.clone() }), &ANSWERS);
+}
+
+/// Its end excuses what it could not be told any more, and nothing before.
+#[test]
+fn an_asker_that_waited_too_long_and_then_ended_is_found() {
+    let letter = Letter::new("a", "b", 1);
+    let ended = |after_ms| {
+        let recorder = Recorder::new(|| Duration::from_secs(60));
+        let ended = What::Ended { party: "a".into(), exit: Exit::NodeLost };
+        recorder.record_at(Duration::ZERO, What::Sent { letter: letter.clone(), ask: true });
+        recorder.record_at(Duration::from_millis(after_ms), ended.clone());
+        recorder.record_at(Duration::from_secs(30), ended);
+        recorder.history()
+    };
+    passes(&ended(999), &ANSWERS);
+    assert!(violated(&ended(1_000), &ANSWERS).contains("has no answer after 1s"));
+}
+
 #[test]
 fn an_ask_is_not_just_taken_and_a_tell_is_not_answered() {
     let letter = Letter::new("a", "b", 1);

@@ -8,6 +8,8 @@
 //! a program that runs already: the parent does it in the child before `exec`. Some sandboxes refuse it (Docker's
 //! default seccomp profile does), and [`addresses_fixed`] tells.
 
+#[cfg(target_os = "linux")]
+use std::io;
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -54,16 +56,25 @@ pub fn fix_addresses(command: &mut Command) {
 #[cfg(not(target_os = "linux"))]
 pub fn fix_addresses(_: &mut Command) {}
 
-/// Lets the program that `command` starts be killed when the thread that started it ends.
+/// Lets the program that `command` starts be killed when the thread that started it ends. One whose parent has ended
+/// before it could ask for that does not start.
 #[cfg(target_os = "linux")]
 pub fn die_with_parent(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
-    let ask = || {
+    let parent = std::process::id();
+    let ask = move || {
         // SAFETY: `prctl` with this option takes a signal number.
         unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-        Ok(())
+        // A parent that ended before this call sends no signal; the orphan has another parent by now.
+        // SAFETY: `getppid` takes nothing and never fails.
+        let now = unsafe { libc::getppid() };
+        if u32::try_from(now) == Ok(parent) {
+            Ok(())
+        } else {
+            Err(io::Error::from_raw_os_error(libc::ESRCH))
+        }
     };
-    // SAFETY: the closure makes one system call that is safe between fork and exec, and allocates nothing.
+    // SAFETY: the closure makes two system calls that are safe between fork and exec, and allocates nothing.
     unsafe { command.pre_exec(ask) };
 }
 

@@ -67,6 +67,12 @@ impl WallClock {
         self.set_offset_ns(self.offset_ns(elapsed), elapsed);
         self.drift_ppm.store(ppm.clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX), Relaxed);
     }
+
+    /// Its drift, in parts per million.
+    #[must_use]
+    pub fn drift_ppm(&self) -> i32 {
+        self.drift_ppm.load(Relaxed)
+    }
 }
 
 fn nanos(time: Duration) -> u64 {

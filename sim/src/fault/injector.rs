@@ -6,7 +6,10 @@
 
 mod worse;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Fault, FaultKind};
 use crate::{
@@ -27,6 +30,12 @@ pub(crate) struct Injector {
     disks: BTreeMap<String, DiskRule>,
     /// How names were looked up before the first fault.
     lookups: Option<LookupRule>,
+    /// The directions that were cut before the first fault that cuts them.
+    cuts: BTreeSet<(String, String)>,
+    /// How slow each node was before the first fault that slows it.
+    slowness: BTreeMap<String, u32>,
+    /// The skew and the drift of each clock before the first fault that bends it, in nanoseconds and parts per million.
+    clocks: BTreeMap<String, (i64, i32)>,
     /// How many places that say `buggify!` were on before the first fault.
     buggify_percent: Option<u8>,
 }
@@ -35,6 +44,7 @@ impl Injector {
     /// Begins a fault; `index` is its name until it ends.
     pub(crate) fn begin(&mut self, world: &mut World, index: usize, fault: &Fault) {
         world.note("fault", &fault.to_string());
+        self.remember(world, fault);
         self.lasting.push((index, fault.clone()));
         match fault {
             Fault::Crash { node } => world.crash(node),
@@ -124,11 +134,12 @@ impl Injector {
                 self.left(same).into_iter().for_each(|left| flap(world, left));
             }
             Fault::Slow { node, .. } => {
-                let factor = self.lasting.iter().rev().find_map(|(_, other)| match other {
-                    Fault::Slow { node: slow, factor } if slow == node => Some(*factor),
-                    _ => None,
-                });
-                world.slow(node, factor.unwrap_or(1));
+                let is_slow = |other: &&Fault| matches!(other, Fault::Slow { node: slow, .. } if slow == node);
+                let factor = match self.left(is_slow) {
+                    Some(Fault::Slow { factor, .. }) => *factor,
+                    _ => self.slowness.remove(node).unwrap_or(1),
+                };
+                world.slow(node, factor);
             }
             Fault::SlowDisk { node, .. }
             | Fault::DiskErrors { node, .. }
@@ -166,9 +177,30 @@ impl Injector {
         }
     }
 
-    fn mend(&self, world: &World, fault: &Fault) {
+    /// Remembers what a fault is about to change, unless another that lasts has changed it already.
+    fn remember(&mut self, world: &World, fault: &Fault) {
         for (from, to) in fault.cuts() {
-            if !self.lasts(|other| other.cuts().contains(&(from, to))) {
+            let is_first = !self.lasts(|other| other.cuts().contains(&(from, to)));
+            if is_first && world.net().is_cut(world.address(from), world.address(to)) {
+                self.cuts.insert((from.to_owned(), to.to_owned()));
+            }
+        }
+        match fault {
+            Fault::Slow { node, .. } => {
+                self.slowness.entry(node.clone()).or_insert_with(|| world.slowness(node));
+            }
+            Fault::Drift { node, .. } | Fault::Skew { node, .. } => {
+                let before = || (world.skew_ns(node), world.drift_ppm(node));
+                self.clocks.entry(node.clone()).or_insert_with(before);
+            }
+            _ => {}
+        }
+    }
+
+    fn mend(&mut self, world: &World, fault: &Fault) {
+        for (from, to) in fault.cuts() {
+            let is_last = !self.lasts(|other| other.cuts().contains(&(from, to)));
+            if is_last && !self.cuts.remove(&(from.to_owned(), to.to_owned())) {
                 world.net().mend(world.address(from), world.address(to));
             }
         }
@@ -193,21 +225,27 @@ impl Injector {
         world.set_link_one_way(from, to, rule);
     }
 
-    /// Sets the clock of a node to what the faults that still last say, or puts it right.
-    fn set_clock(&self, world: &mut World, node: &str) {
+    /// Sets the clock of a node to what the faults that still last say, or else to what it was. What it gained by a drift
+    /// since then is gone.
+    fn set_clock(&mut self, world: &mut World, node: &str) {
         let of_node = |other: &&Fault| other.nodes().eq([node]);
         let skew = self.left(|other| of_node(other) && other.kind() == FaultKind::Skew);
         let drift = self.left(|other| of_node(other) && other.kind() == FaultKind::Drift);
+        let (skew_before, drift_before) = self.clocks.get(node).copied().unwrap_or_default();
+        let is_over = skew.is_none() && drift.is_none();
         let ppm = match drift {
             Some(Fault::Drift { ppm, .. }) => *ppm,
-            _ => 0,
+            _ => drift_before,
         };
-        let skew_ms = match skew {
-            Some(Fault::Skew { skew_ms, .. }) => *skew_ms,
-            _ => 0,
+        let skew_ns = match skew {
+            Some(Fault::Skew { skew_ms, .. }) => skew_ms.saturating_mul(1_000_000),
+            _ => skew_before,
         };
         world.set_drift(node, ppm);
-        world.set_skew_ns(node, skew_ms.saturating_mul(1_000_000));
+        world.set_skew_ns(node, skew_ns);
+        if is_over {
+            self.clocks.remove(node);
+        }
     }
 
     /// Sets the rule of a disk to what it was and what the faults that still last make of it.

@@ -66,6 +66,11 @@ impl SimNet {
         self.lock().obstacles.cuts.remove(&(from, to));
     }
 
+    /// Whether one direction is cut, not counting links that flap.
+    pub(crate) fn is_cut(&self, from: IpAddr, to: IpAddr) -> bool {
+        self.lock().obstacles.cuts.contains(&(from, to))
+    }
+
     /// Clogs one direction: what is sent from now on waits, up to the rule's
     /// [`queue_bytes_max`](LinkRule::queue_bytes_max) with its headers, and what is under way still arrives.
     pub fn clog(&self, from: IpAddr, to: IpAddr) {

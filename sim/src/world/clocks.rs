@@ -45,6 +45,16 @@ impl World {
         self.note_on(name, "clock drift", &format!("{ppm} ppm"));
     }
 
+    /// The drift of the host's wall clock, in parts per million.
+    pub(crate) fn drift_ppm(&self, name: &str) -> i32 {
+        self.host(name).clock.drift_ppm()
+    }
+
+    /// How many times slower than others the host is.
+    pub(crate) fn slowness(&self, name: &str) -> u32 {
+        self.host(name).slowness.get()
+    }
+
     /// How far the wall clock of the host is ahead of the world's time now, in nanoseconds.
     #[must_use]
     pub fn skew_ns(&self, name: &str) -> i64 {

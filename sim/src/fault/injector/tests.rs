@@ -255,3 +255,46 @@ fn a_node_that_was_killed_and_crashed_comes_back_after_both() {
         assert!(world.is_up("a"));
     });
 }
+
+/// What a scenario sets before its faults is no fault, and is there after them.
+#[test]
+fn what_the_scenario_had_set_comes_back_after_the_last_fault() {
+    in_a_world(async |world, injector| {
+        world.slow("a", 3);
+        world.set_drift("a", 40);
+        world.set_skew_ns("a", -7_000_000);
+        world.cut("a", "b");
+        let cut = Fault::Cut { from: name("a"), to: name("b") };
+        let split = Fault::Partition { one: vec![name("a")], other: vec![name("b"), name("c")] };
+        let faults = [
+            Fault::Slow { node: name("a"), factor: 20 },
+            Fault::Slow { node: name("a"), factor: 30 },
+            Fault::Skew { node: name("a"), skew_ms: 900 },
+            Fault::Drift { node: name("a"), ppm: 500 },
+            cut.clone(),
+            split,
+        ];
+        for (index, fault) in faults.iter().enumerate() {
+            injector.begin(world, index, fault);
+        }
+        assert_eq!((world.slowness("a"), world.drift_ppm("a")), (30, 500));
+        for index in [1, 3, 5] {
+            injector.end(world, index);
+        }
+        assert_eq!((world.slowness("a"), world.drift_ppm("a")), (20, 40), "some still last");
+        assert_eq!(world.skew_ns("a"), 900_000_000);
+        assert_eq!(cuts(world), [("a", "b")]);
+        injector.end_all(world);
+        assert_eq!((world.slowness("a"), world.drift_ppm("a")), (3, 40));
+        assert_eq!(world.skew_ns("a"), -7_000_000);
+        assert_eq!(cuts(world), [("a", "b")], "it was cut before");
+        // What is set in between is not what was there at first.
+        world.slow("a", 1);
+        world.mend("a", "b");
+        for (index, fault) in [cut, Fault::Slow { node: name("a"), factor: 9 }].iter().enumerate() {
+            injector.begin(world, index, fault);
+        }
+        injector.end_all(world);
+        assert_eq!((world.slowness("a"), cuts(world)), (1, vec![]));
+    });
+}

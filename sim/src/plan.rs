@@ -112,6 +112,9 @@ pub enum PlanError {
         sigma = Fault::SIGMA_PERCENT_MAX / 100
     )]
     Impossible(String),
+    /// A fault of a link has one node for both of its ends, and a node hears itself whatever happens to links.
+    #[error("a link needs two nodes, and a fault is on one from {0:?} to itself; name another end")]
+    Itself(String),
     /// The nodes of a fault cannot stand in its shape.
     #[error(
         "a shape of the plan cannot be made of its nodes: {0}; correct the nodes of that fault"
@@ -197,6 +200,16 @@ fn possible(fault: &Fault) -> Result<(), PlanError> {
         if right { Ok(()) } else { Err(PlanError::Impossible(fault.to_string())) }
     };
     match fault {
+        Fault::Cut { from, to }
+        | Fault::Strain { from, to, .. }
+        | Fault::Throttle { from, to, .. }
+        | Fault::Tail { from, to, .. }
+        | Fault::Clog { from, to }
+        | Fault::Flap { from, to, .. }
+            if from == to =>
+        {
+            Err(PlanError::Itself(from.clone()))
+        }
         Fault::Strain { strain, .. } => {
             within(strain.rates_permille().iter().all(|rate| *rate <= 1000))
         }

@@ -66,6 +66,9 @@ pub enum ScriptError {
         /// The length of the phase.
         safety: Duration,
     },
+    /// Two nodes of the outline have one name.
+    #[error("the outline has two nodes called {0:?}; give each a name of its own")]
+    TwiceNamed(String),
     /// A phase is too long.
     #[error("a phase of {0:?} is beyond a week of virtual time; take a shorter one")]
     TooLate(Duration),

@@ -7,7 +7,7 @@ use odeon_message::planted::Bug;
 use super::{Failed, Limits};
 use crate::{
     runner::{Case, Order, ReplayFile, Trial},
-    script::Script,
+    script::{Script, ScriptError},
 };
 
 /// One run that was asked for.
@@ -72,6 +72,8 @@ impl<'a> Subject<'a> {
         })?;
         let trial = find(&file.scenario, trials)?;
         file.planted.map(Bug::check).transpose().map_err(Failed::usage)?;
+        check(&file.script, trial)
+            .map_err(|error| Failed::Usage(format!("{}: {error}", path.display())))?;
         let (case, script) = (file.case(), file.script.clone());
         Ok(Self { trial, case, script, file: Some(file) })
     }
@@ -92,6 +94,13 @@ impl<'a> Subject<'a> {
         let planted = self.case.planted.map(|bug| format!(", with {bug}")).unwrap_or_default();
         format!("{}, seed {}{planted}", self.trial.name, self.case.seed)
     }
+}
+
+/// Whether a script has only steps and nodes that its scenario knows: what a file says wrong is found before it runs.
+fn check(script: &Script, trial: &Trial) -> Result<(), ScriptError> {
+    let Some(cast) = trial.act.cast() else { return Ok(()) };
+    script.faults().names_only(&cast.outline().names())?;
+    script.steps().iter().try_for_each(|step| cast.describe(&step.step).map(drop))
 }
 
 /// The scenario of this name.

@@ -43,15 +43,16 @@ fn any_fault() -> impl Strategy<Value = Fault> {
                 slower_ms,
             }
         });
+    let ends = || (word(), word()).prop_filter("a link has two ends", |(from, to)| from != to);
     prop_oneof![
         word().prop_map(|node| Fault::Crash { node }),
         word().prop_map(|node| Fault::Pause { node }),
         (word(), words()).prop_map(|(zone, nodes)| Fault::ZoneCrash { zone, nodes }),
-        (word(), word()).prop_map(|(from, to)| Fault::Cut { from, to }),
+        ends().prop_map(|(from, to)| Fault::Cut { from, to }),
         (words(), words()).prop_map(|(one, other)| Fault::Partition { one, other }),
-        (word(), word(), strain).prop_map(|(from, to, strain)| Fault::Strain { from, to, strain }),
-        (word(), word()).prop_map(|(from, to)| Fault::Clog { from, to }),
-        (word(), word(), 1_u64.., 0_u8..=100).prop_map(|(from, to, period_ms, up_percent)| {
+        (ends(), strain).prop_map(|((from, to), strain)| Fault::Strain { from, to, strain }),
+        ends().prop_map(|(from, to)| Fault::Clog { from, to }),
+        (ends(), 1_u64.., 0_u8..=100).prop_map(|((from, to), period_ms, up_percent)| {
             Fault::Flap { from, to, period_ms, up_percent }
         }),
         (word(), 1_u32..=SLOWNESS_MAX).prop_map(|(node, factor)| Fault::Slow { node, factor }),
@@ -268,4 +269,12 @@ fn what_a_shape_leaves_unimpaired_hears_each_other_and_is_as_large_as_can_be() {
             }
         }
     }
+}
+
+#[test]
+fn a_link_from_a_node_to_itself_is_refused() {
+    let fault = Fault::Cut { from: "a".to_owned(), to: "a".to_owned() };
+    let planned = PlannedFault { at: Duration::ZERO, lasts: Duration::from_secs(1), fault };
+    let error = Plan::new(vec![planned]).expect_err("a hears itself");
+    assert!(matches!(&error, PlanError::Itself(node) if node == "a"), "{error}");
 }

@@ -109,8 +109,18 @@ pub enum ReplayFileError {
     Version {
         /// Which one.
         path: PathBuf,
-        /// Its version.
-        version: u64,
+        /// Its version, as it is written there.
+        version: String,
+    },
+    /// It asks for more than all places.
+    #[error(
+        "{path} turns {percent} of a hundred places that say buggify! on; write 0 to 100 as its buggify_percent"
+    )]
+    Buggify {
+        /// Which one.
+        path: PathBuf,
+        /// The number.
+        percent: u64,
     },
     /// It says something that this program does not understand, so that the run would be another one.
     #[error(
@@ -180,9 +190,13 @@ impl ReplayFile {
         let text = fs::read_to_string(path).map_err(read)?;
         let no_file = |source| ReplayFileError::Text { path: of(), source };
         let value: Value = serde_json::from_str(&text).map_err(no_file)?;
-        let version = value.get("odeon_replay").and_then(Value::as_u64);
-        if let Some(version) = version.filter(|version| *version != u64::from(REPLAY_VERSION)) {
-            return Err(ReplayFileError::Version { path: of(), version });
+        let version = value.get("odeon_replay").filter(|version| version.is_number());
+        if let Some(version) = version.filter(|version| **version != Value::from(REPLAY_VERSION)) {
+            return Err(ReplayFileError::Version { path: of(), version: version.to_string() });
+        }
+        let percent = value.get("buggify_percent").and_then(Value::as_u64);
+        if let Some(percent) = percent.filter(|percent| *percent > 100) {
+            return Err(ReplayFileError::Buggify { path: of(), percent });
         }
         let file: Self = serde_json::from_str(&text).map_err(no_file)?;
         // What is read is what would be written, with fields that are there in some files only.
@@ -425,12 +439,20 @@ mod tests {
             ReplayFile::read(&path).expect_err("it is none").to_string()
         };
         assert!(said("{\"odeon_replay\": 2}").contains("version 2"));
+        assert!(said("{\"odeon_replay\": -1}").contains("version -1"));
+        assert!(said("{\"odeon_replay\": 1.5}").contains("version 1.5"));
         assert!(said("{}").contains("no replay file"));
         assert!(said("not JSON").contains("x.json"));
         let text = file().to_text().unwrap();
         assert!(
             said(&text.replace("\"for_ms\":900", "\"for_ms\":2000")).contains("the last repair")
         );
+        for percent in [101, 200, 256] {
+            let other = format!("\"buggify_percent\": {percent}");
+            let other = text.replace("\"buggify_percent\": 25", &other);
+            assert_ne!(other, text);
+            assert!(said(&other).contains(&format!("turns {percent} of")), "{}", said(&other));
+        }
         // A fault or a schedule that is not read would make the run another one.
         for (known, other) in [("\"link\"", "\"lnik\""), ("\"for_ms\"", "\"fro_ms\"")] {
             let said = said(&text.replace(known, other));

@@ -47,6 +47,7 @@ impl<S: Scenario> Cast for S {
 
     fn expand(&self, seed: u64) -> Result<Script, ScriptError> {
         let outline = Scenario::outline(self);
+        outline.check()?;
         let written = |(at, step): (Duration, S::Step)| {
             let value = serde_json::to_value(&step);
             let value =

@@ -1,8 +1,11 @@
 //! Who is in a scenario and how long it takes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use crate::plan::{Swarm, TIME_MAX};
+use crate::{
+    plan::{Swarm, TIME_MAX},
+    script::ScriptError,
+};
 
 /// A node that faults may hit: its name, and the zone it stands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +72,8 @@ pub struct Outline {
 impl Outline {
     /// A scenario with these nodes, which are those that faults may hit: a node that is not among them is not hit, and its
     /// links neither ([`Site::links_only`] spares all but these). Clients and outside services of the world are not among
-    /// them. Default: 30 s of safety phase, 60 s for the liveness phase, no faults.
+    /// them. Of two of one name no script is made
+    /// ([`ScriptError::TwiceNamed`](crate::ScriptError::TwiceNamed)). Default: 30 s of safety phase, 60 s for the liveness phase, no faults.
     pub fn new<P: Into<Site>>(nodes: impl IntoIterator<Item = P>) -> Self {
         Self {
             nodes: nodes.into_iter().map(Into::into).collect(),
@@ -104,9 +108,30 @@ impl Outline {
         self
     }
 
+    /// Whether each node has a name of its own.
+    pub(crate) fn check(&self) -> Result<(), ScriptError> {
+        let mut seen = BTreeSet::new();
+        match self.nodes.iter().find(|site| !seen.insert(site.name.as_str())) {
+            Some(site) => Err(ScriptError::TwiceNamed(site.name.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// The names of the nodes.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.nodes.iter().map(|site| site.name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_nodes_of_one_name_are_refused() {
+        assert!(Outline::new(["a", "b"]).check().is_ok());
+        let error = Outline::new(["a", "b", "a"]).check().expect_err("there are two");
+        assert!(matches!(&error, ScriptError::TwiceNamed(name) if name == "a"), "{error}");
     }
 }

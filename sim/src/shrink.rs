@@ -251,6 +251,8 @@ mod tests {
         let total = of("the scenario failed: check the total: it is 15 and must be 20");
         assert_eq!(total, of("the scenario failed: check the total: it is 9 and must be 20"));
         assert_ne!(total, of("the scenario failed: check the rooms: it is 15 and must be 20"));
+        let bank = |kind| of(&format!("conservation: {kind}: bank: b has -5, and so on"));
+        assert_ne!(bank("negative balance"), bank("wrong total"));
         assert_ne!(of("honesty of failures: a -> b no. 3 ran 2 times"), total);
         // With the whole workload taken out there is nothing to be seen, which is not what was looked for.
         let nothing = "cannot be said: the history has no answered operations";

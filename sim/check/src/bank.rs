@@ -92,11 +92,14 @@ impl Conservation {
         read: &Operation<'_>,
         movements: &BTreeMap<&Text, Vec<Movement<'_>>>,
     ) -> Result<(), Violation> {
-        let violation = |what: String| {
-            Violation::new(format!("{}: {what}", self.object)).event(read.invoked).event(event)
+        // What kind it is comes first: by that, and not by bank or account, two failures are told apart.
+        let violation = |kind: &str, what: String| {
+            let what = format!("{kind}: {}: {what}", self.object);
+            Violation::new(what).event(read.invoked).event(event)
         };
         let Some(Value::Table(balances)) = read.answer() else {
             return Err(violation(
+                "no balances",
                 "balances were answered with something that is no table".to_owned(),
             ));
         };
@@ -106,22 +109,23 @@ impl Conservation {
             let (seen, there) = (balances.keys().collect(), self.opening.keys().collect());
             let what =
                 format!("the accounts are {} and must be {}", accounts(seen), accounts(there));
-            return Err(violation(what));
+            return Err(violation("wrong accounts", what));
         }
         let mut total = 0_i64;
         for (account, balance) in balances {
             let Some(cents) = balance.as_int() else {
-                return Err(violation(format!("{account} has {balance}, which is no number")));
+                let what = format!("{account} has {balance}, which is no number");
+                return Err(violation("no balances", what));
             };
             total = total.saturating_add(cents);
             if cents < 0 && !self.may_be_negative {
-                return Err(violation(format!(
-                    "{account} has {cents}, which must not be negative"
-                )));
+                let what = format!("{account} has {cents}, which must not be negative");
+                return Err(violation("negative balance", what));
             }
         }
         if total != self.total() {
-            return Err(violation(format!("the total is {total} and must be {}", self.total())));
+            let what = format!("the total is {total} and must be {}", self.total());
+            return Err(violation("wrong total", what));
         }
         for (account, opening) in &self.opening {
             let moved = movements.get(account).map_or(&[][..], Vec::as_slice);
@@ -133,7 +137,7 @@ impl Conservation {
                 let known = moved.iter().rev().filter(|it| it.operation.invoked.seq < event.seq);
                 let shown =
                     known.take(8).flat_map(|it| [Some(it.operation.invoked), it.operation.ended]);
-                return Err(violation(what).events(shown.flatten()));
+                return Err(violation("unexplained balance", what).events(shown.flatten()));
             }
         }
         Ok(())

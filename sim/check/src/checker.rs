@@ -36,14 +36,14 @@
 
 use std::{error::Error, fmt};
 
-use crate::{event::Event, history::History};
+use crate::{event::Event, history::History, patience::Patience};
 
 /// Events that a violation shows, at most; the rest is counted.
 const EVENTS_MAX: usize = 32;
 
 /// Says whether a history is as it must be.
 ///
-/// A checker reads no clock and starts nothing: of one history it always says the same.
+/// A checker reads no clock and starts nothing: of one history it always says the same, unless it is told to give up.
 pub trait Checker {
     /// What it checks, in a few words.
     fn name(&self) -> &str;
@@ -56,6 +56,15 @@ pub trait Checker {
     /// [`Objection::Violation`] when the history shows that something broke, [`Objection::Unknown`] when it cannot be
     /// said whether it did.
     fn check(&self, history: &History) -> Result<(), Objection>;
+
+    /// The same, for a checker that may work long: it asks now and then whether to give up. Default: it never does.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and [`Objection::GaveUp`] when patience came to its end before the check did.
+    fn check_within(&self, history: &History, patience: &Patience<'_>) -> Result<(), Objection> {
+        let _ = patience;
+        self.check(history)
+    }
 }
 
 impl<C: Checker + ?Sized> Checker for Box<C> {
@@ -65,6 +74,10 @@ impl<C: Checker + ?Sized> Checker for Box<C> {
 
     fn check(&self, history: &History) -> Result<(), Objection> {
         (**self).check(history)
+    }
+
+    fn check_within(&self, history: &History, patience: &Patience<'_>) -> Result<(), Objection> {
+        (**self).check_within(history, patience)
     }
 }
 
@@ -76,6 +89,10 @@ pub enum Objection {
     /// It cannot be said: a budget is spent, the history is too short or not whole, or holds nothing to check. A test
     /// that comes to this proves nothing, so it fails too.
     Unknown(String),
+    /// Nothing was found wrong until its time was over, and it had not seen all. Of the same history it may say something
+    /// else with more time, or on a quicker machine. So it is no verdict: a simulation reports it and fails no seed for
+    /// it, and Jepsen and Porcupine call it unknown.
+    GaveUp(String),
 }
 
 impl Objection {
@@ -90,6 +107,7 @@ impl fmt::Display for Objection {
         match self {
             Self::Violation(violation) => violation.fmt(f),
             Self::Unknown(why) => write!(f, "cannot be said: {why}"),
+            Self::GaveUp(why) => write!(f, "not known: {why}"),
         }
     }
 }

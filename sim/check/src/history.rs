@@ -11,6 +11,7 @@ use crate::{
     checker::{Checker, Objection, Report},
     event::{Event, Seq, What},
     operation::{Operation, operations},
+    patience::Patience,
 };
 
 /// The events of one run, in the order of their numbers.
@@ -156,7 +157,19 @@ impl History {
     /// The checker's objection. With events missing nothing can be said, whatever the checker says: then it is
     /// [`Objection::Unknown`].
     pub fn check(&self, checker: &dyn Checker) -> Result<(), Report> {
-        let said = checker.check(self);
+        self.check_within(checker, &Patience::ENDLESS)
+    }
+
+    /// Lets a checker look at it, until patience ends.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and [`Objection::GaveUp`] when patience ends before the checker is through.
+    pub fn check_within(
+        &self,
+        checker: &dyn Checker,
+        patience: &Patience<'_>,
+    ) -> Result<(), Report> {
+        let said = checker.check_within(self, patience);
         let said = match (self.missed, said) {
             (0, said) => said,
             (missed, said) => {

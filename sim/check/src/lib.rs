@@ -55,6 +55,7 @@ mod leaks;
 mod letters;
 mod linearizability;
 mod operation;
+mod patience;
 mod recorder;
 mod supervision;
 mod text;
@@ -77,6 +78,7 @@ pub use linearizability::{
 };
 pub use odeon_message::Certainty;
 pub use operation::{End, Operation};
+pub use patience::Patience;
 pub use recorder::{Recorder, Room};
 pub use supervision::{RestartRule, RestartStrategy, SupervisionTable};
 pub use text::{Party, Text};

@@ -4,7 +4,7 @@
 //! with the memory of G. Lowe ("Testing for Linearizability", CCPE 2017), each object, and each key of a map, by itself
 //! (A. Horn, D. Kroening, "Faster Linearizability Checking via P-Compositionality", FORTE 2015), as in Knossos and
 //! Porcupine. What it is NOT: quick in the worst case; the problem is NP-complete, so a [`Budget`] bounds the work and a
-//! spent one is [`Objection::Unknown`]. The models are a file each; `search.rs` is next to read.
+//! spent one is [`Objection::Unknown`]; [`Patience`] bounds the time, and its end is [`Objection::GaveUp`]. The models are a file each; `search.rs` is next to read.
 
 mod explain;
 mod glaring;
@@ -28,6 +28,7 @@ use crate::{
     checker::{Checker, Objection},
     history::History,
     operation::{End, Operation},
+    patience::Patience,
 };
 use search::{Found, Search};
 
@@ -148,6 +149,10 @@ impl<M: Model> Checker for Linearizability<M> {
     }
 
     fn check(&self, history: &History) -> Result<(), Objection> {
+        self.check_within(history, &Patience::ENDLESS)
+    }
+
+    fn check_within(&self, history: &History, patience: &Patience<'_>) -> Result<(), Objection> {
         let parts = self.parts(history)?;
         let answered = |part: &Vec<Operation<'_>>| part.iter().any(|it| it.answer().is_some());
         if !parts.values().any(answered) {
@@ -162,10 +167,17 @@ impl<M: Model> Checker for Linearizability<M> {
                 return Err(violation.of(part).into());
             }
             let mut search = Search::new(&self.model, part, operations, &self.budget, steps);
-            match search.run() {
+            match search.run(patience) {
                 Found::Order => {}
                 Found::NoOrder(stuck) => {
                     return Err(explain::violation(&self.model, part, operations, &stuck).into());
+                }
+                Found::Impatient(spent, placed) => {
+                    let (count, spent) = (operations.len(), spent.as_secs_f64());
+                    let text = format!(
+                        "{part}: gave up after {spent:.1} s of real time, {placed} of {count} operations placed; none was found wrong so far"
+                    );
+                    return Err(Objection::GaveUp(text));
                 }
                 Found::Nothing(why) => {
                     let count = operations.len();

@@ -6,7 +6,7 @@
 //! nothing gets none, and of two alike the one that was called first gets its place first, because they can change
 //! places in any order. What it is NOT: an explanation; `explain.rs` makes one.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use super::{
     Budget, Model, Part,
@@ -14,7 +14,7 @@ use super::{
     memory::Memory,
     placed::Placed,
 };
-use crate::operation::Operation;
+use crate::{operation::Operation, patience::Patience};
 
 /// Attempts between two questions whether to give up.
 const ASK_EVERY: u64 = 4096;
@@ -27,6 +27,8 @@ pub(super) enum Found {
     NoOrder(Stuck),
     /// The budget is spent; which.
     Nothing(String),
+    /// The real time that was spent until patience ended, and the operations that had a place where it got furthest.
+    Impatient(Duration, usize),
 }
 
 /// Where the search got furthest.
@@ -107,7 +109,8 @@ impl<'a, M: Model> Search<'a, M> {
         self.steps
     }
 
-    pub(super) fn run(&mut self) -> Found {
+    pub(super) fn run(&mut self, patience: &Patience<'_>) -> Found {
+        let mut until_asked = 0;
         let mut at = self.list.first();
         while self.answered.count() < self.answered_count {
             // An answered operation without a place has its end in the list, so the list does not end before it.
@@ -117,6 +120,13 @@ impl<'a, M: Model> Search<'a, M> {
                 if let Some(spent) = self.spent() {
                     return Found::Nothing(spent);
                 }
+                // Turns of the loop, not steps, which stand still while twins are passed over.
+                if until_asked == 0
+                    && let Some(spent) = patience.spent()
+                {
+                    return Found::Impatient(spent, self.stuck.order.len().max(self.stack.len()));
+                }
+                until_asked = if until_asked == 0 { ASK_EVERY } else { until_asked - 1 };
                 at = if self.place(here) { self.list.first() } else { self.list.after(here) };
             } else {
                 self.note_stuck(here);

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use odeon_check::{
     Budget, Call, Checker, End, Event, History, Linearizability, Model, Objection, Operation, Part,
-    Recorder, RegisterModel, Seq, Value, Verb, What,
+    Patience, Recorder, RegisterModel, Seq, Value, Verb, What,
 };
 use proptest::prelude::*;
 
@@ -443,6 +443,25 @@ fn a_spent_budget_and_an_empty_history_prove_nothing() {
     assert!(text.contains("told to give up"), "{text}");
     let text = unknown(&history, &Linearizability::of_queues());
     assert!(text.contains("no answered operations of queues"), "{text}");
+}
+
+#[test]
+fn a_search_that_is_out_of_time_says_how_far_it_came() {
+    let history = run(1, HABITS, register_call, &mut correct());
+    let checker = Linearizability::of_registers();
+    let asked = std::cell::Cell::new(0);
+    let never = || {
+        asked.set(asked.get() + 1);
+        None
+    };
+    history.check_within(&checker, &Patience::until(&never)).expect("there is time");
+    assert!(asked.get() > 0, "patience was never asked");
+    let over = || Some(Duration::from_millis(45_000));
+    let report = history.check_within(&checker, &Patience::until(&over)).expect_err("it is over");
+    assert!(matches!(report.objection, Objection::GaveUp(_)), "{report}");
+    let text = report.to_string();
+    assert!(text.contains("not known: r: gave up after 45.0 s of real time, 0 of "), "{text}");
+    assert!(text.contains("operations placed"), "{text}");
 }
 
 #[test]

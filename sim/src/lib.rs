@@ -73,7 +73,9 @@ mod net;
 mod outcome;
 #[cfg(target_os = "linux")]
 mod page;
+mod patience;
 mod plan;
+mod printable;
 mod problem;
 mod recording;
 mod remedy;

@@ -50,6 +50,7 @@ thread_local! {
     static EXPECTED: Cell<bool> = const { Cell::new(false) };
     static PANICS: Cell<u64> = const { Cell::new(0) };
     static FOUND: RefCell<Vec<Found>> = const { RefCell::new(Vec::new()) };
+    static UNKNOWN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static WAITING: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
@@ -67,6 +68,7 @@ impl Watch {
         EXPECTED.set(false);
         PANICS.set(0);
         FOUND.take();
+        UNKNOWN.take();
         WATCHING.set(true);
         Self(())
     }
@@ -78,6 +80,11 @@ impl Watch {
             detail: found.backtrace.map_or(found.detail, |backtrace| backtrace.to_string()),
         };
         FOUND.take().into_iter().map(text).collect()
+    }
+
+    /// What is not known, because a check gave up.
+    pub(crate) fn take_unknown(&self) -> Vec<String> {
+        UNKNOWN.take()
     }
 }
 
@@ -137,6 +144,15 @@ pub(crate) fn report(text: String) {
 /// Adds a problem with what is shown on replay only.
 pub(crate) fn report_in_full(text: String, detail: String) {
     found(Found { text, detail, backtrace: None });
+}
+
+/// Notes that a check gave up, up to as many as there may be problems. No failure: with more time it may find nothing.
+pub(crate) fn note_unknown(text: String) {
+    UNKNOWN.with_borrow_mut(|list| {
+        if list.len() < REFUSALS_MAX {
+            list.push(text);
+        }
+    });
 }
 
 /// Adds what the interposed symbols refused since it was last called.

@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     mischief::Buggified,
+    printable::printable,
     problem::Problem,
     trace::{Mark, Trace},
 };
@@ -51,6 +52,9 @@ pub struct Verdict {
     pub replay: Replay,
     /// Why the seed failed; empty where it passed.
     pub problems: Vec<Problem>,
+    /// What is not known, because a check gave up before the seed's real time was over. The seed does not fail for it, and
+    /// of another run of the same seed it may be known.
+    pub unknown: Vec<String>,
     /// The places that said `buggify!` while some were on, and how often each fired.
     pub buggified: Vec<Buggified>,
     /// The last lines of the trace: up to 4,000 of a run that failed, or of which lines were asked for
@@ -88,6 +92,7 @@ impl Verdict {
             faults: 0,
             replay: Replay::NotGuaranteed("there is no verdict".to_owned()),
             problems: vec![Problem::new(why)],
+            unknown: Vec::new(),
             buggified: Vec::new(),
             lines: Vec::new(),
             marks: Vec::new(),
@@ -123,6 +128,9 @@ impl Verdict {
             let _ = writeln!(text, "problem {}", problem.text.escape_debug());
             let _ = writeln!(text, "detail {}", problem.detail.escape_debug());
         }
+        for unknown in &self.unknown {
+            let _ = writeln!(text, "unknown {}", unknown.escape_debug());
+        }
         for Buggified { place, on, asked, fired } in &self.buggified {
             let _ = writeln!(text, "buggified {} {asked} {fired} {place}", u8::from(*on));
         }
@@ -148,6 +156,7 @@ impl Verdict {
                 ("faults", number) => verdict.faults = number.parse().ok()?,
                 ("problem", text) => verdict.problems.push(Problem::new(unescape(text))),
                 ("detail", text) => verdict.problems.last_mut()?.detail = unescape(text),
+                ("unknown", text) => verdict.unknown.push(unescape(text)),
                 ("buggified", text) => verdict.buggified.push(decode_place(text)?),
                 ("checkpoint", text) => verdict.checkpoints.push(decode_mark(text)?.0),
                 ("forgot", text) => verdict.forgot = text.parse().ok()?,
@@ -242,7 +251,8 @@ impl fmt::Display for Verdict {
         if times > 0 {
             write!(f, ", buggified {times} times in {places} places")?;
         }
-        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", problem.text))
+        self.unknown.iter().try_for_each(|unknown| write!(f, "\n  {}", printable(unknown)))?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {}", printable(&problem.text)))
     }
 }
 
@@ -259,6 +269,7 @@ mod tests {
         verdict.marks = vec![Mark { event: 9, hash: 5 }];
         verdict.checkpoints = vec![Mark { event: 8, hash: u64::MAX }];
         verdict.forgot = 3;
+        verdict.unknown = vec!["gave up\nafter 45.0 s".to_owned()];
         verdict.hash = u128::MAX - 5;
         verdict.faults = 3;
         let place = "odeon_transport::lane:12:5".to_owned();

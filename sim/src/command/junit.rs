@@ -18,11 +18,17 @@ fn suite(xml: &mut String, tally: &Tally) {
     let name = escaped(&tally.name);
     let (time, failures) = (tally.real_time.as_secs_f64(), tally.failures.len());
     let passed = tally.seeds.saturating_sub(tally.failed);
-    let tests = failures + usize::from(passed > 0);
+    let (unknown, why) = tally.unknown.as_ref().map_or((0, ""), |(seeds, why)| (*seeds, why));
+    let passed = passed.saturating_sub(unknown);
+    let untold = tally.failed.saturating_sub(failures as u64);
+    let tests =
+        failures + usize::from(passed > 0) + usize::from(unknown > 0) + usize::from(untold > 0);
+    let skipped = usize::from(unknown > 0);
+    let failures = failures + usize::from(untold > 0);
     // Writing to a string does not fail.
     let _ = writeln!(
         xml,
-        "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" time=\"{time:.3}\">"
+        "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"{time:.3}\">"
     );
     if passed > 0 {
         let _ = writeln!(
@@ -45,6 +51,20 @@ fn suite(xml: &mut String, tally: &Tally) {
         let _ = writeln!(
             xml,
             "    <testcase classname=\"{name}\" name=\"seed {seed}\">\n      <failure message=\"{first}\">{text}</failure>\n    </testcase>"
+        );
+    }
+    if unknown > 0 {
+        let why = escaped(why);
+        let _ = writeln!(
+            xml,
+            "    <testcase classname=\"{name}\" name=\"{unknown} seeds of which it is not known\">\n      <skipped message=\"{why}\"/>\n    </testcase>"
+        );
+    }
+    if untold > 0 {
+        let _ = writeln!(
+            xml,
+            "    <testcase classname=\"{name}\" name=\"{untold} further seeds that failed\">\n      <failure message=\"only the first {} are told of one by one\"/>\n    </testcase>",
+            tally.failures.len()
         );
     }
     xml.push_str("  </testsuite>\n");
@@ -79,10 +99,17 @@ mod tests {
         let mut tally = Tally { name: "a&b".to_owned(), seeds: 3, ..Tally::default() };
         let problems = vec!["x < \"y\"\n\u{1b}[0m".to_owned(), "second".to_owned()];
         tally.fail(Failure { seed: 7, problems, file: Err("no room".to_owned()) });
-        let xml = report(&[tally]);
-        assert!(xml.contains("<testsuite name=\"a&amp;b\" tests=\"2\" failures=\"1\""), "{xml}");
-        assert!(xml.contains("name=\"2 seeds that passed\""), "{xml}");
+        tally.unknown = Some((1, "seed 8: gave up <".to_owned()));
+        let xml = report(&[tally.clone()]);
+        assert!(xml.contains("<testsuite name=\"a&amp;b\" tests=\"3\" failures=\"1\""), "{xml}");
+        assert!(xml.contains("name=\"1 seeds that passed\""), "{xml}");
         assert!(xml.contains("message=\"x &lt; &quot;y&quot;&#10;\u{fffd}[0m\""), "{xml}");
         assert!(xml.contains("second&#10;no room</failure>"), "{xml}");
+        assert!(xml.contains("<skipped message=\"seed 8: gave up &lt;\"/>"), "{xml}");
+        // One that was kept, and three that found no room.
+        (tally.seeds, tally.failed) = (6, 4);
+        let xml = report(&[tally]);
+        assert!(xml.contains("tests=\"4\" failures=\"2\" errors=\"0\" skipped=\"1\""), "{xml}");
+        assert!(xml.contains("name=\"3 further seeds that failed\""), "{xml}");
     }
 }

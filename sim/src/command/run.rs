@@ -14,6 +14,7 @@ use super::{
     tally::{Failure, Tally},
 };
 use crate::{
+    printable::printable,
     runner::{Case, Lanes, Order, ReplayFile, Run, Seeds, Trial, replay_folder, run_each},
     script::Script,
 };
@@ -98,13 +99,19 @@ fn tell(
     out: &mut Printer<'_>,
 ) -> Result<(), Failed> {
     out.line(tally.in_words())?;
+    if let Some((seeds, why)) = &tally.unknown {
+        out.line(format!(
+            "  of {seeds} seeds it is not known whether they pass; allow them more time with --limit-s: {}",
+            printable(why)
+        ))?;
+    }
     if let Some((runs, why)) = &tally.not_guaranteed {
         out.line(format!("  the replay of {runs} runs is not guaranteed: {why}"))?;
     }
     for Failure { seed, problems, file } in &tally.failures {
         out.line(format!("  seed {seed} failed"))?;
         for problem in problems {
-            out.line(format!("    {}", problem.replace('\n', "\n    ")))?;
+            out.line(format!("    {}", printable(problem).replace('\n', "\n    ")))?;
         }
         match file {
             Ok(path) => {

@@ -25,6 +25,8 @@ pub(super) struct Tally {
     pub(super) seeds: u64,
     pub(super) failed: u64,
     pub(super) failures: Vec<Failure>,
+    /// Seeds that passed while a check gave up, and what the first of them says of it.
+    pub(super) unknown: Option<(u64, String)>,
     pub(super) virtual_time: Duration,
     pub(super) real_time: Duration,
     /// Faults that have begun, by kind.
@@ -42,6 +44,10 @@ impl Tally {
         self.steps += script.steps().len() as u64;
         let begun = script.faults().faults().iter().take(verdict.faults as usize);
         begun.for_each(|fault| *self.faults.entry(fault.fault.kind()).or_default() += 1);
+        if let Some(first) = verdict.unknown.first().filter(|_| verdict.passed()) {
+            let text = || format!("seed {}: {first}", verdict.seed);
+            self.unknown.get_or_insert_with(|| (0, text())).0 += 1;
+        }
         if let crate::verdict::Replay::NotGuaranteed(why) = &verdict.replay {
             self.not_guaranteed.get_or_insert_with(|| (0, why.clone())).0 += 1;
         }
@@ -92,6 +98,7 @@ impl Tally {
             "name": self.name,
             "seeds": self.seeds,
             "failed": self.failed,
+            "unknown": self.unknown.as_ref().map_or(0, |(seeds, _)| *seeds),
             "failures": self.failures.iter().map(failure).collect::<Vec<_>>(),
             "real_s": self.real_time.as_secs_f64(),
             "seeds_per_s": self.seeds_per_second(),

@@ -6,7 +6,10 @@ use std::{
     fmt,
     io::{self, Read as _, Write as _, stdin},
     os::{fd::AsFd as _, unix::net::UnixStream},
-    process, thread,
+    process,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
 
 use odeon_interpose::{last_words, take_refusals};
@@ -16,6 +19,7 @@ use super::{
     order::{ORDER_BYTES, Order},
 };
 use crate::{
+    patience,
     plan::TIME_MAX,
     problem::panic_text,
     recording,
@@ -33,6 +37,8 @@ const STACK_BYTES: usize = 16 << 20;
 pub(super) struct Child {
     order: Order,
     script_bytes: usize,
+    /// The real time that checkers have, from the beginning of the program.
+    checks_max: Duration,
     line: UnixStream,
 }
 
@@ -86,8 +92,8 @@ impl Child {
         line.local_addr().ok()?;
         let mut bytes = [0; ORDER_BYTES];
         line.read_exact(&mut bytes).ok()?;
-        let (order, script_bytes) = Order::read_head(&bytes)?;
-        Some(Self { order, script_bytes, line })
+        let (order, script_bytes, limit) = Order::read_head(&bytes)?;
+        Some(Self { order, script_bytes, checks_max: patience::checks_max(limit), line })
     }
 
     /// Runs the order and ends the program.
@@ -102,7 +108,17 @@ impl Child {
                 let line = self.line.try_clone();
                 let thread =
                     thread::Builder::new().name("world".to_owned()).stack_size(STACK_BYTES);
-                match thread.spawn(move || run(&act, &order, line)).map(thread::JoinHandle::join) {
+                let (end, ended) = mpsc::channel::<()>();
+                let run = move || {
+                    let _end = end;
+                    run(&act, &order, line)
+                };
+                let world = thread.spawn(run);
+                // The world's own thread has no clock that shows real time.
+                if ended.recv_timeout(self.checks_max) == Err(RecvTimeoutError::Timeout) {
+                    patience::end(self.checks_max);
+                }
+                match world.map(thread::JoinHandle::join) {
                     Ok(Ok(verdict)) => Ok(verdict),
                     Ok(Err(panic)) => {
                         Err(format!("the simulator panicked: {}", panic_text(&*panic)))

@@ -3,6 +3,8 @@
 //! Everything but the script has a fixed length, and the child reads the script into room of a fixed size, so that a
 //! run from a seed and its replay from a file are laid out alike: they are fed the same bytes.
 
+use std::time::Duration;
+
 use super::case::{CASE_BYTES, Case};
 use crate::script::SCRIPT_BYTES_MAX;
 
@@ -28,22 +30,24 @@ impl Order {
         Self { script, ..Self::plain(case) }
     }
 
-    /// The order without its script.
-    pub(super) fn head(&self) -> [u8; ORDER_BYTES] {
-        let text = format!("odeon-sim order {} ", self.script.len());
+    /// The order without its script, to be run within this real time.
+    pub(super) fn head(&self, limit: Duration) -> [u8; ORDER_BYTES] {
+        let text = format!("odeon-sim order {} {} ", self.script.len(), limit.as_secs());
         let mut bytes = [b'.'; ORDER_BYTES];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
         bytes[ORDER_BYTES - CASE_BYTES..].copy_from_slice(&self.case.encode());
         bytes
     }
 
-    /// Reads the head; the result has no script yet, and the number says how many bytes it has.
-    pub(super) fn read_head(bytes: &[u8; ORDER_BYTES]) -> Option<(Self, usize)> {
+    /// Reads the head; the result has no script yet, and the number says how many bytes it has; the time is
+    /// the limit, in whole seconds.
+    pub(super) fn read_head(bytes: &[u8; ORDER_BYTES]) -> Option<(Self, usize, Duration)> {
         let (text, case) = bytes.split_last_chunk::<CASE_BYTES>()?;
         let mut words = str::from_utf8(text).ok()?.strip_prefix("odeon-sim order ")?.split(' ');
         let script = words.next()?.parse().ok().filter(|length| *length <= SCRIPT_BYTES_MAX)?;
+        let limit = Duration::from_secs(words.next()?.parse().ok()?);
         let case = Case::decode(case)?;
-        Some((Self { case, script: String::new() }, script))
+        Some((Self { case, script: String::new() }, script, limit))
     }
 }
 
@@ -54,12 +58,13 @@ mod tests {
     #[test]
     fn the_head_goes_both_ways() {
         let order = Order::plain(Case::new(u64::MAX));
-        assert_eq!(Order::read_head(&order.head()), Some((order, 0)));
+        let (minute, ever) = (Duration::from_secs(60), Duration::from_secs(u64::MAX));
+        assert_eq!(Order::read_head(&order.head(minute)), Some((order, 0, minute)));
         let order = Order::of(Case::new(1), "{}".to_owned());
-        let read = Order::read_head(&order.head());
-        assert_eq!(read, Some((Order { script: String::new(), ..order }, 2)));
+        let read = Order::read_head(&order.head(ever));
+        assert_eq!(read, Some((Order { script: String::new(), ..order }, 2, ever)));
         assert_eq!(Order::read_head(&[b'x'; ORDER_BYTES]), None);
         let long = Order::of(Case::new(1), "x".repeat(SCRIPT_BYTES_MAX + 1));
-        assert_eq!(Order::read_head(&long.head()), None);
+        assert_eq!(Order::read_head(&long.head(minute)), None);
     }
 }

@@ -193,7 +193,8 @@ fn read(text: &str, recording: &mut Option<Recording>) -> Option<Verdict> {
 /// Writes the order. A child that ended before it had read it says so by its verdict, or by having none.
 fn send(line: &mut UnixStream, order: &Order, limit: Duration) -> io::Result<()> {
     line.set_write_timeout(Some(limit))?;
-    let sent = line.write_all(&order.head()).and_then(|()| line.write_all(order.script.as_bytes()));
+    let sent =
+        line.write_all(&order.head(limit)).and_then(|()| line.write_all(order.script.as_bytes()));
     sent.or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 

@@ -181,6 +181,7 @@ impl WorldBuilder {
             virtual_time,
             replay,
             problems: watch.take(),
+            unknown: watch.take_unknown(),
             buggified,
             ..Verdict::missing(self.seed, String::new())
         };

@@ -10,10 +10,13 @@ use std::{
 };
 
 use odeon::Node;
-use odeon_check::{Checker, Recorder, Text, What};
+use odeon_check::{Checker, Objection, Patience, Recorder, Text, What};
 
 use super::{World, leaks::Lives};
-use crate::problem::report_in_full;
+use crate::{
+    patience::spent,
+    problem::{note_unknown, report_in_full},
+};
 
 /// Lines of a history that a problem shows on replay, from the end back.
 const LINES_MAX: usize = 2_000;
@@ -92,13 +95,24 @@ impl World {
 
     /// Lets a checker look at the history so far, and says whether it is content. If not, the seed fails with what the
     /// checker says as its problem, whether that is a violation or that it cannot be said.
+    ///
+    /// In a program of the runner a checker gives up after three quarters of the real time that a seed has. Then the seed
+    /// does not fail for it, and its verdict says that this check is not known ([`Verdict::unknown`]): give the seed more
+    /// time, or the check fewer operations. Which one it is depends on the machine, so nothing in a run may hang on it.
+    ///
+    /// [`Verdict::unknown`]: crate::Verdict::unknown
     pub fn check(&self, checker: &dyn Checker) -> bool {
         let history = self.history().history();
-        let Err(objection) = history.check(checker) else { return true };
+        let patience = Patience::until(&spent);
+        let Err(report) = history.check_within(checker, &patience) else { return true };
+        if let Objection::GaveUp(_) = &report.objection {
+            note_unknown(report.to_string());
+            return false;
+        }
         let text = history.to_string();
         let lines = text.lines().collect::<Vec<_>>();
         let last = lines[lines.len().saturating_sub(LINES_MAX)..].join("\n");
-        report_in_full(objection.to_string(), format!("the history, its last lines:\n{last}\n"));
+        report_in_full(report.to_string(), format!("the history, its last lines:\n{last}\n"));
         false
     }
 

@@ -191,7 +191,7 @@ impl ReplayFile {
         let no_file = |source| ReplayFileError::Text { path: of(), source };
         let value: Value = serde_json::from_str(&text).map_err(no_file)?;
         let version = value.get("odeon_replay").filter(|version| version.is_number());
-        if let Some(version) = version.filter(|version| **version != Value::from(REPLAY_VERSION)) {
+        if let Some(version) = version.filter(|it| it.as_u64() != Some(u64::from(REPLAY_VERSION))) {
             return Err(ReplayFileError::Version { path: of(), version: version.to_string() });
         }
         let percent = value.get("buggify_percent").and_then(Value::as_u64);

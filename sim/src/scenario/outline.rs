@@ -73,7 +73,8 @@ impl Outline {
     /// A scenario with these nodes, which are those that faults may hit: a node that is not among them is not hit, and its
     /// links neither ([`Site::links_only`] spares all but these). Clients and outside services of the world are not among
     /// them. Of two of one name no script is made
-    /// ([`ScriptError::TwiceNamed`](crate::ScriptError::TwiceNamed)). Default: 30 s of safety phase, 60 s for the liveness phase, no faults.
+    /// ([`ScriptError::TwiceNamed`](crate::ScriptError::TwiceNamed)). Default: 30 s of safety
+    /// phase, 60 s for the liveness phase, no faults.
     pub fn new<P: Into<Site>>(nodes: impl IntoIterator<Item = P>) -> Self {
         Self {
             nodes: nodes.into_iter().map(Into::into).collect(),

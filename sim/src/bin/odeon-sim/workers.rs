@@ -1,8 +1,9 @@
 //! The worker pool of the examples: whatever breaks, jobs are done, and supervisors keep the table of OTP.
 //!
-//! One node has jobs done by the pools of three others; some jobs make workers panic, often enough for pools to give up now
-//! and then. A job that was answered was done at least once, one that was too hard never. Each opening of a pool that its
-//! node outlived is held against the table of Erlang/OTP. Once all is healed, every worker of every node does a job.
+//! One node has jobs done by the pools of three others, one of each strategy; some jobs make workers panic, often enough
+//! for pools to give up now and then. A job that was answered was done at least once, one that was too hard never. Each
+//! opening of a pool that its node outlived is held against the table of Erlang/OTP. Once all is healed, every worker of
+//! every node does a job, and a job that waits while its worker starts anew is done, too.
 
 use std::{
     cell::RefCell,
@@ -12,14 +13,16 @@ use std::{
     time::Duration,
 };
 
-use odeon::{Node, NodeBuilder};
+use odeon::{Node, NodeBuilder, Strategy};
 use odeon_sim::{
     Check, FaultKind, LinkRule, Outline, Scenario, Site, Stream, Swarm, World,
     check::{Exit, Recorder, RestartRule, RestartStrategy, SupervisionTable, What},
 };
 use serde::{Deserialize, Serialize};
 
-use app::{Book, Note, PANICS, PERIOD, Porter, RESTARTS, Task, TooHard, WORKERS, Worker};
+use app::{
+    Book, Note, OPENER, PANICS, PERIOD, Porter, RESTARTS, Task, TooHard, WORKERS, Worker, outlasts,
+};
 
 #[path = "../../../../examples/src/bin/workers/app.rs"]
 mod app;
@@ -27,7 +30,12 @@ mod app;
 /// The node that has the jobs; of it only the links break.
 const FOREMAN: &str = "foreman";
 const POOLS: [&str; 3] = ["a", "b", "c"];
+/// How the workers of each pool hang together.
+const STRATEGIES: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
 const JOBS: u64 = 120;
+
+/// How often a job may be lost behind one that makes its worker panic, because the network is not perfect.
+const ATTEMPTS: u64 = 4;
 const SAFETY: Duration = Duration::from_secs(30);
 
 /// Within which time a supervisor that is not stopped does what it must.
@@ -82,7 +90,7 @@ impl Scenario for Workers {
         world.expect_panics();
         world.set_default_link(LinkRule::rough());
         world.start_member(FOREMAN, |node| node, async |_| ());
-        for name in POOLS {
+        for (name, strategy) in POOLS.into_iter().zip(STRATEGIES) {
             let (seen, recorder) = (Arc::clone(&self.seen), world.history().clone());
             let main = move |node: Node| {
                 // What an earlier life has left open, nobody has closed.
@@ -90,7 +98,7 @@ impl Scenario for Workers {
                 let (seen, recorder) = (Arc::clone(&seen), recorder.clone());
                 let book: Book = Arc::new(move |note| write_down(&recorder, &seen, name, note));
                 async move {
-                    let porter = node.spawn_with::<Porter>((node.clone(), book)).await;
+                    let porter = node.spawn_with::<Porter>((node.clone(), strategy, book)).await;
                     porter.map(drop).map_err(|error| error.to_string())
                 }
             };
@@ -123,6 +131,23 @@ impl Scenario for Workers {
         while self.told.borrow().len() < JOBS as usize {
             world.run_for(Duration::from_millis(100)).await;
         }
+        for pool in POOLS {
+            let mut number = 2 * JOBS;
+            // What failed before counts no more. The time is bounded by the phase.
+            loop {
+                world.run_for(2 * PERIOD).await;
+                number += 1;
+                match outlasts(&node, pool, WORKERS[0], number).await {
+                    Some(true) => break,
+                    Some(false) if number == 2 * JOBS + ATTEMPTS => {
+                        return Err(format!(
+                            "{pool} loses what waits for a worker that starts anew"
+                        ));
+                    }
+                    Some(false) | None => {}
+                }
+            }
+        }
         // Supervisors that have something to do have done it after this.
         world.run_for(2 * PROMPT).await;
         Ok(())
@@ -145,10 +170,11 @@ impl Scenario for Workers {
             }),
             Check::at_end("supervisors keep the table", move |world| {
                 let history = world.history().history();
-                let pools = lock(&opened).pools.values().flatten().cloned().collect::<Vec<_>>();
-                pools.into_iter().try_for_each(|pool| {
-                    let table = SupervisionTable::new(pool, RestartStrategy::OneForOne, PROMPT)
-                        .intensity(RESTARTS as usize, PERIOD);
+                let pools = pools(&lock(&opened));
+                pools.into_iter().try_for_each(|(pool, strategy)| {
+                    let table = SupervisionTable::new(pool, strategy, PROMPT)
+                        .intensity(RESTARTS as usize, PERIOD)
+                        .child(OPENER, RestartRule::Transient);
                     let child =
                         |table: SupervisionTable, name| table.child(name, RestartRule::Permanent);
                     let table = WORKERS.into_iter().fold(table, child);
@@ -157,6 +183,20 @@ impl Scenario for Workers {
             }),
         ]
     }
+}
+
+/// The pools that were opened, with their strategies.
+fn pools(seen: &Seen) -> Vec<(String, RestartStrategy)> {
+    let strategy = |node| match POOLS.into_iter().zip(STRATEGIES).find(|(pool, _)| *pool == node) {
+        Some((_, Strategy::OneForAll)) => RestartStrategy::OneForAll,
+        Some((_, Strategy::RestForOne)) => RestartStrategy::RestForOne,
+        _ => RestartStrategy::OneForOne,
+    };
+    let of_node = |(node, pools): (&&'static str, &BTreeSet<String>)| {
+        let strategy = strategy(*node);
+        pools.iter().map(move |pool| (pool.clone(), strategy)).collect::<Vec<_>>()
+    };
+    seen.pools.iter().flat_map(of_node).collect()
 }
 
 /// What happens in a pool, as a history.
@@ -173,6 +213,7 @@ fn write_down(recorder: &Recorder, seen: &Mutex<Seen>, node: &'static str, note:
         }
         Note::Failed { pool, worker } => ended(pool, worker, Exit::Failed),
         Note::Stopped { pool, worker } => ended(pool, worker, Exit::Ordered),
+        Note::Finished { pool, worker } => ended(pool, worker, Exit::Normal),
         Note::GaveUp { pool } => {
             recorder.record(What::Ended { party: pool.into(), exit: Exit::Failed });
         }

@@ -65,6 +65,15 @@ macro_rules! bugs {
 bugs! {
     a_cancelled_ask_that_still_runs: "cancelled-ask-runs";
     a_supervisor_off_by_one_in_its_intensity: "intensity-off-by-one";
+    an_actor_that_nobody_wakes: "lost-wake-up";
+    a_mailbox_that_holds_one_more: "mailbox-holds-one-more";
+    a_name_that_outlives_its_actor: "name-outlives-actor";
+    a_panic_that_is_called_not_delivered: "panic-not-delivered";
+    a_group_that_leaves_out_its_last: "rest-for-one-too-few";
+    a_restart_that_loses_what_waits: "restart-empties-mailbox";
+    a_retry_that_forgets_what_may_have_run: "retry-forgets-doubt";
+    siblings_that_stop_in_order: "siblings-stop-in-order";
+    a_transient_child_that_comes_back: "transient-comes-back";
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use odeon_message::planted::Bug;
+
 use crate::{Overflow, Placement, Shutdown, lanes::Lanes, load::Bounds, mailbox::Mailbox};
 
 /// Bounds and defaults of an [`ActorSystem`](crate::ActorSystem).
@@ -188,7 +190,8 @@ impl SpawnOptions {
     pub(crate) fn make_mailbox(&self, config: &SystemConfig) -> Mailbox {
         let messages_max = self.mailbox.unwrap_or(config.mailbox_messages_max);
         let bytes_max = self.mailbox_bytes.unwrap_or(config.mailbox_bytes_max);
-        let bounds = Bounds::new(messages_max, bytes_max);
+        let too_many = u32::from(Bug::MailboxHoldsOneMore.is_planted());
+        let bounds = Bounds::new(messages_max.saturating_add(too_many), bytes_max);
         if self.priorities > 1 || self.overflow == Overflow::DropOldest {
             return Mailbox::with_lanes(Lanes::new(self.priorities, bounds));
         }

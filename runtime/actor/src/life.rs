@@ -24,7 +24,7 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use odeon_message::Message;
+use odeon_message::{Message, planted::Bug};
 
 use crate::{
     Actor, Handler,
@@ -278,7 +278,8 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
         }
         if turn.is_spent() {
             give_room_back(head);
-            return true;
+            let has_more = || !core.batch.is_empty() || !head.mailbox.is_quiet();
+            return !Bug::LostWakeUp.is_planted() || has_more();
         }
     }
     give_room_back(head);

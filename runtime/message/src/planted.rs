@@ -56,6 +56,15 @@ macro_rules! bugs {
 bugs! {
     CancelledAskRuns: "cancelled-ask-runs", "an ask that is given up once it was written is called withdrawn, and still runs";
     IntensityOffByOne: "intensity-off-by-one", "a supervisor bears one restart more than its intensity";
+    LostWakeUp: "lost-wake-up", "an actor whose turn is used up by its last message is not asleep, and nobody wakes it any more";
+    MailboxHoldsOneMore: "mailbox-holds-one-more", "a mailbox takes one message more than its bound";
+    NameOutlivesActor: "name-outlives-actor", "the name of an actor that has failed for good stays taken";
+    PanicNotDelivered: "panic-not-delivered", "an ask whose handler panicked is called not delivered";
+    RestForOneTooFew: "rest-for-one-too-few", "rest_for_one leaves out the last child";
+    RestartEmptiesMailbox: "restart-empties-mailbox", "an actor that is started again has lost the messages that waited";
+    RetryForgetsDoubt: "retry-forgets-doubt", "an ask that was tried again reports what its last attempt knows, not all of them";
+    SiblingsStopInOrder: "siblings-stop-in-order", "a group is stopped from the first to the last, not from the last on";
+    TransientComesBack: "transient-comes-back", "a transient child is started again after a normal end";
 }
 
 /// A bug that cannot be planted. Nothing was.

@@ -44,8 +44,24 @@ pub(super) struct PlantedArgs {
 /// The scenario that looks for it.
 pub(super) const fn scenario(bug: Bug) -> &'static str {
     match bug {
-        Bug::CancelledAskRuns => "request-storm",
-        Bug::IntensityOffByOne => "workers",
+        Bug::PanicNotDelivered | Bug::RetryForgetsDoubt => "bank",
+        Bug::LostWakeUp => "chat",
+        Bug::CancelledAskRuns | Bug::MailboxHoldsOneMore => "request-storm",
+        Bug::IntensityOffByOne
+        | Bug::NameOutlivesActor
+        | Bug::RestForOneTooFew
+        | Bug::RestartEmptiesMailbox
+        | Bug::SiblingsStopInOrder
+        | Bug::TransientComesBack => "workers",
+    }
+}
+
+/// How many of a hundred places that say `buggify!` are on, for a bug on a way that is rare without them.
+const fn buggify_percent(bug: Bug) -> u8 {
+    match bug {
+        // Few turns are used up in a simulation whose turns are as long as those of a node.
+        Bug::LostWakeUp => 30,
+        _ => 0,
     }
 }
 
@@ -91,6 +107,7 @@ fn find(bug: Bug, args: &PlantedArgs, trials: &[Trial]) -> Result<Found, Failed>
     let trial = subject::find(scenario(bug), trials)?;
     let mut limits = args.limits.clone();
     limits.plant = Some(bug);
+    limits.buggify = limits.buggify.max(buggify_percent(bug));
     let Some((seed, script, run)) = first(bug, trial, args, &limits)? else {
         let (name, count) = (&trial.name, args.seeds.0.len());
         return Err(Failed::Run(format!("{count} seeds of {name} did not find {bug}")));

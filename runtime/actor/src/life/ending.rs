@@ -11,7 +11,7 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use odeon_message::{Certainty, Failure, FailureKind};
+use odeon_message::{Certainty, Failure, FailureKind, planted::Bug};
 
 use super::{Core, Exit, Next, Phase, Quiet, parts, steps::killed, steps::rest_unless};
 use crate::{
@@ -65,7 +65,11 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
     let reason = ExitReason::panicked(&*payload);
     let text = Box::<str>::from(reason.detail());
     quietly(head, || drop(payload));
-    let failure = Failure::new(FailureKind::Panicked, Certainty::Ran, reason.detail());
+    let known = match Bug::PanicNotDelivered.is_planted() {
+        true => Certainty::NotDelivered,
+        false => Certainty::Ran,
+    };
+    let failure = Failure::new(FailureKind::Panicked, known, reason.detail());
     // SAFETY: the caller says so.
     unsafe { abandon(cell, core, &failure) };
     match core.phase.get() {
@@ -332,6 +336,9 @@ pub(super) unsafe fn finish<A: Actor>(cell: NonNull<CellHead>) {
     // SAFETY: the turn keeps the cell alive; one that never got to its worker is kept by its spawner.
     let this = unsafe { CellPtr::share(cell) };
     let kept = bonds.args.take();
+    if Bug::NameOutlivesActor.is_planted() && !exit.last && !exit.reason.is_normal() {
+        bonds.names.clear();
+    }
     part(&this, bonds, &exit.reason, killed);
     // SAFETY: the slot is idle, so nothing borrows them.
     let args = unsafe { core.value() }.take_args();

@@ -5,6 +5,8 @@
 
 use std::ptr::{self, NonNull};
 
+use odeon_message::planted::Bug;
+
 use super::{Exit, Next, Phase, Quiet, aside, ending, parts, reading, reaping, starting};
 use crate::{
     Actor, ExitKind, ExitReason, Identity, Terminated,
@@ -156,6 +158,10 @@ unsafe fn obey<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
             return Next::Rest;
         }
         head.renew_lane();
+        if Bug::RestartEmptiesMailbox.is_planted() {
+            core.batch.append(&head.mailbox.take());
+            std::iter::from_fn(|| core.batch.pop()).for_each(drop);
+        }
         head.live_again(exit.map(|exit| exit.reason));
         // SAFETY: the caller says so.
         return unsafe { starting::start::<A>(cell, turn) };

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use odeon_message::planted::Bug;
 use tokio::time::Instant;
 
 use super::{
@@ -255,7 +256,7 @@ impl Plan {
         }
         let again = match child.rules.restart {
             Restart::Permanent => true,
-            Restart::Transient => !normal,
+            Restart::Transient => !normal || Bug::TransientComesBack.is_planted(),
             Restart::Temporary => false,
         };
         let temporary = child.rules.restart == Restart::Temporary;
@@ -317,12 +318,15 @@ impl Plan {
 
     /// Marks who is to be started anew with a child. Those that had ended start too, as in OTP.
     fn mark_group(&mut self, failed: Place) {
-        let first = match self.flags.strategy {
+        let group = match self.flags.strategy {
             Strategy::OneForOne => return,
-            Strategy::OneForAll => 0,
-            Strategy::RestForOne => failed,
+            Strategy::OneForAll => 0..self.next_place,
+            Strategy::RestForOne if Bug::RestForOneTooFew.is_planted() => {
+                failed..self.next_place - 1
+            }
+            Strategy::RestForOne => failed..self.next_place,
         };
-        for (_, child) in self.children.range_mut(first..).filter(|(place, _)| **place != failed) {
+        for (_, child) in self.children.range_mut(group).filter(|(place, _)| **place != failed) {
             match child.state {
                 State::Starting | State::Up { .. } => child.recycle = true,
                 State::Gone => child.state = State::Down,
@@ -343,7 +347,12 @@ impl Plan {
                 if all().any(|(_, child)| matches!(child.state, State::Stopping { .. })) {
                     return;
                 }
-                if let Some((place, child)) = all().rfind(|(_, child)| child.recycle) {
+                let marked = |(_, child): &(&Place, &Child)| child.recycle;
+                let next = match Bug::SiblingsStopInOrder.is_planted() {
+                    true => all().find(marked),
+                    false => all().rfind(marked),
+                };
+                if let Some((place, child)) = next {
                     let (place, again) = (*place, child.rules.restart != Restart::Temporary);
                     return self.stop(place, again, now);
                 }

@@ -38,6 +38,10 @@ struct Say {
     text: String,
 }
 
+/// How many are in the room.
+#[message(id = "chat/Count", reply = u64)]
+pub(crate) struct Count;
+
 /// What members hear.
 #[message(id = "chat/Heard")]
 #[derive(Clone, Debug)]
@@ -61,7 +65,7 @@ pub(crate) struct Room {
     members: Vec<(String, ActorRef<Member>)>,
 }
 
-#[actor(id = "chat/Room", handles(Enter, Leave, Say))]
+#[actor(id = "chat/Room", handles(Enter, Leave, Say, Count))]
 impl Actor for Room {
     type Args = (String, Manners);
 
@@ -105,6 +109,12 @@ impl Handler<Say> for Room {
             }
         }
         true
+    }
+}
+
+impl Handler<Count> for Room {
+    async fn handle(&mut self, _: Count, _: &mut Context<Self>) -> u64 {
+        self.members.len() as u64
     }
 }
 
@@ -215,6 +225,41 @@ impl Member {
     }
 }
 
+/// Whoever ends is followed by somebody of the same name, who is in no room.
+///
+/// A supervisor would start the same actor again: for whoever watches it that is no end, and rooms would keep it.
+pub(crate) struct Seat(Node, String, Screen);
+
+impl Actor for Seat {
+    type Args = (Node, String, Screen);
+
+    async fn start(
+        (node, name, screen): Self::Args,
+        ctx: &mut Context<Self>,
+    ) -> Result<Self, StartError> {
+        let seat = Self(node, name, screen);
+        seat.fill(ctx).await?;
+        Ok(seat)
+    }
+
+    async fn terminated(&mut self, _: Terminated, ctx: &mut Context<Self>) {
+        if let Err(error) = self.fill(ctx).await {
+            ctx.fail(&error.to_string());
+        }
+    }
+}
+
+impl Seat {
+    async fn fill(&self, ctx: &mut Context<Self>) -> Result<(), StartError> {
+        let Self(node, name, screen) = self;
+        let options = SpawnOptions::default().named(name.as_str());
+        let args = (node.clone(), name.clone(), Arc::clone(screen));
+        let member = node.spawn_opts::<Member>(args, options).await?;
+        ctx.watch(&member);
+        Ok(())
+    }
+}
+
 /// Opens rooms on a node.
 pub(crate) async fn open(node: &Node, rooms: &[&str], manners: Manners) -> Result<(), StartError> {
     let mut tree = SupervisorSpec::one_for_one();
@@ -226,12 +271,7 @@ pub(crate) async fn open(node: &Node, rooms: &[&str], manners: Manners) -> Resul
     node.spawn_with::<Supervisor>(tree).await.map(drop)
 }
 
-/// A member of this name on a node.
-pub(crate) async fn join(
-    node: Node,
-    name: &str,
-    screen: Screen,
-) -> Result<ActorRef<Member>, StartError> {
-    let options = SpawnOptions::default().named(name);
-    node.spawn_opts::<Member>((node.clone(), name.to_owned(), screen), options).await
+/// A seat on a node, with somebody of this name on it.
+pub(crate) async fn join(node: Node, name: &str, screen: Screen) -> Result<(), StartError> {
+    node.spawn_with::<Seat>((node.clone(), name.to_owned(), screen)).await.map(drop)
 }

@@ -33,9 +33,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         shown.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     });
-    let ann = app::join(nodes[0].clone(), "ann", Arc::clone(&screen)).await?;
-    let bob = app::join(nodes[1].clone(), "bob", Arc::clone(&screen)).await?;
-    let cem = app::join(nodes[1].clone(), "cem", screen).await?;
+    for (node, name) in [(0, "ann"), (1, "bob"), (1, "cem")] {
+        app::join(nodes[node].clone(), name, Arc::clone(&screen)).await?;
+    }
+    let member = |node: usize, name| nodes[node].lookup::<Member>(name).ok_or("nobody has joined");
+    let (ann, bob, cem) = (member(0, "ann")?, member(1, "bob")?, member(1, "cem")?);
 
     let please = async |who: &ActorRef<Member>, wish: Wish| {
         let (node, room) = ("a".to_owned(), "tea".to_owned());

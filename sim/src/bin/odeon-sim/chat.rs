@@ -1,8 +1,8 @@
 //! The chat rooms of the examples: whatever breaks, nobody hears anything twice, out of order, or from a stranger.
 //!
-//! A room and a member on each of three nodes; members come into rooms, speak, and leave, and some speak where they are
-//! not. Each thing said is a letter to every listener of the room. Once all is healed, everybody comes into every room and
-//! hears everybody.
+//! A room and a member on each of three nodes; members come into rooms, speak, and leave, some speak where they are not,
+//! and now and then one is killed. Each thing said is a letter to every listener of the room. Once all is healed, rooms
+//! are empty when all members have ended, and then everybody comes into every room and hears everybody.
 
 use std::{
     collections::BTreeSet,
@@ -10,14 +10,14 @@ use std::{
     time::Duration,
 };
 
-use odeon::{Certainty, Node, NodeBuilder};
+use odeon::{Certainty, Node, NodeBuilder, TransportConfig};
 use odeon_sim::{
     LinkRule, Outline, Scenario, Stream, Swarm, World,
     check::{Honesty, Letter, PairFifo, Recorder},
 };
 use serde::{Deserialize, Serialize};
 
-use app::{Heard, Manners, Member, Note, Please, Room, Wish};
+use app::{Count, Heard, Manners, Member, Note, Please, Room, Wish};
 
 #[path = "../../../../examples/src/bin/chat/app.rs"]
 mod app;
@@ -26,7 +26,7 @@ mod app;
 const NODES: [(&str, &str, &str); 3] =
     [("a", "tea", "ann"), ("b", "coffee", "bob"), ("c", "cocoa", "cem")];
 
-const STEPS: u64 = 150;
+const STEPS: u64 = 300;
 const SAFETY: Duration = Duration::from_secs(30);
 
 /// Numbers from here on are said in the liveness phase.
@@ -35,9 +35,23 @@ const RECOVERY: u64 = 1 << 32;
 /// One step of the workload.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Act {
-    Enter { at: usize, room: usize },
-    Leave { at: usize, room: usize },
-    Say { at: usize, room: usize, number: u64 },
+    Enter {
+        at: usize,
+        room: usize,
+    },
+    Leave {
+        at: usize,
+        room: usize,
+    },
+    Say {
+        at: usize,
+        room: usize,
+        number: u64,
+    },
+    /// The member is killed; the next one of its name is in no room.
+    Kill {
+        at: usize,
+    },
 }
 
 /// Who may be in which room, and who has heard what.
@@ -68,9 +82,10 @@ impl Scenario for Chat {
     fn workload(&self, draw: &Stream) -> Vec<(Duration, Act)> {
         let act = |number| {
             let (at, room) = (draw.below(3) as usize, draw.below(3) as usize);
-            let act = match draw.below(8) {
-                0 | 1 => Act::Enter { at, room },
-                2 => Act::Leave { at, room },
+            let act = match draw.below(16) {
+                0..4 => Act::Enter { at, room },
+                4 => Act::Leave { at, room },
+                5 => Act::Kill { at },
                 _ => Act::Say { at, room, number },
             };
             (Duration::from_millis(draw.below(SAFETY.as_millis() as u64)), act)
@@ -94,13 +109,14 @@ impl Scenario for Chat {
                     let screen = Arc::new(move |who: &str, note| {
                         write_down(&recorder, &mut lock(&seen), who, note);
                     });
-                    let joined = app::join(node, member, screen).await;
-                    joined.map(drop).map_err(|error| error.to_string())
+                    app::join(node, member, screen).await.map_err(|error| error.to_string())
                 }
             };
             world.start_member(
                 name,
-                |node| NodeBuilder::actor::<Room>(node).actor::<Member>(),
+                |node| {
+                    NodeBuilder::actor::<Room>(node).actor::<Member>().transport(small_windows())
+                },
                 main,
             );
         }
@@ -109,22 +125,36 @@ impl Scenario for Chat {
     }
 
     fn step(&mut self, world: &mut World, act: Act) -> impl Future<Output = ()> + 'static {
-        let (at, room, wish) = match act {
-            Act::Enter { at, room } => (at, room, Wish::Enter),
-            Act::Leave { at, room } => (at, room, Wish::Leave),
-            Act::Say { at, room, number } => (at, room, say(number)),
+        let wished = match act {
+            Act::Enter { at, room } => Some((at, room, Wish::Enter)),
+            Act::Leave { at, room } => Some((at, room, Wish::Leave)),
+            Act::Say { at, room, number } => Some((at, room, say(number))),
+            Act::Kill { at } => {
+                self.kill(world, at);
+                None
+            }
         };
-        let asked = please(world, at, room, wish);
+        let asked = wished.map(|(at, room, wish)| please(world, at, room, wish));
         async move {
             // What comes of it is in the history.
-            let _ = asked.await;
+            if let Some(asked) = asked {
+                asked.await;
+            }
         }
     }
 
     async fn recover(&mut self, world: &mut World) -> Result<(), String> {
+        // The time of this and all below is bounded by the phase.
+        loop {
+            // Some may be on their way into a room.
+            (0..NODES.len()).for_each(|at| self.kill(world, at));
+            world.run_for(Duration::from_secs(2)).await;
+            if are_empty(world).await {
+                break;
+            }
+        }
         let mut number = RECOVERY;
         for (at, room) in (0..9).map(|pair| (pair / 3, pair % 3)) {
-            // The time is bounded by the phase.
             loop {
                 for member in 0..NODES.len() {
                     please(world, member, room, Wish::Enter).await;
@@ -143,8 +173,40 @@ impl Scenario for Chat {
     }
 }
 
+impl Chat {
+    fn kill(&self, world: &World, at: usize) {
+        let (node, _, member) = NODES[at];
+        let found = world.runtime_node(node).and_then(|node| node.lookup::<Member>(member));
+        if let Some(found) = found {
+            lock(&self.seen).inside.retain(|(who, _)| who != member);
+            found.kill();
+        }
+    }
+}
+
+/// Whether nobody is in any room.
+async fn are_empty(world: &World) -> bool {
+    for (name, room, _) in NODES {
+        let Some(node) = world.runtime_node(name) else { return false };
+        let count = world.run_on(name, async move {
+            let room = node.lookup::<Room>(room)?;
+            room.ask(Count).await.ok()
+        });
+        if count.await != Ok(Some(0)) {
+            return false;
+        }
+    }
+    true
+}
+
 fn say(number: u64) -> Wish {
-    Wish::Say { number, text: String::new() }
+    // Long enough to fill a batch.
+    Wish::Say { number, text: "la ".repeat(1_300) }
+}
+
+/// So small that they fill where a node is slow or cut off.
+fn small_windows() -> TransportConfig {
+    TransportConfig { batch_bytes_max: 4 << 10, credit_messages: 8, ..TransportConfig::default() }
 }
 
 /// Asks the member of a node; whether it was done for certain.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use odeon_actor::RemoteAnswer;
-use odeon_message::{AskId, Certainty, Failure, FailureKind};
+use odeon_message::{AskId, Certainty, Failure, FailureKind, planted::Bug};
 use odeon_transport::{Association, PeerId, Position};
 
 use line::Line;
@@ -31,7 +31,11 @@ impl Pending {
     /// What is known about an ask whose answer will not come.
     fn certainty(&self) -> Certainty {
         match self.position {
-            Some(position) if self.association.handed(position) => Certainty::MayHaveRun,
+            Some(position)
+                if self.association.handed(position) && !Bug::LostAskNotDelivered.is_planted() =>
+            {
+                Certainty::MayHaveRun
+            }
             _ => Certainty::NotDelivered,
         }
     }
@@ -113,7 +117,10 @@ impl Asks {
                 format!("{} asks of this node wait for other nodes already", self.asks_max);
             return Err(Failure::not_delivered(FailureKind::Full, detail));
         }
-        table.last += 1;
+        table.last = match Bug::AskNumberReused.is_planted() {
+            true => (1..).find(|ask| !table.pending.contains_key(&AskId(*ask))).unwrap_or(0),
+            false => table.last + 1,
+        };
         let ask = AskId(table.last);
         let pending = Pending {
             association: Arc::clone(association),

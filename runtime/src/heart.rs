@@ -8,7 +8,7 @@ use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use odeon_actor::{ActorSystem, SpawnOptions, Threads};
 use odeon_env::{Env, buggify::any_order};
-use odeon_message::{ActorKey, Incarnation, NodeId};
+use odeon_message::{ActorKey, Incarnation, NodeId, planted::Bug};
 use odeon_transport::{LocalHello, Transport};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
@@ -241,6 +241,9 @@ async fn place_registrar(system: &ActorSystem, tasks: &Tasks) -> Result<(), Node
 /// a greater one.
 fn new_incarnation(env: &dyn Env) -> Incarnation {
     let since = env.wall_clock().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    if Bug::IncarnationReused.is_planted() {
+        return Incarnation(since.as_secs() / 3_600);
+    }
     Incarnation(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 

@@ -63,17 +63,25 @@ macro_rules! bugs {
 }
 
 bugs! {
+    a_number_of_an_ask_that_is_used_again: "ask-number-reused";
     a_cancelled_ask_that_still_runs: "cancelled-ask-runs";
+    members_that_are_down_and_not_taken_back: "heal-looks-once";
+    a_life_with_the_number_of_the_one_before: "incarnation-reused";
     a_supervisor_off_by_one_in_its_intensity: "intensity-off-by-one";
+    a_lost_ask_that_is_called_not_delivered: "lost-ask-not-delivered";
     an_actor_that_nobody_wakes: "lost-wake-up";
     a_mailbox_that_holds_one_more: "mailbox-holds-one-more";
     a_name_that_outlives_its_actor: "name-outlives-actor";
+    news_of_an_earlier_life_that_win: "older-life-wins";
     a_panic_that_is_called_not_delivered: "panic-not-delivered";
+    batches_that_change_places: "pieces-swapped";
+    a_member_whose_end_nobody_hears_of: "replaced-not-down";
     a_group_that_leaves_out_its_last: "rest-for-one-too-few";
     a_restart_that_loses_what_waits: "restart-empties-mailbox";
     a_retry_that_forgets_what_may_have_run: "retry-forgets-doubt";
     siblings_that_stop_in_order: "siblings-stop-in-order";
     a_transient_child_that_comes_back: "transient-comes-back";
+    watches_that_a_new_connection_does_not_have: "watches-not-resent";
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The address is the node, the identity is one of its lives; the later life wins. What is NOT here: when a node
 //! takes a new life by itself; that is `membership/rejoin.rs`.
 
-use odeon_message::{Incarnation, NodeId};
+use odeon_message::{Incarnation, NodeId, planted::Bug};
 
 use crate::Member;
 
@@ -24,6 +24,9 @@ impl foca::Identity for Identity {
     }
 
     fn win_addr_conflict(&self, adversary: &Self) -> bool {
-        self.0.incarnation > adversary.0.incarnation
+        match Bug::OlderLifeWins.is_planted() {
+            true => self.0.incarnation < adversary.0.incarnation,
+            false => self.0.incarnation > adversary.0.incarnation,
+        }
     }
 }

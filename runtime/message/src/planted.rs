@@ -54,17 +54,25 @@ macro_rules! bugs {
 }
 
 bugs! {
+    AskNumberReused: "ask-number-reused", "an ask takes the least number that is free, and the late answer of an earlier one";
     CancelledAskRuns: "cancelled-ask-runs", "an ask that is given up once it was written is called withdrawn, and still runs";
+    HealLooksOnce: "heal-looks-once", "members that are down are looked after once, and then no more";
+    IncarnationReused: "incarnation-reused", "a life is numbered by the hour, so that one after a restart has the number of the one before";
     IntensityOffByOne: "intensity-off-by-one", "a supervisor bears one restart more than its intensity";
+    LostAskNotDelivered: "lost-ask-not-delivered", "an ask whose connection is lost is called not delivered, though it was written";
     LostWakeUp: "lost-wake-up", "an actor whose turn is used up by its last message is not asleep, and nobody wakes it any more";
     MailboxHoldsOneMore: "mailbox-holds-one-more", "a mailbox takes one message more than its bound";
     NameOutlivesActor: "name-outlives-actor", "the name of an actor that has failed for good stays taken";
+    OlderLifeWins: "older-life-wins", "news of an earlier life of a member are taken for those of a later one";
     PanicNotDelivered: "panic-not-delivered", "an ask whose handler panicked is called not delivered";
+    PiecesSwapped: "pieces-swapped", "of the batches that wait in a lane the youngest full one goes out first";
+    ReplacedNotDown: "replaced-not-down", "a member whose next life comes before it is missed is not said to be down";
     RestForOneTooFew: "rest-for-one-too-few", "rest_for_one leaves out the last child";
     RestartEmptiesMailbox: "restart-empties-mailbox", "an actor that is started again has lost the messages that waited";
     RetryForgetsDoubt: "retry-forgets-doubt", "an ask that was tried again reports what its last attempt knows, not all of them";
     SiblingsStopInOrder: "siblings-stop-in-order", "a group is stopped from the first to the last, not from the last on";
     TransientComesBack: "transient-comes-back", "a transient child is started again after a normal end";
+    WatchesNotResent: "watches-not-resent", "watches are not sent again when a connection is there again";
 }
 
 /// A bug that cannot be planted. Nothing was.

@@ -45,9 +45,16 @@ pub(super) struct PlantedArgs {
 pub(super) const fn scenario(bug: Bug) -> &'static str {
     match bug {
         Bug::PanicNotDelivered | Bug::RetryForgetsDoubt => "bank",
-        Bug::LostWakeUp => "chat",
+        Bug::LostWakeUp | Bug::PiecesSwapped | Bug::ReplacedNotDown | Bug::WatchesNotResent => {
+            "chat"
+        }
         Bug::CancelledAskRuns | Bug::MailboxHoldsOneMore => "request-storm",
-        Bug::IntensityOffByOne
+        Bug::AskNumberReused
+        | Bug::HealLooksOnce
+        | Bug::LostAskNotDelivered
+        | Bug::OlderLifeWins => "truth",
+        Bug::IncarnationReused
+        | Bug::IntensityOffByOne
         | Bug::NameOutlivesActor
         | Bug::RestForOneTooFew
         | Bug::RestartEmptiesMailbox

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use odeon_message::planted::Bug;
 use odeon_wire::expire;
 
 /// First capacity of a piece: one packet on an ordinary network.
@@ -74,7 +75,11 @@ impl Pieces {
 
     /// Takes the oldest piece.
     pub(super) fn take(&mut self) -> Option<Piece> {
-        if let Some(piece) = self.full.pop_front() {
+        let next = match Bug::PiecesSwapped.is_planted() {
+            true => self.full.pop_back(),
+            false => self.full.pop_front(),
+        };
+        if let Some(piece) = next {
             return Some(piece);
         }
         if self.open.bytes.is_empty() {

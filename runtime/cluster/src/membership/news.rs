@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use foca::{OwnedNotification, State, Timer};
+use odeon_message::planted::Bug;
 
 use super::{Membership, Phase};
 use crate::{DownReason, Effect, Member, identity::Identity, outbox::Output};
@@ -89,7 +90,9 @@ impl Membership {
         }
         self.doubts.clear(member.node, member.incarnation);
         let Some(member) = self.up.remove(&member.node) else { return false };
-        self.effects.push(Effect::Down { member, reason });
+        if reason != DownReason::Replaced || !Bug::ReplacedNotDown.is_planted() {
+            self.effects.push(Effect::Down { member, reason });
+        }
         true
     }
 

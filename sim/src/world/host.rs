@@ -11,7 +11,7 @@ use crate::{
     trace::{Event, HostId, Turn},
 };
 use odeon_check::What;
-use odeon_interpose::{Seat, WallClock, mix};
+use odeon_interpose::{Seat, Stream, WallClock};
 
 /// What runs on a host: made anew for each life.
 pub(super) type Body = Rc<dyn Fn(Arc<SimEnv>) -> LocalFuture<'static, Result<(), String>>>;
@@ -60,7 +60,9 @@ impl Host {
     /// Begins a life.
     pub(super) fn start(&mut self, ground: &Ground, turns: &Turns) {
         self.lives += 1;
-        let entropy = mix(ground.seed ^ self.lives);
+        // By name, so that no two of seed, host and life share one: neither two lives, nor one each of two seeds.
+        let stream = format!("bytes of life {} of {}", self.lives, self.name);
+        let entropy = Stream::named(ground.seed, &stream).next_word();
         let seat = Arc::new(Seat::with_clock(&self.name, entropy, Arc::clone(&self.clock)));
         let (seated, disk) = (Arc::clone(&seat), &self.disk);
         let env = Arc::new(SimEnv::new(ground, self.id, self.address, disk, seated, self.lives));

@@ -57,7 +57,7 @@ impl Row {
         Ok(json!({
             "row": self.name, "link": self.link.name(), "nodes": self.nodes, "virtual_s": time.as_secs(),
             "rounds": self.rounds, "real_s": millis(real), "cpu_s": millis(on_cpu),
-            "virtual_to_real": (virtual_s / real).round(), "virtual_to_cpu": (virtual_s / on_cpu).round(),
+            "virtual_to_real": ratio(virtual_s / real), "virtual_to_cpu": ratio(virtual_s / on_cpu),
             "events": counted[0].events, "peak_mib": peak_mib(),
         }))
     }
@@ -90,6 +90,11 @@ impl Row {
 /// When the seed failed.
 pub(crate) fn passed(verdict: &Verdict) -> Result<&Verdict, String> {
     if verdict.passed() { Ok(verdict) } else { Err(format!("a seed failed: {verdict}")) }
+}
+
+/// Whole numbers where they say enough: below 100 two decimals count.
+fn ratio(value: f64) -> f64 {
+    if value < 100.0 { (value * 100.0).round() / 100.0 } else { value.round() }
 }
 
 fn millis(seconds: f64) -> f64 {

@@ -26,31 +26,34 @@
 //! * Bandwidth is taken for payload and 40 bytes for each packet. Acknowledgements, which QUIC sends about every
 //!   eighth packet, cost nothing here.
 //!
-//! It knows no certificate: identities are handed over as they are. Read `frames/side.rs` next.
+//! It knows no certificate: identities are handed over as they are. Read `frames/packet.rs` next.
 
 mod handles;
+mod packet;
 mod side;
 mod sides;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     task::Waker,
     time::Duration,
 };
 
 use bytes::Bytes;
-use odeon_env::{FrameIdentity, FrameLoss, FrameStream, FrameTerms};
+use odeon_env::{FrameLoss, FrameTerms};
 
 use super::{
     fabric::{Fabric, Freight, Outbound},
     link::Number,
     waiting::Held as Waits,
 };
-use crate::trace::{Event, Fate, Payload, hash_bytes};
+use crate::trace::{Event, Fate};
 use side::{Side, State};
 
 pub(crate) use handles::SimFrames;
+pub(super) use packet::{Carried, Packet};
+use packet::{Content, GOODBYES_MAX};
 pub(super) use sides::{SideId, Sides};
 
 /// The largest write that stays one packet, in bytes; a longer one is several.
@@ -58,12 +61,6 @@ const CHUNK_BYTES_MAX: usize = 60_000;
 
 /// What a write is cut into at least: about what QUIC puts into a packet.
 const CHUNK_BYTES_MIN: usize = 1_200;
-
-/// What a packet takes of the bandwidth beside its payload: about what QUIC's headers and seal and UDP's take.
-const PACKET_BYTES: usize = 40;
-
-/// Attempts to tell a peer of a close or a refusal; after that it learns by a reset, or by silence.
-const GOODBYES_MAX: u32 = 3;
 
 /// Pause before a goodbye of a side that is gone is said again.
 const GOODBYE_PAUSE: Duration = Duration::from_millis(50);
@@ -96,86 +93,6 @@ struct Held {
     bytes: usize,
 }
 
-/// What one side says to the other.
-#[derive(Clone, Debug)]
-enum Content {
-    Dial { identity: FrameIdentity, binding: u64 },
-    Accept { identity: FrameIdentity, binding: u64 },
-    Refuse,
-    Chunk { stream: FrameStream, number: u64, bytes: Bytes, last: bool },
-    Received { stream: FrameStream },
-    Window { stream: FrameStream, limit: u64 },
-    Datagram(Bytes),
-    Here,
-    Close { code: u64, reason: Bytes },
-    Reset,
-}
-
-/// One packet between two sides.
-#[derive(Clone, Debug)]
-pub(super) struct Packet {
-    from: SocketAddr,
-    to: SocketAddr,
-    sender: SideId,
-    /// Whom it is for, and at which binding of its socket; nobody yet for a dial.
-    receiver: Option<(SideId, u64)>,
-    /// The how manieth attempt it is, from 1.
-    attempt: u32,
-    content: Content,
-    /// Of its bytes.
-    hash: u64,
-}
-
-/// What the frame link has under way.
-#[derive(Debug)]
-pub(super) enum Carried {
-    Packet(Box<Packet>),
-    /// A packet that is to be sent again.
-    Retry(Box<Packet>),
-    /// A side is to look whether it heard and said enough.
-    Look(SideId),
-}
-
-impl Carried {
-    pub(super) fn is_retry_from(&self, host: IpAddr) -> bool {
-        matches!(self, Self::Retry(packet) if packet.from.ip() == host)
-    }
-}
-
-impl Packet {
-    /// Ready to be sent.
-    fn hashed(mut self) -> Box<Self> {
-        self.hash = hash_bytes(self.bytes());
-        Box::new(self)
-    }
-
-    /// Bytes that it takes of the bandwidth.
-    pub(super) fn length(&self) -> usize {
-        self.bytes().len() + PACKET_BYTES
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match &self.content {
-            Content::Chunk { bytes, .. } | Content::Datagram(bytes) => bytes,
-            Content::Close { reason, .. } => reason,
-            _ => &[],
-        }
-    }
-
-    fn payload(&self) -> Payload<'_> {
-        Payload::hashed(self.bytes(), self.hash)
-    }
-
-    /// Attempts before it is given up.
-    fn attempts_max(&self) -> u32 {
-        match self.content {
-            Content::Datagram(_) | Content::Here | Content::Reset => 1,
-            Content::Refuse | Content::Close { .. } => GOODBYES_MAX,
-            _ => u32::MAX,
-        }
-    }
-}
-
 impl Fabric {
     /// Sends a packet from a side to its twin, if it has one.
     fn say(&mut self, now: Duration, id: SideId, content: Content) {
@@ -185,9 +102,8 @@ impl Fabric {
             return;
         }
         side.said_at = now;
-        let (from, to) = (side.here, side.there);
-        let packet = Packet { from, to, sender: id, receiver, attempt: 1, content, hash: 0 };
-        self.transmit(now, packet.hashed());
+        let packet = Packet::new([side.here, side.there], id, receiver, content);
+        self.transmit(now, packet);
     }
 
     /// The largest chunk of a side: where bandwidth is scarce a piece of the queue before it, for a whole write would hold
@@ -360,16 +276,8 @@ impl Fabric {
             return;
         }
         let binding = self.ports.socket_at(packet.from).map_or(0, |socket| socket.binding());
-        let answer = Packet {
-            from: packet.to,
-            to: packet.from,
-            sender: receiver,
-            receiver: Some((packet.sender, binding)),
-            attempt: 1,
-            content,
-            hash: 0,
-        };
-        self.transmit(now, answer.hashed());
+        let twin = Some((packet.sender, binding));
+        self.transmit(now, Packet::new([packet.to, packet.from], receiver, twin, content));
     }
 
     fn take_dial(&mut self, now: Duration, packet: Packet, wake: &mut Vec<Waker>) {

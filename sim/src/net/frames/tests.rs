@@ -1,8 +1,14 @@
 //! The frame link as its users see it: on a paused clock, without a world around it.
 
-use std::{future::Future, future::poll_fn, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    sync::Arc,
+};
 
-use odeon_env::{DatagramSocket as _, FrameConnection, FrameEndpoint, FrameNet as _, FrameWay};
+use odeon_env::{
+    DatagramSocket as _, FrameConnection, FrameEndpoint, FrameNet as _, FrameStream, FrameWay,
+};
 use tokio::{
     runtime::Builder,
     task::LocalSet,

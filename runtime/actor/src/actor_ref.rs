@@ -23,10 +23,16 @@ pub struct ActorRef<A: Actor> {
     place: Place<A>,
 }
 
-/// Where an actor is.
+/// The way to an actor of another node, and the system that it begins in.
+pub(crate) struct Abroad {
+    pub(crate) route: Arc<dyn Route>,
+    pub(crate) system: ActorSystem,
+}
+
+/// Where an actor is: two words, which go from hand to hand in registers.
 pub(crate) enum Place<A: Actor> {
     Local(Arc<ActorCell<A>>),
-    Remote(Arc<dyn Route>, ActorSystem),
+    Remote(Arc<Abroad>),
     /// Of an earlier life of this node, ended, or of another type.
     Gone(Box<Address>),
 }
@@ -44,7 +50,7 @@ impl<A: Actor> ActorRef<A> {
     pub(crate) fn system(&self) -> Option<&ActorSystem> {
         match &self.place {
             Place::Local(cell) => Some(cell.head.worker.system()),
-            Place::Remote(_, system) => Some(system),
+            Place::Remote(abroad) => Some(&abroad.system),
             Place::Gone(_) => None,
         }
     }
@@ -76,9 +82,10 @@ impl<A: Actor> ActorRef<A> {
         let place = if A::ID.map(ActorTypeId::of) != Some(address.actor_type) {
             gone()
         } else if address.node != system.node() {
-            system
-                .remotes()
-                .map_or_else(gone, |remotes| Place::Remote(remotes.route(address), system.clone()))
+            system.remotes().map_or_else(gone, |remotes| {
+                let (route, system) = (remotes.route(address), system.clone());
+                Place::Remote(Arc::new(Abroad { route, system }))
+            })
         } else if address.incarnation == system.incarnation() {
             let cell = system.slots().with(address.key, |cell, _| cell.clone());
             cell.and_then(|cell| cell.downcast().ok()).map_or_else(gone, Place::Local)
@@ -115,7 +122,7 @@ impl<A: Actor> ActorRef<A> {
     {
         match &self.place {
             Place::Local(cell) => tell::try_local(cell, message),
-            Place::Remote(route, _) => tell::try_remote(&**route, &message)
+            Place::Remote(abroad) => tell::try_remote(&*abroad.route, &message)
                 .map_err(|failure| TellError::returned(failure, message)),
             Place::Gone(address) => Err(TellError::returned(gone(address), message)),
         }
@@ -144,7 +151,7 @@ impl<A: Actor> ActorRef<A> {
     pub fn address(&self) -> Result<Address, ExportError> {
         match &self.place {
             Place::Local(cell) => CellPtr::borrow(cell).address(),
-            Place::Remote(route, _) => Ok(route.address()),
+            Place::Remote(abroad) => Ok(abroad.route.address()),
             Place::Gone(address) => Ok(**address),
         }
     }
@@ -154,7 +161,7 @@ impl<A: Actor> ActorRef<A> {
     pub fn identity(&self) -> Identity {
         match &self.place {
             Place::Local(cell) => Identity::Local(cell.head.number),
-            Place::Remote(route, _) => Identity::Remote(route.address()),
+            Place::Remote(abroad) => Identity::Remote(abroad.route.address()),
             Place::Gone(address) => Identity::Remote(**address),
         }
     }
@@ -204,7 +211,7 @@ impl<A: Actor> Clone for ActorRef<A> {
     fn clone(&self) -> Self {
         let place = match &self.place {
             Place::Local(cell) => Place::Local(cell.clone()),
-            Place::Remote(route, system) => Place::Remote(route.clone(), system.clone()),
+            Place::Remote(abroad) => Place::Remote(abroad.clone()),
             Place::Gone(address) => Place::Gone(address.clone()),
         };
         Self { place }
@@ -235,7 +242,7 @@ impl<A: Actor> fmt::Debug for ActorRef<A> {
         let kind = A::ID.unwrap_or_else(|| std::any::type_name::<A>());
         match &self.place {
             Place::Local(cell) => write!(f, "ActorRef({kind} {})", cell.head.number),
-            Place::Remote(route, _) => write!(f, "ActorRef({kind} {})", route.address()),
+            Place::Remote(abroad) => write!(f, "ActorRef({kind} {})", abroad.route.address()),
             Place::Gone(address) => write!(f, "ActorRef({kind} {address}, gone)"),
         }
     }

@@ -158,7 +158,7 @@ impl<A: Handler<M>, M: Message> AskFuture<A, M> {
         let Self { actor, asking, .. } = self;
         match actor.as_ref().map(ActorRef::place) {
             Some(Place::Local(cell)) => asking.poll_local(cell, cx),
-            Some(Place::Remote(route, system)) => asking.poll_remote(&**route, system, cx),
+            Some(Place::Remote(abroad)) => asking.poll_remote(&*abroad.route, &abroad.system, cx),
             Some(Place::Gone(address)) => Poll::Ready(Err(gone(address))),
             None => Poll::Ready(asking.nobody()),
         }
@@ -451,10 +451,10 @@ impl<A: Handler<M>, M: Message> Drop for AskFuture<A, M> {
             (Place::Local(cell), State::Local(_, Some(ticket))) => {
                 drop(CellPtr::borrow(cell).leave(*ticket));
             }
-            (Place::Remote(route, _), State::Line(_, line)) if line.slot != 0 => {
-                route.forget_room(line);
+            (Place::Remote(abroad), State::Line(_, line)) if line.slot != 0 => {
+                abroad.route.forget_room(line);
             }
-            (Place::Remote(route, _), State::Remote(ask, _)) => drop(route.give_up(*ask)),
+            (Place::Remote(abroad), State::Remote(ask, _)) => drop(abroad.route.give_up(*ask)),
             _ => {}
         }
     }

@@ -216,16 +216,20 @@ impl<A: Actor> ActorCell<A> {
         let cell = Arc::<Self>::new_uninit();
         let system = worker.system();
         let number = system.next_number();
-        let mailbox = options.make_mailbox(system.config());
+        let bounds = options.bounds(system.config());
+        let lanes = options.lanes(bounds);
+        let overflow = options.of_overflow();
         worker.gauge().one_more();
+        let place = Arc::as_ptr(&cell).cast_mut().cast::<Self>();
         let head = CellHead {
-            mailbox,
+            // Its start is scheduled anyway, so that nobody needs to wake it for a message.
+            mailbox: Mailbox::of(bounds, lanes),
             worker,
             calls: Self::CALLS,
             number,
             bonds: Knot::default(),
             next: AtomicPtr::new(ptr::null_mut()),
-            overflow: options.overflow,
+            overflow,
             live_at: AtomicU32::new(u32::MAX),
             signals: Signals::default(),
             // Nobody else may schedule it before whoever made it has put it in its worker's queue.
@@ -236,7 +240,6 @@ impl<A: Actor> ActorCell<A> {
             taken_at: AtomicU32::new(0),
             spare: Spare::default(),
         };
-        let place = Arc::as_ptr(&cell).cast_mut().cast::<Self>();
         // Made where it stays, not moved there.
         // SAFETY: nobody else knows the memory yet, which is of this type.
         unsafe { place.write(Self { head, core: Core::new(args, starter) }) };

@@ -1,10 +1,6 @@
-//! The bounds of one system and of one spawn.
+//! The bounds of one system. Those of one actor are in `spawn_options.rs`.
 
 use std::time::Duration;
-
-use odeon_message::planted::Bug;
-
-use crate::{Overflow, Placement, Shutdown, lanes::Lanes, load::Bounds, mailbox::Mailbox};
 
 /// Bounds and defaults of an [`ActorSystem`](crate::ActorSystem).
 #[derive(Clone, Debug)]
@@ -109,99 +105,5 @@ impl Default for SystemConfig {
             sample_every: 127,
             spin: 100,
         }
-    }
-}
-
-/// How one actor is spawned; the default suits most.
-#[derive(Clone, Debug, Default)]
-pub struct SpawnOptions {
-    pub(crate) name: Option<String>,
-    pub(crate) mailbox: Option<u32>,
-    pub(crate) shutdown: Option<Shutdown>,
-    pub(crate) mailbox_bytes: Option<usize>,
-    pub(crate) overflow: Overflow,
-    pub(crate) priorities: u8,
-    pub(crate) placement: Option<Placement>,
-}
-
-impl SpawnOptions {
-    /// Registers the actor under a name before it starts; the name is free again when the actor is gone.
-    #[must_use]
-    pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Messages its mailbox holds; at least 1. Default: the system's
-    /// [`mailbox_messages_max`](SystemConfig::mailbox_messages_max).
-    #[must_use]
-    pub fn mailbox(mut self, messages_max: u32) -> Self {
-        self.mailbox = Some(messages_max);
-        self
-    }
-
-    /// How its parent stops it: how long it may take before it is ended where it stands, zero for at once. Default 5 s,
-    /// as in OTP; a supervisor is waited for, since its children bound the time it takes. An actor without a parent
-    /// has the time that [`ActorSystem::stop`](crate::ActorSystem::stop) is given. What a supervisor starts has the
-    /// time of its [`ChildSpec`](crate::ChildSpec::shutdown).
-    #[must_use]
-    pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
-        self.shutdown = Some(shutdown.into());
-        self
-    }
-
-    /// Bytes of the messages that its mailbox holds, counted as in
-    /// [`mailbox_bytes_max`](SystemConfig::mailbox_bytes_max), which is the default.
-    #[must_use]
-    pub fn mailbox_bytes(mut self, bytes_max: usize) -> Self {
-        self.mailbox_bytes = Some(bytes_max);
-        self
-    }
-
-    /// What its mailbox does when it is full. Default: [`Overflow::Wait`]. [`Overflow::DropOldest`] costs a lock a
-    /// message.
-    #[must_use]
-    pub fn overflow(mut self, overflow: Overflow) -> Self {
-        self.overflow = overflow;
-        self
-    }
-
-    /// Lets its mailbox tell so many priorities apart, from 0 to `priorities - 1`: of what is queued, and of what waits
-    /// for room, the highest comes first, and within one priority the oldest. Messages without a priority, and those
-    /// from other nodes, have 0; a priority beyond the last is taken as the last. Lower ones wait as long as there are
-    /// higher ones. At most 8, and at least 1, the default: then priorities are ignored and sending takes no lock.
-    ///
-    /// ```
-    /// # use odeon_actor as odeon;
-    /// use odeon::{Overflow, SpawnOptions};
-    ///
-    /// // An actor that answers its operator before its sensors, and keeps the newest readings.
-    /// let options = SpawnOptions::default().mailbox(256).priorities(2).overflow(Overflow::DropOldest);
-    /// # let _ = options; // account.tell(Shut).priority(1).await
-    /// ```
-    #[must_use]
-    pub fn priorities(mut self, priorities: u8) -> Self {
-        self.priorities = priorities;
-        self
-    }
-
-    /// The mailbox of a new actor: its start is scheduled anyway, so that nobody needs to wake it for a message.
-    #[inline]
-    pub(crate) fn make_mailbox(&self, config: &SystemConfig) -> Mailbox {
-        let messages_max = self.mailbox.unwrap_or(config.mailbox_messages_max);
-        let bytes_max = self.mailbox_bytes.unwrap_or(config.mailbox_bytes_max);
-        let too_many = u32::from(Bug::MailboxHoldsOneMore.is_planted());
-        let bounds = Bounds::new(messages_max.saturating_add(too_many), bytes_max);
-        if self.priorities > 1 || self.overflow == Overflow::DropOldest {
-            return Mailbox::with_lanes(Lanes::new(self.priorities, bounds));
-        }
-        Mailbox::asleep(bounds)
-    }
-
-    /// On which worker it runs. Default: a child on its parent's, others on one worker after the other.
-    #[must_use]
-    pub fn placement(mut self, placement: Placement) -> Self {
-        self.placement = Some(placement);
-        self
     }
 }

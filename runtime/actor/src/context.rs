@@ -12,7 +12,7 @@ use crate::{
     StartError, WatchId, Watchable,
     bonds::Parent,
     cell::{ActorCell, CellPtr, Signals},
-    spawn,
+    spawn::{self, SetOut},
     watchable::{LocalSpot, Spot},
     watchers::Watcher,
 };
@@ -101,7 +101,10 @@ impl<A: Actor> Context<A> {
             if worker.is_tired() {
                 worker.rest().await;
             }
-            spawn::set_out::<C>(worker, args, &options, Some(parent))?.arrive().await
+            match spawn::set_out::<C>(worker, args, &options, Some(parent))? {
+                SetOut::Arrived(actor) => Ok(ActorRef::local(actor)),
+                waits => waits.arrive().await,
+            }
         }
     }
 

@@ -210,7 +210,7 @@ pub enum StartError {
     /// The actor was stopped before `start` was done.
     Stopped,
     /// The name is taken, or the table of names is full.
-    Name(crate::NameTaken),
+    Name(Box<crate::NameTaken>),
     /// The system has no worker yet: start one first.
     NoWorker,
     /// The system has no worker on an endpoint's thread.
@@ -267,7 +267,7 @@ refuses!(
 
 impl From<crate::NameTaken> for StartError {
     fn from(taken: crate::NameTaken) -> Self {
-        Self::Name(taken)
+        Self::Name(Box::new(taken))
     }
 }
 
@@ -314,7 +314,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Refused(source) => Some(&**source),
-            Self::Name(taken) => Some(taken),
+            Self::Name(taken) => Some(&**taken),
             Self::Thread(source) => Some(source),
             _ => None,
         }

@@ -82,6 +82,7 @@ mod shutdown;
 mod slots;
 mod sources;
 mod spawn;
+mod spawn_options;
 mod stack;
 mod stash;
 mod stats;
@@ -116,7 +117,7 @@ pub use actor_ref::ActorRef;
 pub use ask::{Ask, AskFuture};
 pub use breaker::{BreakerConfig, BreakerError, BreakerState, CircuitBreaker, Tally, Window};
 pub use child_spec::{ChildSpec, Restart, WhenSpent};
-pub use config::{SpawnOptions, SystemConfig};
+pub use config::SystemConfig;
 pub use context::Context;
 pub use exit::{ExitKind, ExitReason, StartError};
 pub use group::{Broadcast, Group, GroupError, Routed};
@@ -139,6 +140,7 @@ pub use retry::{Retry, RetryPolicy};
 pub use shutdown::Shutdown;
 pub use slots::ExportError;
 pub use sources::SourcesFull;
+pub use spawn_options::SpawnOptions;
 pub use stats::SystemStats;
 pub use supervisor::{
     AutoShutdown, Backoff, ChildCounts, ChildError, ChildInfo, ChildState, DynamicSpec,

@@ -63,16 +63,14 @@ impl Mailbox {
         Self { stack: Stack::new(), load: Load::new(bounds), lanes: None, mark: Mark::default() }
     }
 
-    /// An empty mailbox whose receiver sleeps.
-    pub(crate) fn asleep(bounds: Bounds) -> Self {
-        Self { stack: Stack::asleep(), load: Load::new(bounds), lanes: None, mark: Mark::default() }
-    }
-
-    /// One with lanes.
-    pub(crate) fn with_lanes(lanes: Lanes) -> Self {
-        // Nobody reserves here: the lanes count for themselves.
-        let load = Load::new(Bounds::CLOSED);
-        Self { stack: Stack::new(), load, lanes: Some(Box::new(lanes)), mark: Mark::default() }
+    /// An empty mailbox, whose receiver sleeps, or one with lanes. It is made of parts that are one word each, and so where
+    /// it stays.
+    #[inline(always)]
+    pub(crate) fn of(bounds: Bounds, lanes: Option<Box<Lanes>>) -> Self {
+        let asleep = lanes.is_none();
+        // Nobody reserves beside lanes, which count for themselves.
+        let load = Load::new(if asleep { bounds } else { Bounds::CLOSED });
+        Self { stack: Stack::at_rest(asleep), load, lanes, mark: Mark::default() }
     }
 
     pub(crate) fn lanes(&self) -> Option<&Lanes> {
@@ -563,10 +561,10 @@ mod tests {
 
     #[test]
     fn what_is_left_in_a_mailbox_goes_with_it() {
-        for mailbox in [
-            Mailbox::new(Bounds::new(8, 1 << 20)),
-            Mailbox::with_lanes(crate::lanes::Lanes::new(2, Bounds::new(8, 1 << 20))),
-        ] {
+        for mailbox in [Mailbox::new(Bounds::new(8, 1 << 20)), {
+            let bounds = Bounds::new(8, 1 << 20);
+            Mailbox::of(bounds, Some(Box::new(crate::lanes::Lanes::new(2, bounds))))
+        }] {
             let kept = std::sync::Arc::new(());
             let letter = crate::letters::counted(&kept);
             match mailbox.lanes() {

@@ -200,8 +200,7 @@ impl<A: Actor> Pool<A> {
     async fn add(&mut self, ctx: &mut Context<Self>) -> Result<(), StartError> {
         let free = |seat: &u64| self.members.iter().all(|member| member.seat != *seat);
         let Some(seat) = (0..self.spec.sizing.max as u64).find(free) else { return Ok(()) };
-        let mut options = self.spec.options.clone();
-        options.name = None;
+        let options = self.spec.options.clone().unnamed();
         let parent = Parent {
             cell: ctx.own_cell(),
             report: Some(report::<A>),

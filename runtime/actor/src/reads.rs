@@ -127,7 +127,7 @@ impl<A: Actor> ReadContext<A> {
     pub fn system(&self) -> Option<&ActorSystem> {
         match self.actor.place() {
             Place::Local(cell) => Some(cell.head.worker.system()),
-            Place::Remote(_, system) => Some(system),
+            Place::Remote(abroad) => Some(&abroad.system),
             Place::Gone(_) => None,
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     bonds::Parent,
     cell::{ActorCell, CellPtr},
     life::{self, Starter},
-    worker::{Order, Worker},
+    worker::{Begun, Order, Worker},
     workers::Role,
 };
 
@@ -77,8 +77,10 @@ fn here<A: Actor>(
     let cell = CellPtr::borrow(&actor);
     // SAFETY: it was made just now, on its way to this worker alone, and has its type.
     let run = unsafe { cell.worker.start_directly(&cell, life::run_first::<A>) };
-    if let Some(Some(result)) = run {
-        return result.map(|()| SetOut::Arrived(actor));
+    match run {
+        Some(Begun::Well) => return Ok(SetOut::Arrived(actor)),
+        Some(Begun::Failed(error)) => return Err(*error),
+        Some(Begun::Open) | None => {}
     }
     let (starter, started) = oneshot::channel();
     life::await_start(&actor, starter);
@@ -126,12 +128,12 @@ fn make<A: Actor>(
         return Err(StartError::Stopping);
     }
     let cell = ActorCell::<A>::new(worker, options, args, starter);
-    if parent.is_none() && options.name.is_none() {
+    if parent.is_none() && options.name().is_none() {
         return Ok(cell);
     }
-    let shutdown = options.shutdown.unwrap_or(Shutdown::of::<A>());
+    let shutdown = options.of_shutdown().unwrap_or(Shutdown::of::<A>());
     let ptr = CellPtr::borrow(&cell);
-    if let Err(error) = introduce(&ptr, options.name.as_deref(), parent, shutdown) {
+    if let Err(error) = introduce(&ptr, options.name(), parent, shutdown) {
         // SAFETY: it counts as queued from the start, so nobody schedules it and no worker knows it.
         let core = unsafe { cell.core() };
         // The spawner hears it from here; on this stack another actor may start, whose answer it would be taken for.
@@ -159,5 +161,9 @@ fn introduce(
         }
     }
     let Some(name) = name else { return Ok(()) };
-    cell.worker.system().registry().register(name, cell).map_err(StartError::Name)
+    cell.worker
+        .system()
+        .registry()
+        .register(name, cell)
+        .map_err(|taken| StartError::Name(Box::new(taken)))
 }

@@ -57,9 +57,10 @@ impl<T: Linked> Stack<T> {
         Self { top: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// An empty stack whose receiver sleeps.
-    pub(crate) fn asleep() -> Self {
-        Self { top: AtomicPtr::new(mark(ASLEEP)) }
+    /// An empty stack, whose receiver sleeps or is awake.
+    #[inline]
+    pub(crate) fn at_rest(asleep: bool) -> Self {
+        Self { top: AtomicPtr::new(if asleep { mark(ASLEEP) } else { ptr::null_mut() }) }
     }
 
     /// Pushes a node; `note` is called before, if the stack is [marked](Self::mark).

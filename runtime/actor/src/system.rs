@@ -41,7 +41,7 @@ use crate::{
     registry::Registry,
     retry::RetryBudget,
     slots::SlotTable,
-    spawn,
+    spawn::{self, SetOut},
     stats::Counters,
     stealing::Stealing,
     watch::RemoteWatches,
@@ -260,7 +260,10 @@ impl ActorSystem {
                 worker.rest().await;
             }
             // As `spawn::spawn`, without a layer of its own. Whoever polls the future may have moved it.
-            spawn::set_out::<A>(worker, args, &options, None)?.arrive().await
+            match spawn::set_out::<A>(worker, args, &options, None)? {
+                SetOut::Arrived(actor) => Ok(ActorRef::local(actor)),
+                waits => waits.arrive().await,
+            }
         }
     }
 

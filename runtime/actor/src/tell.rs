@@ -283,7 +283,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
     fn poll_at(&mut self, actor: &ActorRef<A>, cx: &mut Context<'_>) -> Poll<Told<M>> {
         match actor.place() {
             Where::Local(cell) => self.poll_local(cell, cx),
-            Where::Remote(route, system) => self.poll_remote(&**route, system, cx),
+            Where::Remote(abroad) => self.poll_remote(&*abroad.route, &abroad.system, cx),
             Where::Gone(address) => {
                 let Some(message) = self.message.take() else { return Poll::Ready(Ok(())) };
                 Poll::Ready(Err(TellError::returned(gone(address), message)))
@@ -463,7 +463,9 @@ impl<A: Handler<M>, M: Message> Tell<'_, A, M> {
         match actor.place() {
             // The message is dropped with its envelope.
             Where::Local(cell) => drop(CellPtr::borrow(cell).leave(wait.ticket)),
-            Where::Remote(route, _) if wait.line.slot != 0 => route.forget_room(&mut wait.line),
+            Where::Remote(abroad) if wait.line.slot != 0 => {
+                abroad.route.forget_room(&mut wait.line);
+            }
             Where::Remote(..) => {}
             Where::Gone(_) => {}
         }

@@ -35,7 +35,7 @@ impl<A: Actor> ActorRef<A> {
     pub(crate) fn spot(&self) -> Spot {
         match self.place() {
             Place::Local(cell) => Spot::Local(LocalSpot(CellPtr::new(cell.clone()))),
-            Place::Remote(route, _) => Spot::Remote(route.clone()),
+            Place::Remote(abroad) => Spot::Remote(abroad.route.clone()),
             Place::Gone(_) => Spot::Gone,
         }
     }

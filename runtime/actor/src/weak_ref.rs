@@ -54,7 +54,7 @@ impl<A: Actor> ActorRef<A> {
     pub fn downgrade(&self) -> WeakRef<A> {
         let place = match self.place() {
             Place::Local(cell) => Weakly::Local(link(cell), cell.head.number),
-            Place::Remote(route, system) => Weakly::Remote(route.address(), system.clone()),
+            Place::Remote(abroad) => Weakly::Remote(abroad.route.address(), abroad.system.clone()),
             Place::Gone(address) => Weakly::Gone(**address),
         };
         WeakRef { place }

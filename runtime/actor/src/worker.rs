@@ -54,7 +54,7 @@ use late::wake_untimed;
 use present::{POLLING, Polling, THREAD, this_thread};
 use ready::{Ready, Taken};
 
-pub(crate) use direct::Ran;
+pub(crate) use direct::{Begun, Ran};
 pub(crate) use late::{answered, arm_later, note_time};
 pub(crate) use metering::{Report, Waiting};
 pub(crate) use orders::Order;

@@ -18,6 +18,7 @@ use crate::{
     extras::Extras,
     future_slot::FutureSlot,
     mailbox::Batch,
+    worker::Begun,
 };
 
 /// Why and how a life ends.
@@ -43,14 +44,24 @@ pub(crate) enum Starter {
 }
 
 impl Starter {
-    /// Says how it went; `false` if whoever waited has given up.
-    pub(super) fn tell(self, head: &CellHead, result: Result<(), StartError>) -> bool {
+    /// Says that it went well; `false` if whoever waited has given up.
+    #[inline]
+    pub(super) fn tell(self, head: &CellHead) -> bool {
         match self {
-            Self::Task(starter) => starter.send(result).is_ok(),
+            Self::Task(starter) => starter.send(Ok(())).is_ok(),
             Self::Stack => {
-                head.worker.note_started(result);
+                head.worker.note_started(Begun::Well);
                 true
             }
+        }
+    }
+
+    /// Says why it did not start. Whoever gave up waiting misses nothing.
+    #[cold]
+    pub(super) fn fail(self, head: &CellHead, error: StartError) {
+        match self {
+            Self::Task(starter) => drop(starter.send(Err(error))),
+            Self::Stack => head.worker.note_started(Begun::Failed(Box::new(error))),
         }
     }
 }

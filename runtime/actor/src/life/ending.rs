@@ -78,8 +78,9 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
             let last = !head.is_supervised();
             let error = StartError::Panicked(text);
             core.set_exit(Exit { reason: error.reason(), last });
-            // A spawner that gave up misses nothing.
-            let _ = starter.map(|starter| starter.tell(head, Err(error)));
+            if let Some(starter) = starter {
+                starter.fail(head, error);
+            }
         }
         Phase::Running => core.set_exit(Exit { reason, last: !head.is_supervised() }),
         // `stopped` panicked: the end goes on as it was.
@@ -279,8 +280,7 @@ pub(super) unsafe fn kill<A: Actor>(cell: NonNull<CellHead>) -> bool {
     let panics = unsafe { abandon(cell, core, &failure) };
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
     if let Some(starter) = core.take_starter() {
-        // A spawner that gave up misses nothing.
-        starter.tell(head, Err(StartError::Stopped));
+        starter.fail(head, StartError::Stopped);
     }
     let last = core.take_exit().map_or(!head.is_supervised(), |exit| exit.last);
     core.set_exit(Exit { last, ..killed() });
@@ -304,8 +304,7 @@ pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
     let panics = unsafe { abandon(cell, core, &failure) };
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
     if let Some(starter) = core.take_starter() {
-        // A spawner that gave up misses nothing.
-        starter.tell(head, Err(StartError::Stopped));
+        starter.fail(head, StartError::Stopped);
     }
     // One that was never to start says why itself.
     let refused = core.take_exit().filter(|_| core.phase.get() == Phase::Fresh);

@@ -27,8 +27,7 @@ pub(super) unsafe fn arrive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'
     if told != 0 {
         head.signals.take(Signals::HALT);
         if let Some(starter) = core.take_starter() {
-            // An asker that gave up misses nothing.
-            starter.tell(head, Err(StartError::Stopped));
+            starter.fail(head, StartError::Stopped);
         }
         let last = told & Signals::STOP != 0 || !head.is_supervised();
         core.set_exit(Exit { reason: ExitReason::shutdown(""), last });
@@ -75,34 +74,31 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
         // SAFETY: the caller says so.
         let (head, core) = unsafe { parts::<A>(cell) };
         let starter = core.take_starter();
-        let first = starter.is_some();
-        let result = match output {
-            Ok(actor) => {
-                // SAFETY: the future in the slot is `start`, which borrows the context alone.
-                *unsafe { core.value() } = Value::Actor(actor);
-                core.phase.set(Phase::Running);
-                head.worker.observe_started(head.number, head.kind());
-                if first {
-                    head.tally(|counts| &counts.started);
-                } else {
-                    count(&head.worker.system().counters().restarts);
-                    head.tally(|counts| &counts.restarts);
-                }
-                Ok(())
-            }
+        let actor = match output {
+            Ok(actor) => actor,
             Err(error) => {
                 let last = !head.is_supervised();
                 core.set_exit(Exit { reason: error.reason(), last });
-                Err(error)
+                if let Some(starter) = starter {
+                    starter.fail(head, error);
+                }
+                return;
             }
         };
-        let well = result.is_ok();
-        let told = starter.is_none_or(|starter| starter.tell(head, result));
-        if well {
-            // After the starter: the supervisor may hold its other end, and drops it when it hears.
-            head.report(News::Started);
+        // SAFETY: the future in the slot is `start`, which borrows the context alone.
+        *unsafe { core.value() } = Value::Actor(actor);
+        core.phase.set(Phase::Running);
+        head.worker.observe_started(head.number, head.kind());
+        if starter.is_some() {
+            head.tally(|counts| &counts.started);
+        } else {
+            count(&head.worker.system().counters().restarts);
+            head.tally(|counts| &counts.restarts);
         }
-        if well && !told {
+        let told = starter.is_none_or(|starter| starter.tell(head));
+        // After the starter: the supervisor may hold its other end, and drops it when it hears.
+        head.report(News::Started);
+        if !told {
             // Whoever spawned it gave up: nobody would ever use it.
             head.signals.set(Signals::STOP);
         }

@@ -8,13 +8,12 @@ use std::{
 };
 
 use super::{
-    direct::{self, Missed},
+    direct::{self, Begun, Missed},
     metering,
     ready::Ready,
     waiting,
 };
 use crate::{
-    StartError,
     cell::{CellHead, CellPtr},
     clock::Clock,
     meters::Meters,
@@ -45,7 +44,7 @@ pub(super) struct Bound {
     pub(super) part: Cell<waiting::Part>,
     pub(super) clock: Clock,
     /// What came of a start that was taken on the stack of whoever waits for it.
-    pub(super) started: Cell<Option<Result<(), StartError>>>,
+    pub(super) started: Cell<Begun>,
     /// The waker of the last poll: the one that others find behind the lock.
     pub(super) kept: RefCell<Option<Waker>>,
     /// The actor whose turn it is.

@@ -86,6 +86,16 @@ impl Direct {
     }
 }
 
+/// What came of a start that was taken on the stack of whoever waits for it. It goes from hand to hand in registers.
+#[derive(Default, Debug)]
+pub(crate) enum Begun {
+    /// That is not known yet.
+    #[default]
+    Open,
+    Well,
+    Failed(Box<StartError>),
+}
+
 /// What the host of a worker wanted in the middle of a direct turn, from code of the handler: it is done afterwards.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) enum Missed {
@@ -170,7 +180,7 @@ impl Worker {
         &self,
         cell: &CellPtr,
         first: unsafe fn(NonNull<CellHead>, &mut Turn<'_>) -> bool,
-    ) -> Option<Option<Result<(), StartError>>> {
+    ) -> Option<Begun> {
         let permit = self.permit(None)?;
         let bound = permit.bound;
         // Of an actor in whose start or turn this is.
@@ -189,9 +199,9 @@ impl Worker {
     }
 
     /// A start that was waited for on this stack is over.
-    pub(crate) fn note_started(&self, result: Result<(), StartError>) {
+    pub(crate) fn note_started(&self, begun: Begun) {
         if let Some(bound) = self.own() {
-            bound.started.set(Some(result));
+            bound.started.set(begun);
         }
     }
 

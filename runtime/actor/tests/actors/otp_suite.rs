@@ -255,7 +255,8 @@ fn start_child_that_fails_is_forgotten() {
         supervisor.start_child(taken.clone()).await.unwrap();
         let again = kid('d', &diary).options(SpawnOptions::default().named("taken"));
         let error = supervisor.start_child(again).await.unwrap_err();
-        let name = matches!(&error, ChildError::Start(StartError::Name(NameTaken::Taken { .. })));
+        let ChildError::Start(StartError::Name(taken)) = &error else { panic!("{error}") };
+        let name = matches!(**taken, NameTaken::Taken { .. });
         assert!(name, "{error}");
         // One that was there before stays as it was.
         supervisor.terminate_child("a").await.unwrap();

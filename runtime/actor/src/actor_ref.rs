@@ -14,7 +14,7 @@ use odeon_message::{ActorTypeId, Address, Failure, FailureKind, Message, TellErr
 
 use crate::{
     Actor, ActorSystem, Aim, Ask, ExportError, Handler, Identity, Route, Tell,
-    cell::{ActorCell, CellPtr, Signals},
+    cell::{CellArc, CellPtr, Signals},
     tell,
 };
 
@@ -31,14 +31,14 @@ pub(crate) struct Abroad {
 
 /// Where an actor is: two words, which go from hand to hand in registers.
 pub(crate) enum Place<A: Actor> {
-    Local(Arc<ActorCell<A>>),
+    Local(CellArc<A>),
     Remote(Arc<Abroad>),
     /// Of an earlier life of this node, ended, or of another type.
     Gone(Box<Address>),
 }
 
 impl<A: Actor> ActorRef<A> {
-    pub(crate) fn local(cell: Arc<ActorCell<A>>) -> Self {
+    pub(crate) fn local(cell: CellArc<A>) -> Self {
         Self { place: Place::Local(cell) }
     }
 
@@ -222,7 +222,7 @@ impl<A: Actor> PartialEq for ActorRef<A> {
     /// Whether both lead to the same actor.
     fn eq(&self, other: &Self) -> bool {
         match (&self.place, &other.place) {
-            (Place::Local(ours), Place::Local(theirs)) => Arc::ptr_eq(ours, theirs),
+            (Place::Local(ours), Place::Local(theirs)) => ours.as_raw() == theirs.as_raw(),
             (Place::Local(_), _) | (_, Place::Local(_)) => false,
             _ => self.identity() == other.identity(),
         }

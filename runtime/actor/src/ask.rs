@@ -21,7 +21,7 @@ use crate::{
     ActorRef, ActorSystem, Aim, Handler, Outcome, Pick, Refused, RoomWaiter, Route, Witness,
     actor_ref::{Place, gone},
     ask_slot::AskHandle,
-    cell::{ActorCell, CellPtr},
+    cell::{CellArc, CellPtr},
     deadline::{Deadline, Due},
     edges::{self, Edge, Goal, Want},
     envelope::Envelope,
@@ -71,16 +71,15 @@ impl<A: Handler<M>, M: Message> IntoFuture for Ask<A, M> {
     type Output = Result<M::Reply, AskError<M::Error>>;
     type IntoFuture = AskFuture<A, M>;
 
+    #[inline(always)]
     fn into_future(self) -> AskFuture<A, M> {
         let Self { aim, message, within, priority } = self;
-        match aim.into_pick() {
-            Ok(pick) => AskFuture::picked(pick, message, within, priority),
-            Err(failure) => {
-                let state = State::Nobody(failure);
-                let asking = Asking::new(state, within, priority);
-                AskFuture { actor: None, asking, witness: None }
-            }
-        }
+        // Made of its parts in one place: it is a dozen words, which are not to be moved there.
+        let (actor, witness, state) = match aim.into_pick() {
+            Ok(Pick { actor, witness }) => (Some(actor), witness, State::New(message)),
+            Err(failure) => (None, None, State::Nobody(failure)),
+        };
+        AskFuture { actor, asking: Asking::new(state, within, priority), witness }
     }
 }
 
@@ -126,6 +125,7 @@ enum State<M: Message> {
 impl<A: Handler<M>, M: Message> Unpin for AskFuture<A, M> {}
 
 impl<A: Handler<M>, M: Message> AskFuture<A, M> {
+    #[inline]
     pub(crate) fn picked(
         pick: Pick<A>,
         message: M,
@@ -168,6 +168,7 @@ impl<A: Handler<M>, M: Message> AskFuture<A, M> {
 type Answer<M> = Result<<M as Message>::Output, Failure>;
 
 impl<M: Message> Asking<M> {
+    #[inline(always)]
     fn new(state: State<M>, within: Option<Duration>, priority: u8) -> Self {
         Self { within, priority, repeat: 0, deadline: Deadline::default(), edge: None, state }
     }
@@ -183,7 +184,7 @@ impl<M: Message> Asking<M> {
         self.deadline = Deadline::after(self.within.unwrap_or(system.config().ask_within));
     }
 
-    fn poll_local<A>(&mut self, cell: &Arc<ActorCell<A>>, cx: &mut Context<'_>) -> Poll<Answer<M>>
+    fn poll_local<A>(&mut self, cell: &CellArc<A>, cx: &mut Context<'_>) -> Poll<Answer<M>>
     where
         A: Handler<M>,
     {
@@ -342,7 +343,7 @@ fn look_round<A: Handler<M>, M: Message>(
     edge: &mut Option<Box<Edge>>,
     deadline: &Deadline,
     handle: &AskHandle<M>,
-    cell: &Arc<ActorCell<A>>,
+    cell: &CellArc<A>,
 ) -> Option<String> {
     let (from, by) = who_waits(deadline.swept())?;
     let want = Want::Answer(handle.open(A::READS));
@@ -380,11 +381,7 @@ fn hand_over<M: Message>(
 }
 
 /// Puts an ask into a mailbox, or its waiting room: then it has a ticket.
-fn enter<A: crate::Actor>(
-    cell: &Arc<ActorCell<A>>,
-    envelope: Envelope,
-    priority: u8,
-) -> Option<u64> {
+fn enter<A: crate::Actor>(cell: &CellArc<A>, envelope: Envelope, priority: u8) -> Option<u64> {
     let head = &cell.head;
     let entered = match head.reserve(envelope.units()) {
         true => match life::push(cell, envelope) {
@@ -442,6 +439,7 @@ impl<A: Handler<M>, M: Message> Future for AskFuture<A, M> {
 }
 
 impl<A: Handler<M>, M: Message> Drop for AskFuture<A, M> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(witness) = self.witness.take() {
             witness.learn(Outcome::Abandoned);

@@ -5,6 +5,9 @@
 //! of an actor's life; read `life.rs` next. What is needed rarely is in `bonds.rs`.
 #![expect(unsafe_code, reason = "typed cells are linked and counted through their common head")]
 
+mod counted;
+mod fields;
+
 use std::{
     any::TypeId,
     marker::PhantomData,
@@ -31,6 +34,12 @@ use crate::{
     turn::Turn,
     worker::{Worker, polls_workers},
 };
+
+use counted::Counted;
+
+pub(crate) use fields::write_fields;
+
+pub(crate) use counted::{CellArc, CellSpot};
 
 /// What others want from an actor: bits that are set from any thread and taken in the actor's turn.
 #[derive(Default)]
@@ -83,6 +92,7 @@ impl Signals {
 /// of memory before what the worker looks at for each, so that the two do not take it from each other.
 #[repr(C)]
 pub(crate) struct CellHead {
+    counted: Counted,
     pub(crate) mailbox: Mailbox,
     pub(crate) worker: Arc<Worker>,
     calls: &'static CellCalls,
@@ -156,8 +166,7 @@ impl CellHead {
 
 /// What can be done with a cell of one type. There is one table a type, and it lives for ever.
 pub(crate) struct CellCalls {
-    retain: unsafe fn(NonNull<CellHead>),
-    release: unsafe fn(NonNull<CellHead>),
+    free: unsafe fn(NonNull<CellHead>),
     run: unsafe fn(NonNull<CellHead>, &mut Turn<'_>) -> bool,
     run_directly: unsafe fn(NonNull<CellHead>, Envelope, &mut Turn<'_>) -> Result<bool, Envelope>,
     end: unsafe fn(NonNull<CellHead>),
@@ -194,8 +203,7 @@ unsafe impl<A: Actor> Sync for ActorCell<A> {}
 
 impl<A: Actor> ActorCell<A> {
     const CALLS: &'static CellCalls = &CellCalls {
-        retain: Self::retain,
-        release: Self::release,
+        free: CellArc::<A>::free,
         run: life::run::<A>,
         run_directly: life::run_directly::<A>,
         end: life::end::<A>,
@@ -212,39 +220,47 @@ impl<A: Actor> ActorCell<A> {
         options: &SpawnOptions,
         args: A::Args,
         starter: Option<Starter>,
-    ) -> Arc<Self> {
-        let cell = Arc::<Self>::new_uninit();
+    ) -> CellArc<A> {
         let system = worker.system();
         let number = system.next_number();
         let bounds = options.bounds(system.config());
         let lanes = options.lanes(bounds);
         let overflow = options.of_overflow();
         worker.gauge().one_more();
-        let place = Arc::as_ptr(&cell).cast_mut().cast::<Self>();
-        let head = CellHead {
-            // Its start is scheduled anyway, so that nobody needs to wake it for a message.
-            mailbox: Mailbox::of(bounds, lanes),
-            worker,
-            calls: Self::CALLS,
-            number,
-            bonds: Knot::default(),
-            next: AtomicPtr::new(ptr::null_mut()),
-            overflow,
-            live_at: AtomicU32::new(u32::MAX),
-            signals: Signals::default(),
-            // Nobody else may schedule it before whoever made it has put it in its worker's queue.
-            queued: AtomicBool::new(true),
-            near: AtomicBool::new(false),
-            in_turn: AtomicBool::new(false),
-            place: TypePlace::default(),
-            taken_at: AtomicU32::new(0),
-            spare: Spare::default(),
+        let write = |counted, place: *mut Self| {
+            // SAFETY: the memory is that of a cell, and nobody else knows it.
+            let (head, core) = unsafe { (&raw mut (*place).head, &raw mut (*place).core) };
+            // SAFETY: as above.
+            unsafe { Core::write(core, args, starter) };
+            // SAFETY: as above.
+            unsafe {
+                write_fields!(
+                    head,
+                    CellHead {
+                        counted: counted,
+                        // Its start is scheduled anyway, so that nobody needs to wake it for a message.
+                        mailbox: Mailbox::of(bounds, lanes),
+                        worker: worker,
+                        calls: Self::CALLS,
+                        number: number,
+                        bonds: Knot::default(),
+                        next: AtomicPtr::new(ptr::null_mut()),
+                        overflow: overflow,
+                        live_at: AtomicU32::new(u32::MAX),
+                        signals: Signals::default(),
+                        // Nobody else may schedule it before whoever made it has put it in its worker's queue.
+                        queued: AtomicBool::new(true),
+                        near: AtomicBool::new(false),
+                        in_turn: AtomicBool::new(false),
+                        place: TypePlace::default(),
+                        taken_at: AtomicU32::new(0),
+                        spare: Spare::default(),
+                    }
+                );
+            }
         };
-        // Made where it stays, not moved there.
-        // SAFETY: nobody else knows the memory yet, which is of this type.
-        unsafe { place.write(Self { head, core: Core::new(args, starter) }) };
-        // SAFETY: it was made just now.
-        let cell = unsafe { cell.assume_init() };
+        // SAFETY: it writes both parts of a cell.
+        let cell = unsafe { CellArc::new(write) };
         // SAFETY: the context stays in the cell that it is of.
         let context = unsafe { Context::of(&cell) };
         // SAFETY: nobody else knows the cell yet.
@@ -268,36 +284,24 @@ impl<A: Actor> ActorCell<A> {
         // SAFETY: the caller says so; no reference is made.
         unsafe { &raw const (*cell).core }
     }
-
-    unsafe fn retain(cell: NonNull<CellHead>) {
-        // SAFETY: the pointer came out of an `Arc` of this type, which is alive.
-        unsafe { Arc::increment_strong_count(cell.cast::<Self>().as_ptr()) }
-    }
-
-    unsafe fn release(cell: NonNull<CellHead>) {
-        // SAFETY: the pointer came out of an `Arc` of this type, and the caller gives up one count.
-        unsafe { Arc::decrement_strong_count(cell.cast::<Self>().as_ptr()) }
-    }
 }
 
 /// A counted reference to an actor of any type.
 pub(crate) struct CellPtr(NonNull<CellHead>);
 
-// SAFETY: it is an `Arc` of a cell, and cells are `Send` and `Sync`.
+// SAFETY: it is a counted reference to a cell, and those are `Send` and `Sync`.
 unsafe impl Send for CellPtr {}
 // SAFETY: as above.
 unsafe impl Sync for CellPtr {}
 
 impl CellPtr {
-    pub(crate) fn new<A: Actor>(cell: Arc<ActorCell<A>>) -> Self {
-        let raw = Arc::into_raw(cell).cast_mut().cast::<CellHead>();
-        Self(NonNull::new(raw).expect("an Arc never points to null"))
+    pub(crate) fn new<A: Actor>(cell: CellArc<A>) -> Self {
+        Self(cell.into_raw().cast())
     }
 
     /// The untyped reference for the length of a call, without counting.
-    pub(crate) fn borrow<A: Actor>(cell: &Arc<ActorCell<A>>) -> BorrowedCell<'_> {
-        let raw = Arc::as_ptr(cell).cast_mut().cast::<CellHead>();
-        let ptr = Self(NonNull::new(raw).expect("an Arc never points to null"));
+    pub(crate) fn borrow<A: Actor>(cell: &CellArc<A>) -> BorrowedCell<'_> {
+        let ptr = Self(cell.as_raw().cast());
         BorrowedCell { ptr: ManuallyDrop::new(ptr), cell: PhantomData }
     }
 
@@ -320,19 +324,30 @@ impl CellPtr {
     /// One more reference to a cell that is known to be alive.
     ///
     /// # Safety
-    /// `cell` came out of a `CellPtr` or a cell's `Arc` that is still alive.
+    /// `cell` came out of a `CellPtr` or a `CellArc` that is still alive.
     pub(crate) unsafe fn share(cell: NonNull<CellHead>) -> Self {
         Self::clone(&ManuallyDrop::new(Self(cell)))
     }
 
+    /// As [`share`](Self::share), for whoever alone knows the cell.
+    ///
+    /// # Safety
+    /// As there, and nobody else can reach the cell at this time.
+    #[inline]
+    pub(crate) unsafe fn share_alone(cell: NonNull<CellHead>) -> Self {
+        let shared = Self(cell);
+        shared.retain_alone();
+        shared
+    }
+
     /// The typed cell, if it is of this type.
-    pub(crate) fn downcast<A: Actor>(self) -> Result<Arc<ActorCell<A>>, Self> {
+    pub(crate) fn downcast<A: Actor>(self) -> Result<CellArc<A>, Self> {
         if (self.calls.type_id)() != TypeId::of::<A>() {
             return Err(self);
         }
         let cell = self.into_raw().cast::<ActorCell<A>>();
-        // SAFETY: the type was compared, and the count of `self` goes over to the `Arc`.
-        Ok(unsafe { Arc::from_raw(cell.as_ptr()) })
+        // SAFETY: the type was compared, and the count of `self` goes over.
+        Ok(unsafe { CellArc::from_raw(cell) })
     }
 
     /// The declared id of the actor's type.
@@ -407,17 +422,15 @@ impl CellPtr {
 
 impl Clone for CellPtr {
     fn clone(&self) -> Self {
-        // SAFETY: `self` holds a count, so the cell is alive.
-        unsafe { (self.calls.retain)(self.0) };
+        self.retain();
         Self(self.0)
     }
 }
 
 impl Drop for CellPtr {
     fn drop(&mut self) {
-        let release = self.calls.release;
         // SAFETY: the count of `self` is given up.
-        unsafe { release(self.0) }
+        unsafe { CellHead::release(self.0) }
     }
 }
 
@@ -430,7 +443,7 @@ impl Deref for CellPtr {
     }
 }
 
-/// A [`CellPtr`] that borrows its count from an `Arc`.
+/// A [`CellPtr`] that borrows its count from a [`CellArc`].
 pub(crate) struct BorrowedCell<'a> {
     ptr: ManuallyDrop<CellPtr>,
     cell: PhantomData<&'a CellHead>,
@@ -496,7 +509,7 @@ mod tests {
 
     #[test]
     fn an_idle_actor_is_one_small_allocation() {
-        // The counts of its `Arc` come on top. Programs with a million idle actors pay for every byte here.
+        // Programs with a million idle actors pay for every byte here.
         let bytes = size_of::<ActorCell<Idle>>();
         assert!(bytes <= 192, "{bytes} bytes");
     }

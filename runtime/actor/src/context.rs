@@ -11,7 +11,7 @@ use crate::{
     Actor, ActorRef, ActorSystem, ExitKind, ExitReason, Identity, Placement, Route, SpawnOptions,
     StartError, WatchId, Watchable,
     bonds::Parent,
-    cell::{ActorCell, CellPtr, Signals},
+    cell::{ActorCell, CellArc, CellPtr, Signals},
     spawn::{self, SetOut},
     watchable::{LocalSpot, Spot},
     watchers::Watcher,
@@ -19,7 +19,7 @@ use crate::{
 
 /// The surroundings of a running actor.
 pub struct Context<A: Actor> {
-    /// What it is in, and nobody gets it out of. It came out of an `Arc`.
+    /// What it is in, and nobody gets it out of. It came out of a [`CellArc`].
     cell: NonNull<ActorCell<A>>,
     /// Boxed, as most actors want nothing of it.
     wants: Option<Box<Wants>>,
@@ -61,9 +61,8 @@ impl<A: Actor> Context<A> {
     ///
     /// # Safety
     /// It is put in `cell` and goes no later than that.
-    pub(crate) unsafe fn of(cell: &Arc<ActorCell<A>>) -> Self {
-        let cell = NonNull::new(Arc::as_ptr(cell).cast_mut()).expect("an Arc never points to null");
-        Self { cell, wants: None }
+    pub(crate) unsafe fn of(cell: &CellArc<A>) -> Self {
+        Self { cell: cell.as_raw(), wants: None }
     }
 
     /// The reference to this actor.
@@ -116,12 +115,9 @@ impl<A: Actor> Context<A> {
     }
 
     /// One more reference to the cell.
-    fn counted(&self) -> Arc<ActorCell<A>> {
-        let cell = self.cell.as_ptr().cast_const();
-        // SAFETY: it came out of an `Arc`, and the cell is alive, as above.
-        unsafe { Arc::increment_strong_count(cell) };
-        // SAFETY: as above, and the count was added just now.
-        unsafe { Arc::from_raw(cell) }
+    fn counted(&self) -> CellArc<A> {
+        // SAFETY: it came out of a counted reference, and the cell is alive, as above.
+        unsafe { CellArc::share(self.cell) }
     }
 
     pub(crate) fn own_cell(&self) -> CellPtr {

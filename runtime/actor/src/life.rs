@@ -153,8 +153,9 @@ pub(crate) unsafe fn run_first<A: Actor>(cell: NonNull<CellHead>, turn: &mut Tur
     let (head, core) = unsafe { parts::<A>(cell) };
     let first = |turn: &mut Turn<'_>| {
         if head.signals.any() == 0 {
+            // Whoever else knows an actor that has had no turn knows it by its bonds.
             // SAFETY: the caller says so, and the slot of an actor that has had no turn is idle.
-            match unsafe { starting::arrive::<A>(cell, turn) } {
+            match unsafe { starting::arrive::<A>(cell, turn, head.bonds.is_bare()) } {
                 Next::Rest => {
                     give_room_back(head);
                     return false;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::{
     Actor, ActorRef, Shutdown, SpawnOptions, StartError,
     bonds::Parent,
-    cell::{ActorCell, CellPtr},
+    cell::{ActorCell, CellArc, CellPtr},
     life::{self, Starter},
     worker::{Begun, Order, Worker},
     workers::Role,
@@ -32,8 +32,8 @@ pub(crate) async fn spawn<A: Actor>(
 /// An actor on its way.
 pub(crate) enum SetOut<A: Actor> {
     /// Nobody had to wait.
-    Arrived(Arc<ActorCell<A>>),
-    Waits(Arc<ActorCell<A>>, oneshot::Receiver<Result<(), StartError>>),
+    Arrived(CellArc<A>),
+    Waits(CellArc<A>, oneshot::Receiver<Result<(), StartError>>),
 }
 
 impl<A: Actor> SetOut<A> {
@@ -97,7 +97,7 @@ pub(crate) fn begin<A: Actor>(
     options: &SpawnOptions,
     parent: Option<Parent>,
     starter: Option<Starter>,
-) -> Result<Arc<ActorCell<A>>, StartError> {
+) -> Result<CellArc<A>, StartError> {
     let own = matches!(worker.role(), Role::Dedicated | Role::Stealing).then(|| worker.clone());
     let begun = make::<A>(worker, args, options, parent, starter);
     let begun = begun.and_then(|cell| enqueue(&CellPtr::borrow(&cell)).map(|()| cell));
@@ -123,7 +123,7 @@ fn make<A: Actor>(
     options: &SpawnOptions,
     parent: Option<Parent>,
     starter: Option<Starter>,
-) -> Result<Arc<ActorCell<A>>, StartError> {
+) -> Result<CellArc<A>, StartError> {
     if worker.system().is_stopping() {
         return Err(StartError::Stopping);
     }

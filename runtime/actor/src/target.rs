@@ -147,6 +147,7 @@ impl<A: Actor> Aim<A> {
     }
 
     /// As [`pick`](Self::pick), for the last message.
+    #[inline]
     pub(crate) fn into_pick(self) -> Result<Pick<A>, Failure> {
         match self.0 {
             Way::Straight(actor) => Ok(Pick::of(actor)),

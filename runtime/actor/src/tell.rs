@@ -9,7 +9,6 @@ use std::{
     future::Future,
     mem::ManuallyDrop,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,7 +21,7 @@ use crate::{
     ActorRef, ActorSystem, Aim, Handler, Outcome, Parcel, Pick, Refused, RoomWaiter, Route,
     Witness,
     actor_ref::{Place as Where, gone},
-    cell::{ActorCell, CellPtr},
+    cell::{CellArc, CellPtr},
     deadline::Deadline,
     edges::{Edge, Goal, Want},
     envelope::Envelope,
@@ -39,7 +38,7 @@ fn reclaim<M: Message>(envelope: Envelope) -> M {
 
 /// Puts a message in the mailbox of an actor of this node if there is room: one allocation and no lock.
 #[inline(always)]
-fn post<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), (FailureKind, M)>
+fn post<A, M>(cell: &CellArc<A>, message: M) -> Result<(), (FailureKind, M)>
 where
     A: Handler<M>,
     M: Message,
@@ -49,7 +48,7 @@ where
 
 /// As [`post`], where the sender is on another thread, or others have sent something, or there may be no room.
 #[inline(never)]
-fn post_far<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), (FailureKind, M)>
+fn post_far<A, M>(cell: &CellArc<A>, message: M) -> Result<(), (FailureKind, M)>
 where
     A: Handler<M>,
     M: Message,
@@ -62,7 +61,7 @@ where
 }
 
 /// Sends to an actor of this node if there is room.
-pub(crate) fn try_local<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), TellError<M>>
+pub(crate) fn try_local<A, M>(cell: &CellArc<A>, message: M) -> Result<(), TellError<M>>
 where
     A: Handler<M>,
     M: Message,
@@ -73,7 +72,7 @@ where
 /// As [`try_local`], where there was no room to be had in the common way.
 #[cold]
 fn try_full<A, M>(
-    cell: &Arc<ActorCell<A>>,
+    cell: &CellArc<A>,
     mut kind: FailureKind,
     mut message: M,
 ) -> Result<(), TellError<M>>
@@ -305,7 +304,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         Box::new(Wait { deadline, ticket, line, edge: None })
     }
 
-    fn poll_local(&mut self, cell: &Arc<ActorCell<A>>, cx: &mut Context<'_>) -> Poll<Told<M>> {
+    fn poll_local(&mut self, cell: &CellArc<A>, cx: &mut Context<'_>) -> Poll<Told<M>> {
         if let Some(message) = self.message.take() {
             let Err((kind, message)) = post(cell, message) else { return Poll::Ready(Ok(())) };
             if kind != FailureKind::Full {
@@ -343,12 +342,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
 
     /// Goes to the waiting room; `Some` if that is the end of it.
     #[cold]
-    fn enter(
-        &mut self,
-        cell: &Arc<ActorCell<A>>,
-        message: M,
-        cx: &mut Context<'_>,
-    ) -> Option<Told<M>> {
+    fn enter(&mut self, cell: &CellArc<A>, message: M, cx: &mut Context<'_>) -> Option<Told<M>> {
         let envelope = Envelope::tell::<A, M>(message).with_cause();
         // It would wait for itself.
         let patience = match is_own_turn(&raw const cell.head) {

@@ -2,20 +2,25 @@
 //!
 //! All weak references to an actor share one small link that its bonds hold, too; it is cut when the actor has ended.
 //! What it is NOT: a way to watch; nobody is told. Read `watch.rs` for that.
+#![expect(unsafe_code, reason = "a link leads to a cell without a count")]
 
 use std::{
     any::Any,
     fmt,
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use odeon_message::Address;
 
-use crate::{Actor, ActorRef, ActorSystem, Identity, actor_ref::Place, cell::ActorCell};
+use crate::{
+    Actor, ActorRef, ActorSystem, Identity,
+    actor_ref::Place,
+    cell::{CellArc, CellSpot},
+};
 
-/// Leads to an actor's cell until it is cut.
-struct Link<A: Actor>(Mutex<Option<Weak<ActorCell<A>>>>);
+/// Leads to an actor's cell until it is cut, which is before the memory of the cell goes: its bonds hold the [`Anchor`].
+struct Link<A: Actor>(Mutex<Option<CellSpot<A>>>);
 
 trait Cut: Any + Send + Sync {
     fn cut(&self);
@@ -61,7 +66,7 @@ impl<A: Actor> ActorRef<A> {
     }
 }
 
-fn link<A: Actor>(cell: &Arc<ActorCell<A>>) -> Arc<Link<A>> {
+fn link<A: Actor>(cell: &CellArc<A>) -> Arc<Link<A>> {
     cell.head.with_bonds(|bonds| {
         if bonds.ended.is_some() {
             return Arc::new(Link(Mutex::new(None)));
@@ -71,7 +76,7 @@ fn link<A: Actor>(cell: &Arc<ActorCell<A>>) -> Arc<Link<A>> {
         if let Some(Ok(link)) = known.map(Arc::downcast) {
             return link;
         }
-        let link = Arc::new(Link(Mutex::new(Some(Arc::downgrade(cell)))));
+        let link = Arc::new(Link(Mutex::new(Some(cell.spot()))));
         bonds.anchor = Some(Anchor(link.clone()));
         link
     })
@@ -86,7 +91,11 @@ impl<A: Actor> WeakRef<A> {
         match &self.place {
             Weakly::Local(link, _) => {
                 let link = link.0.lock().unwrap_or_else(PoisonError::into_inner);
-                link.as_ref().and_then(Weak::upgrade).map(ActorRef::local)
+                // SAFETY: the cell cuts the link, for which it needs the lock, before its memory goes.
+                let cell = link.as_ref().and_then(|spot| unsafe { spot.upgrade() });
+                // If that has ended meanwhile, and this is the last reference, it cuts the link when it goes.
+                drop(link);
+                cell.map(ActorRef::local)
             }
             Weakly::Remote(address, system) => Some(ActorRef::from_address(system, *address)),
             Weakly::Gone(_) => None,

@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, OnceCell, UnsafeCell},
-    sync::{Arc, atomic::AtomicU8},
+    sync::atomic::AtomicU8,
 };
 
 use tokio::sync::oneshot;
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::{Phase, PhaseCell, value::Value};
 use crate::{
     Actor, Context, ExitReason, StartError,
-    cell::{ActorCell, CellHead, CellPtr},
+    cell::{CellArc, CellHead, CellPtr, write_fields},
     extras::Extras,
     future_slot::FutureSlot,
     mailbox::Batch,
@@ -69,7 +69,7 @@ impl Starter {
 /// Says who waits for the first start, of an actor that this thread's worker has not seen, or whose first turn is over and
 /// which has not started. Called on the thread of its worker.
 pub(crate) fn await_start<A: Actor>(
-    cell: &Arc<ActorCell<A>>,
+    cell: &CellArc<A>,
     starter: oneshot::Sender<Result<(), StartError>>,
 ) {
     if cell.head.worker.is_here() {
@@ -100,23 +100,33 @@ pub(crate) struct Core<A: Actor> {
 }
 
 impl<A: Actor> Core<A> {
+    /// Writes one where it stays.
+    ///
+    /// # Safety
+    /// `place` is one for it, and nobody else knows it.
     #[inline(always)]
-    pub(crate) fn new(args: A::Args, starter: Option<Starter>) -> Self {
+    pub(crate) unsafe fn write(place: *mut Self, args: A::Args, starter: Option<Starter>) {
         let starts_here = matches!(starter, Some(Starter::Stack));
         let rim = match starter {
             Some(Starter::Task(starter)) => Some(Box::new(Rim::Start(starter))),
             Some(Starter::Stack) | None => None,
         };
-        Self {
-            phase: PhaseCell(AtomicU8::new(Phase::Fresh as u8)),
-            rim: Cell::new(rim),
-            batch: Batch::default(),
-            slot: FutureSlot::default(),
-            value: UnsafeCell::new(Value::Args(args)),
-            context: UnsafeCell::new(None),
-            starts_here: Cell::new(starts_here),
-            extras: OnceCell::new(),
-            draining: Cell::new(false),
+        // SAFETY: the caller says so.
+        unsafe {
+            write_fields!(
+                place,
+                Core {
+                    batch: Batch::default(),
+                    slot: FutureSlot::default(),
+                    extras: OnceCell::new(),
+                    phase: PhaseCell(AtomicU8::new(Phase::Fresh as u8)),
+                    draining: Cell::new(false),
+                    starts_here: Cell::new(starts_here),
+                    value: UnsafeCell::new(Value::Args(args)),
+                    context: UnsafeCell::new(None),
+                    rim: Cell::new(rim),
+                }
+            );
         }
     }
 

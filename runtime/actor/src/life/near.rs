@@ -10,14 +10,14 @@
 //! reserved ahead as room of messages that were handled: both until the turn ends that is next. What it is NOT: a way round
 //! the bound.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use odeon_message::Message;
 
 use super::Core;
 use crate::{
     Actor, Handler,
-    cell::{ActorCell, CellPtr},
+    cell::{CellArc, CellPtr},
     envelope::Envelope,
     mailbox::Pushed,
     watched::is_traced,
@@ -26,7 +26,7 @@ use crate::{
 /// Tells an actor whose worker's thread this is, if nothing is in its mailbox itself; the message comes back if that cannot
 /// be, or there is no room.
 #[inline(always)]
-pub(crate) fn tell<A, M>(cell: &Arc<ActorCell<A>>, message: M) -> Result<(), M>
+pub(crate) fn tell<A, M>(cell: &CellArc<A>, message: M) -> Result<(), M>
 where
     A: Handler<M>,
     M: Message,
@@ -55,7 +55,7 @@ where
 
 /// Whether the actor sleeps and the next message is to be measured, and that has begun: then `Some(true)`.
 #[cold]
-fn note<A: Actor>(cell: &Arc<ActorCell<A>>) -> Option<bool> {
+fn note<A: Actor>(cell: &CellArc<A>) -> Option<bool> {
     let head = &cell.head;
     // In a turn it would be taken without another look.
     let here = head.worker.is_here() && head.is_kept() && !head.in_turn.load(Relaxed);
@@ -74,7 +74,7 @@ impl<A: Actor> Core<A> {
 /// Puts a message in whose room is reserved, and sees to it that the actor has its turn. It comes back if the mailbox is
 /// closed.
 #[inline(always)]
-pub(crate) fn push<A: Actor>(cell: &Arc<ActorCell<A>>, envelope: Envelope) -> Result<(), Envelope> {
+pub(crate) fn push<A: Actor>(cell: &CellArc<A>, envelope: Envelope) -> Result<(), Envelope> {
     let head = &cell.head;
     if let Some(asleep) =
         head.mailbox.is_clear().or_else(|| if head.mailbox.is_marked() { note(cell) } else { None })

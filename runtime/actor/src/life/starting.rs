@@ -14,15 +14,25 @@ use crate::{
     turn::Turn,
 };
 
-/// The cell has come to its worker.
+/// The cell has come to its worker; `alone` if nobody else knows it.
 ///
 /// # Safety
 /// It is the turn of `cell`, of actor type `A`, and its slot is idle.
-pub(super) unsafe fn arrive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> Next {
+#[inline]
+pub(super) unsafe fn arrive<A: Actor>(
+    cell: NonNull<CellHead>,
+    turn: &mut Turn<'_>,
+    alone: bool,
+) -> Next {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
-    // SAFETY: the run queue holds a count during the turn.
-    turn.worker.attach(unsafe { CellPtr::share(cell) });
+    let kept = match alone {
+        // SAFETY: whoever waits for the start holds a count during the turn, and the caller says the rest.
+        true => unsafe { CellPtr::share_alone(cell) },
+        // SAFETY: the run queue, or whoever waits for the start, holds a count during the turn.
+        false => unsafe { CellPtr::share(cell) },
+    };
+    turn.worker.attach(kept);
     let told = head.signals.any() & (Signals::HALT | Signals::STOP);
     if told != 0 {
         head.signals.take(Signals::HALT);

@@ -28,7 +28,7 @@ pub(super) unsafe fn step<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>
     }
     match core.phase.get() {
         // SAFETY: the caller says so.
-        Phase::Fresh => unsafe { starting::arrive::<A>(cell, turn) },
+        Phase::Fresh => unsafe { starting::arrive::<A>(cell, turn, false) },
         // SAFETY: as above.
         Phase::Running => unsafe { attend::<A>(cell, turn) },
         // `start` answered with an error, or `stopped` is done.

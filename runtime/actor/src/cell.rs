@@ -101,20 +101,20 @@ pub(crate) struct CellHead {
     pub(crate) bonds: Knot,
     /// The cell below in a worker's inbox.
     pub(crate) next: AtomicPtr<CellHead>,
-    pub(crate) overflow: Overflow,
     /// Place among the worker's live cells.
     pub(crate) live_at: AtomicU32,
+    /// When its worker last took messages, in ticks of `metrics.rs`; 0 while it sleeps, or if nobody knows.
+    pub(crate) taken_at: AtomicU32,
     pub(crate) signals: Signals,
+    /// Where its type is counted.
+    pub(crate) place: TypePlace,
+    pub(crate) overflow: Overflow,
     /// In the run queue, or on the way to it.
     pub(crate) queued: AtomicBool,
     /// Put in the run queue by its worker's own thread. Only that touches it.
     pub(crate) near: AtomicBool,
     /// A turn of it is going on. Only its worker's thread touches it.
     pub(crate) in_turn: AtomicBool,
-    /// Where its type is counted.
-    pub(crate) place: TypePlace,
-    /// When its worker last took messages, in ticks of `metrics.rs`; 0 while it sleeps, or if nobody knows.
-    pub(crate) taken_at: AtomicU32,
     /// Room in its mailbox that its worker has at hand. Only that touches it, but for hints.
     pub(crate) spare: Spare,
 }
@@ -226,7 +226,7 @@ impl<A: Actor> ActorCell<A> {
         let bounds = options.bounds(system.config());
         let lanes = options.lanes(bounds);
         let overflow = options.of_overflow();
-        worker.gauge().one_more();
+        worker.gauge().one_more(worker.is_thread_here());
         let write = |counted, place: *mut Self| {
             // SAFETY: the memory is that of a cell, and nobody else knows it.
             let (head, core) = unsafe { (&raw mut (*place).head, &raw mut (*place).core) };

@@ -14,10 +14,7 @@ use std::{
     },
 };
 
-use crate::{
-    cell::{CellHead, CellPtr},
-    stats::count,
-};
+use crate::{cell::CellHead, stats::count};
 
 /// Actor types that are told apart: far more than a program has that is not generic without end, and the table of a
 /// system stays below 20 KiB.
@@ -53,12 +50,12 @@ impl TypePlace {
 /// The counters of one actor type.
 #[derive(Default)]
 pub(crate) struct TypeCounts {
-    pub(crate) live: AtomicU64,
-    pub(crate) started: AtomicU64,
     pub(crate) restarts: AtomicU64,
     pub(crate) failures: AtomicU64,
-    /// On workers that have left.
+    /// On workers that have left, as the next two.
     pub(crate) handled: AtomicU64,
+    pub(crate) live: AtomicU64,
+    pub(crate) started: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) undelivered: AtomicU64,
@@ -106,7 +103,7 @@ impl Census {
         self.counts.get(place)
     }
 
-    /// Actors of all types that ever started.
+    /// Actors of all types that ever started, on workers that have left.
     pub(crate) fn started(&self) -> u64 {
         self.counts.iter().map(|counts| counts.started.load(Relaxed)).sum()
     }
@@ -127,21 +124,6 @@ impl CellHead {
     pub(crate) fn tally(&self, which: fn(&TypeCounts) -> &AtomicU64) {
         if let Some(counts) = self.census() {
             count(which(counts));
-        }
-    }
-}
-
-impl CellPtr {
-    /// The actor's first turn.
-    pub(crate) fn enrol(&self, place: u16) {
-        self.place.set(place);
-        self.tally(|counts| &counts.live);
-    }
-
-    /// Its last turn, if it had a first.
-    pub(crate) fn strike(&self) {
-        if let Some(counts) = self.census() {
-            counts.live.fetch_sub(1, Relaxed);
         }
     }
 }

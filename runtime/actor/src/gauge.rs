@@ -26,8 +26,10 @@ pub(crate) struct Gauge {
     calls: AtomicPtr<CellCalls>,
     /// Ready actors at the beginning of the poll that goes on, or at the end of the last.
     ready: AtomicUsize,
-    /// Actors placed here and not gone.
-    actors: AtomicUsize,
+    /// Actors placed here and not gone: those that came from other threads, and how many more came from the worker's own
+    /// than are gone.
+    far: AtomicUsize,
+    near: AtomicUsize,
     watched: Watched,
 }
 
@@ -72,17 +74,27 @@ impl Gauge {
         self.ready.store(ready, Relaxed);
     }
 
-    pub(crate) fn one_more(&self) {
-        self.actors.fetch_add(1, Relaxed);
+    /// An actor is placed here; `near` if by the worker's own thread, which alone does so.
+    #[inline]
+    pub(crate) fn one_more(&self, near: bool) {
+        match near {
+            true => self.near.store(self.near.load(Relaxed).wrapping_add(1), Relaxed),
+            false => drop(self.far.fetch_add(1, Relaxed)),
+        }
     }
 
-    pub(crate) fn one_less(&self) {
-        self.actors.fetch_sub(1, Relaxed);
+    /// One of them is gone.
+    pub(crate) fn one_less(&self, near: bool) {
+        match near {
+            true => self.near.store(self.near.load(Relaxed).wrapping_sub(1), Relaxed),
+            false => drop(self.far.fetch_sub(1, Relaxed)),
+        }
     }
 
     /// How much there is to do, to be compared.
     pub(crate) fn load(&self) -> (usize, usize) {
-        (self.ready.load(Relaxed), self.actors.load(Relaxed))
+        let actors = self.far.load(Relaxed).wrapping_add(self.near.load(Relaxed));
+        (self.ready.load(Relaxed), actors)
     }
 
     /// The poll that is going on.

@@ -14,7 +14,10 @@ use actix::{ActorContext, ActorFuture, ActorState, AsyncContext};
 
 use tokio::{sync::oneshot, task::JoinSet};
 
-use crate::{tasks::TaskOwner, worker::Worker};
+use crate::{
+    tasks::TaskOwner,
+    worker::{self, Worker},
+};
 
 /// The actix side of one worker.
 struct Host {
@@ -28,6 +31,7 @@ impl actix::Actor for Host {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if let Some((worker, owner)) = self.worker.take() {
+            worker::host(&worker);
             // A task of its own, so that what wakes it does not wake the worker.
             let mut tasks = JoinSet::new();
             tasks.spawn_local(owner.run());
@@ -95,6 +99,7 @@ impl ActorFuture<Host> for Drain {
 
 impl Drop for Drain {
     fn drop(&mut self) {
+        worker::unhost(&self.worker);
         self.worker.close();
     }
 }

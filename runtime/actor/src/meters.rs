@@ -10,7 +10,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     ptr,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -116,44 +116,118 @@ impl Meters {
     }
 }
 
-/// Handlers that began, by the place of the type: written by the worker alone, read by anybody.
-pub(crate) struct Handled {
-    places: Box<[AtomicU64]>,
-    all: AtomicU64,
+/// What a worker counts of one actor type.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// Handlers that began.
+    pub(crate) handled: AtomicU64,
+    /// Actors that had their first turn here and not their last.
+    pub(crate) live: AtomicU64,
+    /// Actors that started here, restarts not counted.
+    pub(crate) started: AtomicU64,
 }
 
-impl Default for Handled {
-    fn default() -> Self {
-        let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
-        Self { places, all: AtomicU64::new(0) }
+/// What a worker counts, by the place of the type: written by the worker alone, read by anybody.
+pub(crate) struct Tallies {
+    places: Box<[Tally]>,
+    /// The first of them, where not all places are there.
+    first: AtomicUsize,
+    /// Handlers of all types that began.
+    handled: AtomicU64,
+}
+
+impl Tallies {
+    /// For actors of any type, or for `alone`, one actor.
+    pub(crate) fn new(alone: bool) -> Self {
+        let places = (0..if alone { 1 } else { PLACES }).map(|_| Tally::default()).collect();
+        Self { places, first: AtomicUsize::new(0), handled: AtomicU64::new(0) }
     }
-}
 
-impl Handled {
+    /// An actor of the type of this place comes: it is the only one, where there is but one.
     #[inline]
-    pub(crate) fn add(&self, place: usize, handled: u32) {
-        for sum in [self.places.get(place), Some(&self.all)].into_iter().flatten() {
-            // Only the worker writes, so that no exchange is needed.
-            sum.store(sum.load(Relaxed).wrapping_add(u64::from(handled)), Relaxed);
+    pub(crate) fn expect(&self, place: usize) {
+        if self.places.len() == 1 {
+            self.first.store(place, Relaxed);
         }
     }
 
-    /// Those of all types.
-    pub(crate) fn all(&self) -> u64 {
-        self.all.load(Relaxed)
+    #[inline]
+    fn at(&self, place: usize) -> Option<&Tally> {
+        self.places.get(place.wrapping_sub(self.first.load(Relaxed)))
     }
 
-    pub(crate) fn of(&self, place: usize) -> u64 {
-        self.places.get(place).map_or(0, |sum| sum.load(Relaxed))
+    /// So many handlers of a type began.
+    #[inline]
+    pub(crate) fn add_handled(&self, place: usize, handled: u32) {
+        for sum in [self.at(place).map(|of| &of.handled), Some(&self.handled)] {
+            sum.into_iter().for_each(|sum| change(sum, u64::from(handled)));
+        }
+    }
+
+    /// One more of those.
+    #[inline]
+    pub(crate) fn one_more(&self, place: usize, which: impl Fn(&Tally) -> &AtomicU64) {
+        self.at(place).into_iter().for_each(|of| change(which(of), 1));
+    }
+
+    /// An actor of a type is gone.
+    #[inline]
+    pub(crate) fn one_gone(&self, place: usize) {
+        self.at(place).into_iter().for_each(|of| change(&of.live, u64::MAX));
+    }
+
+    /// Handlers of all types that began.
+    pub(crate) fn handled(&self) -> u64 {
+        self.handled.load(Relaxed)
+    }
+
+    /// Actors of all types that started.
+    pub(crate) fn started(&self) -> u64 {
+        self.places.iter().map(|of| of.started.load(Relaxed)).sum()
+    }
+
+    pub(crate) fn of(&self, place: usize) -> Figures {
+        self.at(place).map_or_else(Figures::default, |of| Figures {
+            handled: of.handled.load(Relaxed),
+            live: of.live.load(Relaxed),
+            started: of.started.load(Relaxed),
+        })
     }
 
     /// Gives the figures to the census and to the sum of all types, when the worker leaves.
     pub(crate) fn hand_over(&self, census: &Census, all: &AtomicU64) {
-        all.fetch_add(self.all.swap(0, Relaxed), Relaxed);
-        for (place, sum) in self.places.iter().enumerate() {
-            if let Some(counts) = census.counts(place) {
-                counts.handled.fetch_add(sum.swap(0, Relaxed), Relaxed);
+        all.fetch_add(self.handled.swap(0, Relaxed), Relaxed);
+        let first = self.first.load(Relaxed);
+        for (at, of) in self.places.iter().enumerate() {
+            if let Some(counts) = census.counts(first + at) {
+                counts.handled.fetch_add(of.handled.swap(0, Relaxed), Relaxed);
+                counts.live.fetch_add(of.live.swap(0, Relaxed), Relaxed);
+                counts.started.fetch_add(of.started.swap(0, Relaxed), Relaxed);
             }
+        }
+    }
+}
+
+/// Only the worker writes, so that no exchange is needed; what is taken away comes as its complement.
+#[inline]
+fn change(sum: &AtomicU64, by: u64) {
+    sum.store(sum.load(Relaxed).wrapping_add(by), Relaxed);
+}
+
+/// What was counted of one actor type, here or in sum.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Figures {
+    pub(crate) handled: u64,
+    pub(crate) live: u64,
+    pub(crate) started: u64,
+}
+
+impl Figures {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            handled: self.handled.wrapping_add(other.handled),
+            live: self.live.wrapping_add(other.live),
+            started: self.started.wrapping_add(other.started),
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     ActorSystem,
-    meters::{Sampled, Times},
+    meters::{Figures, Sampled, Times},
     worker::{Report, Waiting},
 };
 
@@ -171,7 +171,10 @@ impl ActorSystem {
         let kinds = self.census().kinds().into_iter().enumerate();
         let mut types = kinds
             .filter_map(|(place, kind)| {
-                let here = workers.iter().map(|worker| worker.handled(place)).sum::<u64>();
+                let here = workers
+                    .iter()
+                    .map(|worker| worker.tallies().of(place))
+                    .fold(Figures::default(), Figures::plus);
                 self.of_type(place, kind, here, &sum)
             })
             .collect::<Vec<_>>();
@@ -191,7 +194,7 @@ impl ActorSystem {
         &self,
         place: usize,
         kind: &'static str,
-        handled_here: u64,
+        here: Figures,
         sum: &Report,
     ) -> Option<TypeMetrics> {
         use std::sync::atomic::Ordering::Relaxed;
@@ -201,11 +204,11 @@ impl ActorSystem {
         let sampled = sum.sampled.get(&place);
         let of_type = TypeMetrics {
             kind,
-            live: counts.live.load(Relaxed),
-            started: counts.started.load(Relaxed),
+            live: counts.live.load(Relaxed).wrapping_add(here.live),
+            started: counts.started.load(Relaxed).wrapping_add(here.started),
             restarts: counts.restarts.load(Relaxed),
             failures: counts.failures.load(Relaxed),
-            handled: counts.handled.load(Relaxed).wrapping_add(handled_here),
+            handled: counts.handled.load(Relaxed).wrapping_add(here.handled),
             skipped: counts.skipped.load(Relaxed),
             dropped: counts.dropped.load(Relaxed),
             undelivered: counts.undelivered.load(Relaxed),

@@ -72,7 +72,7 @@ impl ActorSystem {
                 return Ok(parent.clone());
             }
             (Placement::Stealing, _) if !self.is_simulated() => return self.start_stealing(),
-            (Placement::Parent | Placement::Spread | Placement::Stealing, _) => workers.next(),
+            (Placement::Parent | Placement::Spread | Placement::Stealing, _) => self.next_worker(),
             (Placement::LeastLoaded, _) => workers.least_loaded(),
             (Placement::Key(key), _) => workers.of_key(key),
             (Placement::Endpoint, _) => return workers.endpoint().ok_or(StartError::NoEndpoint),
@@ -83,13 +83,13 @@ impl ActorSystem {
 
     /// Where an actor without a parent goes.
     pub(crate) fn destination(&self, placement: Placement) -> Destination {
-        let turn = (placement == Placement::Spread).then(|| self.workers().next()).flatten();
+        let turn = (placement == Placement::Spread).then(|| self.next_worker()).flatten();
         turn.map_or_else(|| Destination::Open(self.clone(), placement), Destination::Known)
     }
 
     /// The next worker in turn.
     pub(crate) fn spread(&self) -> Result<Arc<Worker>, StartError> {
-        self.workers().next().ok_or_else(|| self.no_worker())
+        self.next_worker().ok_or_else(|| self.no_worker())
     }
 
     fn no_worker(&self) -> StartError {

@@ -364,10 +364,18 @@ impl ActorSystem {
     /// The figures of this moment.
     #[must_use]
     pub fn stats(&self) -> SystemStats {
-        let here = self.workers().all().iter().map(|worker| worker.handled_all()).sum::<u64>();
         let mut stats = self.inner.counters.read(self.inner.slots.len(), self.census().started());
-        stats.handled = stats.handled.wrapping_add(here);
+        for worker in self.workers().all() {
+            stats.handled = stats.handled.wrapping_add(worker.tallies().handled());
+            stats.started = stats.started.wrapping_add(worker.tallies().started());
+        }
         stats
+    }
+
+    /// Whether it is the same.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     pub(crate) fn has_crashed(&self) -> bool {

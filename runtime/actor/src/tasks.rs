@@ -105,7 +105,7 @@ impl ActorSystem {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let worker = self.workers().next().ok_or(match self.is_stopping() {
+        let worker = self.next_worker().ok_or(match self.is_stopping() {
             true => TaskError::Ending,
             false => TaskError::NoNode,
         })?;

@@ -39,7 +39,7 @@ use crate::{
     cell::{CellHead, CellPtr, Signals, turn_waker},
     gauge::Gauge,
     hold::Hold,
-    meters::Handled,
+    meters::Tallies,
     run_queue::{Arrival, Inbox},
     scratch::Scratch,
     tasks::Tasks,
@@ -58,7 +58,9 @@ pub(crate) use direct::{Begun, Ran};
 pub(crate) use late::{answered, arm_later, note_time};
 pub(crate) use metering::{Report, Waiting};
 pub(crate) use orders::Order;
-pub(crate) use present::{is_own_turn, is_polling, polls_workers, present_tasks};
+pub(crate) use present::{
+    host, is_own_turn, is_polling, polls_workers, present_tasks, shared_here, unhost,
+};
 pub(crate) use seeking::Seek;
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
@@ -86,7 +88,7 @@ pub(crate) struct Worker {
     asked_report: Mutex<Vec<oneshot::Sender<Report>>>,
     /// Asks that are looked for; bounded by whoever brings probes.
     sought: Mutex<VecDeque<seeking::Seek>>,
-    handled: Handled,
+    tallies: Tallies,
     system: ActorSystem,
     pub(crate) tasks: Tasks,
     observer: Option<Arc<dyn Observer>>,
@@ -129,7 +131,7 @@ impl Worker {
             asked: Mutex::default(),
             asked_report: Mutex::default(),
             sought: Mutex::default(),
-            handled: Handled::default(),
+            tallies: Tallies::new(role == Role::Stealing),
             system,
             tasks,
             observer,
@@ -187,6 +189,12 @@ impl Worker {
     #[inline]
     pub(crate) fn is_here(&self) -> bool {
         self.is_of_thread() || ptr::eq(POLLING.get(), self)
+    }
+
+    /// Whether this thread alone may write what only the worker's thread writes, also between two polls.
+    #[inline]
+    pub(crate) fn is_thread_here(&self) -> bool {
+        self.is_of_thread()
     }
 
     /// Whether it is polled by this thread alone.
@@ -319,12 +327,12 @@ impl Worker {
 
     /// An actor's last turn; one that never had its first is not here.
     pub(crate) fn detach(&self, cell: &CellPtr) {
-        self.gauge.one_less();
-        cell.strike();
+        self.gauge.one_less(self.is_thread_here());
         let Some(bound) = self.own() else { return };
         let at = cell.live_at.swap(u32::MAX, Ordering::Relaxed) as usize;
         let mut live = bound.live.borrow_mut();
         if at < live.len() {
+            self.tallies.one_gone(cell.place.get());
             Ready::release(cell);
             bound.gone.borrow_mut().push(live.swap_remove(at));
             bound.buries.set(true);
@@ -456,7 +464,7 @@ impl Worker {
         if self.samples {
             bound.meters.until.set(turn.sample_at - turn.handled);
         }
-        self.handled.add(cell.place.get(), turn.handled);
+        self.tallies.add_handled(cell.place.get(), turn.handled);
         if again && cell.is_kept() {
             bound.ready.borrow_mut().push_near(cell);
         }

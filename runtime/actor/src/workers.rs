@@ -11,7 +11,7 @@ use std::{
     io,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -21,7 +21,7 @@ use crate::{
     ActorSystem, StartError, host,
     strategy::{least_loaded_by, mix, round_robin},
     tasks::{TaskOwner, Tasks},
-    worker::{Order, Worker},
+    worker::{Order, Worker, shared_here},
 };
 
 /// What a worker is for.
@@ -49,6 +49,8 @@ pub(crate) struct Workers {
     lists: RwLock<Lists>,
     turn: AtomicUsize,
     numbers: AtomicU32,
+    /// There is just one shared worker.
+    lone: AtomicBool,
 }
 
 impl Workers {
@@ -94,6 +96,7 @@ impl Workers {
             Role::Dedicated => lists.dedicated.push(worker),
             Role::Stealing => drop(lists.stealing.insert(worker.number(), worker)),
         }
+        self.lone.store(lists.shared.len() == 1, Relaxed);
         Ok(())
     }
 
@@ -109,15 +112,13 @@ impl Workers {
         lists.shared.retain(|worker| !is_gone(worker));
         lists.dedicated.retain(|worker| !is_gone(worker));
         lists.endpoint.take_if(|worker| is_gone(worker));
+        self.lone.store(lists.shared.len() == 1, Relaxed);
         drop(lists);
         self.is_empty()
     }
 
-    pub(crate) fn next(&self) -> Option<Arc<Worker>> {
+    fn next(&self) -> Option<Arc<Worker>> {
         let lists = self.read();
-        if let [worker] = &*lists.shared {
-            return Some(worker.clone());
-        }
         let turn = self.turn.fetch_add(1, Relaxed);
         round_robin(turn, lists.shared.len()).map(|at| lists.shared[at].clone())
     }
@@ -208,6 +209,15 @@ impl ActorSystem {
     /// Outside a `LocalSet`.
     pub fn start_endpoint_worker(&self) {
         self.host_worker(Role::Endpoint);
+    }
+
+    /// The shared worker whose turn it is to get an actor.
+    #[inline]
+    pub(crate) fn next_worker(&self) -> Option<Arc<Worker>> {
+        let workers = self.workers();
+        // If it is this thread's, it needs not be looked up under the lock.
+        let here = || if workers.lone.load(Relaxed) { shared_here(self) } else { None };
+        here().or_else(|| workers.next())
     }
 
     fn host_worker(&self, role: Role) {

@@ -100,7 +100,7 @@ impl<A: Actor> Sink<Result<A, StartError>> for Started<A> {
         core.phase.set(Phase::Running);
         head.worker.observe_started(head.number, head.kind());
         if starter.is_some() {
-            head.tally(|counts| &counts.started);
+            head.worker.note_first_start(head);
         } else {
             count(&head.worker.system().counters().restarts);
             head.tally(|counts| &counts.restarts);

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{Bound, Order, Worker};
 use crate::{
     cell::{CellHead, CellPtr},
-    meters::{Meters, Sampled},
+    meters::{Meters, Sampled, Tallies},
     metrics::since,
 };
 
@@ -98,7 +98,7 @@ impl Worker {
     pub(super) fn close_meters(&self, bound: &Bound) {
         self.asked_report.lock().unwrap_or_else(PoisonError::into_inner).clear();
         bound.look.take();
-        self.handled.hand_over(self.system.census(), &self.system.counters().handled);
+        self.tallies.hand_over(self.system.census(), &self.system.counters().handled);
         self.system.keep_sampled(bound.meters.take());
     }
 
@@ -109,19 +109,24 @@ impl Worker {
         }
     }
 
-    /// Handlers of a type that began here.
-    pub(crate) fn handled(&self, place: usize) -> u64 {
-        self.handled.of(place)
-    }
-
-    /// Handlers of all types that began here.
-    pub(crate) fn handled_all(&self) -> u64 {
-        self.handled.all()
+    /// What is counted here.
+    pub(crate) fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
     /// An actor's first turn: its type gets its place.
+    #[inline]
     pub(super) fn enrol(&self, bound: &Bound, cell: &CellPtr) {
-        cell.enrol(bound.meters.place(cell, self.system.census()));
+        let place = bound.meters.place(cell, self.system.census());
+        cell.place.set(place);
+        self.tallies.expect(usize::from(place));
+        self.tallies.one_more(usize::from(place), |of| &of.live);
+    }
+
+    /// An actor whose turn it is has started for the first time.
+    #[inline]
+    pub(crate) fn note_first_start(&self, head: &CellHead) {
+        self.tallies.one_more(head.place.get(), |of| &of.started);
     }
 
     /// Messages that came from this thread are about to be taken, in the actor's turn.

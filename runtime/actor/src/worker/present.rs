@@ -5,15 +5,20 @@
 #![expect(unsafe_code, reason = "a worker is reached through the thread that polls it")]
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     ptr::{self, NonNull},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::{Worker, bound::Bound};
 use crate::{
+    ActorSystem,
     cell::{CellHead, CellPtr},
     tasks::Tasks,
+    workers::Role,
 };
 
 thread_local! {
@@ -21,6 +26,34 @@ thread_local! {
     pub(super) static POLLING: Cell<*const Worker> = const { Cell::new(ptr::null()) };
     /// The number of this thread, once it has polled a worker; before, one that no worker has.
     pub(super) static THREAD: Cell<u64> = const { Cell::new(NO_THREAD) };
+}
+
+thread_local! {
+    /// The shared worker that was hosted last on this thread, and is hosted still.
+    static SHARED: RefCell<Option<Arc<Worker>>> = const { RefCell::new(None) };
+}
+
+/// A worker is hosted on this thread from now on.
+pub(crate) fn host(worker: &Arc<Worker>) {
+    if worker.role() == Role::Shared {
+        // What was there is not the last reference: it is hosted still.
+        SHARED.set(Some(worker.clone()));
+    }
+}
+
+/// A worker is hosted no more.
+pub(crate) fn unhost(worker: &Arc<Worker>) {
+    let is_it = |hosted: &Arc<Worker>| Arc::ptr_eq(hosted, worker);
+    // A thread that ends has forgotten it before.
+    let gone = SHARED.try_with(|shared| shared.borrow_mut().take_if(|hosted| is_it(hosted)));
+    drop(gone);
+}
+
+/// The shared worker of `system` that is hosted on this thread, if it is there and was the last of all to come.
+#[inline]
+pub(crate) fn shared_here(system: &ActorSystem) -> Option<Arc<Worker>> {
+    SHARED
+        .with_borrow(|shared| shared.as_ref().filter(|worker| worker.system().is(system)).cloned())
 }
 
 /// Nobody's number; a worker that no thread polls has 0.

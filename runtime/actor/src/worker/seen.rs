@@ -15,7 +15,7 @@ impl Worker {
     /// worker, as do those of an actor that is a task itself. `None` if there is none.
     pub(crate) fn task_home(&self) -> Option<Tasks> {
         match self.role {
-            Role::Dedicated => self.system.workers().next().map(|worker| worker.tasks.clone()),
+            Role::Dedicated => self.system.next_worker().map(|worker| worker.tasks.clone()),
             Role::Shared | Role::Endpoint | Role::Stealing => Some(self.tasks.clone()),
         }
     }

@@ -261,6 +261,7 @@ impl<A: Actor> ActorCell<A> {
         };
         // SAFETY: it writes both parts of a cell.
         let cell = unsafe { CellArc::new(write) };
+        cell.head.worker.note_growth(cell.as_raw().addr().get() + size_of::<Self>());
         // SAFETY: the context stays in the cell that it is of.
         let context = unsafe { Context::of(&cell) };
         // SAFETY: nobody else knows the cell yet.

@@ -44,6 +44,7 @@ mod forward;
 mod future_slot;
 mod gauge;
 mod group;
+mod growth;
 mod hold;
 mod host;
 mod inbound;

@@ -79,6 +79,14 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
     /// Fills `out` with unpredictable bytes.
     fn entropy(&self, out: &mut [u8]);
 
+    /// Asks the system to provide the memory that begins at `from`, a page's address, for `bytes`, and that the program has
+    /// or may get: whoever touches it afterwards need not wait for it. No byte of it changes. Says how many of these bytes
+    /// are there for certain; a system that provides nothing ahead, as this default, says 0.
+    fn provide_memory(&self, from: usize, bytes: usize) -> usize {
+        let _ = (from, bytes);
+        0
+    }
+
     /// The node's disk, the same one for each call.
     ///
     /// # Errors

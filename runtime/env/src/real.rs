@@ -6,6 +6,7 @@
 
 mod builder;
 mod disk;
+mod memory;
 mod multicast;
 mod recv_error;
 mod socket;
@@ -75,6 +76,10 @@ impl Env for RealEnv {
 
     fn entropy(&self, out: &mut [u8]) {
         getrandom::fill(out).expect("the system has entropy once it has booted");
+    }
+
+    fn provide_memory(&self, from: usize, bytes: usize) -> usize {
+        memory::provide(from, bytes)
     }
 
     fn disk(&self) -> io::Result<Arc<dyn Disk>> {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     cell::{CellHead, CellPtr},
     clock::Clock,
+    growth::Growth,
     meters::Meters,
     scratch::Scratch,
     untimed::Untimed,
@@ -63,6 +64,7 @@ pub(super) struct Bound {
     /// It is closed: nobody is ready any more.
     pub(super) closed: Cell<bool>,
     pub(super) meters: Meters,
+    pub(super) growth: Growth,
     /// A report that is being made.
     pub(super) look: RefCell<metering::Look>,
 }

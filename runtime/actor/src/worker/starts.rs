@@ -8,6 +8,7 @@
 use tokio::task::yield_now;
 
 use super::{POLLING, Worker};
+use crate::growth::AHEAD;
 
 /// After so many starts a spawn waits: as many as one actor's messages in its turn, which are handlers like `start`.
 const STARTS_MAX: u32 = 256;
@@ -32,6 +33,19 @@ impl Worker {
             self.wake_here(bound);
         }
         tired
+    }
+
+    /// This thread has made one of its actors, which ends at this address: more may follow.
+    #[inline]
+    pub(crate) fn note_growth(&self, end: usize) {
+        if !self.is_of_thread() {
+            return;
+        }
+        // SAFETY: this is the only thread that polls it, in a turn or between two polls.
+        let growth = &unsafe { self.bound() }.growth;
+        if let Some(from) = growth.note(end) {
+            growth.provided(from, self.system.env().provide_memory(from, AHEAD));
+        }
     }
 
     /// Lets the thread's other tasks have their turn.

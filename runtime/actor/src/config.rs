@@ -70,8 +70,9 @@ pub struct SystemConfig {
     pub blocked_after: Duration,
     /// One message of so many that a worker handles is measured, for [`Metrics`](crate::Metrics): how long its handler
     /// takes, and how long one of the next has waited. Default 127: two clock reads, which cost more than a message,
-    /// are spread so thin that they are not felt, and messages that come in rounds are all met, since it is a prime.
-    /// 1 measures every message, 0 none.
+    /// are spread so thin that they are not felt, and messages that come in rounds are all met, since it is a prime. A
+    /// worker that handled 128 or more in its last poll measures one in four times as many, and one more: 509. 1 measures
+    /// every message, 0 none.
     pub sample_every: u32,
     /// Empty turns of a worker before it parks; waking a parked thread costs about 5 us. Default 100, a few tens of
     /// microseconds; 0 parks at once, and a simulated environment always does.

@@ -1,7 +1,7 @@
 //! What one worker counts and measures for each actor type while it runs actors.
 //!
-//! Handlers are counted once a turn. One message in [`sample_every`](crate::SystemConfig::sample_every) is measured, with
-//! two clock reads of its own, so that all others cost no more than a comparison. Only the worker's thread touches the
+//! Handlers are counted once a turn. One message in [`sample_every`](crate::SystemConfig::sample_every) is measured, or
+//! fewer of a busy worker's, with two clock reads of its own, so that all others cost no more than a comparison. Only the worker's thread touches the
 //! histograms; whoever reads asks for a copy. What it is NOT: what is counted for a type wherever it happens
 //! (`census.rs`). The copies go to `metrics.rs`; queue times come from `mailbox/mark.rs`.
 
@@ -77,6 +77,8 @@ pub(crate) struct Meters {
     sampled: RefCell<BTreeMap<usize, Sampled>>,
     /// Handlers until one is measured.
     pub(crate) until: Cell<u32>,
+    /// The last poll had much to do.
+    pub(crate) busy: Cell<bool>,
     /// The time in this poll, as `metrics.rs` keeps it; 0 if nobody does.
     pub(crate) tick: Cell<u32>,
 }

@@ -101,8 +101,7 @@ impl Turn<'_> {
         });
         let sampled = self.handled == self.sample_at;
         if sampled {
-            let every = self.worker.system().config().sample_every;
-            self.sample_at = self.sample_at.saturating_add(every);
+            self.sample_at = self.sample_at.saturating_add(self.worker.sample_spacing());
             match self.direct && self.handled == 1 {
                 // It did not wait, and the next one might not either.
                 true => self.worker.meters_of_turn(|meters| {

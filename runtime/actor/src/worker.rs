@@ -65,6 +65,9 @@ pub(crate) use seeking::Seek;
 
 /// Messages handled in one poll before the thread's other tasks have their turn.
 const POLL_MESSAGES_MAX: u32 = 2048;
+/// A poll that handles so many is one of a busy worker, whose messages are measured less often: by default it has measured
+/// one already.
+const BUSY_MESSAGES: u32 = 128;
 /// Looks at a mailbox that other threads send to before its actor sleeps, and pauses of the processor before each: about a
 /// microsecond together, less than a sleep and a wake cost both sides. Meanwhile messages gather, and are taken together.
 const LOOKS_MAX: u32 = 4;
@@ -415,6 +418,7 @@ impl Worker {
                 break true;
             }
         };
+        bound.meters.busy.set(taken + turns >= BUSY_MESSAGES);
         self.gauge.set_ready(bound.ready.borrow().len());
         if again {
             cx.waker().wake_by_ref();

@@ -215,7 +215,7 @@ impl<A: Actor> ActorCell<A> {
     };
 
     /// A new actor that counts as live.
-    pub(crate) fn new(
+    pub(crate) fn make(
         worker: Arc<Worker>,
         options: &SpawnOptions,
         args: A::Args,
@@ -229,7 +229,9 @@ impl<A: Actor> ActorCell<A> {
         worker.gauge().one_more(worker.is_thread_here());
         let write = |counted, place: *mut Self| {
             // SAFETY: the memory is that of a cell, and nobody else knows it.
-            let (head, core) = unsafe { (&raw mut (*place).head, &raw mut (*place).core) };
+            let head = unsafe { &raw mut (*place).head };
+            // SAFETY: as above.
+            let core = unsafe { &raw mut (*place).core };
             // SAFETY: as above.
             unsafe { Core::write(core, args, starter) };
             // SAFETY: as above.

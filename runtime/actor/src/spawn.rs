@@ -127,7 +127,7 @@ fn make<A: Actor>(
     if worker.system().is_stopping() {
         return Err(StartError::Stopping);
     }
-    let cell = ActorCell::<A>::new(worker, options, args, starter);
+    let cell = ActorCell::<A>::make(worker, options, args, starter);
     if parent.is_none() && options.name().is_none() {
         return Ok(cell);
     }

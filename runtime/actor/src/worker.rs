@@ -418,12 +418,17 @@ impl Worker {
                 break true;
             }
         };
-        bound.meters.busy.set(taken + turns >= BUSY_MESSAGES);
-        self.gauge.set_ready(bound.ready.borrow().len());
+        self.end_poll(bound, taken + turns);
         if again {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+
+    /// The figures of a poll in which so much was done.
+    fn end_poll(&self, bound: &Bound, done: u32) {
+        bound.meters.busy.set(done >= BUSY_MESSAGES);
+        self.gauge.set_ready(bound.ready.borrow().len());
     }
 
     /// One actor's turn; how many messages were taken.

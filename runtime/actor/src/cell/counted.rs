@@ -86,7 +86,7 @@ impl CellHead {
         // SAFETY: the caller's reference keeps the cell alive until it is counted off.
         let calls = unsafe { cell.as_ref() }.calls;
         // SAFETY: as above.
-        let counted = unsafe { &*&raw const (*cell.as_ptr()).counted };
+        let counted = unsafe { &(*cell.as_ptr()).counted };
         if counted.release() {
             let free = calls.free;
             // SAFETY: nobody refers to it any more, and the table was made for its type.
@@ -151,7 +151,7 @@ impl<A: Actor> CellArc<A> {
     /// `cell` came out of a reference, and is alive.
     pub(crate) unsafe fn share(cell: NonNull<ActorCell<A>>) -> Self {
         // SAFETY: the caller says so; only the head is referred to.
-        unsafe { &*(&raw const (*cell.as_ptr()).head) }.retain();
+        unsafe { &(*cell.as_ptr()).head }.retain();
         Self(cell, PhantomData)
     }
 
@@ -216,7 +216,7 @@ impl<A: Actor> CellSpot<A> {
     /// The memory of the cell is there as long as this takes: its head is not dropped yet.
     pub(crate) unsafe fn upgrade(&self) -> Option<CellArc<A>> {
         // SAFETY: the caller says so. The rest of the cell may be about to be dropped.
-        let counted = unsafe { &*(&raw const (*self.0.as_ptr()).head.counted) };
+        let counted = unsafe { &(*self.0.as_ptr()).head.counted };
         counted.retain_living().then(|| CellArc(self.0, PhantomData))
     }
 }

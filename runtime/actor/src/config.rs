@@ -62,7 +62,7 @@ pub struct SystemConfig {
     /// Retries that can be saved up, and that a new system has. Default 100: a node that asks little may still bridge
     /// the restart of another.
     pub retries_saved_max: u32,
-    /// Threads for actors with [`Placement::Blocking`] at a time. Default 256: each has a stack, and a program that needs
+    /// Threads for actors with [`Placement::Blocking`](crate::Placement::Blocking) at a time. Default 256: each has a stack, and a program that needs
     /// more blocks too much.
     pub blocking_threads_max: u32,
     /// How long one poll of a worker may last before it is called blocked, logged and counted. Default 100 ms: a hundred

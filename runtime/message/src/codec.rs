@@ -17,6 +17,7 @@ use rkyv::{
 
 use crate::{
     Fingerprint, Message, MessageId, Payload, Schema,
+    ceiling::{ceiling, hit_ceiling},
     check::Check,
     scratch::{Scratch, with_scratch},
 };
@@ -25,6 +26,8 @@ use crate::{
 pub struct ArchiveWriter<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
+    /// Length of `out` beyond which the archive is given up.
+    end_max: usize,
 }
 
 impl Positional for ArchiveWriter<'_> {
@@ -33,12 +36,29 @@ impl Positional for ArchiveWriter<'_> {
     }
 }
 
-impl<E> Writer<E> for ArchiveWriter<'_> {
+impl<E: rancor::Source> Writer<E> for ArchiveWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
+        // Before the bytes are copied: a list of numbers comes as one piece.
+        if bytes.len() > self.end_max.saturating_sub(self.out.len()) {
+            hit_ceiling();
+            rancor::fail!(BeyondCeiling);
+        }
         self.out.extend_from_slice(bytes);
         Ok(())
     }
 }
+
+/// The archive is longer than whoever tries it out wants it here.
+#[derive(Debug)]
+struct BeyondCeiling;
+
+impl fmt::Display for BeyondCeiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is longer than was to be tried")
+    }
+}
+
+impl Error for BeyondCeiling {}
 
 /// What archives are written with.
 ///
@@ -95,7 +115,8 @@ where
     fn archive(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = out.len();
         let result = with_scratch(|scratch| {
-            let writer = ArchiveWriter { out, start };
+            let end_max = start.saturating_add(ceiling());
+            let writer = ArchiveWriter { out, start, end_max };
             let mut serializer = Serializer::new(writer, scratch, ());
             serialize_using::<_, rancor::Error>(self, &mut serializer).map(drop)
         });

@@ -7,6 +7,7 @@
 // The macros write paths through the crate's name, also in this crate's own tests.
 extern crate self as odeon_message;
 
+mod ceiling;
 mod check;
 mod codec;
 mod credit;
@@ -19,6 +20,7 @@ pub mod planted;
 mod schema;
 mod scratch;
 
+pub use ceiling::archive_within;
 pub use check::ARCHIVE_DEPTH_MAX;
 pub use codec::{Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire};
 pub use credit::{Credit, Creditor};

@@ -35,6 +35,13 @@ impl Payload {
         Self { range: 0..bytes.len(), slab: Arc::new(slab) }
     }
 
+    /// Itself, copied out of memory of which others have the greater part, so that waiting with it does not hold that. A
+    /// large message, which came in memory of its own, is not copied.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        if self.len() >= self.slab.len() / 2 { self } else { Self::copy_from(self.bytes()) }
+    }
+
     /// The bytes of the archive; their start is aligned to 16.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId, Payload};
+use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId};
 use tokio::time::Instant;
 
 use super::ActorSystem;
@@ -41,7 +41,7 @@ impl ActorSystem {
             let bytes = inbound.payload.len();
             if cell.overflow == Overflow::Wait && !cell.mailbox.has_room(units(bytes)) {
                 // What waits holds its own bytes, not the slab that it came in, which its sender was not charged for.
-                inbound.payload = Payload::copy_from(inbound.payload.bytes());
+                inbound.payload = inbound.payload.alone();
             }
             let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
             Ok(match cell.enter(make(inbound, deadline), 0, Patience::Quiet) {

@@ -96,7 +96,7 @@ pub(crate) fn terminated(
 ) {
     let code = TerminatedReason::from_code(reason.kind() as u8);
     let body = Terminated { watch: id.0, watched, reason: code, text: reason.detail().into() };
-    let header = Header::bare(FrameKind::Terminated);
+    let header = Header::terminated(watcher);
     // Without a connection the watch comes again with the next one, and is answered at once.
     let _ = peer.send_prepaid(watcher, header, &mut |out| {
         body.encode(out);

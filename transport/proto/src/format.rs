@@ -12,7 +12,7 @@ pub const ALIGNMENT: usize = 16;
 pub const HEADER_BYTES: usize = 32;
 /// Length of what a stream starts with.
 pub const PREAMBLE_BYTES: usize = 16;
-/// Longest frame by default, header and padding included: 1 MiB. Larger messages have a stream of their own.
+/// Longest frame in a lane by default, header and padding included: 1 MiB. Large messages have a stream of their own.
 pub const FRAME_BYTES_MAX_DEFAULT: usize = 1 << 20;
 /// Smallest bound on a frame that can be configured: every control frame fits.
 pub const FRAME_BYTES_MAX_LEAST: usize = CONTROL_FRAME_BYTES_MAX;
@@ -39,6 +39,20 @@ pub(crate) const PROBE_BYTES_MAX: usize = 16 + PROBE_WAITS_MAX * (34 + PROBE_ACT
 pub const ACCEPTED_MAX: usize = 4096;
 /// Most message lanes in one direction: lanes isolate receivers from each other, more add no throughput.
 pub const LANES_MAX: u8 = 16;
+/// Most bulk streams that a node reads at once.
+pub const BULK_STREAMS_MAX: u8 = 128;
+/// Bulk streams that a node reads at once by default: with short round trips some of them keep any network busy.
+pub const BULK_STREAMS_DEFAULT: u8 = 32;
+/// The unit in which a hello says how long a frame on a bulk stream may be: 64 KiB.
+pub const BULK_UNIT_BYTES: usize = 64 << 10;
+/// Longest message by default: 64 MiB.
+pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 64 << 20;
+/// Most frames of one connection that are announced and not complete, as its receiver counts them.
+pub const BULK_ANNOUNCED_MAX: usize = 4096;
+/// As its sender counts them, a quarter: the sender knows earlier than the receiver that a stream is at its end.
+pub const BULK_SENT_MAX: usize = BULK_ANNOUNCED_MAX / 4;
+/// Most terminateds and pings of one connection that wait for announced frames before them.
+pub const BULK_NOTICES_MAX: usize = 65_536;
 /// Longest text of a refusal, a close or a termination.
 pub const TEXT_BYTES_MAX: usize = 256;
 /// Most receivers in one credit frame.

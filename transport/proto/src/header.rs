@@ -56,7 +56,7 @@ pub enum FrameKind {
     StreamItem = 14,
     /// The end of a streamed reply.
     StreamEnd = 15,
-    /// A large message comes on a stream of its own; this is its place in the order.
+    /// A large message or reply comes on a stream of its own; this is its place in the order.
     Announce = 16,
     /// The connection is about to be closed, and why.
     Close = 17,
@@ -108,12 +108,10 @@ impl FrameKind {
     #[must_use]
     pub const fn travels_on(self, purpose: Purpose) -> bool {
         match self {
-            Self::Message => matches!(purpose, Purpose::Lane | Purpose::Bulk),
-            Self::Reply
-            | Self::Terminated
-            | Self::StreamItem
-            | Self::StreamEnd
-            | Self::Announce => matches!(purpose, Purpose::Lane),
+            Self::Message | Self::Reply => matches!(purpose, Purpose::Lane | Purpose::Bulk),
+            Self::Terminated | Self::StreamItem | Self::StreamEnd | Self::Announce => {
+                matches!(purpose, Purpose::Lane)
+            }
             Self::Error | Self::Credit | Self::Ping => {
                 matches!(purpose, Purpose::Lane | Purpose::Control)
             }
@@ -154,6 +152,7 @@ impl FrameKind {
         match self {
             Self::Message | Self::Announce | Self::Error => (Rule::Any, Rule::Any, Rule::Any),
             Self::Credit if matches!(purpose, Purpose::Lane) => (Rule::Any, Rule::Zero, Rule::Zero),
+            Self::Terminated => (Rule::Any, Rule::Zero, Rule::Zero),
             Self::Reply | Self::StreamItem | Self::StreamEnd => (Rule::Zero, Rule::Any, Rule::Set),
             Self::Cancel | Self::Probe | Self::ProbeAnswer => (Rule::Zero, Rule::Zero, Rule::Set),
             Self::Hello
@@ -161,7 +160,6 @@ impl FrameKind {
             | Self::Refuse
             | Self::Watch
             | Self::Unwatch
-            | Self::Terminated
             | Self::Credit
             | Self::Close
             | Self::Ping
@@ -222,6 +220,13 @@ impl Header {
     #[must_use]
     pub const fn message(receiver: ActorKey, message: MessageId, ask: AskId) -> Self {
         Self { kind: FrameKind::Message, receiver, message, ask }
+    }
+
+    /// The header of a terminated: who watched, by which its place among the frames of that actor is known; zero if no
+    /// message can reach the watcher.
+    #[must_use]
+    pub const fn terminated(watcher: ActorKey) -> Self {
+        Self { receiver: watcher, ..Self::bare(FrameKind::Terminated) }
     }
 
     /// The note in a lane that the sender forgot the credit state of this receiver; it has no payload.

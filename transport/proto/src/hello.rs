@@ -14,8 +14,8 @@ use crate::{
     Body, ClusterName, FrameKind, NodeName, PayloadError,
     bytes::{ByteReader, put_socket_addr},
     format::{
-        ACCEPTED_MAX, CREDIT_BYTES_DEFAULT, CREDIT_MESSAGES_DEFAULT, FRAME_BYTES_MAX_LEAST,
-        FRAME_BYTES_MAX_MOST, LANES_MAX, REVISION,
+        ACCEPTED_MAX, BULK_STREAMS_MAX, BULK_UNIT_BYTES, CREDIT_BYTES_DEFAULT,
+        CREDIT_MESSAGES_DEFAULT, FRAME_BYTES_MAX_LEAST, FRAME_BYTES_MAX_MOST, LANES_MAX, REVISION,
     },
 };
 
@@ -52,6 +52,44 @@ pub struct InitialCredit {
 impl Default for InitialCredit {
     fn default() -> Self {
         Self { messages: CREDIT_MESSAGES_DEFAULT, bytes: CREDIT_BYTES_DEFAULT }
+    }
+}
+
+/// What a node reads on bulk streams, each of which brings one large message or reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BulkTerms {
+    /// Streams at once, 1 to [`BULK_STREAMS_MAX`].
+    pub streams: u8,
+    /// Longest frame on one of them, 64 KiB to 256 MiB; a multiple of 64 KiB.
+    pub frame_bytes_max: u32,
+}
+
+impl BulkTerms {
+    /// Most bytes that the frames of all open streams have together, unless only one is open: four of the longest. So
+    /// one long message holds up no other, and many do not add up to more than a peer can hold.
+    #[must_use]
+    pub const fn bytes_max(self) -> u64 {
+        self.frame_bytes_max as u64 * 4
+    }
+
+    fn encode(terms: Option<Self>) -> [u8; 3] {
+        let Some(Self { streams, frame_bytes_max }) = terms else { return [0; 3] };
+        let units = u16::try_from(frame_bytes_max as usize / BULK_UNIT_BYTES)
+            .expect("256 MiB are 4,096 units");
+        let [low, high] = units.to_le_bytes();
+        [streams, low, high]
+    }
+
+    fn read(read: &mut ByteReader<'_>) -> Result<Option<Self>, PayloadError> {
+        let (streams, units) =
+            (read.u8("bulk streams")?, usize::from(read.u16("longest message")?));
+        if (streams == 0) != (units == 0) {
+            return Err(PayloadError::Value { what: "longest message", found: units as u64 });
+        }
+        at_most("bulk streams", usize::from(streams), usize::from(BULK_STREAMS_MAX))?;
+        at_most("longest message", units * BULK_UNIT_BYTES, FRAME_BYTES_MAX_MOST)?;
+        let frame_bytes_max = u32::try_from(units * BULK_UNIT_BYTES).expect("bounded above");
+        Ok((streams > 0).then_some(Self { streams, frame_bytes_max }))
     }
 }
 
@@ -121,6 +159,8 @@ pub struct Hello {
     pub lanes: u8,
     /// The longest frame it reads in a lane, between 128 KiB and 256 MiB.
     pub frame_bytes_max: u32,
+    /// What it reads on bulk streams; `None` if it reads none, so that only what fits a lane can be sent to it.
+    pub bulk: Option<BulkTerms>,
     /// What its receivers grant at first.
     pub credit: InitialCredit,
     /// What it takes from outside.
@@ -145,7 +185,8 @@ impl Body for Hello {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.revisions.min.to_le_bytes());
         out.extend_from_slice(&self.revisions.max.to_le_bytes());
-        out.extend_from_slice(&[self.lanes, 0, 0, 0]);
+        out.push(self.lanes);
+        out.extend_from_slice(&BulkTerms::encode(self.bulk));
         out.extend_from_slice(&self.frame_bytes_max.to_le_bytes());
         out.extend_from_slice(&self.credit.messages.to_le_bytes());
         out.extend_from_slice(&self.credit.bytes.to_le_bytes());
@@ -206,7 +247,7 @@ fn read_hello(read: &mut ByteReader<'_>) -> Result<Hello, PayloadError> {
     let lanes = read.u8("lanes")?;
     at_least("lanes", u32::from(lanes), 1)?;
     at_most("lanes", usize::from(lanes), usize::from(LANES_MAX))?;
-    read.zero("hello reserved bytes", 3)?;
+    let bulk = BulkTerms::read(read)?;
     let frame_bytes_max = read.u32("longest frame")?;
     at_least("longest frame", frame_bytes_max, FRAME_BYTES_MAX_LEAST as u32)?;
     at_most("longest frame", frame_bytes_max as usize, FRAME_BYTES_MAX_MOST)?;
@@ -218,6 +259,7 @@ fn read_hello(read: &mut ByteReader<'_>) -> Result<Hello, PayloadError> {
         revisions,
         lanes,
         frame_bytes_max,
+        bulk,
         credit,
         node: NodeId(read.u64("node id")?),
         incarnation: Incarnation(read.u64("incarnation")?),

@@ -2,12 +2,14 @@
 //!
 //! Frames are numbered in the order they were written. A frame is handed when the write that carries it is about to
 //! be attempted: from then on it may have arrived. What was written and not handed when the connection was lost was
-//! certainly not delivered. The bytes themselves are the transport's.
+//! certainly not delivered. A frame that only announces another is not handed before that one's own stream begins. The
+//! bytes themselves are the transport's.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-/// Stretches of dropped frames that are remembered; older ones are answered as handed, the careful answer.
-const DROPPED_MAX: usize = 64;
+/// Stretches of dropped frames that are remembered; older ones are answered as handed, the careful answer. One loss may
+/// make a stretch of each large message that had not begun.
+const DROPPED_MAX: usize = 1024;
 
 /// The number of a frame in its lane, from 1, over all connections of the association.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -21,6 +23,8 @@ pub struct LaneState {
     waiting_bytes: usize,
     writing_bytes: usize,
     bytes_max: usize,
+    /// Those that announce a frame whose own stream has not begun.
+    announcing: BTreeSet<u64>,
     /// First and last of frames that were dropped, oldest first.
     dropped: VecDeque<(u64, u64)>,
     /// Up to here nothing is known about drops.
@@ -39,6 +43,7 @@ impl LaneState {
             waiting_bytes: 0,
             writing_bytes: 0,
             bytes_max,
+            announcing: BTreeSet::new(),
             dropped: VecDeque::new(),
             forgotten: 0,
             lost: 0,
@@ -74,6 +79,19 @@ impl LaneState {
         self.handed = self.written.min(self.handed + frames);
     }
 
+    /// The frame at this position, which was just written, announces another one: whatever is said of the position is
+    /// said of that one.
+    pub fn announce(&mut self, position: Position) {
+        self.announcing.insert(position.0);
+    }
+
+    /// The stream of an announced frame begins: call it BEFORE its first write is attempted.
+    ///
+    /// False if the frame was dropped meanwhile: nothing of it must be written.
+    pub fn begin(&mut self, position: Position) -> bool {
+        self.announcing.remove(&position.0)
+    }
+
     /// QUIC has taken this many of the handed bytes: there is room again.
     pub fn taken(&mut self, bytes: usize) {
         self.writing_bytes = self.writing_bytes.saturating_sub(bytes);
@@ -83,20 +101,36 @@ impl LaneState {
     ///
     /// Returns how many frames were dropped.
     pub fn lose(&mut self) -> u64 {
-        let dropped = self.written - self.handed;
-        if dropped > 0 {
-            if self.dropped.len() == DROPPED_MAX
-                && let Some((_, last)) = self.dropped.pop_front()
-            {
-                self.forgotten = last;
+        let mut dropped = self.written - self.handed;
+        for number in std::mem::take(&mut self.announcing) {
+            if number <= self.handed {
+                dropped += 1;
+                self.drop_stretch(number, number);
             }
-            self.dropped.push_back((self.handed + 1, self.written));
+        }
+        if self.written > self.handed {
+            self.drop_stretch(self.handed + 1, self.written);
         }
         self.handed = self.written;
         self.lost = self.written;
         self.waiting_bytes = 0;
         self.writing_bytes = 0;
         dropped
+    }
+
+    fn drop_stretch(&mut self, first: u64, last: u64) {
+        if let Some((_, before)) = self.dropped.back_mut()
+            && *before + 1 == first
+        {
+            *before = last;
+            return;
+        }
+        if self.dropped.len() == DROPPED_MAX
+            && let Some((_, last)) = self.dropped.pop_front()
+        {
+            self.forgotten = last;
+        }
+        self.dropped.push_back((first, last));
     }
 
     /// Which of the frames that wait this is, counted from 0; `None` if it does not wait.
@@ -121,12 +155,15 @@ impl LaneState {
     /// Whether this frame was, or may have been, handed to QUIC.
     ///
     /// False is a promise: the frame did not leave and will not, or still waits. True is said of a dropped frame
-    /// only after 64 later losses, when it is no longer remembered.
+    /// only after 1,024 later stretches of dropped frames, when it is no longer remembered.
     #[must_use]
     pub fn handed(&self, position: Position) -> bool {
         let Position(number) = position;
         if number <= self.forgotten {
             return true;
+        }
+        if self.announcing.contains(&number) {
+            return false;
         }
         let after = self.dropped.partition_point(|(_, last)| *last < number);
         let was_dropped = self.dropped.get(after).is_some_and(|(first, _)| *first <= number);
@@ -183,6 +220,27 @@ mod tests {
         lane.hand(1, 1);
         assert!(lane.handed(sent) && lane.handed(later));
         assert!(dropped.iter().all(|position| !lane.handed(*position)));
+    }
+
+    #[test]
+    fn an_announced_frame_is_handed_when_its_own_stream_begins() {
+        let mut lane = LaneState::new(100);
+        let announced: Vec<Position> = (0..4)
+            .map(|_| {
+                let position = lane.write(16);
+                lane.announce(position);
+                position
+            })
+            .collect();
+        lane.hand(3, 48);
+        assert!(announced.iter().all(|position| !lane.handed(*position)));
+        assert!(lane.begin(announced[1]));
+        assert!(lane.handed(announced[1]));
+        assert_eq!(lane.lose(), 3);
+        assert!(!lane.begin(announced[0]), "it was dropped: nothing of it must be written");
+        let handed: Vec<bool> = announced.iter().map(|position| lane.handed(*position)).collect();
+        assert_eq!(handed, [false, true, false, false]);
+        assert!(announced.iter().all(|position| lane.is_lost(*position)));
     }
 
     #[test]

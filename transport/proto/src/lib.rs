@@ -6,6 +6,7 @@
 //! `read.rs`; `handshake.rs` and `credit.rs` after that.
 
 mod body;
+mod bulk;
 mod bytes;
 mod credit;
 mod error;
@@ -25,12 +26,15 @@ pub use body::{
     ProbeRound, ProbeWait, Refuse, RefuseReason, StreamEnd, Terminated, TerminatedReason, Unwatch,
     Watch,
 };
+pub use bulk::{Announced, Behind, BulkError, BulkInbox};
 pub use credit::{CreditBook, CreditRefused, Grant, GrantError, Overrun, Window, WindowTable};
 pub use error::{EncodeFrameError, ExtensionError, Field, FrameError, PayloadError};
 pub use extension::{Extensions, TraceContext};
 pub use handshake::{Admission, Handshake, HandshakeError, Known, Link, Step, Surroundings, admit};
 pub use header::{FrameKind, Header};
-pub use hello::{Accepted, AcceptedTable, Hello, InitialCredit, LocalHello, Revisions, Welcome};
+pub use hello::{
+    Accepted, AcceptedTable, BulkTerms, Hello, InitialCredit, LocalHello, Revisions, Welcome,
+};
 pub use lane::{LaneState, Position};
 pub use preamble::{Preamble, PreambleError, Purpose};
 pub use read::{Frame, FrameLimits, FrameReader};

@@ -203,8 +203,8 @@ mod tests {
     #[test]
     fn the_kind_follows_the_body() {
         let mut out = Vec::new();
-        let bytes =
-            write_body(&mut out, tell(), &Announce { stream: 1, frame_bytes: 2 }, 48).unwrap();
+        let announce = Announce { stream: 1, frame_bytes: 2, kind: FrameKind::Message };
+        let bytes = write_body(&mut out, tell(), &announce, 48).unwrap();
         assert_eq!((bytes, out.len(), out[1]), (48, 48, FrameKind::Announce as u8));
     }
 

@@ -45,6 +45,7 @@ fn hello(name: &str) -> Hello {
         advertised: addr(66),
         lanes: 4,
         frame_bytes_max: 1 << 20,
+        bulk: None,
         credit: InitialCredit::default(),
         accepted: AcceptedTable::new(Vec::new()).unwrap(),
     }

@@ -1,4 +1,4 @@
-//! The ends of streams: of a streamed reply, and of a message too large for its lane.
+//! The ends of streams: of a streamed reply, and the place of a message too large for its lane.
 
 use odeon_message::Failure;
 
@@ -26,13 +26,15 @@ impl Body for StreamEnd {
     }
 }
 
-/// The place of a large message in the order of its lane; the message itself comes on a bulk stream.
+/// The place of a large message or reply in its lane; the frame itself comes on a bulk stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Announce {
     /// The number of the bulk stream, as in its preamble.
     pub stream: u64,
-    /// Length of the message's whole frame.
-    pub frame_bytes: u64,
+    /// Length of the whole frame that comes.
+    pub frame_bytes: u32,
+    /// Its kind: message or reply.
+    pub kind: FrameKind,
 }
 
 impl Body for Announce {
@@ -41,13 +43,20 @@ impl Body for Announce {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.stream.to_le_bytes());
         out.extend_from_slice(&self.frame_bytes.to_le_bytes());
+        out.extend_from_slice(&[self.kind as u8, 0, 0, 0]);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
         let mut read = ByteReader::new(bytes);
-        let announce =
-            Self { stream: read.u64("bulk stream")?, frame_bytes: read.u64("announced bytes")? };
+        let (stream, frame_bytes) = (read.u64("bulk stream")?, read.u32("announced bytes")?);
+        let what = "announced kind";
+        let byte = read.u8(what)?;
+        let kind = match FrameKind::from_byte(byte) {
+            Some(kind @ (FrameKind::Message | FrameKind::Reply)) => kind,
+            _ => return Err(PayloadError::Value { what, found: byte.into() }),
+        };
+        read.zero("announce reserved bytes", 3)?;
         read.end()?;
-        Ok(announce)
+        Ok(Self { stream, frame_bytes, kind })
     }
 }

@@ -69,7 +69,9 @@ fn payloads_are_read_whole_or_not_at_all() {
     assert_exact(&Unwatch { watch: 7, watched: address().key });
     assert_exact(&probe(2));
     assert_exact(&ProbeAnswer { initiator: address(), last: address() });
-    assert_exact(&Announce { stream: 1, frame_bytes: 2 });
+    for kind in [FrameKind::Message, FrameKind::Reply] {
+        assert_exact(&Announce { stream: 1, frame_bytes: 2, kind });
+    }
     assert_exact(&Ping { token: u64::MAX });
     assert_exact(&Pong { token: 0 });
 }

@@ -23,6 +23,7 @@ fn hello(name: &str) -> Hello {
         advertised: "10.0.0.1:7400".parse().unwrap(),
         lanes: 4,
         frame_bytes_max: 1 << 20,
+        bulk: None,
         credit: InitialCredit::default(),
         accepted: AcceptedTable::default(),
     }

@@ -19,6 +19,7 @@ fn hello() -> Hello {
         advertised: "[::1]:7400".parse().unwrap(),
         lanes: 4,
         frame_bytes_max: 1 << 20,
+        bulk: Some(BulkTerms { streams: 32, frame_bytes_max: 64 << 20 }),
         credit: InitialCredit::default(),
         accepted: AcceptedTable::new(vec![accepted(1, 1), accepted(2, 2)]).unwrap(),
     }
@@ -64,7 +65,10 @@ fn every_number_has_its_range() {
     assert_eq!(changed(0, &[2, 0]), value("newest revision", 1));
     assert_eq!(changed(4, &[0]), value("lanes", 0));
     assert_eq!(changed(4, &[17]), many("lanes", 17, 16));
-    assert_eq!(changed(6, &[9]), value("hello reserved bytes", 9));
+    assert_eq!(changed(5, &[0]), value("longest message", 1024));
+    assert_eq!(changed(6, &[0, 0]), value("longest message", 0));
+    assert_eq!(changed(5, &[129]), many("bulk streams", 129, 128));
+    assert_eq!(changed(6, &[1, 16]), many("longest message", (256 << 20) + (64 << 10), 256 << 20));
     assert_eq!(changed(8, &[0xff, 0xff, 1, 0]), value("longest frame", 0x1_ffff));
     assert_eq!(changed(8, &[1, 0, 0, 0x10]), many("longest frame", (256 << 20) + 1, 256 << 20));
     assert_eq!(changed(12, &[0; 4]), value("initial credit in messages", 0));

@@ -7,10 +7,11 @@ use odeon_message::{
     Incarnation, MessageId, NodeId,
 };
 use odeon_wire::{
-    Accepted, AcceptedTable, Announce, Close, CloseCode, ClusterName, Credit, CreditTotal,
-    Extensions, FrameKind, FrameWriter, Header, Hello, InitialCredit, NodeName, Ping, Pong, Probe,
-    ProbeAnswer, ProbeRound, ProbeWait, Purpose, Refuse, RefuseReason, Revisions, StreamEnd,
-    Terminated, TerminatedReason, TraceContext, Unwatch, Watch, Welcome, write_body, write_empty,
+    Accepted, AcceptedTable, Announce, BulkTerms, Close, CloseCode, ClusterName, Credit,
+    CreditTotal, Extensions, FrameKind, FrameWriter, Header, Hello, InitialCredit, NodeName, Ping,
+    Pong, Probe, ProbeAnswer, ProbeRound, ProbeWait, Purpose, Refuse, RefuseReason, Revisions,
+    StreamEnd, Terminated, TerminatedReason, TraceContext, Unwatch, Watch, Welcome, write_body,
+    write_empty,
 };
 
 const BOUND: usize = 1 << 20;
@@ -41,6 +42,7 @@ pub(crate) fn hello() -> Hello {
         advertised: "10.0.0.1:7400".parse().unwrap(),
         lanes: 4,
         frame_bytes_max: 1 << 20,
+        bulk: Some(BulkTerms { streams: 32, frame_bytes_max: 64 << 20 }),
         credit: InitialCredit { messages: 256, bytes: 1 << 20 },
         accepted: AcceptedTable::new(accepted.to_vec()).unwrap(),
     }
@@ -100,8 +102,27 @@ fn probes(asked: ActorKey) -> (Probe, Probe) {
     (probe, confirm)
 }
 
+/// Name, stream and bytes of one frame.
+type Sample = (&'static str, Purpose, Vec<u8>);
+
+/// What is announced in a lane, and comes on a bulk stream.
+fn bulk(message: Header) -> Vec<Sample> {
+    use Purpose::{Bulk, Lane};
+    let reply = Header::of_ask(FrameKind::Reply, ASK);
+    let large = |header| written(header, &Extensions::default(), b"large");
+    let announce = |header: Header, stream, frame_bytes| {
+        body(header, &Announce { stream, frame_bytes, kind: header.kind })
+    };
+    vec![
+        ("announce", Lane, announce(message, 12, 1 << 17)),
+        ("announce of a reply", Lane, announce(reply, 13, 1 << 18)),
+        ("message on a bulk stream", Bulk, large(message)),
+        ("reply on a bulk stream", Bulk, large(reply)),
+    ]
+}
+
 /// Name, stream and bytes of each.
-pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
+pub(crate) fn all() -> Vec<Sample> {
     use Purpose::{Control, Lane};
     let key = ActorKey { slot: 5, generation: 6 };
     let message = Header::message(key, MessageId(0x1122_3344_5566_7788), ASK);
@@ -127,8 +148,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
     let answer = ProbeAnswer { initiator: address(1), last: address(2) };
     let end = StreamEnd { failure: Some(failure.clone()) };
     let close = Close { code: CloseCode::Stopping, text: "bye".into() };
-    let bulk = Announce { stream: 12, frame_bytes: 1 << 17 };
-    vec![
+    let mut all = vec![
         ("hello", Control, bodied(&hello())),
         ("welcome", Control, bodied(&welcome)),
         ("refuse", Control, bodied(&refuse)),
@@ -150,7 +170,7 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
             bodied(&Watch { watch: 0x0a0b_0c0d, watcher: watcher.key, watched: watched.key }),
         ),
         ("unwatch", Control, bodied(&Unwatch { watch: 0x0a0b_0c0d, watched: watched.key })),
-        ("terminated", Lane, bodied(&terminated)),
+        ("terminated", Lane, body(Header::terminated(watcher.key), &terminated)),
         ("watch refused", Lane, bodied(&watch_refused)),
         ("probe", Control, body(of_ask(FrameKind::Probe), &probe)),
         ("second probe", Control, body(of_ask(FrameKind::Probe), &confirm)),
@@ -161,10 +181,11 @@ pub(crate) fn all() -> Vec<(&'static str, Purpose, Vec<u8>)> {
             written(of_ask(FrameKind::StreamItem), &Extensions::default(), b"item"),
         ),
         ("stream end", Lane, body(of_ask(FrameKind::StreamEnd), &end)),
-        ("announce", Lane, body(message, &bulk)),
         ("close", Control, bodied(&close)),
         ("ping", Control, bodied(&Ping { token: 1 })),
         ("ping in a lane", Lane, bodied(&Ping { token: 2 })),
         ("pong", Control, bodied(&Pong { token: 1 })),
-    ]
+    ];
+    all.extend(bulk(message));
+    all
 }

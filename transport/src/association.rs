@@ -4,6 +4,7 @@
 //! and reads nothing; that is its driver's (`driver.rs`), on the endpoint's thread. Frames go to a
 //! [lane](lane::Lane) or to the control queue, and from there to QUIC. Read `association/lane.rs` next.
 
+pub(crate) mod bulk;
 pub(crate) mod control;
 mod counters;
 mod driven;
@@ -27,10 +28,13 @@ use std::{
 
 use odeon_env::Observer;
 use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId};
-use odeon_wire::{AcceptedTable, Extensions, FrameWriter, Header, format::CONTROL_FRAME_BYTES_MAX};
+use odeon_wire::{
+    AcceptedTable, BulkTerms, Extensions, FrameWriter, Header, format::CONTROL_FRAME_BYTES_MAX,
+};
 use tokio::sync::Notify;
 
 use crate::{LostReason, PeerId, link::Link};
+use bulk::Bulk;
 use control::ControlQueue;
 use lane::{Lane, Parcel};
 use notice::is_notice;
@@ -88,6 +92,7 @@ struct Met {
     accepted: AcceptedTable,
     credit: odeon_wire::InitialCredit,
     frame_bytes_max: u32,
+    bulk: Option<BulkTerms>,
 }
 
 /// The way to one life of one node. `Send + Sync`; sending works from any thread.
@@ -97,6 +102,7 @@ pub struct Association {
     dial_addr: Mutex<SocketAddr>,
     met: OnceLock<Met>,
     lanes: Box<[Lane]>,
+    bulk: Arc<Bulk>,
     link: Mutex<Link>,
     up: AtomicBool,
     keep: AtomicBool,
@@ -168,7 +174,8 @@ impl Association {
 
     /// Sends a message frame, if the receiver has credit and the lane has room. Never waits.
     ///
-    /// `encode` appends the archive to what it is given, and nothing else; it runs under a lock and must not send.
+    /// `encode` appends the archive to what it is given, and nothing else; it runs under a lock and must not send. Of a large
+    /// message it runs twice.
     ///
     /// # Errors
     /// See [`SendRefused`]; the frame was not taken and certainly not delivered.

@@ -5,7 +5,13 @@
 
 use std::time::Duration;
 
-use odeon_wire::format::{FRAME_BYTES_MAX_LEAST, FRAME_BYTES_MAX_MOST, LANES_MAX};
+use odeon_wire::{
+    BulkTerms,
+    format::{
+        BULK_STREAMS_DEFAULT, BULK_STREAMS_MAX, BULK_UNIT_BYTES, FRAME_BYTES_MAX_LEAST,
+        FRAME_BYTES_MAX_MOST, LANES_MAX, MESSAGE_BYTES_MAX_DEFAULT,
+    },
+};
 
 /// Bounds, buffers and times of one endpoint. `Default` gives the values named at each field.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,9 +25,24 @@ pub struct TransportConfig {
     /// Most bytes that one write hands to QUIC, 4 KiB to 1 MiB; default 128 KiB. The send window divided by this
     /// is kept small, because quinn scans unacknowledged writes one by one. Frames count as handed by the write.
     pub batch_bytes_max: usize,
-    /// Longest frame that is read, header and padding included, 128 KiB to 256 MiB; default 1 MiB. What is sent is
-    /// bounded by what the peer reads.
+    /// Longest frame that is read in a lane, header and padding included, 128 KiB to 256 MiB; default 1 MiB. What is
+    /// sent is bounded by what the peer reads.
     pub frame_bytes_max: u32,
+    /// Length from which a message or a reply travels on a stream of its own, 4 KiB to `frame_bytes_max`; default 64 KiB,
+    /// so that what stands before a small message in its lane is soon written. Its frame is counted, as for all bounds.
+    pub bulk_from_bytes: usize,
+    /// Longest message or reply that is read, a multiple of 64 KiB from `frame_bytes_max` to 256 MiB; default 64 MiB. What
+    /// is sent is bounded by what the peer reads.
+    pub message_bytes_max: u32,
+    /// Large messages and replies that are read from one peer at once, 1 to 128; default 32: at a round trip of 10 ms
+    /// they carry 200 MiB a second, if each has 64 KiB. Together they have at most four times `message_bytes_max`.
+    pub bulk_streams: u8,
+    /// Bytes of large messages that wait for one peer or are being sent to it; default 128 MiB, two of the longest. Then
+    /// senders wait; replies have as much again. One more is taken while less waits, however large.
+    pub bulk_bytes_max: usize,
+    /// How long a peer that has announced a large message may send nothing at all of lanes and large messages, and how
+    /// long a stream may wait to be announced; default 30 s. Then the connection is closed.
+    pub bulk_silence: Duration,
     /// Messages a sender may have waiting at one receiver; default 16,384, which keeps a million small messages a
     /// second moving over some 16 ms of scheduling. They wait in the receiver's room, not in its mailbox.
     pub credit_messages: u32,
@@ -73,6 +94,11 @@ impl Default for TransportConfig {
             lane_bytes_max: 4 << 20,
             batch_bytes_max: 128 << 10,
             frame_bytes_max: 1 << 20,
+            bulk_from_bytes: 64 << 10,
+            message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT as u32,
+            bulk_streams: BULK_STREAMS_DEFAULT,
+            bulk_bytes_max: 2 * MESSAGE_BYTES_MAX_DEFAULT,
+            bulk_silence: Duration::from_secs(30),
             credit_messages: 16_384,
             credit_bytes: 2 << 20,
             control_bytes_max: 1 << 20,
@@ -138,6 +164,7 @@ impl TransportConfig {
             &self.lane_bytes_max,
             "must hold a whole frame: use frame_bytes_max or more",
         )?;
+        self.validate_bulk()?;
         check(
             self.control_bytes_max >= 64 << 10,
             "control_bytes_max",
@@ -168,6 +195,36 @@ impl TransportConfig {
         self.validate_times()
     }
 
+    fn validate_bulk(&self) -> Result<(), ConfigError> {
+        let (frame_bytes, message_bytes) =
+            (self.frame_bytes_max as usize, self.message_bytes_max as usize);
+        check(
+            (4 << 10..=frame_bytes).contains(&self.bulk_from_bytes),
+            "bulk_from_bytes",
+            &self.bulk_from_bytes,
+            "use 4 KiB to frame_bytes_max",
+        )?;
+        check(
+            (frame_bytes..=FRAME_BYTES_MAX_MOST).contains(&message_bytes)
+                && message_bytes.is_multiple_of(BULK_UNIT_BYTES),
+            "message_bytes_max",
+            &self.message_bytes_max,
+            "use a multiple of 64 KiB, from frame_bytes_max to 256 MiB",
+        )?;
+        check(
+            (1..=BULK_STREAMS_MAX).contains(&self.bulk_streams),
+            "bulk_streams",
+            &self.bulk_streams,
+            "use 1 to 128",
+        )?;
+        check(self.bulk_bytes_max > 0, "bulk_bytes_max", &self.bulk_bytes_max, "use at least 1")
+    }
+
+    /// What this node offers to read on bulk streams.
+    pub(crate) const fn bulk_terms(&self) -> BulkTerms {
+        BulkTerms { streams: self.bulk_streams, frame_bytes_max: self.message_bytes_max }
+    }
+
     fn validate_times(&self) -> Result<(), ConfigError> {
         check(
             self.idle_timeout <= Duration::from_secs(3600),
@@ -191,6 +248,7 @@ impl TransportConfig {
             ("handshake_timeout", self.handshake_timeout),
             ("gossip_idle", self.gossip_idle),
             ("undeliverable_after", self.undeliverable_after),
+            ("bulk_silence", self.bulk_silence),
             ("initial_rtt", self.initial_rtt),
         ] {
             let in_bounds = !time.is_zero() && time <= Duration::from_secs(3600);

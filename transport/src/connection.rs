@@ -17,11 +17,13 @@ use tokio::{
 use crate::{
     Association, LostReason, TransportConfig,
     association::{Counters, control::ControlQueue, flow::LaneWindows},
+    bulk_in::BulkReads,
+    bulk_out::{Precedence, write_bulk},
     carrier::Connection,
     driver::Driver,
     exchange::{Established, close, close_code},
     hub::Hub,
-    stream_in::{read_control, read_datagrams, read_lanes},
+    stream_in::{read_control, read_datagrams, read_streams},
     stream_out::{write_control, write_lane},
 };
 
@@ -40,6 +42,11 @@ impl End {
     pub(crate) fn ours(why: LostReason, code: CloseCode) -> Self {
         let text = why.to_string().into();
         Self { why, close: Some((code, text)) }
+    }
+
+    /// The connection is lost, as another of its tasks says more exactly.
+    pub(crate) fn lost() -> Self {
+        Self { why: LostReason::Transport("the connection is lost".into()), close: None }
     }
 
     /// The peer broke the protocol.
@@ -96,6 +103,8 @@ impl From<WriteError> for End {
 pub(crate) enum Part {
     /// A lane was written to its end.
     LaneWriter,
+    /// All large messages were written to their ends.
+    BulkWriter,
     /// The control stream was written to its end.
     ControlWriter,
     /// The peer has ended what it sends.
@@ -111,6 +120,10 @@ pub(crate) struct Live {
     /// Lanes that the peer said it opens.
     pub(crate) peer_lanes: u8,
     pub(crate) windows: RefCell<Vec<Arc<LaneWindows>>>,
+    /// What the peer announces of large messages.
+    pub(crate) bulk_reads: BulkReads,
+    /// What goes before large messages of ours.
+    pub(crate) precedence: Precedence,
 }
 
 impl Live {
@@ -133,13 +146,16 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
     } = established;
     let association = Arc::clone(&driver.association);
     hub.outlived(association.peer().id).await;
+    let config = &hub.shared.config;
     let live = Rc::new(Live {
         hub: Rc::clone(hub),
         association: Arc::clone(&association),
         connection: connection.release(),
-        control: Arc::new(ControlQueue::new(first, hub.shared.config.control_bytes_max)),
+        control: Arc::new(ControlQueue::new(first, config.control_bytes_max)),
         peer_lanes: hello.lanes,
         windows: RefCell::default(),
+        bulk_reads: BulkReads::new(config.bulk_terms(), config.connection_window),
+        precedence: Precedence::default(),
     });
     association.open(Arc::clone(&live.control));
     driver.set_live(Some((live.connection.clone(), Arc::clone(&live.control))));
@@ -151,13 +167,14 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
 
     let mut writers: JoinSet<Result<Part, End>> = JoinSet::new();
     writers.spawn_local(any_order(Box::pin(write_control(Rc::clone(&live), send))));
-    for index in 0..hub.shared.config.lanes {
+    for index in 0..config.lanes {
         writers.spawn_local(any_order(Box::pin(write_lane(Rc::clone(&live), index))));
     }
+    writers.spawn_local(any_order(Box::pin(write_bulk(Rc::clone(&live)))));
     writers.spawn_local(any_order(Box::pin(keep_house(Rc::clone(&live), dialled))));
     let mut readers: JoinSet<Result<Part, End>> = JoinSet::new();
     readers.spawn_local(any_order(Box::pin(read_control(Rc::clone(&live), recv, reader))));
-    readers.spawn_local(any_order(Box::pin(read_lanes(Rc::clone(&live)))));
+    readers.spawn_local(any_order(Box::pin(read_streams(Rc::clone(&live)))));
     readers.spawn_local(any_order(Box::pin(read_datagrams(Rc::clone(&live)))));
 
     let end = wait(hub, driver, &live, lives, [&mut writers, &mut readers]).await;
@@ -189,9 +206,11 @@ async fn wait(
             Ok(Ok(Part::LaneWriter)) => {
                 lanes_open -= 1;
                 if lanes_open == 0 {
-                    live.control.drain();
+                    // Nothing more is announced.
+                    live.association.bulk().drain();
                 }
             }
+            Ok(Ok(Part::BulkWriter)) => live.control.drain(),
             Ok(Ok(Part::ControlWriter)) => {
                 return End::ours(LostReason::Closed, CloseCode::Stopping);
             }
@@ -257,7 +276,7 @@ async fn finish(
     hub.events.down(association, &end.why);
 }
 
-/// Forgets idle credit, and ends a connection that nobody needs.
+/// Forgets idle credit, and ends a connection that nobody needs, or whose peer does not send what it announced.
 async fn keep_house(live: Rc<Live>, dialled: bool) -> Result<Part, End> {
     let idle_after = live.config().gossip_idle;
     let pause = SWEEP_PAUSE.min(idle_after / 2).max(Duration::from_millis(1));
@@ -267,8 +286,12 @@ async fn keep_house(live: Rc<Live>, dialled: bool) -> Result<Part, End> {
         tokio::time::sleep(pause).await;
         live.association.lanes().iter().for_each(|lane| lane.sweep());
         live.windows.borrow().iter().for_each(|windows| windows.settle());
+        if let Some(end) = live.bulk_reads.silence(live.config().bulk_silence) {
+            return Err(end);
+        }
         let now = live.association.counters.activity();
-        if now != seen || live.association.is_kept() || live.association.has_frames() {
+        let is_busy = live.association.has_frames() || live.bulk_reads.is_waiting();
+        if now != seen || live.association.is_kept() || is_busy {
             seen = now;
             active_at = Instant::now();
         } else if dialled && active_at.elapsed() >= idle_after {

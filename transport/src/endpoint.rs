@@ -215,7 +215,7 @@ fn hello_frame(
         advertised: hello.advertise,
         lanes: config.lanes,
         frame_bytes_max: config.frame_bytes_max,
-        bulk: None,
+        bulk: Some(config.bulk_terms()),
         credit: InitialCredit { messages: config.credit_messages, bytes: config.credit_bytes },
         accepted: table.ok_or(TransportError::TooManyMessages { accepted })?,
     })

@@ -6,6 +6,8 @@
 //! Read `endpoint.rs` next, then `association.rs`.
 
 mod association;
+mod bulk_in;
+mod bulk_out;
 mod ca;
 mod carrier;
 mod config;

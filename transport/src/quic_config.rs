@@ -139,11 +139,12 @@ fn transport_config(
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(VarInt::from_u32(ACK_EVERY));
     let idle = IdleTimeout::try_from(config.idle_timeout).expect("validated to be at most an hour");
+    let uni_streams = u32::from(odeon_wire::format::LANES_MAX) + u32::from(config.bulk_streams);
     let mut transport = quinn::TransportConfig::default();
     transport
         // The dialler opens the control stream, and nobody any other bidirectional one.
         .max_concurrent_bidi_streams(VarInt::from_u32(u32::from(side.is_server())))
-        .max_concurrent_uni_streams(VarInt::from_u32(odeon_wire::format::LANES_MAX.into()))
+        .max_concurrent_uni_streams(VarInt::from_u32(uni_streams))
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(Some(config.keep_alive))
         .stream_receive_window(VarInt::from_u32(config.stream_window))

@@ -1,21 +1,22 @@
 //! Inbound streams: bytes from QUIC into frames, and frames to the events.
 //!
 //! Every error here is the peer's or QUIC's, and ends the connection; nothing panics on what a peer sends. A lane
-//! never waits for a receiver: what its credit allows is taken.
+//! never waits for a receiver: what its credit allows is taken. What a lane announces comes by `bulk_in.rs`.
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use odeon_env::{buggify, buggify::any_order, buggify_number};
 use odeon_wire::{
-    CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit, Ping, Pong, Preamble,
-    Purpose, format::PREAMBLE_BYTES,
+    Announce, CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit, Ping, Pong,
+    Preamble, Purpose, format::PREAMBLE_BYTES,
 };
 use quinn::ReadExactError;
 use tokio::task::JoinSet;
 
 use crate::{
     association::{Counters, flow::LaneWindows},
+    bulk_in::read_bulk,
     carrier::RecvStream,
     connection::{End, Live, Part},
 };
@@ -59,6 +60,7 @@ async fn read_frames(
             }
         }
         Counters::add(&counters.bytes_received, received as u64);
+        live.bulk_reads.heard();
         drain(live, &mut reader, &mut take)?;
         if let Some(ms) = buggify_number!(0.02, 1..20) {
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -122,14 +124,14 @@ fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
     Ok(())
 }
 
-/// Accepts the peer's lanes and reads each until the connection ends.
-pub(crate) async fn read_lanes(live: Rc<Live>) -> Result<Part, End> {
-    let mut lanes: JoinSet<Result<(), End>> = JoinSet::new();
+/// Accepts the peer's lanes and bulk streams and reads each until it or the connection ends.
+pub(crate) async fn read_streams(live: Rc<Live>) -> Result<Part, End> {
+    let mut streams: JoinSet<Result<(), End>> = JoinSet::new();
     let seen = Rc::new(Cell::new(0));
     let lost = loop {
         let stream = tokio::select! {
             biased;
-            Some(ended) = lanes.join_next() => {
+            Some(ended) = streams.join_next() => {
                 ended.map_err(End::from)??;
                 continue;
             }
@@ -137,14 +139,15 @@ pub(crate) async fn read_lanes(live: Rc<Live>) -> Result<Part, End> {
         };
         match stream {
             Ok(stream) => {
-                let lane = read_lane(Rc::clone(&live), stream, Rc::clone(&seen));
-                lanes.spawn_local(any_order(Box::pin(lane)));
+                let stream = read_stream(Rc::clone(&live), stream, Rc::clone(&seen));
+                streams.spawn_local(any_order(Box::pin(stream)));
             }
             Err(cause) => break cause,
         }
     };
-    // The lanes still have what had arrived.
-    while let Some(ended) = lanes.join_next().await {
+    live.bulk_reads.lost();
+    // The streams still have what had arrived.
+    while let Some(ended) = streams.join_next().await {
         match ended {
             Err(failed) => return Err(failed.into()),
             // Each says that the connection is lost; a frame error says more than that.
@@ -155,19 +158,20 @@ pub(crate) async fn read_lanes(live: Rc<Live>) -> Result<Part, End> {
     Err(lost.into())
 }
 
-/// What a stream says it is: a lane that was announced and not opened before.
-async fn read_preamble(live: &Live, stream: &mut RecvStream, seen: &Cell<u64>) -> Result<u8, End> {
+/// What a stream says it is.
+async fn read_preamble(stream: &mut RecvStream) -> Result<Preamble, End> {
     let mut preamble = [0; PREAMBLE_BYTES];
     match stream.read_exact(&mut preamble).await {
         Ok(()) => {}
         Err(ReadExactError::ReadError(cause)) => return Err(cause.into()),
         Err(cause @ ReadExactError::FinishedEarly(_)) => return Err(malformed(&cause)),
     }
-    let preamble = Preamble::decode(preamble).map_err(|cause| malformed(&cause))?;
+    Preamble::decode(preamble).map_err(|cause| malformed(&cause))
+}
+
+/// The index of a lane that the peer's hello has and that was not opened before.
+fn lane_index(live: &Live, preamble: Preamble, seen: &Cell<u64>) -> Result<u8, End> {
     let wrong = |text: String| End::protocol(CloseCode::Protocol, &text);
-    if preamble.purpose != Purpose::Lane {
-        return Err(wrong(format!("a {} stream has no place here", preamble.purpose)));
-    }
     let lanes = live.peer_lanes;
     let index = u8::try_from(preamble.index).ok().filter(|index| *index < lanes);
     let Some(index) = index else {
@@ -180,32 +184,88 @@ async fn read_preamble(live: &Live, stream: &mut RecvStream, seen: &Cell<u64>) -
     Ok(index)
 }
 
-async fn read_lane(live: Rc<Live>, mut stream: RecvStream, seen: Rc<Cell<u64>>) -> Result<(), End> {
-    let index = read_preamble(&live, &mut stream, &seen).await?;
+async fn read_stream(
+    live: Rc<Live>,
+    mut stream: RecvStream,
+    seen: Rc<Cell<u64>>,
+) -> Result<(), End> {
+    let preamble = read_preamble(&mut stream).await?;
+    match preamble.purpose {
+        Purpose::Lane => {
+            let index = lane_index(&live, preamble, &seen)?;
+            read_lane(&live, stream, index).await
+        }
+        Purpose::Bulk => read_bulk(&live, stream, preamble.index).await,
+        Purpose::Control => {
+            let text = "a control stream has no place here";
+            Err(End::protocol(CloseCode::Protocol, &text))
+        }
+    }
+}
+
+async fn read_lane(live: &Live, stream: RecvStream, index: u8) -> Result<(), End> {
+    let _read = live.bulk_reads.lane();
     tracing::trace!(peer = live.association.peer().name(), lane = index, "lane opened");
     let config = live.config();
     let window = InitialCredit { messages: config.credit_messages, bytes: config.credit_bytes };
     let windows = LaneWindows::new(window, Arc::clone(&live.control));
     live.windows.borrow_mut().push(Arc::clone(&windows));
     let reader = FrameReader::new(Purpose::Lane, live.limits());
-    read_frames(&live, stream, reader, |frame| take_from_lane(&live, &windows, frame)).await
+    read_frames(live, stream, reader, |frame| take_from_lane(live, index, &windows, frame)).await
 }
 
-fn take_from_lane(live: &Live, windows: &Arc<LaneWindows>, frame: Frame) -> Result<(), End> {
+fn take_from_lane(
+    live: &Live,
+    lane: u8,
+    windows: &Arc<LaneWindows>,
+    frame: Frame,
+) -> Result<(), End> {
     let overrun = |cause| End::protocol(CloseCode::CreditOverrun, &cause);
     match frame.header.kind {
         FrameKind::Message => {
             let credit =
                 windows.deliver(frame.header.receiver, frame.frame_bytes).map_err(overrun)?;
-            tell(live, frame, Some(credit))?;
+            pass(live, lane, frame, Some(credit))?;
         }
         FrameKind::Credit => windows.forget(frame.header.receiver).map_err(overrun)?,
-        FrameKind::Ping => pong(live, &frame)?,
-        // Streams of their own for large messages are not offered in this revision.
-        FrameKind::Announce => return Err(unexpected(&frame)),
+        FrameKind::Ping | FrameKind::Terminated => pass(live, lane, frame, None)?,
+        FrameKind::Announce => {
+            let announce: Announce = frame.body().map_err(|cause| malformed(&cause))?;
+            let (receiver, bytes) = (frame.header.receiver, announce.frame_bytes as usize);
+            let credit = match announce.kind {
+                FrameKind::Message => Some(windows.deliver(receiver, bytes).map_err(overrun)?),
+                _ => None,
+            };
+            live.bulk_reads.announce(lane, frame.header, announce, credit)?;
+        }
         _ => tell(live, frame, None)?,
     }
     Ok(())
+}
+
+/// Hands a frame on, unless something that was announced before it is still to come.
+fn pass(
+    live: &Live,
+    lane: u8,
+    frame: Frame,
+    credit: Option<odeon_message::Credit>,
+) -> Result<(), End> {
+    match live.bulk_reads.pass(lane, frame, credit)? {
+        Some((frame, credit)) => hand_on(live, frame, credit),
+        None => Ok(()),
+    }
+}
+
+/// Hands a frame of a lane on, at its place.
+pub(crate) fn hand_on(
+    live: &Live,
+    frame: Frame,
+    credit: Option<odeon_message::Credit>,
+) -> Result<(), End> {
+    match frame.header.kind {
+        FrameKind::Ping => pong(live, &frame),
+        _ => tell(live, frame, credit),
+    }
 }
 
 /// Answers a ping: whatever came before it on its stream was handed on.

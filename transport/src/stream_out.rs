@@ -2,7 +2,7 @@
 //!
 //! A writer sleeps until its queue has something, takes about as much as one write carries and writes that. A lane's
 //! stream is opened when its first frame waits, so that an association without messages has none, and before any is
-//! taken: what is taken counts as handed, and opening may wait for the peer.
+//! taken: what is taken counts as handed, and opening may wait for the peer. Large messages are in `bulk_out.rs`.
 
 use std::{future::poll_fn, rc::Rc, time::Duration};
 
@@ -39,7 +39,9 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
             let bytes_max = buggify_number!(1..200).map_or(write_bytes_max, |bytes| bytes as usize);
             let piece = batch.split_to(batch.len().min(bytes_max));
             let bytes = piece.len();
+            let first = live.precedence.first();
             stream.write_chunk(piece).await?;
+            drop(first);
             lane.taken(bytes);
             Counters::add(&association.counters.bytes_sent, bytes as u64);
         }
@@ -67,7 +69,7 @@ async fn open_lane(live: &Live, index: u8) -> Result<SendStream, End> {
 }
 
 /// Completes when the peer has acknowledged all of it.
-async fn end_stream(mut stream: SendStream) -> Result<(), End> {
+pub(crate) async fn end_stream(mut stream: SendStream) -> Result<(), End> {
     if stream.finish() {
         stream.stopped().await;
     }
@@ -80,7 +82,9 @@ pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Res
         late().await;
         let Control::Batch(batch) = poll_fn(|cx| live.control.poll_take(cx)).await else { break };
         Counters::add(&live.association.counters.bytes_sent, batch.len() as u64);
+        let first = live.precedence.first();
         stream.write_chunk(Bytes::from(batch)).await?;
+        drop(first);
     }
     let mut last = Vec::new();
     let close = Close { code: CloseCode::Stopping, text: "".into() };

@@ -22,6 +22,8 @@ struct Log {
     frames: Cell<usize>,
     bytes: Cell<usize>,
     up: Cell<usize>,
+    /// Slot and length of each message, in order.
+    arrived: RefCell<Vec<(u32, usize)>>,
     unreachable: RefCell<Vec<SocketAddr>>,
     changed: Notify,
 }
@@ -54,6 +56,9 @@ impl TransportEvents for Log {
         if frame.header.kind == FrameKind::Message {
             self.frames.set(self.frames.get() + 1);
             self.bytes.set(self.bytes.get() + frame.payload.len());
+            let last = frame.payload.bytes().last().copied();
+            assert!(frame.payload.len() < 1000 || last == Some(3), "its last byte came");
+            self.arrived.borrow_mut().push((frame.header.receiver.slot, frame.payload.len()));
             self.changed.notify_one();
         }
         Ok(())
@@ -71,7 +76,11 @@ impl TransportEvents for Log {
     }
 }
 
-fn start(ca: &Ca, name: &str) -> (Rc<Transport>, Rc<Log>, PeerId, SocketAddr) {
+fn start(
+    ca: &Ca,
+    name: &str,
+    config: TransportConfig,
+) -> (Rc<Transport>, Rc<Log>, PeerId, SocketAddr) {
     let env = RealEnv;
     let socket = env.bind("127.0.0.1:0".parse().expect("an address")).expect("loopback is there");
     let addr = socket.local_addr().expect("it is bound");
@@ -81,7 +90,6 @@ fn start(ca: &Ca, name: &str) -> (Rc<Transport>, Rc<Log>, PeerId, SocketAddr) {
     let accepted = vec![(MessageId::of("m"), Fingerprint(1))];
     let hello = LocalHello { incarnation: id.incarnation, advertise: addr, accepted };
     let log = Rc::new(Log::default());
-    let config = TransportConfig::default();
     let transport =
         Transport::start(Arc::new(env), socket, identity, hello, config, Rc::clone(&log) as _)
             .expect("all is well");
@@ -119,8 +127,8 @@ async fn send(association: &Association, slot: u32, payload: &[u8]) {
 async fn messages_pass_and_a_closed_endpoint_is_noticed() {
     let test = async {
         let ca = Ca::in_memory("demo").expect("a good name");
-        let (a, a_log, ..) = start(&ca, "a");
-        let (b, b_log, b_id, b_addr) = start(&ca, "b");
+        let (a, a_log, ..) = start(&ca, "a", TransportConfig::default());
+        let (b, b_log, b_id, b_addr) = start(&ca, "b", TransportConfig::default());
         let to_b = a.peers().associate(b_id, b_addr);
         to_b.keep(true);
         for number in 0..20_000_u32 {
@@ -142,6 +150,34 @@ async fn messages_pass_and_a_closed_endpoint_is_noticed() {
             a_log.until(|log| log.unreachable.borrow().contains(&b_addr)).await;
         }
         a.close(Duration::from_secs(2)).await;
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+/// The longest message there is, and others that are not behind it though there is one lane.
+#[tokio::test]
+async fn a_message_of_64_mib_arrives_and_small_ones_pass_it() {
+    let test = async {
+        let ca = Ca::in_memory("demo").expect("a good name");
+        let config = TransportConfig { lanes: 1, ..TransportConfig::default() };
+        let (a, _, ..) = start(&ca, "a", config.clone());
+        let (b, b_log, b_id, b_addr) = start(&ca, "b", config);
+        let to_b = a.peers().associate(b_id, b_addr);
+        to_b.keep(true);
+        let longest = (64 << 20) - 32;
+        send(&to_b, 1, &vec![3; longest]).await;
+        send(&to_b, 2, b"another's").await;
+        send(&to_b, 3, &[3; 70_000]).await;
+        b_log.until(|log| log.frames.get() == 2).await;
+        assert_eq!(*b_log.arrived.borrow(), [(2, 9), (3, 70_000)]);
+        // Credit for more comes when the long one was taken: it was larger than the window.
+        send(&to_b, 1, b"behind it").await;
+        b_log.until(|log| log.frames.get() == 4).await;
+        assert_eq!(b_log.arrived.borrow()[2..], [(1, longest), (1, 9)]);
+        let stats = (to_b.stats().connections, to_b.stats().bad_frames);
+        assert_eq!(stats, (1, 0));
+        a.close(Duration::from_secs(2)).await;
+        b.close(Duration::from_secs(2)).await;
     };
     LocalSet::new().run_until(test).await;
 }

@@ -12,13 +12,17 @@ use std::{
 
 use odeon_env::{Observed, Observer};
 use odeon_wire::{
-    Body, CreditTotal, EncodeFrameError, GrantError, Header, Hello,
+    Body, BulkTerms, CreditTotal, EncodeFrameError, GrantError, Header, Hello,
     format::CONTROL_FRAME_BYTES_MAX, write_body,
 };
 use tokio::sync::Notify;
 
 use super::{
-    Association, Counters, Met, PeerInfo, SendRefused, control::ControlQueue, lane::Lane, lock,
+    Association, Counters, Met, PeerInfo, SendRefused,
+    bulk::Bulk,
+    control::ControlQueue,
+    lane::{Lane, LaneBounds},
+    lock,
 };
 use crate::{
     LostReason, PeerId, TransportConfig,
@@ -32,13 +36,20 @@ impl Association {
         config: &TransportConfig,
         observer: Option<Arc<dyn Observer>>,
     ) -> Arc<Self> {
-        let lane = |_| Lane::new(config.lane_bytes_max, config.batch_bytes_max);
+        let bounds = LaneBounds {
+            bytes_max: config.lane_bytes_max,
+            write_bytes_max: config.batch_bytes_max,
+            bulk_from_bytes: config.bulk_from_bytes,
+        };
+        let bulk = Bulk::new(config.bulk_bytes_max);
+        let lane = |index| Lane::new(index, bounds, Arc::clone(&bulk));
         let lanes = (0..config.lanes).map(lane).collect();
         Arc::new(Self {
             peer: PeerInfo { id, addr, name: OnceLock::new() },
             dial_addr: Mutex::new(addr),
             met: OnceLock::new(),
             lanes,
+            bulk,
             link: Mutex::new(Link::Idle),
             up: AtomicBool::new(false),
             keep: AtomicBool::new(false),
@@ -86,6 +97,22 @@ impl Association {
         &self.lanes
     }
 
+    pub(crate) fn bulk(&self) -> &Bulk {
+        &self.bulk
+    }
+
+    /// What the peer reads on bulk streams; known once it was met.
+    pub(crate) fn bulk_terms(&self) -> Option<BulkTerms> {
+        self.met.get().and_then(|met| met.bulk)
+    }
+
+    /// A large frame went out: who waits for room may try again.
+    pub(crate) fn bulk_room_again(&self) {
+        if self.bulk.take_was_full() {
+            self.lanes.iter().for_each(Lane::room_again);
+        }
+    }
+
     /// Wakes the driver when something new happened to the association.
     pub(crate) fn nudge(&self) {
         self.wake.notify_one();
@@ -121,7 +148,7 @@ impl Association {
 
     /// Whether frames wait for a connection.
     pub(crate) fn has_frames(&self) -> bool {
-        self.lanes.iter().any(Lane::has_frames)
+        self.bulk.is_busy() || self.lanes.iter().any(Lane::has_frames)
     }
 
     /// Learns what the peer says about itself.
@@ -132,18 +159,20 @@ impl Association {
             accepted: hello.accepted.clone(),
             credit: hello.credit,
             frame_bytes_max: hello.frame_bytes_max,
+            bulk: hello.bulk,
         });
         self.peer.name.get_or_init(|| hello.name.as_str().into());
         met.accepted == hello.accepted
             && met.credit == hello.credit
             && met.frame_bytes_max == hello.frame_bytes_max
+            && met.bulk == hello.bulk
     }
 
     /// A connection is there: takes frames, and control frames to `control`.
     pub(crate) fn open(&self, control: Arc<ControlQueue>) {
         if let Some(met) = self.met.get() {
             for lane in &self.lanes {
-                lane.meet(met.credit, met.frame_bytes_max as usize);
+                lane.meet(met.credit, met.frame_bytes_max as usize, met.bulk);
             }
         }
         *lock(&self.control) = Some(control);
@@ -158,7 +187,9 @@ impl Association {
         // First, so that whoever appends after the lanes were emptied sees it and asks for a connection.
         self.up.store(false, Ordering::Release);
         *lock(&self.control) = None;
-        self.lanes.iter().map(Lane::lose).sum()
+        let dropped = self.lanes.iter().map(Lane::lose).sum();
+        self.bulk.clear();
+        dropped
     }
 
     /// No connection came about: what waits is dropped, and nothing taken until [`reopen`](Self::reopen).

@@ -2,18 +2,22 @@
 //!
 //! Any thread appends under the lane's lock, straight into the [pieces](Pieces); the lane's writer (`stream_out.rs`)
 //! takes one at a time, right before it writes that to QUIC, and only then its frames count as handed. Between
-//! connections the pieces wait. What is NOT here: the rules of positions and credit, which are `odeon_wire`'s.
+//! connections the pieces wait. Large messages are in `lane/large.rs`. What is NOT here: the rules of positions and
+//! credit, which are `odeon_wire`'s.
+
+mod large;
 
 use std::{
+    collections::VecDeque,
     ops::Range,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
-use odeon_message::{ActorKey, EncodeError, planted::Bug};
+use odeon_message::{ActorKey, EncodeError, archive_within, planted::Bug};
 use odeon_wire::{
-    CreditBook, CreditRefused, CreditTotal, Extensions, FrameWriter, GrantError, Header,
+    BulkTerms, CreditBook, CreditRefused, CreditTotal, Extensions, FrameWriter, GrantError, Header,
     InitialCredit, LaneState, Position,
     format::{CREDIT_ENTRIES_MAX, HEADER_BYTES},
     write_empty,
@@ -21,11 +25,14 @@ use odeon_wire::{
 
 use super::{
     SendRefused,
+    bulk::Bulk,
     notice::{NOTICE_BYTES_MAX, NOTICES_BYTES_MAX, is_notice},
     pieces::{Piece, Pieces},
     room::{RoomWaiter, Rooms},
 };
 use crate::LostReason;
+
+pub(crate) use large::{Large, LargeFrame};
 
 /// Receivers forgotten at once when the book is full, and in one sweep.
 const FORGET_MAX: usize = 1024;
@@ -54,6 +61,14 @@ struct Inner {
     bytes_max: usize,
     /// Longest frame the peer reads.
     frame_bytes_max: usize,
+    index: u8,
+    /// From where on this side sends frames as large ones, whatever the peer reads.
+    bulk_from_bytes: usize,
+    /// What is large for this peer; `None` before it is met, and if it reads no bulk streams.
+    large_terms: Option<Large>,
+    /// Announced in the pieces, in their order.
+    large: VecDeque<LargeFrame>,
+    bulk: Arc<Bulk>,
     rooms: Rooms,
     /// A frame was refused for want of room in the lane since the writer last made some.
     was_full: bool,
@@ -84,6 +99,22 @@ pub(crate) enum Batch {
     Drained,
 }
 
+/// Where a payload stands that was just appended.
+enum Where {
+    /// In the open piece.
+    Piece(Range<usize>),
+    /// In the newest large frame.
+    Large(Range<usize>),
+}
+
+/// The bounds of a lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LaneBounds {
+    pub(crate) bytes_max: usize,
+    pub(crate) write_bytes_max: usize,
+    pub(crate) bulk_from_bytes: usize,
+}
+
 /// What was appended, for whoever wants to look at it.
 pub(crate) struct Appended<'a> {
     pub(crate) position: Position,
@@ -91,7 +122,8 @@ pub(crate) struct Appended<'a> {
 }
 
 impl Lane {
-    pub(crate) fn new(bytes_max: usize, write_bytes_max: usize) -> Self {
+    pub(crate) fn new(index: u8, bounds: LaneBounds, bulk: Arc<Bulk>) -> Self {
+        let LaneBounds { bytes_max, write_bytes_max, bulk_from_bytes } = bounds;
         let window = InitialCredit::default();
         let inner = Inner {
             phase: Phase::Fresh,
@@ -101,6 +133,11 @@ impl Lane {
             credit: CreditBook::new(window, CREDIT_ENTRIES_MAX),
             window,
             frame_bytes_max: odeon_wire::format::FRAME_BYTES_MAX_LEAST,
+            index,
+            bulk_from_bytes,
+            large_terms: None,
+            large: VecDeque::new(),
+            bulk,
             rooms: Rooms::default(),
             was_full: false,
             draining: false,
@@ -124,30 +161,26 @@ impl Lane {
     ) -> Result<R, SendRefused> {
         let mut guard = self.lock();
         let inner = &mut *guard;
-        match &inner.phase {
-            Phase::Open => {}
-            Phase::Fresh if !paid => {}
-            Phase::Fresh => return Err(SendRefused::Connecting),
-            Phase::Unreachable(why) => return Err(SendRefused::Unreachable(why.clone())),
-            Phase::Closed(why) => return Err(SendRefused::Closed(why.clone())),
-        }
+        inner.check_phase(paid)?;
         let was_empty = inner.pieces.is_empty();
-        let result = inner.append(parcel, paid);
-        let (position, payload) = match result {
-            Ok(appended) => appended,
-            Err(refused) => {
-                // Making room in the credit book appends to the batch, and room in it helps whoever waits.
-                let forgot = was_empty && !inner.pieces.is_empty();
-                inner.was_full |= forgot || matches!(refused, SendRefused::LaneFull);
-                let writer = if forgot { inner.writer.take() } else { None };
-                drop(guard);
-                if let Some(writer) = writer {
-                    writer.wake();
+        let mut parcel = parcel;
+        let result = match inner.large_from(parcel.header.kind) {
+            None => inner.append(&mut parcel, paid),
+            Some(Large { from_bytes, .. }) => {
+                let append = || inner.append(&mut parcel, paid);
+                let (result, is_large) = archive_within(from_bytes, append);
+                if is_large && result.is_err() {
+                    drop(guard);
+                    return self.push_large(parcel, paid, seen);
                 }
-                return Err(refused);
+                result
             }
         };
-        let payload = &inner.pieces.last()[payload];
+        let (position, payload) = match result {
+            Ok(appended) => appended,
+            Err(refused) => return Err(refuse(guard, was_empty, refused)),
+        };
+        let payload = inner.payload(&payload);
         let result = seen(Appended { position, payload });
         let writer = if was_empty { inner.writer.take() } else { None };
         drop(guard);
@@ -167,7 +200,12 @@ impl Lane {
     }
 
     /// The peer's hello is known: messages are taken from now on.
-    pub(crate) fn meet(&self, window: InitialCredit, frame_bytes_max: usize) {
+    pub(crate) fn meet(
+        &self,
+        window: InitialCredit,
+        frame_bytes_max: usize,
+        bulk: Option<BulkTerms>,
+    ) {
         let mut inner = self.lock();
         if inner.phase == Phase::Fresh || matches!(inner.phase, Phase::Unreachable(_)) {
             inner.phase = Phase::Open;
@@ -177,6 +215,11 @@ impl Lane {
             inner.frame_bytes_max = frame_bytes_max;
             inner.credit = CreditBook::new(window, CREDIT_ENTRIES_MAX);
         }
+        inner.large_terms = bulk.map(|terms| Large {
+            // A peer may read shorter frames in its lanes than is usual.
+            from_bytes: inner.bulk_from_bytes.min(frame_bytes_max),
+            bytes_max: (terms.frame_bytes_max as usize).max(frame_bytes_max),
+        });
         let wakers = inner.rooms.wake_all();
         drop(inner);
         wakers.into_iter().for_each(Waker::wake);
@@ -201,6 +244,7 @@ impl Lane {
         let mut inner = self.lock();
         let dropped = inner.books.lose();
         inner.pieces.clear();
+        inner.large.clear();
         inner.credit = CreditBook::new(inner.window, CREDIT_ENTRIES_MAX);
         inner.was_full = false;
         if let Some(phase) = phase
@@ -256,6 +300,9 @@ impl Lane {
             return Poll::Pending;
         };
         inner.books.hand(frames, bytes.len());
+        if !inner.large.is_empty() {
+            inner.large_are_due();
+        }
         Poll::Ready(Batch::Bytes(Bytes::from(bytes)))
     }
 
@@ -327,6 +374,9 @@ impl Lane {
     pub(crate) fn withdraw(&self, position: Position) -> bool {
         let mut guard = self.lock();
         let inner = &mut *guard;
+        if let Some(expired) = inner.expire_large(position) {
+            return expired;
+        }
         match inner.books.waiting(position) {
             // One without a remaining time cannot be made to expire: it will go out.
             Some(nth) => inner.pieces.expire(nth),
@@ -351,11 +401,35 @@ impl Lane {
 
     /// Whether frames wait.
     pub(crate) fn has_frames(&self) -> bool {
-        !self.lock().pieces.is_empty()
+        let inner = self.lock();
+        !inner.pieces.is_empty() || !inner.large.is_empty()
     }
 }
 
+/// Ends a push that was refused.
+fn refuse(mut inner: MutexGuard<'_, Inner>, was_empty: bool, refused: SendRefused) -> SendRefused {
+    // Making room in the credit book appends to the batch, and room in it helps whoever waits.
+    let forgot = was_empty && !inner.pieces.is_empty();
+    inner.was_full |= forgot || matches!(refused, SendRefused::LaneFull);
+    let writer = if forgot { inner.writer.take() } else { None };
+    drop(inner);
+    if let Some(writer) = writer {
+        writer.wake();
+    }
+    refused
+}
+
 impl Inner {
+    fn check_phase(&self, paid: bool) -> Result<(), SendRefused> {
+        match &self.phase {
+            Phase::Open => Ok(()),
+            Phase::Fresh if !paid => Ok(()),
+            Phase::Fresh => Err(SendRefused::Connecting),
+            Phase::Unreachable(why) => Err(SendRefused::Unreachable(why.clone())),
+            Phase::Closed(why) => Err(SendRefused::Closed(why.clone())),
+        }
+    }
+
     /// Whether a frame of this length has room. Replies must not be refused because messages fill the lane, so
     /// there is as much room again for what is prepaid, and some more for notices: whoever is not told that its ask
     /// failed or its watched actor ended waits for ever.
@@ -374,9 +448,9 @@ impl Inner {
     /// Returns the frame's position and where its payload is.
     fn append(
         &mut self,
-        parcel: Parcel<'_>,
+        parcel: &mut Parcel<'_>,
         paid: bool,
-    ) -> Result<(Position, Range<usize>), SendRefused> {
+    ) -> Result<(Position, Where), SendRefused> {
         let receiver = parcel.header.receiver;
         // Before anything is encoded: most refusals need no more than this.
         let is_notice = is_notice(parcel.header.kind);
@@ -386,6 +460,8 @@ impl Inner {
         if paid && !self.credit.has_room(receiver, 1) {
             return Err(SendRefused::NoCredit);
         }
+        let large = self.large_from(parcel.header.kind);
+        let frame_bytes_max = large.map_or(self.frame_bytes_max, |large| large.bytes_max);
         let out = self.pieces.grow();
         let start = out.len();
         let mut writer = FrameWriter::begin(out, parcel.header, &parcel.extensions)
@@ -393,7 +469,11 @@ impl Inner {
         let payload_start = writer.payload().len();
         (parcel.encode)(writer.payload())?;
         let payload_end = writer.payload().len();
-        let frame_bytes = writer.finish(self.frame_bytes_max)?;
+        let frame_bytes = writer.finish(frame_bytes_max)?;
+        if large.is_some_and(|large| frame_bytes >= large.from_bytes) {
+            let payload = payload_start..payload_end;
+            return self.detach(start, parcel.header, payload, paid);
+        }
         if !self.fits(frame_bytes, paid, is_notice) {
             self.pieces.truncate(start);
             return Err(SendRefused::LaneFull);
@@ -403,7 +483,7 @@ impl Inner {
             return Err(self.no_credit(&refused));
         }
         self.pieces.count();
-        Ok((self.books.write(frame_bytes), payload_start..payload_end))
+        Ok((self.books.write(frame_bytes), Where::Piece(payload_start..payload_end)))
     }
 
     /// What a frame is refused with that found no credit; makes room in the book if that is full.

@@ -68,6 +68,14 @@ impl Pieces {
         self.open.bytes.truncate(start);
     }
 
+    /// Takes the frame at `start` of the last piece out, with its bytes; it was not counted.
+    pub(super) fn cut(&mut self, start: usize) -> Vec<u8> {
+        let bytes = self.open.bytes.split_off(start);
+        // It grew for a frame that does not stay.
+        self.open.bytes.shrink_to(self.write_bytes_max);
+        bytes
+    }
+
     /// The piece that grew last, which has the last frame.
     pub(super) fn last(&self) -> &[u8] {
         &self.open.bytes

@@ -71,7 +71,11 @@ fn a_frame_longer_than_the_peer_reads_is_not_taken() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
         let a = Plan::new(&net, &ca, "a", 1).start();
-        let config = TransportConfig { frame_bytes_max: 128 << 10, ..config() };
+        let config = TransportConfig {
+            frame_bytes_max: 128 << 10,
+            message_bytes_max: 128 << 10,
+            ..config()
+        };
         let b = Plan { config, ..Plan::new(&net, &ca, "b", 2) }.start();
         let to_b = a.to(&b);
         to_b.keep(true);
@@ -130,7 +134,7 @@ fn replies_have_room_in_a_lane_that_is_full_of_messages() {
         to_b.keep(true);
         a.until_up(1).await;
         // Nothing is awaited, so nothing leaves.
-        let payload = vec![1; 100_000];
+        let payload = vec![1; 60_000];
         let mut slots = 0..;
         let refused = loop {
             if let Err(refused) = try_send(&to_b, key(slots.next().unwrap()), &payload) {
@@ -205,7 +209,7 @@ fn notices_have_a_reserve_and_reset_the_connection_when_it_is_full() {
         // The writer is in the midst of a write when the reserve is full.
         net.cut(a.addr, b.addr);
         for _ in 0..40 {
-            while prepaid(&to_b, FrameKind::Reply, 100_000).is_ok() {}
+            while prepaid(&to_b, FrameKind::Reply, 60_000).is_ok() {}
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         while prepaid(&to_b, FrameKind::Reply, 16).is_ok() {}

@@ -45,6 +45,8 @@ pub(crate) struct Log {
     /// Credit is given back at once, unless the test holds it.
     pub(crate) hold: Cell<bool>,
     pub(crate) held: RefCell<Vec<Credit>>,
+    /// An ask came whose time was up.
+    pub(crate) expired: Cell<bool>,
     pub(crate) associations: RefCell<Vec<Arc<Association>>>,
 }
 
@@ -71,6 +73,9 @@ impl TransportEvents for Log {
         frame: Frame,
         flow: Option<Credit>,
     ) -> Result<(), odeon_wire::PayloadError> {
+        if frame.extensions.remaining.is_some_and(|remaining| remaining.is_zero()) {
+            self.expired.set(true);
+        }
         if self.hold.get() {
             self.held.borrow_mut().extend(flow);
         }

@@ -17,6 +17,8 @@ use crate::{
     node::{Node, Plan, addr, config, downs, key, run, send, ups},
 };
 
+mod bulk;
+
 struct Stranger {
     connection: Connection,
     control: Option<(SendStream, RecvStream, FrameReader)>,
@@ -233,7 +235,7 @@ fn streams_out_of_place_are_refused() {
     for (first, second, text) in [
         (Preamble::lane(4), None, "lane 4 of 4"),
         (Preamble::lane(1), Some(Preamble::lane(1)), "lane 1 was opened twice"),
-        (Preamble { purpose: Purpose::Bulk, index: 9 }, None, "bulk"),
+        (Preamble::CONTROL, None, "control"),
     ] {
         run(async move {
             let node = beside_a_stranger(async |net, ca, node| {

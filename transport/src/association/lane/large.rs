@@ -1,0 +1,185 @@
+//! Large messages and replies of a lane: announced at their place in it, written to streams of their own.
+//!
+//! A frame is large from `bulk_from_bytes` on, which is known when it is archived. In the lane's buffer no more than
+//! that is archived: a longer one is given up there and archived once more in a buffer of its own, without the lane's
+//! lock, so that it holds up neither the lane's writer nor other senders. Until its stream begins it waits here, and
+//! whatever is asked of its position is said of it, not of what announces it (`odeon_wire`'s `LaneState`).
+
+use std::{ops::Range, task::Waker};
+
+use odeon_message::ActorKey;
+use odeon_wire::{Announce, FrameKind, FrameWriter, Header, Position, write_body};
+
+use super::{Appended, Inner, Lane, Parcel, Where, refuse};
+use crate::association::{
+    SendRefused,
+    bulk::{BulkRoom, Due},
+};
+
+/// Longest frame that announces another: a header and 16 bytes.
+const ANNOUNCE_BYTES: usize = 48;
+
+/// When a frame is large, and how long it may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Large {
+    pub(crate) from_bytes: usize,
+    pub(crate) bytes_max: usize,
+}
+
+/// A large frame whose stream has not begun.
+#[derive(Debug)]
+pub(crate) struct LargeFrame {
+    pub(super) position: Position,
+    pub(super) number: u64,
+    pub(super) is_due: bool,
+    pub(crate) bytes: Vec<u8>,
+    /// Held until the peer has all of it.
+    pub(crate) room: BulkRoom,
+}
+
+impl Lane {
+    /// Archives a large frame without the lane's lock, and appends what announces it.
+    pub(super) fn push_large<R>(
+        &self,
+        parcel: Parcel<'_>,
+        paid: bool,
+        seen: impl FnOnce(Appended<'_>) -> R,
+    ) -> Result<R, SendRefused> {
+        let Parcel { header, extensions, encode } = parcel;
+        let large = {
+            let mut inner = self.lock();
+            inner.check_phase(paid)?;
+            inner.check_large(header.receiver, paid)?;
+            // The peer is the same for as long as the association lives.
+            inner.large_from(header.kind).ok_or(SendRefused::Connecting)?
+        };
+        let mut bytes = Vec::with_capacity(large.from_bytes.saturating_mul(2));
+        let mut writer = FrameWriter::begin(&mut bytes, header, &extensions)
+            .expect("the buffer is empty, and so aligned");
+        let start = writer.payload().len();
+        encode(writer.payload())?;
+        let payload = start..writer.payload().len();
+        writer.finish(large.bytes_max)?;
+
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        inner.check_phase(paid)?;
+        let was_empty = inner.pieces.is_empty();
+        let position = match inner.append_large(header, bytes, paid) {
+            Ok(position) => position,
+            Err(refused) => return Err(refuse(guard, was_empty, refused)),
+        };
+        let payload = inner.payload(&Where::Large(payload));
+        let result = seen(Appended { position, payload });
+        let writer = if was_empty { inner.writer.take() } else { None };
+        drop(guard);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        Ok(result)
+    }
+
+    /// Takes a large frame out because its stream begins: from now on it counts as handed. `None` if it was lost.
+    pub(crate) fn begin_large(&self, number: u64) -> Option<LargeFrame> {
+        let mut inner = self.lock();
+        let at = inner.large.iter().position(|frame| frame.number == number)?;
+        let frame = inner.large.remove(at)?;
+        inner.books.begin(frame.position).then_some(frame)
+    }
+
+    /// There is room for large frames again.
+    pub(crate) fn room_again(&self) {
+        let mut inner = self.lock();
+        if !std::mem::take(&mut inner.was_full) {
+            return;
+        }
+        let wakers = inner.rooms.wake_all();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Inner {
+    /// From where on frames of this kind are large; `None` if they never are.
+    pub(super) fn large_from(&self, kind: FrameKind) -> Option<Large> {
+        self.large_terms.filter(|_| matches!(kind, FrameKind::Message | FrameKind::Reply))
+    }
+
+    /// Whether a large frame of any length would be taken, so that it is not archived in vain.
+    ///
+    /// Of the credit half a window must be left, which is what the longest need; so a frame that is shorter may wait a
+    /// little longer than it would have to.
+    fn check_large(&mut self, receiver: ActorKey, paid: bool) -> Result<(), SendRefused> {
+        if !self.fits(ANNOUNCE_BYTES, paid, false) || !self.bulk.has_room(paid) {
+            self.was_full = true;
+            return Err(SendRefused::LaneFull);
+        }
+        if paid && !self.credit.has_room(receiver, usize::MAX) {
+            return Err(SendRefused::NoCredit);
+        }
+        Ok(())
+    }
+
+    /// Takes the frame that was written last, from `start` of the open piece on, out of the lane and announces it.
+    pub(super) fn detach(
+        &mut self,
+        start: usize,
+        header: Header,
+        payload: Range<usize>,
+        paid: bool,
+    ) -> Result<(Position, Where), SendRefused> {
+        let bytes = self.pieces.cut(start);
+        let position = self.append_large(header, bytes, paid)?;
+        Ok((position, Where::Large(payload.start - start..payload.end - start)))
+    }
+
+    fn append_large(
+        &mut self,
+        header: Header,
+        bytes: Vec<u8>,
+        paid: bool,
+    ) -> Result<Position, SendRefused> {
+        self.check_large(header.receiver, paid)?;
+        if paid && let Err(refused) = self.credit.try_take(header.receiver, bytes.len()) {
+            return Err(self.no_credit(&refused));
+        }
+        let (number, room) = self.bulk.take_room(bytes.len());
+        let frame_bytes = u32::try_from(bytes.len()).expect("a frame has at most 256 MiB");
+        let announce = Announce { stream: number, frame_bytes, kind: header.kind };
+        let announced = write_body(self.pieces.grow(), header, &announce, ANNOUNCE_BYTES)
+            .expect("every frame of a piece is a multiple of 16 long");
+        self.pieces.count();
+        let position = self.books.write(announced);
+        self.books.announce(position);
+        self.large.push_back(LargeFrame { position, number, is_due: false, bytes, room });
+        Ok(position)
+    }
+
+    /// Lets the streams of those begin whose announcements were handed just now.
+    pub(super) fn large_are_due(&mut self) {
+        for frame in self.large.iter_mut().filter(|frame| !frame.is_due) {
+            if self.books.waiting(frame.position).is_some() {
+                break;
+            }
+            frame.is_due = true;
+            let bytes = frame.bytes.len();
+            self.bulk.push_due(Due { lane: self.index, number: frame.number, bytes });
+        }
+    }
+
+    /// Makes a large ask expire whose stream has not begun; `None` if it is no such.
+    pub(super) fn expire_large(&mut self, position: Position) -> Option<bool> {
+        let frame = self.large.iter_mut().find(|frame| frame.position == position)?;
+        Some(odeon_wire::expire(&mut frame.bytes, 0))
+    }
+
+    /// The payload that was appended last.
+    pub(super) fn payload(&self, at: &Where) -> &[u8] {
+        match at {
+            Where::Piece(range) => &self.pieces.last()[range.clone()],
+            Where::Large(range) => {
+                self.large.back().map_or(&[], |frame| &frame.bytes[range.clone()])
+            }
+        }
+    }
+}

@@ -13,6 +13,7 @@ pub(crate) mod lane;
 mod notice;
 mod pieces;
 mod refused;
+mod road;
 mod room;
 
 use std::{
@@ -33,15 +34,16 @@ use odeon_wire::{
 };
 use tokio::sync::Notify;
 
-use crate::{LostReason, PeerId, link::Link};
+use crate::{LostReason, PeerId, PeerMetrics, link::Link};
 use bulk::Bulk;
 use control::ControlQueue;
 use lane::{Lane, Parcel};
 use notice::is_notice;
 
 pub use counters::AssociationStats;
-pub(crate) use counters::Counters;
+pub(crate) use counters::{Counters, StreamCounters};
 pub use refused::SendRefused;
+pub(crate) use road::{Road, Seen};
 pub use room::RoomWaiter;
 
 /// Who an association leads to.
@@ -105,6 +107,8 @@ pub struct Association {
     bulk: Arc<Bulk>,
     link: Mutex<Link>,
     up: AtomicBool,
+    /// The connection that is there, for whoever looks from outside.
+    road: Mutex<Option<Road>>,
     keep: AtomicBool,
     /// Something was refused, or waits, for want of a connection.
     asked: AtomicBool,
@@ -245,9 +249,7 @@ impl Association {
                 Ok(Position { lane, number })
             }
             Err(refused) => {
-                if matches!(refused, SendRefused::NoCredit | SendRefused::LaneFull) {
-                    Counters::add(&self.counters.credit_stalls, 1);
-                }
+                self.count_refused(lane, &refused);
                 // Without a connection nobody waits for a notice: asks have failed, watches are said again.
                 if matches!(refused, SendRefused::LaneFull) && is_notice(frame_kind) && self.is_up()
                 {
@@ -256,6 +258,17 @@ impl Association {
                 Err(refused)
             }
         }
+    }
+
+    fn count_refused(&self, lane: usize, refused: &SendRefused) {
+        let counters = self.counters.lane(u8::try_from(lane).unwrap_or(0));
+        let counter = match refused {
+            SendRefused::NoCredit => &counters.refused_credit,
+            SendRefused::LaneFull => &counters.refused_room,
+            _ => return,
+        };
+        Counters::add(counter, 1);
+        Counters::add(&self.counters.credit_stalls, 1);
     }
 
     /// Sends a frame on the control stream: cancel, watch, unwatch, probe. Only while the association is up; `encode`
@@ -350,6 +363,13 @@ impl Association {
     #[must_use]
     pub fn stats(&self) -> AssociationStats {
         self.counters.read()
+    }
+
+    /// The way to this peer in figures; see [`PeerMetrics`]. From any thread; takes a few short locks, and holds up
+    /// nobody.
+    #[must_use]
+    pub fn metrics(&self) -> PeerMetrics {
+        PeerMetrics::of(self)
     }
 
     /// The lane of a receiver: a multiplicative hash (Knuth, 6.4) scaled to the number of lanes.

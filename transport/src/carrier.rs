@@ -238,6 +238,14 @@ impl Connection {
         }
     }
 
+    /// What QUIC tells about the path, as long as this lives.
+    pub(crate) fn path(&self) -> Option<Arc<quinn::Connection>> {
+        match self {
+            Self::Quic(connection) => Some(Arc::new(connection.clone())),
+            Self::Frames(_) => None,
+        }
+    }
+
     /// Whether what was written is sent only when others have had their turn.
     pub(crate) const fn sends_later(&self) -> bool {
         matches!(self, Self::Quic(_))

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     Association, LostReason, TransportConfig,
-    association::{Counters, control::ControlQueue, flow::LaneWindows},
+    association::{Counters, Road, control::ControlQueue, flow::LaneWindows},
     bulk_in::BulkReads,
     bulk_out::{Precedence, write_bulk},
     carrier::Connection,
@@ -124,6 +124,8 @@ pub(crate) struct Live {
     pub(crate) bulk_reads: BulkReads,
     /// What goes before large messages of ours.
     pub(crate) precedence: Precedence,
+    /// What the association looks at; it ends with this.
+    _path: Option<Arc<quinn::Connection>>,
 }
 
 impl Live {
@@ -147,17 +149,21 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
     let association = Arc::clone(&driver.association);
     hub.outlived(association.peer().id).await;
     let config = &hub.shared.config;
+    let connection = connection.release();
+    let path = connection.path();
+    let road = Road::new(connection.remote_address(), path.as_ref());
     let live = Rc::new(Live {
         hub: Rc::clone(hub),
         association: Arc::clone(&association),
-        connection: connection.release(),
+        connection,
         control: Arc::new(ControlQueue::new(first, config.control_bytes_max)),
         peer_lanes: hello.lanes,
         windows: RefCell::default(),
         bulk_reads: BulkReads::new(config.bulk_terms(), config.connection_window),
         precedence: Precedence::default(),
+        _path: path,
     });
-    association.open(Arc::clone(&live.control));
+    association.open(Arc::clone(&live.control), road);
     driver.set_live(Some((live.connection.clone(), Arc::clone(&live.control))));
     hub.note("association up", &association.peer().id);
     hub.events.up(&association);

@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     ConfigError, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers, TransportConfig,
-    TransportEvents,
+    TransportEvents, TransportMetrics,
     carrier::Endpoint,
     exchange::answer,
     hub::{Hub, canonical},
@@ -116,6 +116,12 @@ impl Transport {
     #[must_use]
     pub fn stats(&self) -> TransportStats {
         self.hub.shared.stats()
+    }
+
+    /// The endpoint and the way to each peer in figures; see [`Peers::metrics`].
+    #[must_use]
+    pub fn metrics(&self) -> TransportMetrics {
+        self.peers().metrics()
     }
 
     /// Dials an address of which nothing else is known, once; whoever answers is told by
@@ -225,6 +231,7 @@ fn hello_frame(
 async fn accept(hub: Rc<Hub>) {
     let mut handshakes: JoinSet<()> = JoinSet::new();
     loop {
+        hub.shared.counters.answering.store(handshakes.len(), Ordering::Relaxed);
         let incoming = tokio::select! {
             biased;
             Some(_) = handshakes.join_next() => continue,

@@ -13,7 +13,7 @@ use odeon_wire::{
 use quinn::ConnectionError;
 
 use crate::{
-    PeerId, RefusedReason,
+    HandshakeFailure, PeerId, RefusedReason,
     carrier::{Connection, Incoming, RecvStream, SendStream},
     hub::Hub,
     identity::certificate_names,
@@ -121,9 +121,17 @@ pub(crate) async fn dial(
     };
     hub.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
     match &result {
-        Err(reason) if reason.is_gone() => tracing::debug!(%addr, %reason, "not dialled again"),
-        Err(reason) => hub.failed_handshake(addr, false, &reason.to_string()),
-        Ok(_) => {}
+        Err(reason) if reason.is_gone() => {
+            hub.shared.counters.failures.failed(false, HandshakeFailure::Gone);
+            tracing::debug!(%addr, %reason, "not dialled again");
+        }
+        Err(reason) => {
+            hub.failed_handshake(addr, false, HandshakeFailure::of(reason), &reason.to_string());
+        }
+        Ok(Dialled::Superseded(_)) => {
+            hub.shared.counters.failures.failed(false, HandshakeFailure::Duplicate);
+        }
+        Ok(Dialled::Established(_)) => {}
     }
     result
 }
@@ -199,18 +207,33 @@ pub(crate) async fn answer(hub: &Rc<Hub>, incoming: Incoming) {
     let limit = hub.shared.config.handshake_timeout;
     let result = match tokio::time::timeout(limit, try_answer(hub, incoming)).await {
         Ok(result) => result,
-        Err(_) => Err(format!("the peer did not finish within {limit:?}")),
+        Err(_) => Err(Failed {
+            why: HandshakeFailure::NoAnswer,
+            text: format!("the peer did not finish within {limit:?}"),
+        }),
     };
     hub.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
-    if let Err(text) = result {
-        hub.failed_handshake(addr, true, &text);
+    if let Err(Failed { why, text }) = result {
+        hub.failed_handshake(addr, true, why, &text);
     }
 }
 
-async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
+/// How a peer's handshake failed, for a counter and for people.
+struct Failed {
+    why: HandshakeFailure,
+    text: String,
+}
+
+impl From<RefusedReason> for Failed {
+    fn from(reason: RefusedReason) -> Self {
+        Self { why: HandshakeFailure::of(&reason), text: reason.to_string() }
+    }
+}
+
+async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), Failed> {
     let remote = incoming.remote_address();
     let established = incoming.established().await;
-    let connection = established.map_err(|cause| refused_reason(&cause).to_string())?;
+    let connection = established.map_err(|cause| refused_reason(&cause))?;
     let connection = Held::new(connection, CloseCode::HandshakeTimeout);
     let (hello, _) = hub.shared.hello();
     let cluster = hello.cluster;
@@ -218,16 +241,20 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
         Ok(certified) => certified,
         Err(reason) => {
             connection.close(CloseCode::Refused, &reason.to_string());
-            return Err(reason.to_string());
+            return Err(reason.into());
         }
     };
-    let (send, mut recv) = connection.get().accept_bi().await.map_err(|cause| cause.to_string())?;
+    let lost = |cause: ConnectionError| Failed {
+        why: HandshakeFailure::of(&refused_reason(&cause)),
+        text: cause.to_string(),
+    };
+    let (send, mut recv) = connection.get().accept_bi().await.map_err(lost)?;
     let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
     let frame = match first_frame(&mut recv, &mut reader).await {
         Ok(frame) => frame,
         Err(cause) => {
             connection.close(CloseCode::Malformed, &cause);
-            return Err(cause);
+            return Err(Failed { why: HandshakeFailure::Protocol, text: cause });
         }
     };
     // From here to the end nothing waits, so that what is known stays true until it is acted upon.
@@ -259,23 +286,24 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), String> {
             Ok(())
         }
         Step::Refuse(refuse) | Step::Refused(refuse) => {
-            turn_away(connection, send, &first, &refuse, &certified).await
+            turn_away(hub, connection, send, &first, (&refuse, &certified)).await
         }
         Step::Failed(cause) => {
             connection.close(CloseCode::Malformed, &cause.to_string());
-            Err(format!("{certified}: {cause}"))
+            Err(Failed { why: HandshakeFailure::Protocol, text: format!("{certified}: {cause}") })
         }
     }
 }
 
 /// Says why a peer is refused, and closes.
 async fn turn_away(
+    hub: &Hub,
     connection: Held,
     mut send: SendStream,
     first: &[u8],
-    refuse: &Refuse,
-    certified: &NodeName,
-) -> Result<(), String> {
+    (refuse, certified): (&Refuse, &NodeName),
+) -> Result<(), Failed> {
+    let why = HandshakeFailure::of_refusal(refuse.reason);
     let text = format!("{certified} is refused: {}: {}", refuse.reason, refuse.text);
     let sent = send.write_all(first).await.is_ok() && send.finish();
     if sent {
@@ -286,10 +314,11 @@ async fn turn_away(
     match refuse.reason {
         // Two dials that cross are nothing to worry about, nor is a node that has not heard yet that it is gone.
         RefuseReason::Duplicate | RefuseReason::Quarantined => {
+            hub.shared.counters.failures.failed(true, why);
             tracing::debug!("{text}");
             Ok(())
         }
-        _ => Err(text),
+        _ => Err(Failed { why, text }),
     }
 }
 

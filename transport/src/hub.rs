@@ -20,7 +20,7 @@ use odeon_wire::{CloseCode, Known, Link as WireLink};
 use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
-    Association, LostReason, PeerId, RefusedReason, TransportEvents,
+    Association, HandshakeFailure, LostReason, PeerId, RefusedReason, TransportEvents,
     carrier::Endpoint,
     driver::{Driver, drive},
     exchange::{Dialled, Established, dial},
@@ -310,7 +310,14 @@ impl Hub {
     }
 
     /// Counts and logs a handshake that did not end well.
-    pub(crate) fn failed_handshake(&self, addr: SocketAddr, inbound: bool, text: &str) {
+    pub(crate) fn failed_handshake(
+        &self,
+        addr: SocketAddr,
+        inbound: bool,
+        failure: HandshakeFailure,
+        text: &str,
+    ) {
+        self.shared.counters.failures.failed(inbound, failure);
         self.shared.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
         if let Some(held_back) = self.failed_handshakes.pass(text) {
             tracing::info!(%addr, inbound, held_back, "handshake failed: {text}");

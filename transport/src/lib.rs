@@ -21,6 +21,7 @@ mod hub;
 mod identity;
 mod link;
 mod log_gate;
+mod metrics;
 mod name;
 mod peers;
 mod quic_config;
@@ -40,6 +41,10 @@ pub use config::{ConfigError, DATAGRAM_BYTES_MAX, TransportConfig};
 pub use endpoint::{LocalHello, Transport, TransportError};
 pub use events::{LostReason, PeerId, RefusedReason, TransportEvents};
 pub use identity::{Identity, IdentityError};
+pub use metrics::{
+    HandshakeFailure, HandshakeMetrics, LaneMetrics, PathMetrics, PeerMetrics, Quantiles,
+    StreamMetrics, TransportMetrics,
+};
 pub use name::NameError;
 pub use odeon_wire::{Frame, FrameKind, Header};
 pub use peers::Peers;

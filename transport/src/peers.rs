@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use odeon_message::{Incarnation, NodeId};
 
-use crate::{Association, PeerId, shared::Shared};
+use crate::{Association, PeerId, TransportMetrics, shared::Shared};
 
 /// The associations of an endpoint; `Send + Sync`, clones share.
 #[derive(Clone, Debug)]
@@ -37,6 +37,14 @@ impl Peers {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Association>> {
         self.0.all()
+    }
+
+    /// The endpoint and the way to each peer in figures. From any thread, without stopping anybody: a few short locks a
+    /// peer.
+    #[must_use]
+    pub fn metrics(&self) -> TransportMetrics {
+        let peers = self.0.all().iter().map(|association| association.metrics()).collect();
+        TransportMetrics { peers, handshakes: self.0.handshakes(), stats: self.0.stats() }
     }
 
     /// Closes the association with this incarnation, or an earlier one, for good, and refuses them from now on.

@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -17,7 +17,10 @@ use odeon_message::{Incarnation, NodeId};
 use odeon_wire::{Hello, Known};
 use tokio::sync::Notify;
 
-use crate::{Association, LostReason, PeerId, TransportConfig, registry::Registry};
+use crate::{
+    Association, HandshakeMetrics, LostReason, PeerId, TransportConfig, metrics::HandshakeCounters,
+    registry::Registry,
+};
 
 /// What was counted at one endpoint since it started, beside what each association counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +47,9 @@ pub(crate) struct EndpointCounters {
     pub(crate) handshakes_shed: AtomicU64,
     pub(crate) bad_peers: AtomicU64,
     pub(crate) datagrams_dropped: AtomicU64,
+    /// Handshakes under way that peers have begun.
+    pub(crate) answering: AtomicUsize,
+    pub(crate) failures: HandshakeCounters,
 }
 
 /// The parts of an endpoint that are `Send + Sync`.
@@ -178,6 +184,17 @@ impl Shared {
     pub(crate) fn begin_closing(&self) {
         self.closing.store(true, Ordering::Release);
         self.all().iter().for_each(|association| association.nudge());
+    }
+
+    pub(crate) fn handshakes(&self) -> HandshakeMetrics {
+        let counters = &self.counters;
+        HandshakeMetrics {
+            answering: counters.answering.load(Ordering::Relaxed),
+            ended: counters.handshakes.load(Ordering::Relaxed),
+            inbound: counters.failures.read(true),
+            outbound: counters.failures.read(false),
+            shed: counters.handshakes_shed.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn stats(&self) -> TransportStats {

@@ -15,7 +15,7 @@ use quinn::ReadExactError;
 use tokio::task::JoinSet;
 
 use crate::{
-    association::{Counters, flow::LaneWindows},
+    association::{Counters, StreamCounters, flow::LaneWindows},
     bulk_in::read_bulk,
     carrier::RecvStream,
     connection::{End, Live, Part},
@@ -40,12 +40,14 @@ async fn read_frames(
     live: &Live,
     mut stream: RecvStream,
     mut reader: FrameReader,
+    of_stream: &StreamCounters,
     mut take: impl FnMut(Frame) -> Result<(), End>,
 ) -> Result<(), End> {
     let counters = &live.association.counters;
+    let drain = |reader: &mut FrameReader, take: &mut _| drain(live, reader, of_stream, take);
     let mut pieces: [Bytes; PIECES_MAX] = Default::default();
     // The control stream's reader may have frames from behind the handshake.
-    drain(live, &mut reader, &mut take)?;
+    drain(&mut reader, &mut take)?;
     while let Some(count) = stream.read_chunks(&mut pieces).await? {
         let mut pushed = 0;
         let mut received = 0;
@@ -56,12 +58,13 @@ async fn read_frames(
             reader.push(&piece);
             if pushed >= PUSH_BYTES_MAX {
                 pushed = 0;
-                drain(live, &mut reader, &mut take)?;
+                drain(&mut reader, &mut take)?;
             }
         }
         Counters::add(&counters.bytes_received, received as u64);
+        Counters::add(&of_stream.bytes_received, received as u64);
         live.bulk_reads.heard();
-        drain(live, &mut reader, &mut take)?;
+        drain(&mut reader, &mut take)?;
         if let Some(ms) = buggify_number!(0.02, 1..20) {
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
@@ -75,6 +78,7 @@ async fn read_frames(
 fn drain(
     live: &Live,
     reader: &mut FrameReader,
+    of_stream: &StreamCounters,
     take: &mut impl FnMut(Frame) -> Result<(), End>,
 ) -> Result<(), End> {
     let mut count = 0;
@@ -84,6 +88,7 @@ fn drain(
         take(frame)?;
     }
     Counters::add(&live.association.counters.frames_received, count);
+    Counters::add(&of_stream.frames_received, count);
     Ok(())
 }
 
@@ -93,7 +98,8 @@ pub(crate) async fn read_control(
     stream: RecvStream,
     reader: FrameReader,
 ) -> Result<Part, End> {
-    read_frames(&live, stream, reader, |frame| take_control(&live, frame)).await?;
+    let counters = &live.association.counters.control;
+    read_frames(&live, stream, reader, counters, |frame| take_control(&live, frame)).await?;
     Ok(Part::Reader)
 }
 
@@ -211,7 +217,9 @@ async fn read_lane(live: &Live, stream: RecvStream, index: u8) -> Result<(), End
     let windows = LaneWindows::new(window, Arc::clone(&live.control));
     live.windows.borrow_mut().push(Arc::clone(&windows));
     let reader = FrameReader::new(Purpose::Lane, live.limits());
-    read_frames(live, stream, reader, |frame| take_from_lane(live, index, &windows, frame)).await
+    let counters = &live.association.counters.lane(index).stream;
+    let take = |frame| take_from_lane(live, index, &windows, frame);
+    read_frames(live, stream, reader, counters, take).await
 }
 
 fn take_from_lane(

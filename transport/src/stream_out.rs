@@ -28,8 +28,12 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
     let mut stream = open_lane(&live, index).await?;
     loop {
         late().await;
-        let Batch::Bytes(mut batch) = poll_fn(|cx| lane.poll_batch(cx)).await else { break };
-        Counters::add(&association.counters.batches, 1);
+        let Batch::Bytes { bytes: mut batch, frames, waited } =
+            poll_fn(|cx| lane.poll_batch(cx)).await
+        else {
+            break;
+        };
+        association.counters.batch(index, frames, batch.len(), waited);
         if let Some(observer) = association.observer() {
             observer.observe(Observed::Written { bytes: &batch });
         }
@@ -44,6 +48,7 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
             drop(first);
             lane.taken(bytes);
             Counters::add(&association.counters.bytes_sent, bytes as u64);
+            Counters::add(&association.counters.lane(index).stream.bytes_sent, bytes as u64);
         }
         // What was written is sent while the next batch grows: without this turn for the others a busy sender would
         // be answered with a write for every few frames.
@@ -78,13 +83,20 @@ pub(crate) async fn end_stream(mut stream: SendStream) -> Result<(), End> {
 
 /// Writes the control stream until the connection ends, or until it is drained.
 pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Result<Part, End> {
+    let counters = &live.association.counters;
     loop {
         late().await;
-        let Control::Batch(batch) = poll_fn(|cx| live.control.poll_take(cx)).await else { break };
-        Counters::add(&live.association.counters.bytes_sent, batch.len() as u64);
+        let Control::Batch { bytes, frames } = poll_fn(|cx| live.control.poll_take(cx)).await
+        else {
+            break;
+        };
+        let count = bytes.len() as u64;
+        counters.control.batch(frames);
         let first = live.precedence.first();
-        stream.write_chunk(Bytes::from(batch)).await?;
+        stream.write_chunk(Bytes::from(bytes)).await?;
         drop(first);
+        Counters::add(&counters.bytes_sent, count);
+        Counters::add(&counters.control.bytes_sent, count);
     }
     let mut last = Vec::new();
     let close = Close { code: CloseCode::Stopping, text: "".into() };
@@ -95,6 +107,8 @@ pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Res
         odeon_wire::format::CONTROL_FRAME_BYTES_MAX,
     )
     .expect("a close without text is short and the batch is empty");
+    counters.control.batch(1);
+    Counters::add(&counters.control.bytes_sent, last.len() as u64);
     stream.write_chunk(Bytes::from(last)).await?;
     end_stream(stream).await?;
     Ok(Part::ControlWriter)

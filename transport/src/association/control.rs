@@ -33,6 +33,8 @@ pub(crate) struct ControlQueue {
 #[derive(Debug, Default)]
 struct Inner {
     batch: Vec<u8>,
+    /// Frames in it, without what a handshake began it with.
+    frames: u64,
     /// The newest totals of receivers that grant; bounded by the receivers there are credit windows for.
     grants: BTreeMap<ActorKey, CreditTotal>,
     /// A frame found no room: the connection ends.
@@ -45,7 +47,7 @@ struct Inner {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Control {
     /// Bytes to write.
-    Batch(Vec<u8>),
+    Batch { bytes: Vec<u8>, frames: u64 },
     /// Nothing waits and nothing more will come.
     Drained,
 }
@@ -83,7 +85,7 @@ impl ControlQueue {
             result = if inner.overflown {
                 Err(SendRefused::NotUp)
             } else {
-                write(&mut inner.batch).map(drop).map_err(SendRefused::from)
+                write(&mut inner.batch).map(|_| inner.frames += 1).map_err(SendRefused::from)
             };
         });
         result
@@ -123,14 +125,16 @@ impl ControlQueue {
         }
         let mut batch = std::mem::take(&mut inner.batch);
         let grants = std::mem::take(&mut inner.grants);
+        let mut frames = std::mem::take(&mut inner.frames);
         drop(inner);
         let totals: Vec<CreditTotal> = grants.into_values().collect();
         for totals in totals.chunks(CREDIT_TOTALS_MAX) {
+            frames += 1;
             let credit = Credit { totals: totals.to_vec() };
             write_body(&mut batch, Header::bare(Credit::KIND), &credit, CONTROL_FRAME_BYTES_MAX)
                 .expect("a credit frame has 24 KiB at most and the batch consists of whole frames");
         }
-        Poll::Ready(Control::Batch(batch))
+        Poll::Ready(Control::Batch { bytes: batch, frames })
     }
 }
 
@@ -162,9 +166,12 @@ mod tests {
             let receiver = ActorKey { slot: 3, generation: 1 };
             queue.grant(CreditTotal { receiver, messages, bytes: 1 });
         }
-        let Poll::Ready(Control::Batch(batch)) = take(&queue) else { panic!("a batch waits") };
+        let Poll::Ready(Control::Batch { bytes, frames }) = take(&queue) else {
+            panic!("a batch waits")
+        };
+        assert_eq!(frames, 2);
         let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
-        reader.push(&batch);
+        reader.push(&bytes);
         assert_eq!(reader.next().unwrap().unwrap().body::<Ping>().unwrap().token, 7);
         let credit = reader.next().unwrap().unwrap().body::<Credit>().unwrap();
         assert_eq!(credit.totals.iter().map(|total| total.messages).collect::<Vec<_>>(), [384]);

@@ -18,7 +18,7 @@ use odeon_wire::{
 use tokio::sync::Notify;
 
 use super::{
-    Association, Counters, Met, PeerInfo, SendRefused,
+    Association, Counters, Met, PeerInfo, Road, Seen, SendRefused,
     bulk::Bulk,
     control::ControlQueue,
     lane::{Lane, LaneBounds},
@@ -52,6 +52,7 @@ impl Association {
             bulk,
             link: Mutex::new(Link::Idle),
             up: AtomicBool::new(false),
+            road: Mutex::new(None),
             keep: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             overflown: AtomicBool::new(false),
@@ -91,6 +92,12 @@ impl Association {
 
     pub(crate) fn set_dial_addr(&self, addr: SocketAddr) {
         *lock(&self.dial_addr) = addr;
+    }
+
+    /// What can be seen of the connection that is there.
+    pub(crate) fn road(&self) -> Option<Seen> {
+        let road = lock(&self.road).clone();
+        road.map(|road| road.look())
     }
 
     pub(crate) fn lanes(&self) -> &[Lane] {
@@ -168,14 +175,15 @@ impl Association {
             && met.bulk == hello.bulk
     }
 
-    /// A connection is there: takes frames, and control frames to `control`.
-    pub(crate) fn open(&self, control: Arc<ControlQueue>) {
+    /// A connection is there: takes frames, and control frames to `control`. `road` is what can be seen of it.
+    pub(crate) fn open(&self, control: Arc<ControlQueue>, road: Road) {
         if let Some(met) = self.met.get() {
             for lane in &self.lanes {
                 lane.meet(met.credit, met.frame_bytes_max as usize, met.bulk);
             }
         }
         *lock(&self.control) = Some(control);
+        *lock(&self.road) = Some(road);
         self.heard();
         self.overflown.store(false, Ordering::Release);
         self.up.store(true, Ordering::Release);
@@ -187,6 +195,7 @@ impl Association {
         // First, so that whoever appends after the lanes were emptied sees it and asks for a connection.
         self.up.store(false, Ordering::Release);
         *lock(&self.control) = None;
+        *lock(&self.road) = None;
         let dropped = self.lanes.iter().map(Lane::lose).sum();
         self.bulk.clear();
         dropped

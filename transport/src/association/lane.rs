@@ -12,6 +12,7 @@ use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -93,8 +94,9 @@ pub(crate) struct Parcel<'a> {
 /// What the writer finds.
 #[derive(Debug)]
 pub(crate) enum Batch {
-    /// Bytes that count as handed from now on.
-    Bytes(Bytes),
+    /// Bytes that count as handed from now on, how many frames they are, and how long the first waited, if it was
+    /// measured.
+    Bytes { bytes: Bytes, frames: u64, waited: Option<Duration> },
     /// Nothing waits and nothing more will come.
     Drained,
 }
@@ -113,6 +115,14 @@ pub(crate) struct LaneBounds {
     pub(crate) bytes_max: usize,
     pub(crate) write_bytes_max: usize,
     pub(crate) bulk_from_bytes: usize,
+}
+
+/// What waits at a lane, and what has waited.
+pub(crate) struct Waiting {
+    pub(crate) bytes: usize,
+    pub(crate) senders: usize,
+    /// How often somebody came to wait where nobody did, and for how long somebody waited.
+    pub(crate) stalls: (u64, Duration),
 }
 
 /// What was appended, for whoever wants to look at it.
@@ -292,7 +302,7 @@ impl Lane {
     /// Takes what one write carries and marks it as handed: write it at once. The rest waits on. One task polls.
     pub(crate) fn poll_batch(&self, cx: &Context<'_>) -> Poll<Batch> {
         let mut inner = self.lock();
-        let Some(Piece { bytes, frames }) = inner.pieces.take() else {
+        let Some(Piece { bytes, frames, since }) = inner.pieces.take() else {
             if inner.draining {
                 return Poll::Ready(Batch::Drained);
             }
@@ -303,7 +313,9 @@ impl Lane {
         if !inner.large.is_empty() {
             inner.large_are_due();
         }
-        Poll::Ready(Batch::Bytes(Bytes::from(bytes)))
+        drop(inner);
+        let waited = since.map(|since| since.elapsed());
+        Poll::Ready(Batch::Bytes { bytes: Bytes::from(bytes), frames, waited })
     }
 
     /// QUIC took this many bytes: there is room again.
@@ -397,6 +409,13 @@ impl Lane {
     /// Whether a frame was appended since the connection was last lost.
     pub(crate) fn is_used(&self) -> bool {
         self.lock().books.is_used()
+    }
+
+    /// What waits, for whoever looks from outside.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let inner = self.lock();
+        let (senders, stalls) = (inner.rooms.len(), inner.rooms.stalls());
+        Waiting { bytes: inner.books.bytes(), senders, stalls }
     }
 
     /// Whether frames wait.

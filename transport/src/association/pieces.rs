@@ -8,15 +8,21 @@ use std::collections::VecDeque;
 
 use odeon_message::planted::Bug;
 use odeon_wire::expire;
+use tokio::time::Instant;
 
 /// First capacity of a piece: one packet on an ordinary network.
 const PIECE_BYTES_LEAST: usize = 1 << 10;
+
+/// One piece in so many is measured: where each carries one frame, two clock reads a piece would be felt.
+const SAMPLE_EVERY: u32 = 8;
 
 /// Whole frames.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
     pub(super) frames: u64,
+    /// When its first frame came, if it is measured.
+    pub(super) since: Option<Instant>,
 }
 
 /// The waiting frames of a lane; bounded by the lane's bytes.
@@ -29,12 +35,14 @@ pub(super) struct Pieces {
     last_bytes: usize,
     /// Most bytes of one write.
     write_bytes_max: usize,
+    /// Pieces until one is measured.
+    until_sample: u32,
 }
 
 impl Pieces {
     pub(super) fn new(write_bytes_max: usize) -> Self {
         let (full, open) = (VecDeque::new(), Piece::default());
-        Self { full, open, last_bytes: 0, write_bytes_max }
+        Self { full, open, last_bytes: 0, write_bytes_max, until_sample: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -60,6 +68,10 @@ impl Pieces {
 
     /// A frame was appended.
     pub(super) fn count(&mut self) {
+        if self.open.frames == 0 {
+            self.open.since = (self.until_sample == 0).then(Instant::now);
+            self.until_sample = self.until_sample.checked_sub(1).unwrap_or(SAMPLE_EVERY - 1);
+        }
         self.open.frames += 1;
     }
 
@@ -99,7 +111,8 @@ impl Pieces {
 
     /// Drops all.
     pub(super) fn clear(&mut self) {
-        *self = Self { last_bytes: self.last_bytes, ..Self::new(self.write_bytes_max) };
+        let Self { last_bytes, until_sample, write_bytes_max, .. } = *self;
+        *self = Self { last_bytes, until_sample, ..Self::new(write_bytes_max) };
     }
 
     /// Makes the ask expire that is the `nth` waiting frame, counted from 0; false if there is no such ask.
@@ -148,6 +161,18 @@ mod tests {
         }
         assert_eq!(frames, [4, 1, 2, 1, 1]);
         assert!(pieces.is_empty());
+    }
+
+    #[test]
+    fn the_first_frame_of_one_piece_in_eight_is_timed() {
+        let mut pieces = Pieces::new(4096);
+        let mut timed = Vec::new();
+        for _ in 0..17 {
+            (0..3).for_each(|_| append(&mut pieces, 100));
+            timed.push(pieces.take().unwrap().since.is_some());
+        }
+        let places = timed.iter().enumerate().filter(|(_, timed)| **timed);
+        assert_eq!(places.map(|(place, _)| place).collect::<Vec<_>>(), [0, 8, 16]);
     }
 
     #[test]

@@ -8,9 +8,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     task::{Poll, Waker},
+    time::Duration,
 };
 
 use odeon_message::ActorKey;
+use tokio::time::Instant;
 
 /// A place in the queue for room; `Default` is none yet.
 #[derive(Debug, Default)]
@@ -47,6 +49,10 @@ pub(super) struct Rooms {
     /// Those of them that were not woken: what is walked when something comes free.
     asleep: BTreeSet<(ActorKey, u64)>,
     arrivals: u64,
+    /// Since when somebody waits.
+    stalled_since: Option<Instant>,
+    /// How often somebody came to wait where nobody did, and for how long that was, up to the last end of it.
+    stalls: (u64, Duration),
 }
 
 impl Rooms {
@@ -71,6 +77,10 @@ impl Rooms {
         match self.entries.insert(place, Entry::Waiting(None)) {
             Some(Entry::Waiting(_)) => {
                 self.entries.insert(place, Entry::Waiting(Some(waker.clone())));
+                if self.stalled_since.is_none() {
+                    self.stalled_since = Some(Instant::now());
+                    self.stalls.0 += 1;
+                }
                 Poll::Pending
             }
             Some(Entry::Woken) | None => {
@@ -83,7 +93,11 @@ impl Rooms {
     fn remove(&mut self, waiter: &mut RoomWaiter) -> Option<ActorKey> {
         let place = waiter.place.take()?;
         self.asleep.remove(&place);
-        self.entries.remove(&place).map(|_| place.0)
+        let removed = self.entries.remove(&place).map(|_| place.0);
+        if self.entries.is_empty() {
+            self.stalls.1 += self.stalled_since.take().map_or(Duration::ZERO, |it| it.elapsed());
+        }
+        removed
     }
 
     /// Gives the place up; returns the next in line, to be woken.
@@ -113,6 +127,17 @@ impl Rooms {
     pub(super) fn wake_all(&mut self) -> Vec<Waker> {
         let woken = std::mem::take(&mut self.asleep);
         woken.into_iter().filter_map(|place| self.mark(place)).collect()
+    }
+
+    /// How many are in line.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How often somebody came to wait where nobody did, and for how long somebody waited, now included.
+    pub(super) fn stalls(&self) -> (u64, Duration) {
+        let now = self.stalled_since.map_or(Duration::ZERO, |since| since.elapsed());
+        (self.stalls.0, self.stalls.1 + now)
     }
 
     /// Whether nobody waits.
@@ -160,6 +185,25 @@ mod tests {
         assert_eq!(rooms.wake_all().len(), 1);
         assert!(rooms.forget(&mut second).is_none() && rooms.forget(&mut other).is_none());
         assert!(rooms.is_empty() && rooms.asleep.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_in_which_somebody_waits_is_counted_once() {
+        let ms = Duration::from_millis;
+        let mut rooms = Rooms::default();
+        let mut first = settle(&mut rooms, A);
+        tokio::time::advance(ms(100)).await;
+        let mut second = settle(&mut rooms, B);
+        tokio::time::advance(ms(100)).await;
+        assert_eq!((rooms.len(), rooms.stalls()), (2, (1, ms(200))));
+        rooms.forget(&mut first);
+        tokio::time::advance(ms(100)).await;
+        rooms.forget(&mut second);
+        tokio::time::advance(ms(100)).await;
+        assert_eq!((rooms.len(), rooms.stalls()), (0, (1, ms(300))));
+        let _third = settle(&mut rooms, A);
+        tokio::time::advance(ms(1)).await;
+        assert_eq!(rooms.stalls(), (2, ms(301)));
     }
 
     /// A wake used to walk past all who were woken before, under the lock that the writer takes.

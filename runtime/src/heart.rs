@@ -129,6 +129,7 @@ impl Heart {
             phases: Arc::clone(&phases),
             tasks,
             stop: stop_sender,
+            peers: transport.peers(),
         };
         let node = Node::new(shared);
         let ended = Ended { directory: Arc::clone(&directory), phases: Arc::clone(&phases) };

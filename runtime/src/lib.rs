@@ -120,7 +120,8 @@
 //! * [`Supervisor`], [`SupervisorSpec`], [`ChildSpec`], [`DynamicSupervisor`]: starting again what fails.
 //! * [`Group`], [`Pool`], [`CircuitBreaker`], [`RetryPolicy`], [`Target`]: many actors as one, and calls that are guarded.
 //! * [`Recipient`], [`WeakRef`], [`AnyRef`]: references by what they take, without memory, without a type.
-//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`]: what there is, what it did, and what waits.
+//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`]: what there is, what it did, what waits,
+//!   and how the ways to other nodes are.
 //! * [`Ca`], [`Identity`]: certificates. [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
@@ -204,6 +205,8 @@ pub use odeon_message::{
 #[doc(hidden)]
 pub use odeon_message::{Formers, is_same_id};
 pub use odeon_transport::{
-    Ca, CaError, ConfigError, Identity, IdentityError, NameError as CertificateNameError, PemPair,
-    TransportConfig, TransportError, Validity,
+    Ca, CaError, ConfigError, HandshakeFailure, HandshakeMetrics, Identity, IdentityError,
+    LaneMetrics, NameError as CertificateNameError, PathMetrics, PeerId, PeerMetrics, PemPair,
+    Quantiles, StreamMetrics, TransportConfig, TransportError, TransportMetrics, TransportStats,
+    Validity,
 };

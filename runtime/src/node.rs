@@ -11,6 +11,7 @@ use odeon_actor::{
 };
 use odeon_env::Env;
 use odeon_message::{Incarnation, NodeId};
+use odeon_transport::{Peers, TransportMetrics};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) phases: Arc<Phases>,
     pub(crate) tasks: Tasks,
     pub(crate) stop: mpsc::Sender<Stop>,
+    pub(crate) peers: Peers,
 }
 
 /// A running node of a cluster.
@@ -238,6 +240,19 @@ impl Node {
     /// Nothing is lost.
     pub async fn metrics(&self) -> Metrics {
         self.shared.system.metrics().await
+    }
+
+    /// The ways to other nodes in figures: what went over them, what waits and for how long, round trips and losses; it
+    /// prints in a few lines a node. Nobody is stopped or waited for.
+    ///
+    /// ```no_run
+    /// # fn example(node: odeon::Node) {
+    /// println!("{}", node.network_metrics());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn network_metrics(&self) -> TransportMetrics {
+        self.shared.peers.metrics()
     }
 
     /// How many asks of this node wait for other nodes.

@@ -93,18 +93,33 @@ impl<'a> Decode<'a> {
     label = "what is sent to another node, and what is answered, must be archived",
     note = "put #[data] on `{Self}`, or declare the message #[message(local, …)] if it stays on its node"
 )]
-pub trait Wire: Sized + 'static {
+pub trait Wire: Archive + Sized + 'static {
     /// Appends the archive of `self` to `out`.
     ///
     /// # Errors
     /// When a part refuses to be archived.
     fn archive(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 
+    /// Checks that `bytes` are an archive of this type, which may be read in place from then on.
+    ///
+    /// # Errors
+    /// When they are none, or nest too deep.
+    fn check(bytes: &[u8]) -> Result<&Self::Archived, DecodeError>;
+
+    /// Reads a value out of an archive.
+    ///
+    /// # Errors
+    /// When a part refuses to be read.
+    fn read(archived: &Self::Archived, site: &(dyn Any + Send + Sync))
+    -> Result<Self, DecodeError>;
+
     /// Checks `bytes` and reads a value out of them.
     ///
     /// # Errors
     /// When the bytes are no archive of this type, nest too deep, or a part refuses to be read.
-    fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError>;
+    fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError> {
+        Self::read(Self::check(bytes)?, site)
+    }
 }
 
 impl<T> Wire for T
@@ -126,10 +141,13 @@ where
         })
     }
 
-    fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError> {
+    fn check(bytes: &[u8]) -> Result<&T::Archived, DecodeError> {
         let mut check = Check::new(bytes);
-        let archived = access_with_context::<T::Archived, _, rancor::Error>(bytes, &mut check)
-            .map_err(DecodeError::Archive)?;
+        access_with_context::<T::Archived, _, rancor::Error>(bytes, &mut check)
+            .map_err(DecodeError::Archive)
+    }
+
+    fn read(archived: &T::Archived, site: &(dyn Any + Send + Sync)) -> Result<T, DecodeError> {
         let mut decode = Decode { site };
         deserialize_using::<T, _, rancor::Error>(archived, &mut decode).map_err(DecodeError::Value)
     }

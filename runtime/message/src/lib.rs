@@ -19,6 +19,8 @@ mod payload;
 pub mod planted;
 mod schema;
 mod scratch;
+mod slab;
+mod view;
 
 pub use ceiling::archive_within;
 pub use check::ARCHIVE_DEPTH_MAX;
@@ -28,8 +30,10 @@ pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, TellError};
 pub use id::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
 pub use message::{Formers, Message, is_same_id};
 pub use name::{ClusterName, NAME_BYTES_MAX, NameError, NodeName};
-pub use payload::{Payload, Slab};
+pub use payload::Payload;
 pub use rkyv;
 pub use schema::{Fingerprint, Schema, SchemaWalk};
+pub use slab::{Slab, SlabHome, SlabMemory};
+pub use view::View;
 
 pub use odeon_macros::{data, message};

@@ -5,10 +5,7 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use rkyv::util::AlignedVec;
-
-/// A block of received bytes, aligned to 16.
-pub type Slab = AlignedVec<16>;
+use crate::Slab;
 
 /// One archive inside shared memory: cloning it shares the bytes.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use std::{
     cell::Cell,
 };
 
-use odeon_message::{Codec, Message, Payload, message};
+use odeon_message::{Codec, Message, Payload, View, message};
 
 struct Counting;
 
@@ -96,4 +96,19 @@ fn lists_take_their_scratch_from_the_thread() {
     let payload = Payload::copy_from(&out);
     let (count, read) = allocations(|| codec::<Words>().decode(&payload, &()));
     assert_eq!((count, read.unwrap()), (1 + 64, message), "the list, and each word");
+}
+
+#[test]
+fn a_view_allocates_nothing_whatever_is_in_it() {
+    let words = Words { words: (0..100).map(|n| format!("word {n}")).collect() };
+    let mut out = Vec::new();
+    codec().encode(&words, &mut out).unwrap();
+    let payload = Payload::copy_from(&out);
+    let (count, length) = allocations(|| {
+        let view = View::<Words>::open(payload.clone(), None).unwrap();
+        view.words.iter().map(|word| word.len()).sum::<usize>()
+    });
+    assert_eq!((count, length), (0, 690));
+    let (count, _) = allocations(|| codec::<Words>().decode(&payload, &()).unwrap());
+    assert_eq!(count, 101, "a value has its list and each word on the heap");
 }

@@ -30,7 +30,8 @@ use std::{
 use odeon_env::Observer;
 use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId};
 use odeon_wire::{
-    AcceptedTable, BulkTerms, Extensions, FrameWriter, Header, format::CONTROL_FRAME_BYTES_MAX,
+    AcceptedTable, BulkTerms, Extensions, FrameWriter, Header, SlabShare,
+    format::CONTROL_FRAME_BYTES_MAX,
 };
 use tokio::sync::Notify;
 
@@ -119,6 +120,8 @@ pub struct Association {
     control: Mutex<Option<Arc<ControlQueue>>>,
     wake: Notify,
     pub(crate) counters: Counters,
+    /// Memory of what was received over any of its connections.
+    slabs: Arc<SlabShare>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -362,7 +365,7 @@ impl Association {
     /// What was counted.
     #[must_use]
     pub fn stats(&self) -> AssociationStats {
-        self.counters.read()
+        self.counters.read(self.slabs.stats())
     }
 
     /// The way to this peer in figures; see [`PeerMetrics`]. From any thread; takes a few short locks, and holds up

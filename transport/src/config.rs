@@ -49,6 +49,11 @@ pub struct TransportConfig {
     /// Bytes a sender may have waiting at one receiver; default 2 MiB, as many as `credit_messages` of 128 bytes. A
     /// larger message passes when half of it is free.
     pub credit_bytes: u32,
+    /// Bytes of receive memory that messages of one peer may pin, in mailboxes and in views that handlers hold; default
+    /// 16 MiB, 256 slabs of 64 KiB or the whole credit of eight receivers. Past it a message that is short beside its
+    /// slab is copied out, which costs an allocation and a copy, and what is pinned grows by the message alone: by what
+    /// its sender has credit for.
+    pub pinned_bytes_max: usize,
     /// Bytes that may wait on the control stream; default 1 MiB. Beyond it the connection is reset: the peer does
     /// not read what it must read.
     pub control_bytes_max: usize,
@@ -101,6 +106,7 @@ impl Default for TransportConfig {
             bulk_silence: Duration::from_secs(30),
             credit_messages: 16_384,
             credit_bytes: 2 << 20,
+            pinned_bytes_max: 16 << 20,
             control_bytes_max: 1 << 20,
             peers_max: 1024,
             handshakes_max: 64,

@@ -214,7 +214,7 @@ impl PeerMetrics {
 
     pub(crate) fn of(association: &Association) -> Self {
         let counters = &association.counters;
-        let stats = counters.read();
+        let stats = association.stats();
         let road = association.road();
         let (batch_bytes, lane_wait) = counters.sampled(|sampled| {
             let bytes = Quantiles::of(sampled.batch_bytes.as_deref(), |bytes| bytes);

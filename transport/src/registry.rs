@@ -152,6 +152,8 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use odeon_wire::SlabPool;
+
     use super::*;
     use crate::TransportConfig;
 
@@ -161,7 +163,8 @@ mod tests {
 
     fn associate(registry: &mut Registry, id: PeerId) -> Result<Arc<Association>, LostReason> {
         let addr = "127.0.0.1:1".parse().unwrap();
-        let make = || Association::new(id, addr, &TransportConfig::default(), None);
+        let pool = SlabPool::new(0);
+        let make = || Association::new(id, addr, &TransportConfig::default(), &pool, None);
         registry.associate(id, make).map(|(association, _)| association)
     }
 

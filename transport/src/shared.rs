@@ -14,7 +14,7 @@ use std::{
 
 use odeon_env::Observer;
 use odeon_message::{Incarnation, NodeId};
-use odeon_wire::{Hello, Known};
+use odeon_wire::{Hello, Known, SlabPool, format::SLAB_BYTES_DEFAULT};
 use tokio::sync::Notify;
 
 use crate::{
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) config: TransportConfig,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) counters: EndpointCounters,
+    /// Memory for what all associations receive.
+    slabs: Arc<SlabPool>,
     hello: Mutex<Hello>,
     registry: Mutex<Registry>,
     /// Associations that have no driver yet; at most as many as there are peers.
@@ -84,6 +86,7 @@ impl Shared {
             config,
             observer,
             counters: EndpointCounters::default(),
+            slabs: SlabPool::new(SLAB_BYTES_DEFAULT),
             hello: Mutex::new(hello),
             fresh: Mutex::default(),
             fresh_wake: Notify::new(),
@@ -107,7 +110,8 @@ impl Shared {
 
     /// The association with this life of a node, new if need be. One that is closed if there cannot be any.
     pub(crate) fn associate(&self, peer: PeerId, addr: SocketAddr) -> Arc<Association> {
-        let make = || Association::new(peer, addr, &self.config, self.observer.clone());
+        let make =
+            || Association::new(peer, addr, &self.config, &self.slabs, self.observer.clone());
         let refused = |why: &LostReason| {
             let association = make();
             association.close(why);

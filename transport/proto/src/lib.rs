@@ -38,6 +38,7 @@ pub use hello::{
 pub use lane::{LaneState, Position};
 pub use preamble::{Preamble, PreambleError, Purpose};
 pub use read::{Frame, FrameLimits, FrameReader};
+pub use slab::{SlabPool, SlabShare, SlabStats};
 pub use write::{FrameWriter, expire, write_body, write_empty};
 
 pub use odeon_message::{ClusterName, NameError, NodeName};

@@ -16,7 +16,7 @@ use crate::{
         FRAME_BYTES_MAX_MOST, HEADER_BYTES, SLAB_BYTES_DEFAULT,
     },
     header::Lengths,
-    slab::Slabs,
+    slab::{SlabPool, SlabShare, Slabs},
 };
 
 /// Bounds of a [`FrameReader`].
@@ -42,7 +42,7 @@ pub struct Frame {
     pub header: Header,
     /// What it carries beside the payload.
     pub extensions: Extensions,
-    /// The payload without padding, aligned to 16, sharing the reader's slab.
+    /// The payload without padding, aligned to 16, sharing the reader's slab; past its bound, a copy.
     pub payload: Payload,
     /// Length of the whole frame on the wire: what a message is charged in credit.
     pub frame_bytes: usize,
@@ -98,9 +98,16 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// A reader for a stream of this purpose, after its preamble.
+    /// A reader for a stream of this purpose, after its preamble, with slabs that nobody else counts or bounds.
     #[must_use]
     pub fn new(purpose: Purpose, limits: FrameLimits) -> Self {
+        let pool = SlabPool::new(limits.slab_bytes);
+        Self::sharing(purpose, limits, SlabShare::new(pool, usize::MAX))
+    }
+
+    /// A reader whose slabs are an association's, of its endpoint's pool.
+    #[must_use]
+    pub fn sharing(purpose: Purpose, limits: FrameLimits, share: Arc<SlabShare>) -> Self {
         let frame_bytes_max = match purpose {
             Purpose::Control => CONTROL_FRAME_BYTES_MAX,
             Purpose::Lane | Purpose::Bulk => {
@@ -110,7 +117,7 @@ impl FrameReader {
         Self {
             purpose,
             frame_bytes_max,
-            slabs: Slabs::new(limits.slab_bytes.max(4096)),
+            slabs: Slabs::new(limits.slab_bytes.max(4096), share),
             need: HEADER_BYTES,
             empty: Arc::new(Slab::with_capacity(ALIGNMENT)),
             failed: None,
@@ -189,14 +196,11 @@ impl FrameReader {
     }
 
     fn payload(&self, lengths: Lengths) -> Payload {
-        let (slab, read) = self.slabs.current();
-        let start = read + HEADER_BYTES + lengths.extensions;
-        let payload = if lengths.payload == 0 {
-            Payload::new(self.empty.clone(), 0..0)
-        } else {
-            Payload::new(slab.clone(), start..start + lengths.payload)
-        };
-        payload.expect("frames start at multiples of 16 in the slab and the whole frame is there")
+        let start = HEADER_BYTES + lengths.extensions;
+        match lengths.payload {
+            0 => Payload::new(self.empty.clone(), 0..0).expect("nothing is inside anything"),
+            bytes => self.slabs.payload(start..start + bytes),
+        }
     }
 }
 

@@ -1,15 +1,20 @@
 //! Receive slabs: stream bytes, copied once, aligned to 16, shared with the payloads cut from them.
 //!
 //! A slab is written only while nobody shares it. Once payloads of it are out, new bytes go to another slab, and the
-//! partial frame at its end is copied over; a slab whose payloads are gone is used again. Slabs grow as bytes
-//! arrive, never by what a peer claims. Data goes to `read.rs`.
+//! partial frame at its end is copied over; the memory of a slab whose payloads are gone is used again. Slabs grow as
+//! bytes arrive, never by what a peer claims. Where their memory comes from, and what keeps it, is counted in
+//! `slab/share.rs`. Data goes to `read.rs`.
 
-use std::sync::Arc;
+mod pool;
+mod share;
 
-use odeon_message::Slab;
+use std::{ops::Range, sync::Arc};
 
-/// Slabs kept for later use: enough for a few batches in the hands of actors.
-const SPARE_MAX: usize = 4;
+use odeon_message::{Payload, Slab, SlabHome, SlabMemory};
+
+pub use pool::SlabPool;
+pub use share::{SlabShare, SlabStats};
+
 /// Smallest slab: a page, so that a short message pins little.
 const SLAB_BYTES_LEAST: usize = 4096;
 
@@ -18,18 +23,16 @@ pub(crate) struct Slabs {
     slab: Arc<Slab>,
     /// First byte of `slab` that was not consumed.
     read: usize,
-    spare: Vec<Arc<Slab>>,
     slab_bytes: usize,
+    /// What the next slab is likely to be filled with: as much as the last.
+    likely: usize,
+    share: Arc<SlabShare>,
 }
 
 impl Slabs {
-    pub(crate) fn new(slab_bytes: usize) -> Self {
-        Self { slab: Arc::new(Slab::new()), read: 0, spare: Vec::new(), slab_bytes }
-    }
-
-    /// The slab that holds the unread bytes, and where they start in it.
-    pub(crate) fn current(&self) -> (&Arc<Slab>, usize) {
-        (&self.slab, self.read)
+    pub(crate) fn new(slab_bytes: usize, share: Arc<SlabShare>) -> Self {
+        let slab = Arc::new(slab(&share, SlabMemory::new()));
+        Self { slab, read: 0, slab_bytes, likely: SLAB_BYTES_LEAST, share }
     }
 
     pub(crate) fn unread(&self) -> &[u8] {
@@ -43,7 +46,28 @@ impl Slabs {
 
     /// Bytes of memory held, without slabs that only payloads hold.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.slab.capacity() + self.spare.iter().map(|slab| slab.capacity()).sum::<usize>()
+        self.slab.capacity()
+    }
+
+    /// The payload at `range` of the unread bytes. It shares the slab, unless payloads hold too much already and it would
+    /// pin more than twice of what it is: then it has memory of its own.
+    pub(crate) fn payload(&self, range: Range<usize>) -> Payload {
+        if self.share.is_full() && range.len() * 2 < self.slab.capacity() {
+            return self.copied_out(&self.unread()[range]);
+        }
+        let range = self.read + range.start..self.read + range.end;
+        Payload::new(Arc::clone(&self.slab), range)
+            .expect("frames start at multiples of 16 in the slab and the whole frame is there")
+    }
+
+    #[cold]
+    fn copied_out(&self, bytes: &[u8]) -> Payload {
+        let mut memory = SlabMemory::with_capacity(bytes.len());
+        memory.extend_from_slice(bytes);
+        self.share.copied_out(memory.capacity());
+        let whole = 0..memory.len();
+        let payload = Payload::new(Arc::new(slab(&self.share, memory)), whole);
+        payload.expect("it is the whole of its slab")
     }
 
     /// Copies `bytes` behind the unread ones; `frame` is the length of the frame they belong to, as far as known.
@@ -60,9 +84,10 @@ impl Slabs {
                 if self.read > 0 && slab.len() + bytes.len() > slab.capacity() {
                     slab.copy_within(self.read.., 0);
                     slab.resize(unread, 0);
+                    self.share.moved(unread);
                     self.read = 0;
                 }
-                grow(slab, bytes.len(), frame.max(self.slab_bytes));
+                grow(slab, bytes.len(), frame.max(self.slab_bytes), self.likely, &self.share);
                 slab.extend_from_slice(bytes);
             }
             _ => self.next_slab(bytes),
@@ -71,42 +96,102 @@ impl Slabs {
 
     /// Moves the unread bytes to a slab that nobody shares and appends `bytes`.
     fn next_slab(&mut self, bytes: &[u8]) {
-        let need = self.unread().len() + bytes.len();
-        let mut next = self.unshared(need);
-        let slab = Arc::get_mut(&mut next).expect("it is new, or was just found unshared");
-        slab.extend_from_slice(self.unread());
-        slab.extend_from_slice(bytes);
-        let old = std::mem::replace(&mut self.slab, next);
+        self.likely = self.slab.len().next_power_of_two().clamp(SLAB_BYTES_LEAST, self.slab_bytes);
+        let unread = self.unread();
+        let need = unread.len() + bytes.len();
+        let mut memory = self.share.memory(need.max(self.likely));
+        memory.extend_from_slice(unread);
+        memory.extend_from_slice(bytes);
+        self.share.moved(unread.len());
+        self.slab = Arc::new(slab(&self.share, memory));
         self.read = 0;
-        if old.capacity() <= self.slab_bytes {
-            if self.spare.len() == SPARE_MAX {
-                self.spare.remove(0);
-            }
-            self.spare.push(old);
-        }
-    }
-
-    /// An empty slab with room for `need` bytes: a spare one whose payloads are gone, or a new one.
-    fn unshared(&mut self, need: usize) -> Arc<Slab> {
-        let free = self.spare.iter_mut().position(|spare| {
-            spare.capacity() >= need
-                && Arc::get_mut(spare).is_some_and(|slab| {
-                    slab.clear();
-                    true
-                })
-        });
-        match free {
-            Some(at) => self.spare.remove(at),
-            None => Arc::new(Slab::with_capacity(need.max(SLAB_BYTES_LEAST))),
-        }
     }
 }
 
-/// Makes room for `more` bytes, doubling up to `bound`, so that a frame of n bytes is moved at most log n times.
-fn grow(slab: &mut Slab, more: usize, bound: usize) {
-    let need = slab.len() + more;
-    if need > slab.capacity() {
-        let capacity = (slab.capacity() * 2).min(bound).max(need).max(SLAB_BYTES_LEAST);
-        slab.reserve_exact(capacity - slab.len());
+fn slab(share: &Arc<SlabShare>, memory: SlabMemory) -> Slab {
+    let home: Arc<dyn SlabHome> = share.clone();
+    Slab::of(home, memory)
+}
+
+/// Makes room for `more` bytes, doubling up to `bound`, so that a frame of n bytes is moved at most log n times; the first
+/// memory is as much as is `likely` needed.
+fn grow(slab: &mut Slab, more: usize, bound: usize, likely: usize, share: &SlabShare) {
+    let (before, need) = (slab.capacity(), slab.len() + more);
+    if need <= before {
+        return;
+    }
+    if before == 0 {
+        **slab = share.memory(need.max(likely));
+        return;
+    }
+    let capacity = (before * 2).min(bound).max(need).max(SLAB_BYTES_LEAST);
+    let filled = slab.len();
+    slab.reserve_exact(capacity - filled);
+    share.moved(filled);
+    share.grown(slab.capacity() - before);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(pinned_bytes_max: usize) -> Arc<SlabShare> {
+        SlabShare::new(SlabPool::new(64 << 10), pinned_bytes_max)
+    }
+
+    /// Appends what is whole at once, and cuts it into payloads of `bytes` each.
+    fn cut(slabs: &mut Slabs, total: usize, bytes: usize) -> Vec<Payload> {
+        slabs.append(&vec![7; total], 32);
+        let payloads = (0..total / bytes).map(|_| {
+            let payload = slabs.payload(0..bytes);
+            slabs.consume(bytes);
+            payload
+        });
+        payloads.collect()
+    }
+
+    #[test]
+    fn memory_is_counted_until_its_last_payload_is_gone_and_then_used_again() {
+        let share = share(1 << 20);
+        let mut slabs = Slabs::new(64 << 10, share.clone());
+        let first = cut(&mut slabs, 8192, 64);
+        let place = first[0].bytes().as_ptr();
+        let second = cut(&mut slabs, 64, 64);
+        assert_eq!(share.stats().pinned_bytes, 16_384);
+        drop(first);
+        assert_eq!(share.stats().pinned_bytes, 8192, "the one that is written stays");
+        let third = cut(&mut slabs, 64, 64);
+        assert_eq!(share.stats().pinned_bytes, 8192 + 8192);
+        assert_eq!(third[0].bytes().as_ptr(), place, "the memory of the first");
+        drop((slabs, second, third));
+        assert_eq!(share.stats().pinned_bytes, 0);
+        assert_eq!(share.stats().frames_copied_out, 0);
+    }
+
+    #[test]
+    fn past_the_bound_a_short_payload_has_memory_of_its_own() {
+        let share = share(64 << 10);
+        let mut slabs = Slabs::new(64 << 10, share.clone());
+        // One payload of each slab stays, and pins it.
+        let mut kept = Vec::new();
+        for _ in 0..1000 {
+            kept.extend(cut(&mut slabs, 4096, 64).pop());
+        }
+        let stats = share.stats();
+        // 16 slabs are as much as is allowed; then each has its own 64 bytes.
+        assert!(stats.frames_copied_out > 900 * 64, "{stats:?}");
+        assert!(stats.pinned_bytes <= (64 << 10) + 2 * 4096 + 1000 * 64, "{stats:?}");
+        assert!(kept.iter().all(|payload| payload.bytes() == [7; 64]));
+        kept.clear();
+        assert_eq!(share.stats().pinned_bytes, 4096, "{stats:?}");
+    }
+
+    #[test]
+    fn a_payload_that_is_most_of_its_slab_is_not_copied() {
+        let share = share(0);
+        let mut slabs = Slabs::new(64 << 10, share.clone());
+        let kept = cut(&mut slabs, 4096, 2048);
+        assert_eq!(share.stats().frames_copied_out, 0);
+        drop(kept);
     }
 }

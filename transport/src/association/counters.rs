@@ -14,6 +14,8 @@ use std::{
 use hdrhistogram::Histogram;
 use odeon_wire::format::LANES_MAX;
 
+use odeon_wire::SlabStats;
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// What was counted on one association since it exists.
@@ -21,6 +23,15 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct AssociationStats {
             $($(#[$doc])* pub $name: u64,)*
+            /// Bytes of memory that received messages hold now: the slabs of its streams, and those that messages in
+            /// mailboxes, views in the hands of handlers and unread answers keep.
+            pub pinned_bytes: u64,
+            /// Frames that were given memory of their own, because more than
+            /// [`pinned_bytes_max`](crate::TransportConfig::pinned_bytes_max) was held.
+            pub frames_copied_out: u64,
+            /// Bytes that were copied a second time after QUIC had given them: beginnings of frames whose rest came later,
+            /// and frames that were copied out.
+            pub bytes_moved: u64,
         }
 
         /// The same, being counted.
@@ -34,8 +45,13 @@ macro_rules! counters {
         }
 
         impl Counters {
-            pub(crate) fn read(&self) -> AssociationStats {
-                AssociationStats { $($name: self.$name.load(Ordering::Relaxed),)* }
+            pub(crate) fn read(&self, slabs: SlabStats) -> AssociationStats {
+                AssociationStats {
+                    $($name: self.$name.load(Ordering::Relaxed),)*
+                    pinned_bytes: slabs.pinned_bytes,
+                    frames_copied_out: slabs.frames_copied_out,
+                    bytes_moved: slabs.bytes_moved,
+                }
             }
         }
     };

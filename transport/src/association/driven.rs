@@ -12,7 +12,7 @@ use std::{
 
 use odeon_env::{Observed, Observer};
 use odeon_wire::{
-    Body, BulkTerms, CreditTotal, EncodeFrameError, GrantError, Header, Hello,
+    Body, BulkTerms, CreditTotal, EncodeFrameError, GrantError, Header, Hello, SlabPool, SlabShare,
     format::CONTROL_FRAME_BYTES_MAX, write_body,
 };
 use tokio::sync::Notify;
@@ -34,6 +34,7 @@ impl Association {
         id: PeerId,
         addr: SocketAddr,
         config: &TransportConfig,
+        pool: &Arc<SlabPool>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Arc<Self> {
         let bounds = LaneBounds {
@@ -60,8 +61,14 @@ impl Association {
             control: Mutex::new(None),
             wake: Notify::new(),
             counters: Counters::default(),
+            slabs: SlabShare::new(Arc::clone(pool), config.pinned_bytes_max),
             observer,
         })
+    }
+
+    /// The memory for what its streams receive.
+    pub(crate) fn slabs(&self) -> Arc<SlabShare> {
+        Arc::clone(&self.slabs)
     }
 
     pub(crate) fn link(&self) -> Link {

@@ -1,0 +1,90 @@
+//! What one association holds of its endpoint's memory for received bytes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+use odeon_message::{SlabHome, SlabMemory};
+
+use super::SlabPool;
+
+/// What was counted on the slabs of one association.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct SlabStats {
+    /// Bytes of memory that it holds now: the slabs of its streams, and those that messages in mailboxes, views in the
+    /// hands of handlers and unread answers keep.
+    pub pinned_bytes: u64,
+    /// Frames that were given memory of their own, because more than the bound was held.
+    pub frames_copied_out: u64,
+    /// Bytes that were copied once more after they had come: beginnings of frames whose rest came later, frames that were
+    /// copied out.
+    pub bytes_moved: u64,
+}
+
+/// The slabs of one association: counted, and with a bound on what its payloads pin.
+///
+/// Past the bound a payload that is short beside its slab is copied out of it, so that what is held from then on grows
+/// with what the peer was given credit for, not with the slabs it came in.
+#[derive(Debug)]
+pub struct SlabShare {
+    pool: Arc<SlabPool>,
+    pinned_bytes_max: usize,
+    held: AtomicUsize,
+    copied_out: AtomicU64,
+    moved: AtomicU64,
+}
+
+impl SlabShare {
+    /// A share of `pool`, whose payloads pin so many bytes before they are copied out.
+    #[must_use]
+    pub fn new(pool: Arc<SlabPool>, pinned_bytes_max: usize) -> Arc<Self> {
+        let (held, copied_out, moved) = Default::default();
+        Arc::new(Self { pool, pinned_bytes_max, held, copied_out, moved })
+    }
+
+    /// What was counted until now.
+    #[must_use]
+    pub fn stats(&self) -> SlabStats {
+        SlabStats {
+            pinned_bytes: self.held.load(Relaxed) as u64,
+            frames_copied_out: self.copied_out.load(Relaxed),
+            bytes_moved: self.moved.load(Relaxed),
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.held.load(Relaxed) > self.pinned_bytes_max
+    }
+
+    /// Memory for a slab, which is counted from now on.
+    pub(super) fn memory(&self, bytes: usize) -> SlabMemory {
+        let memory = self.pool.take(bytes);
+        self.grown(memory.capacity());
+        memory
+    }
+
+    pub(super) fn grown(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn copied_out(&self, bytes: usize) {
+        self.copied_out.fetch_add(1, Relaxed);
+        self.moved(bytes);
+        self.grown(bytes);
+    }
+
+    pub(super) fn moved(&self, bytes: usize) {
+        if bytes > 0 {
+            self.moved.fetch_add(bytes as u64, Relaxed);
+        }
+    }
+}
+
+impl SlabHome for SlabShare {
+    fn returned(&self, memory: SlabMemory) {
+        self.held.fetch_sub(memory.capacity(), Relaxed);
+        self.pool.put(memory);
+    }
+}

@@ -7,7 +7,7 @@ use odeon_message::Failure;
 use odeon_wire::{
     Announce, Body, Close, Credit, Frame, FrameError, FrameKind, FrameLimits, FrameReader,
     Handshake, Hello, Known, Ping, Pong, Preamble, Probe, ProbeAnswer, Purpose, Refuse, Step,
-    StreamEnd, Surroundings, Terminated, Unwatch, Watch, Welcome,
+    StreamCredit, StreamEnd, Surroundings, Terminated, Unwatch, Watch, Welcome,
 };
 
 const SLAB_BYTES: usize = 4096;
@@ -93,6 +93,7 @@ fn body(frame: &Frame) {
         FrameKind::Probe => one_form::<Probe>(frame.payload.bytes()),
         FrameKind::ProbeAnswer => one_form::<ProbeAnswer>(frame.payload.bytes()),
         FrameKind::StreamEnd => one_form::<StreamEnd>(frame.payload.bytes()),
+        FrameKind::StreamCredit => one_form::<StreamCredit>(frame.payload.bytes()),
         FrameKind::Announce => one_form::<Announce>(frame.payload.bytes()),
         FrameKind::Close => one_form::<Close>(frame.payload.bytes()),
         FrameKind::Ping => one_form::<Ping>(frame.payload.bytes()),

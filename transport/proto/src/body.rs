@@ -18,7 +18,7 @@ use crate::{FrameKind, PayloadError};
 pub use credit::{Credit, CreditTotal};
 pub use leave::{Close, CloseCode, Refuse, RefuseReason};
 pub use probe::{Ping, Pong, Probe, ProbeAnswer, ProbeRound, ProbeWait};
-pub use stream::{Announce, StreamEnd};
+pub use stream::{Announce, StreamCredit, StreamEnd};
 pub use watch::{Terminated, TerminatedReason, Unwatch, Watch};
 
 /// A payload with a layout of its own.

@@ -16,11 +16,13 @@
 //! Receivers help by granting the rest when they were left alone for a while ([`WindowTable::settle`]).
 
 mod book;
+mod items;
 #[cfg(test)]
 mod tests;
 mod window;
 
 pub use book::{CreditBook, CreditRefused, GrantError};
+pub use items::{ItemsBook, ItemsOverrun, ItemsWindow};
 pub use window::{Grant, Overrun, Window, WindowTable};
 
 use crate::InitialCredit;

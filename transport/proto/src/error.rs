@@ -263,4 +263,7 @@ pub enum PayloadError {
         /// Which entry, from 0.
         at: usize,
     },
+    /// The frame is sound, and more than was granted.
+    #[error(transparent)]
+    Overrun(#[from] crate::ItemsOverrun),
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use odeon_message::{Address, Fingerprint};
 
 use crate::{
-    ExtensionError,
+    Body, ExtensionError, StreamCredit,
     bytes::{ADDRESS_BYTES, address, put_address},
     format::{CHAIN_ADDRESSES_MAX, padded},
 };
@@ -19,6 +19,7 @@ const CHAIN: u16 = 3;
 const EPOCH: u16 = 4;
 const REPEAT: u16 = 5;
 const LAYOUT: u16 = 6;
+const STREAM: u16 = 7;
 /// Bit of the tag: a receiver that does not know the extension must refuse the frame.
 const MUST_UNDERSTAND: u16 = 0x8000;
 const HEAD_BYTES: usize = 4;
@@ -53,6 +54,8 @@ pub struct Extensions {
     pub repeat: Option<u64>,
     /// The layout of the message, where the receiver accepts it in several; it must understand that.
     pub layout: Option<Fingerprint>,
+    /// What the asker takes of a streamed reply before it grants more; the receiver must understand that it is one.
+    pub stream: Option<StreamCredit>,
 }
 
 impl Extensions {
@@ -71,9 +74,10 @@ impl Extensions {
             && self.shard_epoch.is_none()
             && self.repeat.is_none()
             && self.layout.is_none()
+            && self.stream.is_none()
     }
 
-    /// Appends the records, padded to 16; at most 608 bytes.
+    /// Appends the records, padded to 16; at most 624 bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         if let Some(remaining) = self.remaining {
@@ -103,6 +107,10 @@ impl Extensions {
         if let Some(layout) = self.layout {
             head(out, LAYOUT | MUST_UNDERSTAND, 8);
             out.extend_from_slice(&layout.0.to_le_bytes());
+        }
+        if let Some(stream) = self.stream {
+            head(out, STREAM | MUST_UNDERSTAND, 16);
+            stream.encode(out);
         }
         out.resize(start + padded(out.len() - start), 0);
     }
@@ -165,6 +173,7 @@ impl Extensions {
             EPOCH => self.shard_epoch = Some(long()?),
             REPEAT => self.repeat = Some(long()?),
             LAYOUT => self.layout = Some(Fingerprint(long()?)),
+            STREAM => self.stream = Some(StreamCredit::decode(value).map_err(|_| wrong)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -244,10 +253,11 @@ mod tests {
             shard_epoch: Some(1),
             repeat: Some(2),
             layout: Some(Fingerprint(3)),
+            stream: Some(StreamCredit { items: 4, bytes: 5 }),
         };
         let mut out = Vec::new();
         all.encode(&mut out);
-        assert_eq!(out.len(), 608);
+        assert_eq!(out.len(), 624);
         assert_eq!(Extensions::decode(&out).unwrap().chain, chain[4..]);
     }
 
@@ -266,7 +276,7 @@ mod tests {
     #[test]
     fn every_wrong_length_is_named() {
         let long = vec![0; (CHAIN_ADDRESSES_MAX + 1) * ADDRESS_BYTES];
-        let wrong: [(u16, &[u8]); 9] = [
+        let wrong: [(u16, &[u8]); 10] = [
             (REMAINING, &[0; 7]),
             (REMAINING, &[0; 9]),
             (TRACE, &[0; 24]),
@@ -276,6 +286,7 @@ mod tests {
             (EPOCH, &[]),
             (REPEAT, &[0; 16]),
             (LAYOUT, &[0; 4]),
+            (STREAM, &[0; 15]),
         ];
         for (tag, value) in wrong {
             let error = ExtensionError::Length { tag, len: value.len() };

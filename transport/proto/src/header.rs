@@ -64,6 +64,8 @@ pub enum FrameKind {
     Ping = 18,
     /// Here.
     Pong = 19,
+    /// How many items of a streamed reply the asker takes.
+    StreamCredit = 20,
 }
 
 /// What a header field may be.
@@ -76,7 +78,7 @@ enum Rule {
 
 impl FrameKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Hello,
         Self::Welcome,
         Self::Refuse,
@@ -96,6 +98,7 @@ impl FrameKind {
         Self::Close,
         Self::Ping,
         Self::Pong,
+        Self::StreamCredit,
     ];
 
     /// Reads the byte that frames carry.
@@ -124,7 +127,8 @@ impl FrameKind {
             | Self::Probe
             | Self::ProbeAnswer
             | Self::Close
-            | Self::Pong => matches!(purpose, Purpose::Control),
+            | Self::Pong
+            | Self::StreamCredit => matches!(purpose, Purpose::Control),
         }
     }
 
@@ -142,7 +146,7 @@ impl FrameKind {
             Self::Watch | Self::Unwatch | Self::ProbeAnswer => 2 * ADDRESS_BYTES,
             Self::Terminated => 2 * ADDRESS_BYTES + 4 + TEXT_BYTES_MAX,
             Self::Probe => PROBE_BYTES_MAX,
-            Self::Announce => 16,
+            Self::Announce | Self::StreamCredit => 16,
             Self::Ping | Self::Pong => 8,
         })
     }
@@ -154,7 +158,9 @@ impl FrameKind {
             Self::Credit if matches!(purpose, Purpose::Lane) => (Rule::Any, Rule::Zero, Rule::Zero),
             Self::Terminated => (Rule::Any, Rule::Zero, Rule::Zero),
             Self::Reply | Self::StreamItem | Self::StreamEnd => (Rule::Zero, Rule::Any, Rule::Set),
-            Self::Cancel | Self::Probe | Self::ProbeAnswer => (Rule::Zero, Rule::Zero, Rule::Set),
+            Self::Cancel | Self::Probe | Self::ProbeAnswer | Self::StreamCredit => {
+                (Rule::Zero, Rule::Zero, Rule::Set)
+            }
             Self::Hello
             | Self::Welcome
             | Self::Refuse
@@ -210,7 +216,7 @@ impl Header {
         }
     }
 
-    /// A header that names an ask and nothing else: reply, cancel, stream item, stream end, probe.
+    /// A header that names an ask and nothing else: reply, cancel, probe, stream item, its end and credit.
     #[must_use]
     pub const fn of_ask(kind: FrameKind, ask: AskId) -> Self {
         Self { ask, ..Self::bare(kind) }

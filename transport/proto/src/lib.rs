@@ -23,11 +23,14 @@ mod write;
 
 pub use body::{
     Announce, Body, Close, CloseCode, Credit, CreditTotal, Ping, Pong, Probe, ProbeAnswer,
-    ProbeRound, ProbeWait, Refuse, RefuseReason, StreamEnd, Terminated, TerminatedReason, Unwatch,
-    Watch,
+    ProbeRound, ProbeWait, Refuse, RefuseReason, StreamCredit, StreamEnd, Terminated,
+    TerminatedReason, Unwatch, Watch,
 };
 pub use bulk::{Announced, Behind, BulkError, BulkInbox};
-pub use credit::{CreditBook, CreditRefused, Grant, GrantError, Overrun, Window, WindowTable};
+pub use credit::{
+    CreditBook, CreditRefused, Grant, GrantError, ItemsBook, ItemsOverrun, ItemsWindow, Overrun,
+    Window, WindowTable,
+};
 pub use error::{EncodeFrameError, ExtensionError, Field, FrameError, PayloadError};
 pub use extension::{Extensions, TraceContext};
 pub use handshake::{Admission, Handshake, HandshakeError, Known, Link, Step, Surroundings, admit};

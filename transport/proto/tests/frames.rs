@@ -9,7 +9,7 @@ use odeon_message::{
 };
 use odeon_wire::{
     Extensions, Frame, FrameKind, FrameLimits, FrameReader, FrameWriter, Header, Purpose,
-    TraceContext,
+    StreamCredit, TraceContext,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -56,14 +56,16 @@ fn extensions() -> impl Strategy<Value = Extensions> {
         option::of(any::<u64>()),
         option::of(any::<u64>()),
         option::of(any::<u64>()),
+        option::of(any::<(u64, u64)>()),
     )
-        .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout)| Extensions {
+        .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout, stream)| Extensions {
             remaining: micros.map(Duration::from_micros),
             trace,
             chain,
             shard_epoch,
             repeat,
             layout: layout.map(Fingerprint),
+            stream: stream.map(|(items, bytes)| StreamCredit { items, bytes }),
         })
 }
 

@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 
 use odeon_wire::{
     Announce, Body, Close, Credit, Frame, FrameKind, FrameLimits, FrameReader, Header, Hello, Ping,
-    Pong, Preamble, Probe, ProbeAnswer, Refuse, StreamEnd, Terminated, Unwatch, Watch, Welcome,
-    write_body, write_empty,
+    Pong, Preamble, Probe, ProbeAnswer, Refuse, StreamCredit, StreamEnd, Terminated, Unwatch,
+    Watch, Welcome, write_body, write_empty,
 };
 
-const GOLDEN: [(&str, &str); 28] = [
+const GOLDEN: [(&str, &str); 30] = [
     (
         "hello",
         "01010000 6b000000 00000000 00000000 \
@@ -73,6 +73,14 @@ const GOLDEN: [(&str, &str); 28] = [
          05000800 03000000 00000000 06800800 \
          16000000 00000000 00000000 00000000 \
          6f6c6400 00000000 00000000 00000000",
+    ),
+    (
+        "ask for a stream",
+        "01040200 06000000 05000000 06000000 \
+         88776655 44332211 0d0c0b0a 00000000 \
+         07801000 40000000 00000000 00000400 \
+         00000000 00000000 00000000 00000000 \
+         666f6c6c 6f770000 00000000 00000000",
     ),
     (
         "reply",
@@ -178,6 +186,12 @@ const GOLDEN: [(&str, &str); 28] = [
          01000700 6d61696c 626f7800 00000000",
     ),
     (
+        "stream credit",
+        "01140000 10000000 00000000 00000000 \
+         00000000 00000000 0d0c0b0a 00000000 \
+         60000000 00000000 00000600 00000000",
+    ),
+    (
         "close",
         "01110000 07000000 00000000 00000000 \
          00000000 00000000 00000000 00000000 \
@@ -255,7 +269,7 @@ fn every_kind_is_golden() {
     let kinds: BTreeSet<u8> = frames::all().iter().map(|(_, _, bytes)| bytes[1]).collect();
     let numbers: BTreeSet<u8> = FrameKind::ALL.iter().map(|kind| *kind as u8).collect();
     assert_eq!(kinds, numbers);
-    assert_eq!(numbers, (1..=19).collect());
+    assert_eq!(numbers, (1..=20).collect());
     for kind in FrameKind::ALL {
         assert_eq!(FrameKind::from_byte(kind as u8), Some(kind));
     }
@@ -283,6 +297,7 @@ fn golden_bytes_read_and_write_back() {
             FrameKind::Probe => again::<Probe>(&frame),
             FrameKind::ProbeAnswer => again::<ProbeAnswer>(&frame),
             FrameKind::StreamEnd => again::<StreamEnd>(&frame),
+            FrameKind::StreamCredit => again::<StreamCredit>(&frame),
             FrameKind::Announce => again::<Announce>(&frame),
             FrameKind::Close => again::<Close>(&frame),
             FrameKind::Ping => again::<Ping>(&frame),

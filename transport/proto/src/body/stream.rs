@@ -1,4 +1,4 @@
-//! The ends of streams: of a streamed reply, and the place of a message too large for its lane.
+//! Credit and end of a streamed reply, and the place of a message too large for its lane.
 
 use odeon_message::Failure;
 
@@ -23,6 +23,31 @@ impl Body for StreamEnd {
     fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
         let failure = if bytes.is_empty() { None } else { Some(Failure::decode(bytes)?) };
         Ok(Self { failure })
+    }
+}
+
+/// What the asker of a streamed reply takes of it, in all since it was asked for: totals, not differences.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct StreamCredit {
+    /// Items.
+    pub items: u64,
+    /// Bytes of their whole frames.
+    pub bytes: u64,
+}
+
+impl Body for StreamCredit {
+    const KIND: FrameKind = FrameKind::StreamCredit;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.items.to_le_bytes());
+        out.extend_from_slice(&self.bytes.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
+        let mut read = ByteReader::new(bytes);
+        let credit = Self { items: read.u64("stream items")?, bytes: read.u64("stream bytes")? };
+        read.end()?;
+        Ok(credit)
     }
 }
 

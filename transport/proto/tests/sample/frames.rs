@@ -10,8 +10,8 @@ use odeon_wire::{
     Accepted, AcceptedTable, Announce, BulkTerms, Close, CloseCode, ClusterName, Credit,
     CreditTotal, Extensions, FrameKind, FrameWriter, Header, Hello, InitialCredit, NodeName, Ping,
     Pong, Probe, ProbeAnswer, ProbeRound, ProbeWait, Purpose, Refuse, RefuseReason, Revisions,
-    StreamEnd, Terminated, TerminatedReason, TraceContext, Unwatch, Watch, Welcome, write_body,
-    write_empty,
+    StreamCredit, StreamEnd, Terminated, TerminatedReason, TraceContext, Unwatch, Watch, Welcome,
+    write_body, write_empty,
 };
 
 const BOUND: usize = 1 << 20;
@@ -56,7 +56,12 @@ pub(crate) fn extensions() -> Extensions {
         shard_epoch: Some(9),
         repeat: None,
         layout: None,
+        stream: None,
     }
+}
+
+fn streaming() -> Extensions {
+    Extensions { stream: Some(StreamCredit { items: 64, bytes: 1 << 18 }), ..Extensions::default() }
 }
 
 fn again() -> Extensions {
@@ -159,6 +164,7 @@ pub(crate) fn all() -> Vec<Sample> {
         ),
         ("ask", Lane, written(message, &extensions(), b"0123456789abcdef")),
         ("ask again in an older layout", Lane, written(message, &again(), b"old")),
+        ("ask for a stream", Lane, written(message, &streaming(), b"follow")),
         ("reply", Lane, written(of_ask(FrameKind::Reply), &Extensions::default(), b"yes")),
         ("error", Lane, body(of_ask(FrameKind::Error), &failure)),
         ("credit", Control, bodied(&Credit { totals: vec![total] })),
@@ -181,6 +187,11 @@ pub(crate) fn all() -> Vec<Sample> {
             written(of_ask(FrameKind::StreamItem), &Extensions::default(), b"item"),
         ),
         ("stream end", Lane, body(of_ask(FrameKind::StreamEnd), &end)),
+        (
+            "stream credit",
+            Control,
+            body(of_ask(FrameKind::StreamCredit), &StreamCredit { items: 96, bytes: 3 << 17 }),
+        ),
         ("close", Control, bodied(&close)),
         ("ping", Control, bodied(&Ping { token: 1 })),
         ("ping in a lane", Lane, bodied(&Ping { token: 2 })),

@@ -115,6 +115,7 @@
 //! * [`Node`] and [`NodeBuilder`]: how a node starts, joins and stops; [`RemoteNode`]: names on other nodes.
 //! * [`Actor`], [`Handler`], [`Context`]: what an actor does; [`macro@actor`] writes the rest from its methods.
 //! * [`ActorRef`], [`Ask`], [`Tell`], [`AskError`]: sending, deadlines, and what a failure says.
+//! * [`Items`] and [`Outlet`]: asks that are answered with a stream.
 //! * [`SpawnOptions`]: a name, bounds of the mailbox, [what a full one does](Overflow), priorities, [where](Placement)
 //!   the actor runs.
 //! * [`Supervisor`], [`SupervisorSpec`], [`ChildSpec`], [`DynamicSupervisor`]: starting again what fails.
@@ -137,6 +138,7 @@
 //! | `pipeToSelf`, a task's message to its caller | [`Context::pipe`]; a task of the node: [`spawn`] |
 //! | stash, a selective `receive` | [`Context::stash`], [`Context::unstash_all`] |
 //! | timers, `send_after`, `ReceiveTimeout` | [`Context::after`], [`every`](Context::every), [`receive_timeout`](Context::receive_timeout) |
+//! | a reply of many parts, `StreamRefs` | `#[message(stream = …)]`, [`Context::items`], [`Context::outlet`] |
 //! | a stream's sink that is an actor | [`Context::attach`] |
 //! | monitor, watch; link | [`Context::watch`], [`Context::link`] |
 //! | `register`, `whereis`, receptionist | [`SpawnOptions::named`], [`Node::register`], [`lookup`](Node::lookup), [`subscribe`](Node::subscribe) |
@@ -187,20 +189,21 @@ pub use odeon_actor::{
     ChildCounts, ChildError, ChildInfo, ChildSpec, ChildState, CircuitBreaker, Context,
     DeclareError, DynamicSpec, DynamicSupervisor, ExitKind, ExitReason, ExportError, Group,
     GroupError, Handler, LinkError, Metrics, MissedTicks, NameChange, NameChanges, NameState,
-    NameTaken, Outcome, Overflow, Pick, Placement, Pool, PoolSpec, Probe, ProbeActor, ReadContext,
-    ReadHandler, Recipient, RecipientAsk, RecipientTell, Reply, Responder, Restart, Retry,
-    RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError, Spread,
-    StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats, Tally,
-    Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor, TypeMetrics,
-    Watchable, WeakRef, WhenSpent, Window, Witness, WorkerMetrics, reads, spawn, strategy,
+    NameTaken, Outcome, Outlet, OutletError, Overflow, Pick, Placement, Pool, PoolSpec, Probe,
+    ProbeActor, ReadContext, ReadHandler, Recipient, RecipientAsk, RecipientTell, Reply, Responder,
+    Restart, Retry, RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError,
+    Spread, StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats,
+    Tally, Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor,
+    TypeMetrics, Watchable, WeakRef, WhenSpent, Window, Witness, WorkerMetrics, reads, spawn,
+    strategy,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env::{self as env, buggify, buggify_number};
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{
     ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, DecodeError, EncodeError,
-    Failure, FailureKind, Fingerprint, Incarnation, Message, MessageId, NameError, NodeId, Payload,
-    Schema, SchemaWalk, TellError, rkyv,
+    Failure, FailureKind, Fingerprint, Incarnation, Items, Message, MessageId, NameError, NodeId,
+    Payload, Schema, SchemaWalk, StreamError, TellError, rkyv,
 };
 #[doc(hidden)]
 pub use odeon_message::{Formers, is_same_id};

@@ -18,13 +18,15 @@ use std::{
 use odeon_message::{AskError, AskId, Certainty, Failure, FailureKind, Message, Payload};
 
 use crate::{
-    ActorRef, ActorSystem, Aim, Handler, Outcome, Pick, Refused, RoomWaiter, Route, Witness,
+    ActorRef, ActorSystem, Aim, Handler, Outcome, Parcel, Pick, Refused, RoomWaiter, Route,
+    Witness,
     actor_ref::{Place, gone},
     ask_slot::AskHandle,
     cell::{CellArc, CellPtr},
     deadline::{Deadline, Due},
     edges::{self, Edge, Goal, Want},
     envelope::Envelope,
+    items::FarItems,
     life,
     room::{Entered, Patience},
     tell::Bundle,
@@ -158,7 +160,7 @@ impl<A: Handler<M>, M: Message> AskFuture<A, M> {
         let Self { actor, asking, .. } = self;
         match actor.as_ref().map(ActorRef::place) {
             Some(Place::Local(cell)) => asking.poll_local(cell, cx),
-            Some(Place::Remote(abroad)) => asking.poll_remote(&*abroad.route, &abroad.system, cx),
+            Some(Place::Remote(abroad)) => asking.poll_remote(&abroad.route, &abroad.system, cx),
             Some(Place::Gone(address)) => Poll::Ready(Err(gone(address))),
             None => Poll::Ready(asking.nobody()),
         }
@@ -251,7 +253,7 @@ impl<M: Message> Asking<M> {
 
     fn poll_remote(
         &mut self,
-        route: &dyn Route,
+        route: &Arc<dyn Route>,
         system: &ActorSystem,
         cx: &mut Context<'_>,
     ) -> Poll<Answer<M>> {
@@ -264,7 +266,7 @@ impl<M: Message> Asking<M> {
         }
         if let State::Line(message, line) = &mut self.state {
             let Poll::Ready(handed) =
-                hand_over((message, self.repeat), line, &mut self.deadline, (route, system), cx)
+                hand_over((message, self.repeat), line, &mut self.deadline, (&**route, system), cx)
             else {
                 return Poll::Pending;
             };
@@ -287,22 +289,26 @@ impl<M: Message> Asking<M> {
         &mut self,
         ask: AskId,
         slot: Arc<AnswerSlot>,
-        route: &dyn Route,
+        route: &Arc<dyn Route>,
         system: &ActorSystem,
         cx: &mut Context<'_>,
     ) -> Poll<Answer<M>> {
+        let take = |payload: &Payload, slot: &AnswerSlot| {
+            let items = slot.inlet().map(|inlet| FarItems::new(inlet.clone(), route, ask, system));
+            read::<M>(payload, items, system)
+        };
         if let Some(answer) = slot.poll(cx) {
             self.edge = None;
-            return Poll::Ready(answer.and_then(|payload| read::<M>(&payload, system)));
+            return Poll::Ready(answer.and_then(|payload| take(&payload, &slot)));
         }
-        if self.is_over(ask, &slot, route, system, cx) {
+        if self.is_over(ask, &slot, &**route, system, cx) {
             self.edge = None;
             let certainty = route.give_up(ask);
             // It may have arrived just now.
             let answer = slot.poll(cx).unwrap_or_else(|| {
                 Err(Failure::new(FailureKind::Deadline, certainty, "no answer in time"))
             });
-            return Poll::Ready(answer.and_then(|payload| read::<M>(&payload, system)));
+            return Poll::Ready(answer.and_then(|payload| take(&payload, &slot)));
         }
         self.state = State::Remote(ask, slot);
         Poll::Pending
@@ -361,11 +367,11 @@ fn hand_over<M: Message>(
     cx: &mut Context<'_>,
 ) -> Poll<Result<(AskId, Arc<AnswerSlot>), Failure>> {
     loop {
-        let slot = Arc::new(AnswerSlot::default());
         let mut parcel = match Bundle::new(message, deadline.remaining()) {
             Ok(parcel) => parcel.repeated((repeat != 0).then_some(repeat)),
             Err(failure) => return Poll::Ready(Err(failure)),
         };
+        let slot = Arc::new(AnswerSlot::new(parcel.is_streaming()));
         match route.ask(&mut parcel, slot.clone(), line) {
             Ok(ask) => return Poll::Ready(Ok((ask, slot))),
             Err(Refused { failure }) if failure.kind == FailureKind::Full => {}
@@ -400,11 +406,17 @@ fn enter<A: crate::Actor>(cell: &CellArc<A>, envelope: Envelope, priority: u8) -
     }
 }
 
-fn read<M: Message>(payload: &Payload, system: &ActorSystem) -> Answer<M> {
+/// Reads an answer; `items` are those of one that is a stream.
+fn read<M: Message>(payload: &Payload, items: Option<FarItems>, system: &ActorSystem) -> Answer<M> {
     let failed = |detail: String| Failure::new(FailureKind::Decode, Certainty::Ran, detail);
     let codec = M::CODEC.ok_or_else(|| failed(format!("{} has no archive", M::NAME)))?;
     let output = codec.decode_output(payload, system);
-    output.map_err(|error| failed(format!("the answer to {}: {error}", M::NAME)))
+    let mut output =
+        output.map_err(|error| failed(format!("the answer to {}: {error}", M::NAME)))?;
+    if let (Some(stream), Some(items)) = (codec.items(&mut output), items) {
+        stream.arrive(Box::new(items));
+    }
+    Ok(output)
 }
 
 fn late(detail: &str) -> Failure {

@@ -32,6 +32,16 @@ pub struct SystemConfig {
     /// Asks of this node that may wait for answers from other nodes at one time; further ones wait in line, in order,
     /// until their deadline. Default 65,536: at about 100 bytes each the table stays below 10 MB. At least 1.
     pub remote_asks_max: u32,
+    /// Streams from other nodes that this node may have open at one time; further asks for one wait in line, until their
+    /// deadline. As many more may be open to other nodes, and what a handler opens beyond that ends at once, as `Full`.
+    /// Default 4,096: with [`stream_bytes`](Self::stream_bytes) each, all full and none read, they hold 1 GiB. At least 1.
+    pub streams_max: u32,
+    /// Items of one stream by which its sender may be ahead of its reader. Default 64: enough to read on while more are
+    /// granted. Between two nodes they are on their way or have arrived, and the sender has two more in hand. At least 1.
+    pub stream_items: u32,
+    /// Bytes of the items of one stream from another node, on their way or arrived and not read; one item may go beyond.
+    /// Default 256 KiB: a reader 1 ms away is kept busy up to 2 Gbit/s. At least 1.
+    pub stream_bytes: u32,
     /// Timers, piped futures and streams that one actor may have at a time; a further one is refused. Default 1,024: what
     /// has more is several actors.
     pub sources_max: u32,
@@ -90,6 +100,9 @@ impl Default for SystemConfig {
             network_watches_max: 1 << 16,
             peer_watches_max: 1 << 18,
             remote_asks_max: 1 << 16,
+            streams_max: 4096,
+            stream_items: 64,
+            stream_bytes: 256 << 10,
             sources_max: 1024,
             reads_max: 64,
             stash_max: 1024,

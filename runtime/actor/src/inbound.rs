@@ -117,7 +117,9 @@ impl<A: Handler<M>, M: Message> Sink<M::Output> for FromNetwork<A, M> {
     unsafe fn done(cell: NonNull<CellHead>, target: *mut (), output: M::Output) {
         // SAFETY: the caller passes what `start` made, once.
         let asked = unsafe { Asked::<M>::from_target(target) };
-        if !asked.answer(&output) && M::answer(output).is_err() {
+        if let Some(output) = asked.answer(output)
+            && M::answer(output).is_err()
+        {
             // SAFETY: the cell is alive during its turn and of this actor type.
             let cell = unsafe { cell.cast::<ActorCell<A>>().as_ref() };
             count(&cell.head.worker.system().counters().tell_errors);
@@ -313,15 +315,19 @@ impl<M: Message> Asked<M> {
         Some(unsafe { Envelope::from_raw(NonNull::from(Box::leak(node)).cast()) })
     }
 
-    /// Sends what the handler returned; `false` if nobody waits.
-    pub(crate) fn answer(mut self, output: &M::Output) -> bool {
+    /// Sends what the handler returned; it comes back if nobody waits.
+    pub(crate) fn answer(mut self, mut output: M::Output) -> Option<M::Output> {
         // Taken out only afterwards: a panic while the output is archived must still be told.
-        let Some(waiting) = &self.waiting else { return false };
+        let Some(waiting) = &self.waiting else { return Some(output) };
         self.stage = Stage::Writing;
         let codec: Codec<M> = M::CODEC.expect("only messages with a codec are accepted");
-        waiting.to.path.reply(waiting.to.ask, &mut |out| codec.encode_output(output, out));
+        let ReplyTo { ask, path } = &waiting.to;
+        match codec.items(&mut output) {
+            Some(items) => path.stream(*ask, items.depart()),
+            None => path.reply(*ask, &mut |out| codec.encode_output(&output, out)),
+        }
         self.waiting = None;
-        true
+        None
     }
 
     pub(crate) fn fail(mut self, failure: &Failure) {

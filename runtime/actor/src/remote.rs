@@ -12,8 +12,8 @@ use std::{
 };
 
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, Fingerprint, Incarnation,
-    MessageId, NodeId, Payload,
+    ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Fingerprint,
+    Incarnation, MessageId, NodeId, Outflow, Payload,
 };
 
 use tokio::time::Instant;
@@ -62,6 +62,14 @@ pub trait ReplyPath: Send + Sync {
 
     /// Sends why there is no reply.
     fn fail(&self, ask: AskId, failure: Failure);
+
+    /// Answers with a stream, and sends its items as far as the asker takes them. `outflow` is dropped when it has ended,
+    /// when the asker gives up, and when its node is lost.
+    fn stream(&self, ask: AskId, outflow: Box<dyn Outflow>) {
+        drop(outflow);
+        let detail = "this way back takes no streams";
+        self.fail(ask, Failure::new(FailureKind::Incompatible, Certainty::Ran, detail));
+    }
 
     /// Whether the asker has given up: asked when the message's turn has come, and then it does not run; and while it
     /// runs, until it has answered yes once.
@@ -201,6 +209,12 @@ pub trait Route: Send + Sync + 'static {
     /// not called any more, or was called just now.
     fn give_up(&self, ask: AskId) -> Certainty;
 
+    /// An item of the stream that this ask was answered with was taken, and with it the room of so many bytes that its
+    /// frame had.
+    fn took_item(&self, ask: AskId, frame_bytes: usize) {
+        let _ = (ask, frame_bytes);
+    }
+
     /// An actor of this node, in this life of it, has waited for some time for the answer to an ask over this route: are
     /// there actors that wait for each other in a circle? If so one of their asks is answered with
     /// [`FailureKind::Deadlock`](odeon_message::FailureKind::Deadlock), this one or another. Called again, ever less
@@ -240,6 +254,11 @@ pub trait Parcel {
         None
     }
 
+    /// For an ask: whether it is answered with a stream.
+    fn is_streaming(&self) -> bool {
+        false
+    }
+
     /// Our layout of the message and of its answer. Walks the types: a route remembers it.
     fn fingerprint(&self) -> Fingerprint;
 
@@ -254,6 +273,16 @@ pub trait Parcel {
 pub trait RemoteAnswer: Send + Sync {
     /// Called at most once, from any thread; the asker decodes the payload.
     fn answer(&self, result: Result<Payload, Failure>);
+
+    /// An item of the stream that it was answered with, and the length of its frame; in order, from any thread.
+    fn item(&self, payload: Payload, frame_bytes: usize) {
+        let _ = (payload, frame_bytes);
+    }
+
+    /// The end of that stream, and why, if it was not the last item. Called at most once, and nothing after it.
+    fn end(&self, failure: Option<Failure>) {
+        let _ = failure;
+    }
 }
 
 /// Takes the news that a watched actor of this node has ended, for a watcher on another node.

@@ -62,7 +62,7 @@ impl<M: Message> Responder<M> {
             }
             Way::Here(duty) => duty.finish(Ok(output)),
             // It is no tell, so it is sent.
-            Way::There(asked) => drop(asked.answer(&output)),
+            Way::There(asked) => drop(asked.answer(output)),
         }
     }
 

@@ -3,8 +3,9 @@
 //! What it is: a bounded set of [`Source`]s, polled in the actor's turn, each with a waker of its own, also while a
 //! handler waits. An item is handled as soon as the present handler is done, before any message of the mailbox; the
 //! next item of a source is taken only when that one was handled and one message, if there is any, had its turn: a
-//! source that always has something does not starve the mailbox. What it is NOT: a task; a source has no thread of its
-//! own and dies with the life of its actor. Made in `timers.rs` and `pipe.rs`, served in `life/aside.rs`.
+//! source that always has something does not starve the mailbox. A source that only sends the
+//! items of an answer brings no messages. What it is NOT: a task; a source has no thread of its own and dies with the life
+//! of its actor. Made in `timers.rs`, `pipe.rs` and `outlet.rs`, served in `life/aside.rs`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    ExitReason,
     envelope::Envelope,
     wakes::{Key, OwnWaker},
 };
@@ -30,6 +32,11 @@ pub(crate) enum Given {
 pub(crate) trait Source: Send {
     /// The next message; never called again after [`Given::Last`] or [`Given::End`].
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Given>;
+
+    /// The life of the actor ends for this reason; it is dropped next.
+    fn end(&mut self, reason: &ExitReason) {
+        let _ = reason;
+    }
 }
 
 /// An actor has as many sources as it may have.
@@ -103,6 +110,11 @@ impl Sources {
     pub(crate) fn cancel(&mut self, name: &str) -> Option<Removed> {
         let key = *self.names.get(name)?;
         self.remove(key)
+    }
+
+    /// Tells all sources why the life of the actor ends.
+    pub(crate) fn tell_end(&mut self, reason: &ExitReason) {
+        self.entries.values_mut().for_each(|entry| entry.source.end(reason));
     }
 
     /// Takes any source out.

@@ -140,6 +140,10 @@ impl<M: Message> Parcel for Bundle<'_, M> {
         self.repeat
     }
 
+    fn is_streaming(&self) -> bool {
+        self.codec.is_streaming()
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         self.codec.fingerprint()
     }

@@ -116,7 +116,8 @@ fn refuse(calls: &[Call], hooks: &[Hook], options: &Options) -> Result<()> {
 
 impl Actor {
     fn message(&self, call: &Call, root: &Path) -> TokenStream {
-        let Call { message, reply, error, arguments, .. } = call;
+        let Call { message, error, arguments, .. } = call;
+        let answer = call.answer();
         let (actor, visibility) = (&self.ident, &self.visibility);
         let id = match &call.id {
             Some(id) => quote!(id = #id),
@@ -131,7 +132,7 @@ impl Actor {
         let body = if arguments.is_empty() { quote!(;) } else { quote!({ #(#fields)* }) };
         quote_spanned! {options::written_for(&call.function) =>
             #[doc = #about]
-            #[#root::message(#id, reply = #reply #error, crate = #root)]
+            #[#root::message(#id, #answer #error, crate = #root)]
             #visibility struct #message #body
         }
     }

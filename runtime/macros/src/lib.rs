@@ -33,6 +33,8 @@ mod schema;
 /// * `idempotent`: running the message twice does no more than running it once, so that a retried ask may send it again
 ///   after it may have run.
 /// * `reply = Type`: what a caller receives; `()` if left out.
+/// * `stream = Type`: the reply is a stream of such items. The handler returns `Items<Type>`, and so does the ask; with
+///   an error declared, `Result<Items<Type>, Error>`. In the place of `reply`; not with `idempotent`.
 /// * `error = Type`: what a handler may answer instead; without it, a handler returns the bare reply.
 /// * `crate = path`: the root to name things through; `::odeon` if left out.
 ///
@@ -100,7 +102,7 @@ pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
 /// * `#[handler("area/Message")]`: other nodes may send it, under this id. `#[handler(local)]`: only this node. The
 ///   arguments become the fields of a message called after actor and method, here `AccountDeposit`, or as
 ///   `message = Name` says; the last argument may be the `&mut Context<Self>`. A return type `Result<Reply, Error>` is
-///   reply and error of the message, any other its reply. The handlers are all as visible as the first. With `read` it
+///   reply and error of the message, any other its reply; `Items<Item>` is a stream. The handlers are all as visible as the first. With `read` it
 ///   takes `&self`, and a `&ReadContext<Self>` if any: it runs beside other reads, never beside what changes the actor.
 /// * The trait `AccountCalls` has a method for each of them that answers with an `Ask`; bring it into scope where
 ///   actors are called from.

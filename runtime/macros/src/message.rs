@@ -11,7 +11,8 @@ struct Options {
     local: Option<Span>,
     idempotent: bool,
     accepts: Vec<Type>,
-    reply: Type,
+    reply: Option<Type>,
+    stream: Option<Type>,
     error: Option<Type>,
     root: Path,
 }
@@ -22,13 +23,14 @@ fn read(tokens: TokenStream) -> Result<Options> {
         local: None,
         idempotent: false,
         accepts: Vec::new(),
-        reply: parse_quote!(()),
+        reply: None,
+        stream: None,
         error: None,
         root: options::default_root(),
     };
     options::read(
         tokens,
-        &["id", "local", "idempotent", "accepts", "reply", "error", "crate"],
+        &["id", "local", "idempotent", "accepts", "reply", "stream", "error", "crate"],
         |name, input| {
             if name == "local" {
                 options.local = Some(name.span());
@@ -43,11 +45,17 @@ fn read(tokens: TokenStream) -> Result<Options> {
             } else {
                 input.parse::<Token![=]>()?;
                 let ty: Type = input.parse()?;
-                if name == "reply" { options.reply = ty } else { options.error = Some(ty) }
+                let option = match name {
+                    name if name == "reply" => &mut options.reply,
+                    name if name == "stream" => &mut options.stream,
+                    _ => &mut options.error,
+                };
+                *option = Some(ty);
             }
             Ok(())
         },
     )?;
+    refuse_with_stream(&options)?;
     if let (Some(_), Some(former)) = (options.local, options.accepts.first()) {
         return Err(Error::new(
             former.span(),
@@ -66,6 +74,25 @@ fn read(tokens: TokenStream) -> Result<Options> {
         )),
         _ => Ok(options),
     }
+}
+
+/// What a message whose reply is a stream cannot have.
+fn refuse_with_stream(options: &Options) -> Result<()> {
+    let Some(item) = &options.stream else { return Ok(()) };
+    if let Some(reply) = &options.reply {
+        return Err(Error::new(
+            reply.span(),
+            "the reply of this message is its stream: remove `reply`, or make it a part of the items",
+        ));
+    }
+    if options.idempotent {
+        return Err(Error::new(
+            item.span(),
+            "a stream that was begun is not begun again for another attempt: remove `idempotent`, and ask again from \
+             where the stream ended",
+        ));
+    }
+    Ok(())
 }
 
 pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -87,8 +114,20 @@ pub(crate) fn expand(tokens: TokenStream, item: TokenStream) -> Result<TokenStre
 }
 
 fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
-    let Options { id, idempotent, reply, root, .. } = options;
+    let Options { id, idempotent, root, .. } = options;
     let ident = &item.ident;
+    let reply: Type = match (&options.reply, &options.stream) {
+        (_, Some(item)) => {
+            syn::parse2(quote_spanned!(options::written_for(item) => #root::Items<#item>))
+                .expect("a type in the angle brackets of a path is a type")
+        }
+        (Some(reply), None) => reply.clone(),
+        (None, None) => parse_quote!(()),
+    };
+    let make = match options.stream {
+        Some(_) => quote!(streaming),
+        None => quote!(new),
+    };
     let (error, output, answer) = match &options.error {
         Some(error) => (
             quote!(#error),
@@ -103,8 +142,8 @@ fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
     };
     let name = id.clone().unwrap_or_else(|| LitStr::new(&ident.to_string(), ident.span()));
     let codec = match id {
-        Some(id) => quote_spanned! {options::written_for(reply) =>
-            ::core::option::Option::Some(#root::Codec::new(#id))
+        Some(id) => quote_spanned! {options::written_for(&reply) =>
+            ::core::option::Option::Some(#root::Codec::#make(#id))
         },
         None => quote!(::core::option::Option::None),
     };

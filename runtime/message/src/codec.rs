@@ -16,7 +16,7 @@ use rkyv::{
 };
 
 use crate::{
-    Fingerprint, Message, MessageId, Payload, Schema,
+    Fingerprint, Message, MessageId, Payload, Schema, Streamed, Travels,
     ceiling::{ceiling, hit_ceiling},
     check::Check,
     scratch::{Scratch, with_scratch},
@@ -153,6 +153,9 @@ where
     }
 }
 
+/// The stream in what a handler returned.
+type ItemsOf<O> = fn(&mut O) -> Option<&mut dyn Travels>;
+
 type Unarchive<T> = fn(&[u8], &(dyn Any + Send + Sync)) -> Result<T, DecodeError>;
 
 /// How one message type and what its handlers return are archived.
@@ -164,6 +167,8 @@ pub struct Codec<M: Message> {
     encode_output: fn(&M::Output, &mut Vec<u8>) -> Result<(), EncodeError>,
     decode_output: Unarchive<M::Output>,
     fingerprint: fn() -> Fingerprint,
+    /// For a message whose reply is a stream.
+    items: Option<ItemsOf<M::Output>>,
 }
 
 impl<M: Message> Clone for Codec<M> {
@@ -196,7 +201,39 @@ impl<M: Message> Codec<M> {
             encode_output: <M::Output as Wire>::archive,
             decode_output: <M::Output as Wire>::unarchive,
             fingerprint: Fingerprint::of_exchange::<M, M::Output>,
+            items: None,
         }
+    }
+
+    /// The codec of a message whose reply is a stream, declared under `name`.
+    #[must_use]
+    pub const fn streaming(name: &'static str) -> Self
+    where
+        M: Wire + Schema,
+        M::Output: Streamed + Schema,
+    {
+        Self {
+            name,
+            id: MessageId::of(name),
+            encode: M::archive,
+            decode: M::unarchive,
+            encode_output: <M::Output as Streamed>::archive_opening,
+            decode_output: <M::Output as Streamed>::unarchive_opening,
+            fingerprint: Fingerprint::of_exchange::<M, M::Output>,
+            items: Some(<M::Output as Streamed>::items),
+        }
+    }
+
+    /// Whether the reply is a stream.
+    #[must_use]
+    pub const fn is_streaming(&self) -> bool {
+        self.items.is_some()
+    }
+
+    /// The stream in what a handler returned, if the reply is one and begins.
+    #[doc(hidden)]
+    pub fn items<'a>(&self, output: &'a mut M::Output) -> Option<&'a mut dyn Travels> {
+        self.items.and_then(|items| items(output))
     }
 
     /// The declared id, as written.

@@ -13,6 +13,7 @@ mod codec;
 mod credit;
 mod failure;
 mod id;
+mod items;
 mod message;
 mod name;
 mod payload;
@@ -28,6 +29,7 @@ pub use codec::{Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire}
 pub use credit::{Credit, Creditor};
 pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, TellError};
 pub use id::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
+pub use items::{Archived, Flow, Inflow, Items, Outflow, StreamError, Streamed, Travels};
 pub use message::{Formers, Message, is_same_id};
 pub use name::{ClusterName, NAME_BYTES_MAX, NameError, NodeName};
 pub use payload::Payload;

@@ -48,7 +48,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ),
     ("coerce", Walled(&["odeon-compare"])),
     ("foca", Walled(&["odeon-cluster"])),
-    ("futures-core", Only(&["odeon-actor"])),
+    ("futures-core", Only(&["odeon-actor", "odeon-message"])),
     ("futures-util", Only(&["odeon-bench-sim"])),
     ("getrandom", Only(&["odeon-env"])),
     ("hdrhistogram", Walled(&["odeon-actor", "odeon-benches", "odeon-node", "odeon-transport"])),

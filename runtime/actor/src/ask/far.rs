@@ -16,6 +16,7 @@ use crate::{
     ActorSystem, RemoteAnswer, Route,
     deadline::Deadline,
     edges::{Edge, Goal},
+    items::Inlet,
     worker::waiting::{keeps_actor, who_waits},
 };
 
@@ -66,7 +67,11 @@ impl FarAsk {
 
 /// Where the answer of an actor on another node arrives.
 #[derive(Default)]
-pub(super) struct AnswerSlot(Mutex<Arrived>);
+pub(super) struct AnswerSlot {
+    arrived: Mutex<Arrived>,
+    /// Where the items arrive of an answer that is a stream.
+    inlet: Option<Arc<Inlet>>,
+}
 
 #[derive(Default)]
 struct Arrived {
@@ -86,8 +91,17 @@ struct Looks {
 }
 
 impl AnswerSlot {
+    /// One for an answer that is a stream, or for another.
+    pub(super) fn new(is_streaming: bool) -> Self {
+        Self { inlet: is_streaming.then(Arc::default), ..Self::default() }
+    }
+
+    pub(super) fn inlet(&self) -> Option<&Arc<Inlet>> {
+        self.inlet.as_ref()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Arrived> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_open(&self) -> bool {
@@ -142,6 +156,18 @@ impl RemoteAnswer for AnswerSlot {
         };
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+
+    fn item(&self, payload: Payload, frame_bytes: usize) {
+        if let Some(inlet) = &self.inlet {
+            inlet.push(payload, frame_bytes);
+        }
+    }
+
+    fn end(&self, failure: Option<Failure>) {
+        if let Some(inlet) = &self.inlet {
+            inlet.end(failure);
         }
     }
 }

@@ -70,6 +70,7 @@ pub(super) unsafe fn panicked<A: Actor>(cell: NonNull<CellHead>, payload: Box<dy
         false => Certainty::Ran,
     };
     let failure = Failure::new(FailureKind::Panicked, known, reason.detail());
+    end_items(core, &reason);
     // SAFETY: the caller says so.
     unsafe { abandon(cell, core, &failure) };
     match core.phase.get() {
@@ -108,6 +109,7 @@ pub(super) unsafe fn leave<A: Actor>(
 ) -> Next {
     // SAFETY: the caller says so.
     let (head, core) = unsafe { parts::<A>(cell) };
+    end_items(core, &exit.reason);
     end_sources(head, core);
     let reason = exit.reason.clone();
     let last = exit.last;
@@ -128,6 +130,13 @@ pub(super) unsafe fn leave<A: Actor>(
     rest_unless(done)
 }
 
+/// Whoever reads items of this life is told why there are no more, before those who send them are dropped.
+fn end_items<A: Actor>(core: &Core<A>, reason: &ExitReason) {
+    if let Some(extras) = core.extras.get() {
+        extras.sources().tell_end(reason);
+    }
+}
+
 /// Nothing comes from timers, piped futures and streams any more.
 fn end_sources<A: Actor>(head: &CellHead, core: &Core<A>) {
     if let Some(extras) = core.extras.get() {
@@ -146,6 +155,9 @@ pub(super) unsafe fn reap<A: Actor>(cell: NonNull<CellHead>, signal: u16) {
     let (head, core) = unsafe { parts::<A>(cell) };
     core.phase.set(Phase::Reaping);
     head.close_family();
+    let exit = core.take_exit().unwrap_or_else(killed);
+    end_items(core, &exit.reason);
+    core.set_exit(exit);
     // SAFETY: the slot is idle, so nothing borrows the actor.
     let actor = unsafe { core.value() }.take_actor();
     quietly(head, || drop(actor));
@@ -276,6 +288,7 @@ pub(super) unsafe fn kill<A: Actor>(cell: NonNull<CellHead>) -> bool {
         Phase::Fresh | Phase::Waiting | Phase::Ended => return false,
     }
     let failure = Failure::new(FailureKind::Stopped, Certainty::Ran, "killed");
+    end_items(core, &killed().reason);
     // SAFETY: the caller says so.
     let panics = unsafe { abandon(cell, core, &failure) };
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);
@@ -300,6 +313,7 @@ pub(crate) unsafe fn end<A: Actor>(cell: NonNull<CellHead>) {
         return;
     }
     let failure = Failure::new(FailureKind::Stopped, Certainty::Ran, "killed");
+    end_items(core, &killed().reason);
     // SAFETY: the caller says so.
     let panics = unsafe { abandon(cell, core, &failure) };
     head.worker.system().counters().panics.fetch_add(panics, std::sync::atomic::Ordering::Relaxed);

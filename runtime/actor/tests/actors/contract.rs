@@ -4,8 +4,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use odeon_message::AskError;
-use tokio::{task::JoinHandle, time::sleep};
+use odeon_message::{AskError, Certainty, Items};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use crate::{
     beside::Dropped,
@@ -14,7 +17,7 @@ use crate::{
         SLEEP_AND_PANIC, asking, desk, make, settle,
     },
     fixture::on_one_thread,
-    odeon::{ActorRef, ActorSystem, ChildSpec, SpawnOptions, Supervisor, SupervisorSpec},
+    odeon::{ActorRef, ActorSystem, ChildSpec, Outlet, SpawnOptions, Supervisor, SupervisorSpec},
 };
 
 /// What became of what the actor had going on.
@@ -27,6 +30,7 @@ struct Fates {
     timer: &'static str,
     stashed: &'static str,
     piped_future: &'static str,
+    sent_stream: &'static str,
 }
 
 /// An actor that is stopped for good.
@@ -38,6 +42,7 @@ const STOPPED: Fates = Fates {
     timer: "gone",
     stashed: "stopped, not delivered",
     piped_future: "gone",
+    sent_stream: "stopped, ran",
 };
 
 type Asked = JoinHandle<Result<u64, AskError<String>>>;
@@ -51,6 +56,7 @@ struct Case {
     running: Asked,
     queued: Asked,
     drops: Arc<Mutex<u32>>,
+    stream: (Outlet<u64>, Items<u64>),
 }
 
 impl Case {
@@ -73,12 +79,15 @@ impl Case {
             ctx.pipe(None, work, |()| Job { how: ANSWER, n: 4 }).unwrap();
         })
         .await;
+        let (sender, stream) = tokio::sync::oneshot::channel();
+        make(&desk, move |_, ctx| drop(sender.send(ctx.outlet::<u64>()))).await;
+        let stream = stream.await.unwrap();
         let running = asking(&desk, how, 5);
         settle().await;
         let queued = asking(&desk, ANSWER, 6);
         settle().await;
         desk.try_tell(Job { how: ANSWER, n: 7 }).unwrap();
-        Self { desk, log, deferred, stashed, running, queued, drops }
+        Self { desk, log, deferred, stashed, running, queued, drops, stream }
     }
 
     async fn fates(self) -> Fates {
@@ -95,7 +104,20 @@ impl Case {
             timer: ran("3", "comes", "gone"),
             stashed: fate(self.stashed).await,
             piped_future: ran("4", "comes", "gone"),
+            sent_stream: stream_fate(self.stream).await,
         }
+    }
+}
+
+/// Of a stream whose outlet is elsewhere, so that its actor's end alone ends it.
+async fn stream_fate((_outlet, mut items): (Outlet<u64>, Items<u64>)) -> &'static str {
+    let Ok(next) = timeout(SECOND, items.next()).await else { return "goes on" };
+    assert_eq!(format!("{items:?}"), "Items(ended)");
+    let error = next.expect("it was not finished").expect_err("nothing was sent");
+    match (&error, error.certainty()) {
+        (AskError::Stopped(_), Certainty::Ran) => "stopped, ran",
+        (AskError::Panicked(_), Certainty::Ran) => "panicked, ran",
+        _ => "something else",
     }
 }
 
@@ -162,7 +184,9 @@ fn on_a_panic() {
     on_one_thread(1, |system| async move {
         let (desk, log) = desk(&system).await;
         let case = Case::new(desk, log, SLEEP_AND_PANIC).await;
-        assert_eq!(case.fates().await, Fates { running_ask: "panicked, ran", ..STOPPED });
+        let panicked = "panicked, ran";
+        let fates = Fates { running_ask: panicked, sent_stream: panicked, ..STOPPED };
+        assert_eq!(case.fates().await, fates);
     });
 }
 
@@ -179,6 +203,7 @@ fn on_an_error_of_a_handler() {
             timer: "comes",
             stashed: "kept",
             piped_future: "comes",
+            sent_stream: "goes on",
         };
         assert_eq!(case.fates().await, goes_on);
     });
@@ -196,8 +221,11 @@ fn on_a_fail() {
 #[test]
 fn on_a_restart() {
     on_one_thread(1, |system| async move {
-        for (how, running_ask) in [(SLEEP_AND_PANIC, "panicked, ran"), (SLEEP_AND_FAIL, "answered")]
-        {
+        let both = [
+            (SLEEP_AND_PANIC, "panicked, ran", "panicked, ran"),
+            (SLEEP_AND_FAIL, "answered", "stopped, ran"),
+        ];
+        for (how, running_ask, sent_stream) in both {
             let (_, desk, log) = under(&system, 1, false).await;
             let case = Case::new(desk, log, how).await;
             let restarted = Fates {
@@ -205,6 +233,7 @@ fn on_a_restart() {
                 queued_ask: "answered",
                 running_ask,
                 stashed: "answered",
+                sent_stream,
                 ..STOPPED
             };
             assert_eq!(case.fates().await, restarted);
@@ -228,7 +257,9 @@ fn on_the_supervisor_giving_up() {
     on_one_thread(1, |system| async move {
         let (_, desk, log) = under(&system, 0, false).await;
         let case = Case::new(desk, log, SLEEP_AND_PANIC).await;
-        assert_eq!(case.fates().await, Fates { running_ask: "panicked, ran", ..STOPPED });
+        let panicked = "panicked, ran";
+        let fates = Fates { running_ask: panicked, sent_stream: panicked, ..STOPPED };
+        assert_eq!(case.fates().await, fates);
         assert_eq!(system.stats().live_actors, 0);
     });
 }

@@ -45,6 +45,7 @@ mod seeded;
 mod seeking;
 mod spans;
 mod stealing;
+mod streaming;
 mod supervision;
 mod targets;
 mod tasks;

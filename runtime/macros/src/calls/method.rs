@@ -270,7 +270,27 @@ fn pascal(name: &Ident) -> String {
     words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
+/// The item of a reply that is a stream of items.
+fn streamed(reply: &Type) -> Option<&Type> {
+    let Type::Path(it) = reply else { return None };
+    let last = it.path.segments.last().filter(|last| last.ident == "Items")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(item)) if arguments.args.len() == 1 => Some(item),
+        _ => None,
+    }
+}
+
 impl Call {
+    /// What the attribute of its message says of the answer.
+    pub(super) fn answer(&self) -> TokenStream {
+        let reply = &self.reply;
+        match streamed(reply) {
+            Some(item) => quote!(stream = #item),
+            None => quote!(reply = #reply),
+        }
+    }
+
     pub(super) fn output(&self) -> TokenStream {
         let reply = &self.reply;
         match &self.error {

@@ -3,9 +3,11 @@
 //! What it is: ask id -> who is waiting, which life of which peer must answer, and where in its lane the frame lies.
 //! What it is NOT: the way out (`outbound.rs`) or the way in (`inbound.rs`); both lead here. An entry leaves exactly
 //! once: by a reply, an error frame, the caller giving up, or the loss of the association, and whoever takes it
-//! out tells the caller. Who finds the table full waits in its line (`asks/line.rs`).
+//! out tells the caller. One that is answered with a stream leaves
+//! at the end of that (`asks/streams.rs`). Who finds the table full waits in its line (`asks/line.rs`).
 
 mod line;
+mod streams;
 
 use std::{
     collections::BTreeMap,
@@ -13,11 +15,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use odeon_actor::RemoteAnswer;
+use odeon_actor::{RemoteAnswer, SystemConfig};
 use odeon_message::{AskId, Certainty, Failure, FailureKind, planted::Bug};
 use odeon_transport::{Association, PeerId, Position};
+use odeon_wire::StreamCredit;
 
 use line::Line;
+use streams::Stream;
 
 /// One ask on its way.
 struct Pending {
@@ -25,9 +29,33 @@ struct Pending {
     /// Where its frame lies; `None` until the lane has taken it.
     position: Option<Position>,
     answer: Arc<dyn RemoteAnswer>,
+    /// For one that is answered with a stream.
+    stream: Option<Stream>,
+}
+
+/// What an ask is answered with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AskKind {
+    Plain,
+    Stream,
+}
+
+impl AskKind {
+    pub(crate) fn of(is_streaming: bool) -> Self {
+        if is_streaming { Self::Stream } else { Self::Plain }
+    }
 }
 
 impl Pending {
+    /// Whether it was answered, and items come.
+    fn is_open(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.is_open)
+    }
+
+    fn kind(&self) -> AskKind {
+        AskKind::of(self.stream.is_some())
+    }
+
     /// What is known about an ask whose answer will not come.
     fn certainty(&self) -> Certainty {
         match self.position {
@@ -45,21 +73,48 @@ impl Pending {
 pub(crate) struct Asks {
     table: Mutex<Table>,
     asks_max: usize,
+    streams_max: usize,
+    stream_window: StreamCredit,
 }
 
 #[derive(Default)]
 struct Table {
     last: u64,
     pending: BTreeMap<AskId, Pending>,
+    /// How many of them are answered with a stream.
+    streams: usize,
     /// Who waits for a place.
     line: Line,
+    /// Who waits for a place for a stream.
+    streams_line: Line,
 }
 
 impl Table {
     /// Takes an entry out; its place goes to the next in line, to be woken without the lock.
     fn remove(&mut self, ask: AskId) -> Option<(Pending, Option<Waker>)> {
         let pending = self.pending.remove(&ask)?;
-        Some((pending, self.line.wake()))
+        let next = self.left(&pending);
+        Some((pending, next))
+    }
+
+    /// An entry was taken out; who is next in its line.
+    fn left(&mut self, pending: &Pending) -> Option<Waker> {
+        if pending.stream.is_some() {
+            self.streams -= 1;
+        }
+        self.line(pending.kind()).wake()
+    }
+
+    fn line(&mut self, kind: AskKind) -> &mut Line {
+        match kind {
+            AskKind::Plain => &mut self.line,
+            AskKind::Stream => &mut self.streams_line,
+        }
+    }
+
+    /// Asks that wait for their answer and nothing else.
+    fn asks(&self) -> usize {
+        self.pending.len() - self.streams
     }
 }
 
@@ -94,8 +149,15 @@ impl Drop for Opened<'_> {
 }
 
 impl Asks {
-    pub(crate) fn new(asks_max: u32) -> Self {
-        Self { table: Mutex::default(), asks_max: asks_max.max(1) as usize }
+    pub(crate) fn new(bounds: &SystemConfig) -> Self {
+        let items = u64::from(bounds.stream_items);
+        let bytes = u64::from(bounds.stream_bytes);
+        Self {
+            table: Mutex::default(),
+            asks_max: bounds.remote_asks_max.max(1) as usize,
+            streams_max: bounds.streams_max.max(1) as usize,
+            stream_window: StreamCredit { items, bytes },
+        }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -110,13 +172,23 @@ impl Asks {
         &self,
         association: &Arc<Association>,
         answer: &Arc<dyn RemoteAnswer>,
+        kind: AskKind,
     ) -> Result<Opened<'_>, Failure> {
         let mut table = self.table();
-        if table.pending.len() >= self.asks_max {
-            let detail =
-                format!("{} asks of this node wait for other nodes already", self.asks_max);
+        let Self { asks_max, streams_max, .. } = self;
+        let full = match kind {
+            AskKind::Plain if table.asks() >= *asks_max => {
+                Some(format!("{asks_max} asks of this node wait for other nodes already"))
+            }
+            AskKind::Stream if table.streams >= *streams_max => {
+                Some(format!("this node has {streams_max} streams from other nodes already"))
+            }
+            _ => None,
+        };
+        if let Some(detail) = full {
             return Err(Failure::not_delivered(FailureKind::Full, detail));
         }
+        let stream = (kind == AskKind::Stream).then(|| Stream::new(self.stream_window));
         table.last = match Bug::AskNumberReused.is_planted() {
             true => (1..).find(|ask| !table.pending.contains_key(&AskId(*ask))).unwrap_or(0),
             false => table.last + 1,
@@ -126,20 +198,22 @@ impl Asks {
             association: Arc::clone(association),
             position: None,
             answer: Arc::clone(answer),
+            stream,
         };
+        table.streams += usize::from(kind == AskKind::Stream);
         table.pending.insert(ask, pending);
         Ok(Opened { asks: self, ask, is_placed: false })
     }
 
     /// Ready when [`open`](Self::open) is worth a try: at the first call, then when a place came free and it is the
     /// caller's turn. `place` is 0 at first; [`forget_place`](Self::forget_place) it when done.
-    pub(crate) fn poll_place(&self, place: &mut u64, cx: &Context<'_>) -> Poll<()> {
-        self.table().line.poll(place, cx.waker())
+    pub(crate) fn poll_place(&self, kind: AskKind, place: &mut u64, cx: &Context<'_>) -> Poll<()> {
+        self.table().line(kind).poll(place, cx.waker())
     }
 
     /// Leaves the line; if it was the caller's turn, it is the next one's.
-    pub(crate) fn forget_place(&self, place: &mut u64) {
-        let next = self.table().line.forget(place);
+    pub(crate) fn forget_place(&self, kind: AskKind, place: &mut u64) {
+        let next = self.table().line(kind).forget(place);
         next.into_iter().for_each(Waker::wake);
     }
 
@@ -180,6 +254,10 @@ impl Asks {
         ask: AskId,
         circle: &str,
     ) -> Option<(Certainty, Arc<Association>)> {
+        // One that was answered with a stream waits for nothing.
+        if self.table().pending.get(&ask)?.is_open() {
+            return None;
+        }
         let (certainty, pending) = self.withdraw(ask)?;
         pending.answer.answer(Err(Failure::new(FailureKind::Deadlock, certainty, circle)));
         Some((certainty, pending.association))
@@ -193,12 +271,22 @@ impl Asks {
         Some((certainty, pending))
     }
 
-    /// Takes out the ask that `peer` answers; an answer from anybody else is ignored.
-    pub(crate) fn answered(&self, ask: AskId, peer: PeerId) -> Option<Arc<dyn RemoteAnswer>> {
+    /// Takes out the ask that `peer` answers; an answer from anybody else is ignored, and so is one to an ask that was
+    /// answered with a stream. One whose stream `begins` with that stays.
+    pub(crate) fn answered(
+        &self,
+        ask: AskId,
+        peer: PeerId,
+        begins: bool,
+    ) -> Option<Arc<dyn RemoteAnswer>> {
         let mut table = self.table();
-        let from_whom_asked = table.pending.get(&ask)?.association.peer().id == peer;
-        if !from_whom_asked {
+        let pending = table.pending.get_mut(&ask)?;
+        if pending.association.peer().id != peer || pending.is_open() {
             return None;
+        }
+        if let Some(stream) = pending.stream.as_mut().filter(|_| begins) {
+            stream.is_open = true;
+            return Some(Arc::clone(&pending.answer));
         }
         let (pending, next) = table.remove(ask)?;
         drop(table);
@@ -218,7 +306,7 @@ impl Asks {
         let mut table = self.table();
         let ended = table.pending.extract_if(.., |_, pending| which(pending));
         let ended: Vec<Pending> = ended.map(|(_, pending)| pending).collect();
-        let next: Vec<Waker> = ended.iter().filter_map(|_| table.line.wake()).collect();
+        let next: Vec<Waker> = ended.iter().filter_map(|it| table.left(it)).collect();
         drop(table);
         next.into_iter().for_each(Waker::wake);
         for pending in &ended {
@@ -226,13 +314,16 @@ impl Asks {
         }
     }
 
-    /// How many asks wait.
+    /// How many asks wait, without those for a stream.
     pub(crate) fn len(&self) -> usize {
-        self.table().pending.len()
+        self.table().asks()
     }
 }
 
 fn fail(pending: &Pending, kind: FailureKind, reason: &str) {
+    if pending.is_open() {
+        return pending.answer.end(Some(Failure::new(kind, Certainty::Ran, reason)));
+    }
     let failure = Failure::new(kind, pending.certainty(), reason);
     pending.answer.answer(Err(failure));
 }

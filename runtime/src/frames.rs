@@ -1,14 +1,14 @@
 //! The frames that the halls write and read themselves, each in one function.
 //!
-//! What it is: replies, errors, cancels, probes, watches and their ends, put into frames and handed to an association. What
+//! What it is: replies, streams, errors, cancels, probes, watches and their ends, put into frames and handed to an association. What
 //! it is NOT: the frames' layout (`odeon-wire`). Called by `outbound.rs` and `inbound.rs`.
 
 use odeon_actor::{ExitKind, ExitReason, WatchId};
 use odeon_message::{ActorKey, AskId, Certainty, EncodeError, Failure, FailureKind};
 use odeon_transport::{Association, SendRefused};
 use odeon_wire::{
-    Body, Frame, FrameKind, Header, PayloadError, Probe, Terminated, TerminatedReason, Unwatch,
-    Watch,
+    Body, Frame, FrameKind, Header, PayloadError, Probe, StreamCredit, StreamEnd, Terminated,
+    TerminatedReason, Unwatch, Watch,
 };
 
 /// A reply; where the output cannot be archived, or the lane has no room for it, the asker is told so, for the
@@ -42,6 +42,56 @@ pub(crate) fn error(peer: &Association, ask: AskId, failure: &Failure) {
         failure.encode(out);
         Ok(())
     });
+}
+
+/// The reply that begins a stream; if there is no room for it the asker is told so. Whether it was sent.
+pub(crate) fn stream_begins(peer: &Association, ask: AskId) -> bool {
+    let header = Header::of_ask(FrameKind::Reply, ask);
+    match peer.send_prepaid(stream_lane(ask), header, &mut |_| Ok(())) {
+        Ok(_) => return true,
+        Err(refused @ SendRefused::LaneFull) => {
+            let detail = format!("the reply: {refused}");
+            error(peer, ask, &Failure::new(FailureKind::Full, Certainty::Ran, detail));
+        }
+        Err(refused) => tracing::debug!(peer = %peer.peer().id, %refused, "stream not begun"),
+    }
+    false
+}
+
+/// One item of a stream.
+pub(crate) fn stream_item(
+    peer: &Association,
+    ask: AskId,
+    archive: &[u8],
+) -> Result<(), SendRefused> {
+    let header = Header::of_ask(FrameKind::StreamItem, ask);
+    let sent = peer.send_prepaid(stream_lane(ask), header, &mut |out| {
+        out.extend_from_slice(archive);
+        Ok(())
+    });
+    sent.map(drop)
+}
+
+/// The end of a stream, and why, if it was not the last item.
+pub(crate) fn stream_end(peer: &Association, ask: AskId, failure: Option<Failure>) {
+    let (header, end) = (Header::of_ask(FrameKind::StreamEnd, ask), StreamEnd { failure });
+    // Without a connection the asker knows already.
+    let _ = peer.send_prepaid(stream_lane(ask), header, &mut |out| {
+        end.encode(out);
+        Ok(())
+    });
+}
+
+/// More items of a stream are taken.
+pub(crate) fn stream_credit(peer: &Association, ask: AskId, total: StreamCredit) {
+    let header = Header::of_ask(FrameKind::StreamCredit, ask);
+    // Without a connection the stream has ended.
+    let _ = peer.control(header, &mut |out| total.encode(out));
+}
+
+/// An item came of a stream that nobody knows any more: its sender may not know that.
+pub(crate) fn stream_unknown(peer: &Association, ask: AskId) {
+    let _ = peer.control_spare(Header::of_ask(FrameKind::Cancel, ask), &mut |_| {});
 }
 
 /// The failure that an error frame brings.
@@ -125,6 +175,11 @@ pub(crate) fn read_terminated(frame: &Frame) -> Result<(WatchId, ExitReason), Pa
     // A reason of a later version: what is certain is that the actor has ended.
     let kind = ExitKind::from_byte(body.reason.code()).unwrap_or(ExitKind::Stopped);
     Ok((WatchId(body.watch), ExitReason::new(kind, &body.text)))
+}
+
+/// The lane of all frames of one stream. No actor has this key, so that whoever waits for room there is woken by room alone.
+pub(crate) fn stream_lane(ask: AskId) -> ActorKey {
+    ActorKey { slot: ask.0 as u32, generation: u32::MAX }
 }
 
 /// Replies have no receiver's lane: they spread over all of them by ask.

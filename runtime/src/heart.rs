@@ -215,8 +215,7 @@ impl Heart {
 }
 
 fn outbound(directory: &Arc<Directory>, circles: Circles, builder: &NodeBuilder) -> Arc<Outbound> {
-    let asks_max = builder.system.remote_asks_max;
-    Arc::new(Outbound::new(Arc::clone(directory), circles, asks_max))
+    Arc::new(Outbound::new(Arc::clone(directory), circles, &builder.system))
 }
 
 /// The registrar must be the first actor that other nodes can reach: they know it by its place, which it keeps

@@ -13,10 +13,13 @@ use odeon_actor::{
     ReplyTo, TerminatedSink, WatchId,
 };
 use odeon_message::{
-    ActorKey, AskId, Credit, EncodeError, Failure, Incarnation, NodeId, planted::Bug,
+    ActorKey, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Incarnation, NodeId,
+    Outflow, Payload, planted::Bug,
 };
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
-use odeon_wire::{CloseCode, Frame, FrameKind, PayloadError, Refuse};
+use odeon_wire::{
+    CloseCode, Frame, FrameKind, ItemsOverrun, PayloadError, Refuse, StreamCredit, StreamEnd,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -25,6 +28,7 @@ use crate::{
     newsfeed::{News, Newsfeed},
     outbound::Outbound,
     repeats::{Arrived, Attempt, RepeatKey, Repeats},
+    streams::Streams,
 };
 
 /// Takes what the transport hears.
@@ -40,6 +44,10 @@ pub(crate) struct Inbound {
 struct Back {
     peer: Arc<Association>,
     cancels: Arc<Cancels>,
+    streams: Arc<Streams>,
+    system: ActorSystem,
+    /// What the asker takes of a stream at first, if it asked for one.
+    credit: Option<StreamCredit>,
 }
 
 impl ReplyPath for Back {
@@ -49,6 +57,16 @@ impl ReplyPath for Back {
 
     fn fail(&self, ask: AskId, failure: Failure) {
         frames::error(&self.peer, ask, &failure);
+    }
+
+    fn stream(&self, ask: AskId, outflow: Box<dyn Outflow>) {
+        let Some(credit) = self.credit else {
+            let detail = "the answer is a stream, and the ask came without the room for one";
+            let failure = Failure::new(FailureKind::Incompatible, Certainty::Ran, detail);
+            return self.fail(ask, failure);
+        };
+        self.streams
+            .begin(&self.system, (&self.peer, ask), credit, outflow, || self.is_cancelled(ask));
     }
 
     fn is_cancelled(&self, ask: AskId) -> bool {
@@ -125,7 +143,13 @@ impl Inbound {
 
     /// Where the answer to an ask goes, if it is not one that is known already.
     fn way_back(&self, peer: &Arc<Association>, frame: &Frame) -> Arrived {
-        let path = Arc::new(Back { peer: Arc::clone(peer), cancels: Arc::clone(&self.cancels) });
+        let path = Arc::new(Back {
+            peer: Arc::clone(peer),
+            cancels: Arc::clone(&self.cancels),
+            streams: Arc::clone(&self.outbound.streams),
+            system: self.system.clone(),
+            credit: frame.extensions.stream,
+        });
         let Some(repeat) = frame.extensions.repeat else { return Arrived::Runs(path) };
         let key = RepeatKey { peer: peer.peer().id, to: frame.header.receiver, repeat };
         let now = Instant::now();
@@ -135,13 +159,31 @@ impl Inbound {
 
     fn answer(&self, peer: &Arc<Association>, frame: Frame) {
         // Nobody waits any more: the ask was given up, and the answer is late.
-        let Some(answer) = self.outbound.asks.answered(frame.header.ask, peer.peer().id) else {
-            return;
-        };
+        let begins = frame.header.kind == FrameKind::Reply && frame.payload.is_empty();
+        let answered = self.outbound.asks.answered(frame.header.ask, peer.peer().id, begins);
+        let Some(answer) = answered else { return };
         answer.answer(match frame.header.kind {
             FrameKind::Reply => Ok(frame.payload),
             _ => Err(frames::read_error(&frame)),
         });
+    }
+
+    fn item(&self, peer: &Arc<Association>, frame: &Frame) -> Result<(), ItemsOverrun> {
+        let (ask, bytes) = (frame.header.ask, frame.frame_bytes);
+        match self.outbound.asks.item(ask, peer.peer().id, bytes)? {
+            // Copied, because it may wait for long, and its slab is as large as many items.
+            Some(answer) => answer.item(Payload::copy_from(frame.payload.bytes()), bytes),
+            None => frames::stream_unknown(peer, ask),
+        }
+        Ok(())
+    }
+
+    fn stream_ended(&self, peer: &Arc<Association>, frame: &Frame) -> Result<(), PayloadError> {
+        let StreamEnd { failure } = frame.body()?;
+        if let Some(answer) = self.outbound.asks.stream_ended(frame.header.ask, peer.peer().id) {
+            answer.end(failure);
+        }
+        Ok(())
     }
 
     fn watch(&self, peer: &Arc<Association>, frame: &Frame) -> Result<(), PayloadError> {
@@ -187,6 +229,7 @@ impl TransportEvents for Inbound {
         tracing::debug!(peer = %peer.peer().id, %why, "connection lost");
         self.outbound.asks.lost(peer, &why.to_string());
         self.cancels.lost(peer.peer().id);
+        self.outbound.streams.lost(peer.peer().id);
         if matches!(why, LostReason::ClosedByPeer { code: CloseCode::Quarantined, .. }) {
             self.news.let_go_by(peer.peer().id);
         }
@@ -207,7 +250,15 @@ impl TransportEvents for Inbound {
             // Its message may wait in a mailbox, or still come: this frame has overtaken it then. If it runs already
             // its handler can see it, and its answer is ignored there.
             FrameKind::Cancel => {
-                self.cancels.note(peer.peer().id, frame.header.ask, Instant::now());
+                let (peer, ask) = (peer.peer().id, frame.header.ask);
+                if !self.outbound.streams.cancel(peer, ask) {
+                    self.cancels.note(peer, ask, Instant::now());
+                }
+            }
+            FrameKind::StreamItem => self.item(peer, &frame)?,
+            FrameKind::StreamEnd => return self.stream_ended(peer, &frame),
+            FrameKind::StreamCredit => {
+                self.outbound.streams.grant(peer.peer().id, frame.header.ask, frame.body()?);
             }
             FrameKind::Probe => return self.outbound.probed(&self.system, peer, &frame),
             kind => {

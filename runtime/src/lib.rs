@@ -174,6 +174,7 @@ mod phase;
 mod registrar;
 mod remote_node;
 mod repeats;
+mod streams;
 mod tasks;
 mod threads;
 

@@ -255,10 +255,18 @@ impl Node {
         self.shared.peers.metrics()
     }
 
-    /// How many asks of this node wait for other nodes.
+    /// How many asks of this node wait for other nodes, without [streams](Self::remote_streams).
     #[must_use]
     pub fn remote_asks(&self) -> usize {
         self.shared.outbound.asks.len()
+    }
+
+    /// How many streams of items are open between this node and others: those that it reads, and those that it sends. What
+    /// is asked for counts as read.
+    #[must_use]
+    pub fn remote_streams(&self) -> (usize, usize) {
+        let outbound = &self.shared.outbound;
+        (outbound.asks.streams(), outbound.streams.len())
     }
 
     pub(crate) fn directory(&self) -> &Arc<Directory> {

@@ -15,7 +15,8 @@ use std::{
 };
 
 use odeon_actor::{
-    ExitKind, ExitReason, Parcel, Refused, RemoteAnswer, Remotes, RoomWaiter, Route, Wait, WatchId,
+    ExitKind, ExitReason, Parcel, Refused, RemoteAnswer, Remotes, RoomWaiter, Route, SystemConfig,
+    Wait, WatchId,
 };
 use odeon_message::{
     ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, Incarnation, MessageId,
@@ -24,7 +25,13 @@ use odeon_transport::{
     Association, MessageHeader, PeerId, Peers, Position, RoomWaiter as LaneWaiter, SendRefused,
 };
 
-use crate::{asks::Asks, circles::Circles, directory::Directory, frames};
+use crate::{
+    asks::{AskKind, Asks},
+    circles::Circles,
+    directory::Directory,
+    frames,
+    streams::Streams,
+};
 
 /// What all references to other nodes share.
 pub(crate) struct Outbound {
@@ -32,6 +39,8 @@ pub(crate) struct Outbound {
     pub(crate) asks: Asks,
     /// Those of them that wait in circles.
     pub(crate) circles: Circles,
+    /// The streams that other nodes asked for.
+    pub(crate) streams: Arc<Streams>,
     directory: Arc<Directory>,
     peers: OnceLock<Peers>,
     /// Our layout of each message that was ever sent; as many entries as the program has message types.
@@ -39,9 +48,10 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    pub(crate) fn new(directory: Arc<Directory>, circles: Circles, asks_max: u32) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, circles: Circles, bounds: &SystemConfig) -> Self {
         Self {
-            asks: Asks::new(asks_max),
+            asks: Asks::new(bounds),
+            streams: Arc::new(Streams::new(bounds.streams_max)),
             circles,
             directory,
             peers: OnceLock::new(),
@@ -108,6 +118,8 @@ impl Remotes for OutboundRemotes {
 const LANE_LINE: u8 = 0;
 /// Where an ask waits for a place in the table of asks.
 const ASKS_LINE: u8 = 1;
+/// Where one waits whose answer is a stream.
+const STREAMS_LINE: u8 = 2;
 
 /// The way to one actor of another node.
 struct RemoteRoute {
@@ -151,6 +163,7 @@ impl RemoteRoute {
             ask,
             remaining: parcel.remaining(),
             repeat: parcel.repeat(),
+            stream: parcel.is_streaming().then(|| self.outbound.asks.stream_window()),
         };
         let name = parcel.name();
         let sent = association.try_send(header, &mut |out| parcel.encode(out));
@@ -164,6 +177,15 @@ impl RemoteRoute {
             }
             Err(refused) => Err(Refused { failure: describe(name, &refused) }),
         }
+    }
+}
+
+/// Of which asks the waiter stands in line for a place in their table.
+fn table_line(waiter: &RoomWaiter) -> Option<AskKind> {
+    match waiter.line {
+        ASKS_LINE => Some(AskKind::Plain),
+        STREAMS_LINE => Some(AskKind::Stream),
+        _ => None,
     }
 }
 
@@ -190,8 +212,8 @@ impl Route for RemoteRoute {
     }
 
     fn poll_room(&self, waiter: &mut RoomWaiter, cx: &mut Context<'_>) -> Poll<()> {
-        if waiter.line == ASKS_LINE {
-            return self.outbound.asks.poll_place(&mut waiter.slot, cx);
+        if let Some(kind) = table_line(waiter) {
+            return self.outbound.asks.poll_place(kind, &mut waiter.slot, cx);
         }
         let Some(association) = self.association.get() else { return Poll::Ready(()) };
         let mut place = LaneWaiter::from_number(self.to.key, waiter.slot);
@@ -201,8 +223,8 @@ impl Route for RemoteRoute {
     }
 
     fn forget_room(&self, waiter: &mut RoomWaiter) {
-        if waiter.line == ASKS_LINE {
-            self.outbound.asks.forget_place(&mut waiter.slot);
+        if let Some(kind) = table_line(waiter) {
+            self.outbound.asks.forget_place(kind, &mut waiter.slot);
             return;
         }
         if let Some(association) = self.association.get() {
@@ -219,10 +241,14 @@ impl Route for RemoteRoute {
         waiter: &mut RoomWaiter,
     ) -> Result<AskId, Refused> {
         let association = self.association()?;
-        let opened = match self.outbound.asks.open(association, &answer) {
+        let kind = AskKind::of(parcel.is_streaming());
+        let opened = match self.outbound.asks.open(association, &answer, kind) {
             Ok(opened) => opened,
             Err(failure) => {
-                self.turn_to(ASKS_LINE, waiter);
+                self.turn_to(
+                    if kind == AskKind::Stream { STREAMS_LINE } else { ASKS_LINE },
+                    waiter,
+                );
                 return Err(Refused { failure });
             }
         };
@@ -246,6 +272,12 @@ impl Route for RemoteRoute {
             }
             // It was answered just now, and so it left.
             None => Certainty::MayHaveRun,
+        }
+    }
+
+    fn took_item(&self, ask: AskId, frame_bytes: usize) {
+        if let Some((association, total)) = self.outbound.asks.took_item(ask, frame_bytes) {
+            frames::stream_credit(&association, ask, total);
         }
     }
 

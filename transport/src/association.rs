@@ -30,7 +30,7 @@ use std::{
 use odeon_env::Observer;
 use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId};
 use odeon_wire::{
-    AcceptedTable, BulkTerms, Extensions, FrameWriter, Header, SlabShare,
+    AcceptedTable, BulkTerms, Extensions, FrameWriter, Header, SlabShare, StreamCredit,
     format::CONTROL_FRAME_BYTES_MAX,
 };
 use tokio::sync::Notify;
@@ -87,6 +87,8 @@ pub struct MessageHeader {
     pub remaining: Option<Duration>,
     /// For an ask that may be sent again: what all its attempts have in common.
     pub repeat: Option<u64>,
+    /// For an ask that is answered with a stream: how much of it is taken before more is granted.
+    pub stream: Option<StreamCredit>,
 }
 
 /// What the peer said about itself; the same in every handshake of one incarnation.
@@ -191,7 +193,7 @@ impl Association {
         header: MessageHeader,
         encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<Position, SendRefused> {
-        let MessageHeader { to, message, fingerprint, ask, remaining, repeat } = header;
+        let MessageHeader { to, message, fingerprint, ask, remaining, repeat, stream } = header;
         let Some(met) = self.met.get() else {
             // Asked before the lane, which may be opened in between: no layout goes out unchecked.
             self.want();
@@ -208,14 +210,16 @@ impl Association {
         let header = Header::message(to, message, ask);
         let several = || met.accepted.layouts(message).len() > 1;
         let layout = fingerprint.filter(|_| several());
-        let extensions = Extensions { repeat, layout, ..Extensions::remaining(remaining) };
+        let extensions = Extensions { repeat, layout, stream, ..Extensions::remaining(remaining) };
         let parcel = Parcel { header, extensions, encode };
         self.push(to, parcel, true)
     }
 
-    /// Sends a frame that costs no credit (reply, error, terminated), in the lane that messages to `lane_of` take,
+    /// Sends a frame that costs no credit of a receiver (reply, error, terminated, item of a stream), in the lane that messages to `lane_of` take,
     /// behind them. Errors and terminateds of up to 1 KiB have a reserve of 1 MiB beyond the room of other prepaid
     /// frames; one that is refused as `LaneFull` resets the connection, so that asks fail and watches are said again.
+    ///
+    /// An item of a stream has only the room that messages have: wait with [`poll_room`](Self::poll_room).
     ///
     /// # Errors
     /// See [`SendRefused`]; never `NoCredit`.

@@ -8,8 +8,8 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 use bytes::Bytes;
 use odeon_env::{buggify, buggify::any_order, buggify_number};
 use odeon_wire::{
-    Announce, CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit, Ping, Pong,
-    Preamble, Purpose, format::PREAMBLE_BYTES,
+    Announce, CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit,
+    PayloadError, Ping, Pong, Preamble, Purpose, format::PREAMBLE_BYTES,
 };
 use quinn::ReadExactError;
 use tokio::task::JoinSet;
@@ -285,7 +285,10 @@ fn pong(live: &Live, ping: &Frame) -> Result<(), End> {
 
 fn tell(live: &Live, frame: Frame, credit: Option<odeon_message::Credit>) -> Result<(), End> {
     let taken = live.hub.events.frame(&live.association, frame, credit);
-    taken.map_err(|cause| malformed(&cause))
+    taken.map_err(|cause| match cause {
+        PayloadError::Overrun(overrun) => End::protocol(CloseCode::CreditOverrun, &overrun),
+        cause => malformed(&cause),
+    })
 }
 
 /// Reads datagrams until the connection ends.

@@ -105,6 +105,7 @@ async fn send(association: &Association, slot: u32, payload: &[u8]) {
         ask: AskId::NONE,
         remaining: None,
         repeat: None,
+        stream: None,
     };
     let mut waiter = RoomWaiter::default();
     loop {

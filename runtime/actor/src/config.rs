@@ -33,7 +33,8 @@ pub struct SystemConfig {
     /// until their deadline. Default 65,536: at about 100 bytes each the table stays below 10 MB. At least 1.
     pub remote_asks_max: u32,
     /// Streams from other nodes that this node may have open at one time; further asks for one wait in line, until their
-    /// deadline. As many more may be open to other nodes, and what a handler opens beyond that ends at once, as `Full`.
+    /// deadline. Twice as many may be open to other nodes, which hold a few items each; what a handler opens beyond that is
+    /// answered as `Full`, ran.
     /// Default 4,096: with [`stream_bytes`](Self::stream_bytes) each, all full and none read, they hold 1 GiB. At least 1.
     pub streams_max: u32,
     /// Items of one stream by which its sender may be ahead of its reader. Default 64: enough to read on while more are

@@ -49,7 +49,7 @@ pub trait Flow<T>: Send {
 /// The sender is held back while nobody takes items: it is ahead by a bounded number of them, on one node and across
 /// nodes. Dropping this cancels the stream, wherever its sender is.
 ///
-/// ```ignore
+/// ```text
 /// let mut lines = log.ask(Follow { from: 0 }).await?;
 /// while let Some(line) = lines.next().await {
 ///     println!("{}", line?);

@@ -18,8 +18,8 @@ use std::{
 use bytes::Bytes;
 use odeon_message::{ActorKey, EncodeError, archive_within, planted::Bug};
 use odeon_wire::{
-    BulkTerms, CreditBook, CreditRefused, CreditTotal, Extensions, FrameWriter, GrantError, Header,
-    InitialCredit, LaneState, Position,
+    BulkTerms, CreditBook, CreditRefused, CreditTotal, Extensions, FrameKind, FrameWriter,
+    GrantError, Header, InitialCredit, LaneState, Position,
     format::{CREDIT_ENTRIES_MAX, HEADER_BYTES},
     write_empty,
 };
@@ -449,11 +449,11 @@ impl Inner {
         }
     }
 
-    /// Whether a frame of this length has room. Replies must not be refused because messages fill the lane, so
-    /// there is as much room again for what is prepaid, and some more for notices: whoever is not told that its ask
-    /// failed or its watched actor ended waits for ever.
-    fn fits(&self, frame_bytes: usize, paid: bool, is_notice: bool) -> bool {
-        let bytes_max = match (paid, is_notice) {
+    /// Whether a frame of this length has room, one that can wait for it or not. Replies must not be refused because
+    /// messages fill the lane, so there is as much room again for what is prepaid, and some more for notices: whoever is
+    /// not told that its ask failed or its watched actor ended waits for ever.
+    fn fits(&self, frame_bytes: usize, waits: bool, is_notice: bool) -> bool {
+        let bytes_max = match (waits, is_notice) {
             (true, _) => self.bytes_max,
             (false, true) if frame_bytes <= NOTICE_BYTES_MAX => {
                 self.bytes_max.saturating_mul(2).saturating_add(NOTICES_BYTES_MAX)
@@ -473,7 +473,9 @@ impl Inner {
         let receiver = parcel.header.receiver;
         // Before anything is encoded: most refusals need no more than this.
         let is_notice = is_notice(parcel.header.kind);
-        if !self.fits(HEADER_BYTES, paid, is_notice) {
+        // Items of streams fill what replies must find room in no more than messages do.
+        let waits = paid || parcel.header.kind == FrameKind::StreamItem;
+        if !self.fits(HEADER_BYTES, waits, is_notice) {
             return Err(SendRefused::LaneFull);
         }
         if paid && !self.credit.has_room(receiver, 1) {
@@ -493,7 +495,7 @@ impl Inner {
             let payload = payload_start..payload_end;
             return self.detach(start, parcel.header, payload, paid);
         }
-        if !self.fits(frame_bytes, paid, is_notice) {
+        if !self.fits(frame_bytes, waits, is_notice) {
             self.pieces.truncate(start);
             return Err(SendRefused::LaneFull);
         }

@@ -218,6 +218,7 @@ pub(crate) fn message(to: ActorKey) -> MessageHeader {
         ask: AskId::NONE,
         remaining: None,
         repeat: None,
+        stream: None,
     }
 }
 

@@ -272,6 +272,7 @@ fn a_grant_that_cannot_be_true_is_refused() {
                         ask: AskId::NONE,
                         remaining: None,
                         repeat: None,
+                        stream: None,
                     },
                     &mut |_| Ok(()),
                 )

@@ -211,6 +211,6 @@ pub use odeon_message::{Formers, is_same_id};
 pub use odeon_transport::{
     Ca, CaError, ConfigError, HandshakeFailure, HandshakeMetrics, Identity, IdentityError,
     LaneMetrics, NameError as CertificateNameError, PathMetrics, PeerId, PeerMetrics, PemPair,
-    Quantiles, StreamMetrics, TransportConfig, TransportError, TransportMetrics, TransportStats,
-    Validity,
+    Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig, TransportError,
+    TransportMetrics, TransportStats, Validity,
 };

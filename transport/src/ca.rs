@@ -1,7 +1,14 @@
 //! A certificate authority for one cluster.
 //!
 //! What it is: what `odeon ca` runs, and what a program uses that starts several nodes of its own. What it is NOT:
-//! needed by a running node, which only knows the authority's certificate. Read `identity.rs` next.
+//! needed by a running node, which only knows the authority's certificate. Read `ca/serial.rs` and `ca/revocation.rs`
+//! next, then `identity.rs`.
+
+mod revocation;
+mod serial;
+
+pub use revocation::Revoked;
+pub use serial::{Serial, SerialError};
 
 use std::{
     fmt,
@@ -11,7 +18,7 @@ use std::{
 use odeon_wire::ClusterName;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 
@@ -54,6 +61,20 @@ pub enum CaError {
     Foreign {
         /// What is wrong with it.
         cause: String,
+    },
+    /// A text that should hold a certificate holds none.
+    #[error("no certificate can be read ({cause}); pass a PEM file with a BEGIN CERTIFICATE block")]
+    NotACertificate {
+        /// What the parser says.
+        cause: String,
+    },
+    /// The key that a certificate is to be renewed with cannot be used.
+    #[error("the key of node {node} cannot be used ({cause}); renew with a new key")]
+    Key {
+        /// The node.
+        node: String,
+        /// What rcgen says.
+        cause: rcgen::Error,
     },
     /// The certificate could not be made.
     #[error("the certificate of {subject} could not be made: {cause}")]
@@ -207,6 +228,17 @@ impl Ca {
         Ok(PemPair { cert: cert.pem(), key: key.serialize_pem() })
     }
 
+    /// Another certificate, as PEM, for the key that a node has already: what changes is the validity and the
+    /// [serial number](Serial). A node that shall have a new key takes [`issue_pem`](Self::issue_pem) again.
+    ///
+    /// # Errors
+    /// When the name cannot be in a certificate, or the key cannot be read.
+    pub fn renew_pem(&self, node: &str, key: &str, validity: Validity) -> Result<String, CaError> {
+        let key = KeyPair::from_pem(key)
+            .map_err(|cause| CaError::Key { node: node.chars().take(80).collect(), cause })?;
+        Ok(self.certify(node, &key, validity)?.pem())
+    }
+
     /// An identity for one node of this program.
     ///
     /// # Errors
@@ -222,10 +254,26 @@ impl Ca {
         node: &str,
         validity: Validity,
     ) -> Result<(rcgen::Certificate, KeyPair), CaError> {
+        let make = |cause| CaError::Make { subject: node.chars().take(80).collect(), cause };
+        // A bad name is refused before a key is made for it.
+        node_name(node)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(make)?;
+        let cert = self.certify(node, &key, validity)?;
+        Ok((cert, key))
+    }
+
+    /// A certificate of this node for this key.
+    fn certify(
+        &self,
+        node: &str,
+        key: &impl PublicKeyData,
+        validity: Validity,
+    ) -> Result<rcgen::Certificate, CaError> {
         let node = node_name(node)?;
         let make = |cause| CaError::Make { subject: node.to_string(), cause };
         let names = vec![cluster_dns(&self.cluster), node_dns(&self.cluster, &node)];
         let mut params = CertificateParams::new(names).map_err(make)?;
+        params.serial_number = Some(serial_number(key, validity));
         params.not_before = validity.not_before.into();
         params.not_after = validity.not_after.into();
         params.distinguished_name = DistinguishedName::new();
@@ -234,10 +282,12 @@ impl Ca {
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(make)?;
-        let cert = params.signed_by(&key, &self.issuer).map_err(make)?;
-        Ok((cert, key))
+        params.signed_by(key, &self.issuer).map_err(make)
     }
+}
+
+fn serial_number(key: &impl PublicKeyData, validity: Validity) -> SerialNumber {
+    SerialNumber::from_slice(Serial::derive(key.der_bytes(), validity).bytes())
 }
 
 fn authority_params(
@@ -291,6 +341,18 @@ mod tests {
         assert!(matches!(wrong, Err(IdentityError::Key { .. })), "{wrong:?}");
         let unnamed = Identity::from_pem(&ca.to_pem().cert, &pair.key, &ca.to_pem().cert);
         assert!(matches!(unnamed, Err(IdentityError::Unnamed { .. })), "{unnamed:?}");
+    }
+
+    #[test]
+    fn a_renewed_certificate_has_the_key_and_another_number() {
+        let ca = Ca::in_memory("demo").unwrap();
+        let old = ca.issue_pem("a", validity()).unwrap();
+        let later = Validity { not_after: validity().not_after + CENTURY, ..validity() };
+        let renewed = ca.renew_pem("a", &old.key, later).unwrap();
+        Identity::from_pem(&renewed, &old.key, &ca.to_pem().cert).unwrap();
+        assert_ne!(Serial::of_pem(&renewed).unwrap(), Serial::of_pem(&old.cert).unwrap());
+        let error = ca.renew_pem("a", "no key", later).unwrap_err().to_string();
+        assert!(error.contains("node a") && error.contains("new key"), "{error}");
     }
 
     #[test]

@@ -17,8 +17,12 @@ use quinn::{ConnectionError, ServerConfig, VarInt};
 use rustls::pki_types::CertificateDer;
 
 use crate::{
-    Identity, TransportConfig, TransportError, name::cluster_dns, quic_config::QuicConfigs,
-    quic_runtime::LocalRuntime, quic_socket::QuicSocket,
+    Identity, TransportConfig, TransportError,
+    name::cluster_dns,
+    quic_config::QuicConfigs,
+    quic_runtime::LocalRuntime,
+    quic_socket::QuicSocket,
+    tls::{Tls, Trust},
 };
 
 pub(crate) use streams::{RecvStream, SendStream};
@@ -36,19 +40,22 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Makes an endpoint of the socket. Peers must accept `identity`, whatever carries.
+    /// Makes an endpoint of the socket, with what `tls` was made of `identity`.
     pub(crate) fn start(
         env: &Arc<dyn Env>,
         socket: &Arc<dyn DatagramSocket>,
         identity: &Identity,
+        tls: Tls,
         config: &TransportConfig,
-    ) -> Result<Self, TransportError> {
+    ) -> Result<(Self, Trust), TransportError> {
         let at = socket.local_addr()?;
+        let trust = tls.trust.clone();
         #[cfg(feature = "simulation")]
         if let Some(net) = env.frames() {
-            return Ok(Self::Frames(frames::Endpoint::start(&*net, at, env, identity, config)?));
+            let endpoint = frames::Endpoint::start(&*net, at, identity, config)?;
+            return Ok((Self::Frames(endpoint), trust));
         }
-        let configs = Box::new(QuicConfigs::new(identity, config, env)?);
+        let configs = Box::new(QuicConfigs::new(tls, config, env));
         let local = at.ip().to_canonical();
         let has_near_peers = local.is_loopback() || local.is_unspecified();
         let near_mtu = if has_near_peers { config.loopback_mtu_max } else { 0 };
@@ -64,7 +71,28 @@ impl Endpoint {
             quic_socket,
             Arc::new(LocalRuntime),
         )?;
-        Ok(Self::Quic { endpoint, configs, server_name: cluster_dns(identity.names().0) })
+        let server_name = cluster_dns(identity.names().0);
+        Ok((Self::Quic { endpoint, configs, server_name }, trust))
+    }
+
+    /// Takes another identity of the same node: connections from now on are made with it, those there are stay.
+    pub(crate) fn rotate(
+        &self,
+        identity: &Identity,
+        tls: Tls,
+        config: &TransportConfig,
+        env: &Arc<dyn Env>,
+    ) {
+        match self {
+            Self::Quic { endpoint, configs, .. } => {
+                configs.replace(tls, config, env);
+                if let Ok(local) = endpoint.local_addr() {
+                    let server = configs.server(SocketAddr::new(local.ip().to_canonical(), 0));
+                    endpoint.set_server_config(Some((*server).clone()));
+                }
+            }
+            Self::Frames(endpoint) => endpoint.rotate(identity),
+        }
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -196,6 +224,11 @@ impl Connection {
             }
             Self::Frames(connection) => connection.peer_chain(),
         }
+    }
+
+    /// Whether the carrier has held the peer's certificate against what this node trusts.
+    pub(crate) const fn is_verified(&self) -> bool {
+        matches!(self, Self::Quic(_))
     }
 
     pub(crate) async fn open_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {

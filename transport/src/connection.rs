@@ -23,6 +23,7 @@ use crate::{
     driver::Driver,
     exchange::{Established, close, close_code},
     hub::Hub,
+    rotation::Shown,
     stream_in::{read_control, read_datagrams, read_streams},
     stream_out::{write_control, write_lane},
 };
@@ -126,6 +127,8 @@ pub(crate) struct Live {
     pub(crate) precedence: Precedence,
     /// What the association looks at; it ends with this.
     _path: Option<Arc<quinn::Connection>>,
+    /// The peer's certificate, and how it was accepted.
+    shown: RefCell<Shown>,
 }
 
 impl Live {
@@ -144,7 +147,7 @@ impl Live {
 /// Runs a connection until it is lost.
 pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Established) {
     let Established {
-        connection, control: (send, recv), reader, hello, first, dialled, lives, ..
+        connection, control: (send, recv), reader, hello, first, shown, lives, ..
     } = established;
     let association = Arc::clone(&driver.association);
     hub.outlived(association.peer().id).await;
@@ -162,6 +165,7 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
         bulk_reads: BulkReads::new(config.bulk_terms(), config.connection_window),
         precedence: Precedence::default(),
         _path: path,
+        shown: RefCell::new(shown),
     });
     association.open(Arc::clone(&live.control), road);
     driver.set_live(Some((live.connection.clone(), Arc::clone(&live.control))));
@@ -177,7 +181,7 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
         writers.spawn_local(any_order(Box::pin(write_lane(Rc::clone(&live), index))));
     }
     writers.spawn_local(any_order(Box::pin(write_bulk(Rc::clone(&live)))));
-    writers.spawn_local(any_order(Box::pin(keep_house(Rc::clone(&live), dialled))));
+    writers.spawn_local(any_order(Box::pin(keep_house(Rc::clone(&live)))));
     let mut readers: JoinSet<Result<Part, End>> = JoinSet::new();
     readers.spawn_local(any_order(Box::pin(read_control(Rc::clone(&live), recv, reader))));
     readers.spawn_local(any_order(Box::pin(read_streams(Rc::clone(&live)))));
@@ -241,6 +245,9 @@ fn ordered_end(hub: &Hub, driver: &Driver, live: &Live, lives: u64) -> Option<En
         };
         return Some(End::ours(why, code));
     }
+    if let Some(end) = mistrusted(hub, live) {
+        return Some(end);
+    }
     let unread = [
         (driver.association.is_overflown(), "the peer does not read its lanes"),
         (live.control.is_overflown(), "the peer does not read its control stream"),
@@ -250,6 +257,22 @@ fn ordered_end(hub: &Hub, driver: &Driver, live: &Live, lives: u64) -> Option<En
     }
     let reborn = hub.shared.lives() != lives;
     reborn.then(|| End::ours(LostReason::Reincarnated, CloseCode::Done))
+}
+
+/// Whether this node has another identity since the peer was accepted, and would not accept it any more.
+fn mistrusted(hub: &Hub, live: &Live) -> Option<End> {
+    let mut shown = live.shown.borrow_mut();
+    if shown.accepted_under == hub.standing.changes() {
+        return None;
+    }
+    shown.accepted_under = hub.standing.changes();
+    let cause: Box<str> = hub.mistrusts(&shown.chain, shown.dialled)?.to_string().into();
+    let peer = live.association.peer();
+    tracing::warn!(
+        peer = peer.name(), incarnation = %peer.id.incarnation, %cause,
+        "closing a connection: the peer's certificate is not accepted any more"
+    );
+    Some(End::ours(LostReason::Untrusted(cause), CloseCode::Refused))
 }
 
 /// Reads what had arrived, closes, and tells of the loss.
@@ -283,7 +306,8 @@ async fn finish(
 }
 
 /// Forgets idle credit, and ends a connection that nobody needs, or whose peer does not send what it announced.
-async fn keep_house(live: Rc<Live>, dialled: bool) -> Result<Part, End> {
+async fn keep_house(live: Rc<Live>) -> Result<Part, End> {
+    let dialled = live.shown.borrow().dialled;
     let idle_after = live.config().gossip_idle;
     let pause = SWEEP_PAUSE.min(idle_after / 2).max(Duration::from_millis(1));
     let mut seen = live.association.counters.activity();

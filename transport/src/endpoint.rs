@@ -22,7 +22,9 @@ use crate::{
     carrier::Endpoint,
     exchange::answer,
     hub::{Hub, canonical},
+    rotation::Standing,
     shared::{Shared, TransportStats},
+    tls::Tls,
 };
 
 /// What this node says of itself in every handshake. Cluster and node name are its [`Identity`]'s.
@@ -62,7 +64,7 @@ pub enum TransportError {
 /// One node's endpoint. It lives on the `LocalSet` it was started on and is not `Send`; dropping it ends its
 /// tasks without flushing anything. Close it first, unless the node is to crash.
 pub struct Transport {
-    hub: Rc<Hub>,
+    pub(crate) hub: Rc<Hub>,
 }
 
 impl std::fmt::Debug for Transport {
@@ -88,10 +90,11 @@ impl Transport {
         events: Rc<dyn TransportEvents>,
     ) -> Result<Rc<Self>, TransportError> {
         config.validate()?;
-        let endpoint = Endpoint::start(&env, &socket, &identity, &config)?;
+        let tls = Tls::new(&identity, None, &env)?;
+        let (endpoint, trust) = Endpoint::start(&env, &socket, &identity, tls, &config)?;
         let hello = hello_frame(&identity, hello, &config)?;
         let shared = Shared::new(config, hello, env.observer());
-        let hub = Hub::new(shared, env, endpoint, events);
+        let hub = Hub::new(shared, env, endpoint, events, Standing::new(identity, trust));
         hub.spawn(accept(Rc::clone(&hub)));
         hub.spawn(hire(Rc::clone(&hub)));
         hub.spawn(listen_for_unreachable(Rc::clone(&hub), socket));

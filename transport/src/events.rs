@@ -89,6 +89,9 @@ pub enum LostReason {
     Quarantined,
     /// This node took a new incarnation.
     Reincarnated,
+    /// The certificate that the peer came with is not accepted any more: it was revoked, or its authority is trusted no
+    /// longer. A new connection takes a new certificate.
+    Untrusted(Box<str>),
     /// The association was forgotten, or refused because there are too many peers.
     Forgotten,
     /// The peer broke the protocol; the connection was closed with this reason.
@@ -116,6 +119,9 @@ impl fmt::Display for LostReason {
             Self::Restarted(incarnation) => write!(f, "the peer restarted as {incarnation}"),
             Self::Quarantined => f.write_str("the peer is quarantined"),
             Self::Forgotten => f.write_str("the peer was forgotten"),
+            Self::Untrusted(cause) => {
+                write!(f, "the peer's certificate is not accepted any more: {cause}")
+            }
             Self::Reincarnated => f.write_str("this node took a new incarnation"),
             Self::Protocol(reason) => write!(f, "the peer broke the protocol: {reason}"),
             Self::Undeliverable(reason) => write!(f, "no connection came about: {reason}"),
@@ -130,6 +136,8 @@ impl fmt::Display for LostReason {
 pub enum RefusedReason {
     /// The peer's certificate is not of this cluster, or ours is not of its.
     NotAuthenticated(Box<str>),
+    /// The peer's certificate is revoked, or ours is.
+    Revoked(Box<str>),
     /// The peer answered the handshake with a refusal.
     ByPeer(Refuse),
     /// The node that answered is not the one that was dialled, or says something its certificate does not.
@@ -158,7 +166,7 @@ impl RefusedReason {
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::NotAuthenticated(_) => true,
+            Self::NotAuthenticated(_) | Self::Revoked(_) => true,
             Self::ByPeer(refuse) => matches!(
                 refuse.reason,
                 RefuseReason::Cluster
@@ -179,6 +187,13 @@ impl fmt::Display for RefusedReason {
                     f,
                     "the nodes do not trust each other's certificates: {cause}; issue both from one authority, and \
                      give both nodes that authority's certificate (ca.pem)"
+                )
+            }
+            Self::Revoked(cause) => {
+                write!(
+                    f,
+                    "a certificate is revoked, the peer's or this node's: {cause}; give the node that it belongs to a \
+                     new one (`odeon ca issue` or `odeon ca renew`)"
                 )
             }
             Self::ByPeer(refusal) => {

@@ -3,7 +3,11 @@
 //! The decisions are `odeon_wire`'s; here its steps are carried out. A connection that does not get through is
 //! closed with a code, whatever ends the exchange. What got through goes to `Hub::adopt`.
 
-use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+};
 
 use odeon_message::NodeId;
 use odeon_wire::{
@@ -11,12 +15,14 @@ use odeon_wire::{
     NodeName, Preamble, Purpose, Refuse, RefuseReason, Step, Surroundings, format::PREAMBLE_BYTES,
 };
 use quinn::ConnectionError;
+use rustls::pki_types::CertificateDer;
 
 use crate::{
     HandshakeFailure, PeerId, RefusedReason,
     carrier::{Connection, Incoming, RecvStream, SendStream},
     hub::Hub,
     identity::certificate_names,
+    rotation::Shown,
 };
 
 /// The control stream goes before lanes, so that credit is never behind messages.
@@ -76,8 +82,8 @@ pub(crate) struct Established {
     pub(crate) hello: Hello,
     /// What the control stream starts with: an acceptor's welcome.
     pub(crate) first: Vec<u8>,
-    /// Whether this side dialled.
-    pub(crate) dialled: bool,
+    /// The peer's certificate, and how it was accepted.
+    pub(crate) shown: Shown,
     /// The number of the last dial of ours that the peer was told with it: that of this dial, or the one in our
     /// welcome. The peer lets later dials replace this connection, and so must we.
     pub(crate) our_dial: u64,
@@ -143,11 +149,13 @@ async fn try_dial(
 ) -> Result<Dialled, RefusedReason> {
     // Numbered when it begins: the peer tells by that which dials crossed an association and which came after it.
     let (local, lives) = hub.shared.next_hello();
+    let accepted_under = hub.standing.changes();
     let connecting =
         hub.endpoint.dial(addr).map_err(|cause| RefusedReason::NoAnswer(cause.into()))?;
     let lost = |cause: ConnectionError| refused_reason(&cause);
     let connection = Held::new(connecting.established().await.map_err(lost)?, CloseCode::Duplicate);
-    let certified = certified(connection.get(), &local.cluster)?;
+    let (certified, chain) = certified(hub, connection.get(), &local.cluster, true)?;
+    let shown = Shown { chain, dialled: true, accepted_under };
     let (mut send, mut recv) = connection.get().open_bi().await.map_err(lost)?;
     let broken = |cause: &dyn std::fmt::Display| RefusedReason::Protocol(cause.to_string().into());
     let mut out = Preamble::CONTROL.encode().to_vec();
@@ -172,7 +180,7 @@ async fn try_dial(
             reader,
             hello: *peer,
             first: Vec::new(),
-            dialled: true,
+            shown,
             our_dial: local.dial,
             lives,
         }))),
@@ -232,12 +240,13 @@ impl From<RefusedReason> for Failed {
 
 async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), Failed> {
     let remote = incoming.remote_address();
+    let accepted_under = hub.standing.changes();
     let established = incoming.established().await;
     let connection = established.map_err(|cause| refused_reason(&cause))?;
     let connection = Held::new(connection, CloseCode::HandshakeTimeout);
     let (hello, _) = hub.shared.hello();
     let cluster = hello.cluster;
-    let certified = match certified(connection.get(), &cluster) {
+    let (certified, chain) = match certified(hub, connection.get(), &cluster, false) {
         Ok(certified) => certified,
         Err(reason) => {
             connection.close(CloseCode::Refused, &reason.to_string());
@@ -279,7 +288,7 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), Failed> {
                 reader,
                 hello: *peer,
                 first,
-                dialled: false,
+                shown: Shown { chain, dialled: false, accepted_under },
                 our_dial: local.dial,
                 lives,
             });
@@ -322,17 +331,28 @@ async fn turn_away(
     }
 }
 
-/// The node that the peer's certificate names; its cluster must be ours.
-fn certified(connection: &Connection, cluster: &ClusterName) -> Result<NodeName, RefusedReason> {
+/// The node that the peer's certificate names, and the whole chain; its cluster must be ours.
+fn certified(
+    hub: &Hub,
+    connection: &Connection,
+    cluster: &ClusterName,
+    dialled: bool,
+) -> Result<(NodeName, Arc<[CertificateDer<'static>]>), RefusedReason> {
     let refused = |text: String| Err(RefusedReason::NotAuthenticated(text.into()));
-    let chain = connection.peer_chain();
-    let names = chain.as_ref().and_then(|chain| chain.first()).and_then(certificate_names);
+    let chain = connection.peer_chain().unwrap_or_default();
+    let names = chain.first().and_then(certificate_names);
+    if !connection.is_verified()
+        && hub.standing.has_lists()
+        && let Some(cause) = hub.mistrusts(&chain, dialled)
+    {
+        return Err(RefusedReason::Revoked(cause.to_string().into()));
+    }
     match names {
         None => refused("the peer shows no certificate that names its node".to_owned()),
         Some((theirs, _)) if theirs != *cluster => {
             refused(format!("the peer's certificate is of cluster {theirs}, not of {cluster}"))
         }
-        Some((_, node)) => Ok(node),
+        Some((_, node)) => Ok((node, chain.into())),
     }
 }
 
@@ -374,9 +394,18 @@ fn is_tls(code: quinn::TransportErrorCode) -> bool {
     (0x100..0x200).contains(&u64::from(code))
 }
 
+/// The alert of a certificate that was revoked (RFC 8446, 6.2), as an error of QUIC.
+const REVOKED: u64 = 0x100 + 44;
+
 fn refused_reason(cause: &ConnectionError) -> RefusedReason {
     let text = cause.to_string().into();
     match cause {
+        ConnectionError::TransportError(error) if u64::from(error.code) == REVOKED => {
+            RefusedReason::Revoked(text)
+        }
+        ConnectionError::ConnectionClosed(close) if u64::from(close.error_code) == REVOKED => {
+            RefusedReason::Revoked(text)
+        }
         ConnectionError::TransportError(error) if is_tls(error.code) => {
             RefusedReason::NotAuthenticated(text)
         }

@@ -27,6 +27,7 @@ use crate::{
     flush::Flushes,
     link::{Link, LinkEvent},
     log_gate::LogGate,
+    rotation::Standing,
     shared::Shared,
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct Hub {
     pub(crate) env: Arc<dyn Env>,
     pub(crate) endpoint: Endpoint,
     pub(crate) events: Rc<dyn TransportEvents>,
+    pub(crate) standing: Standing,
     drivers: RefCell<BTreeMap<PeerId, Rc<Driver>>>,
     /// Dials under way to addresses whose node is not known, each with the newest datagram that waits.
     seeds: RefCell<BTreeMap<SocketAddr, Option<Bytes>>>,
@@ -57,12 +59,14 @@ impl Hub {
         env: Arc<dyn Env>,
         endpoint: Endpoint,
         events: Rc<dyn TransportEvents>,
+        standing: Standing,
     ) -> Rc<Self> {
         Rc::new(Self {
             shared,
             env,
             endpoint,
             events,
+            standing,
             drivers: RefCell::default(),
             seeds: RefCell::default(),
             tasks: RefCell::default(),

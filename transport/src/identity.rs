@@ -1,18 +1,22 @@
 //! Who a node is to its peers: its certificate, its key and the authorities it trusts.
 //!
-//! An [`Identity`] comes from three PEM files of any PKI, or from a [`Ca`](crate::Ca) in memory. It is NOT checked
-//! against the clock here; `tls.rs` does that at start, with the environment's clock. Read `tls.rs` next.
+//! An [`Identity`] comes from three PEM files of any PKI, or from a [`Ca`](crate::Ca) in memory; lists of revoked
+//! certificates may be added to it. It is NOT checked against the clock here; `tls.rs` does that at start, with the
+//! environment's clock, and when a running node takes a new one. Read `tls.rs` next.
 
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use odeon_message::NodeId;
 use odeon_wire::{ClusterName, NodeName};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use webpki::EndEntityCert;
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject,
+};
+use webpki::{EndEntityCert, OwnedCertRevocationList};
 
 use crate::name::read_names;
 
@@ -40,6 +44,7 @@ struct Parts {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     authorities: Vec<CertificateDer<'static>>,
+    revoked: Vec<CertificateRevocationListDer<'static>>,
 }
 
 impl fmt::Debug for Identity {
@@ -104,6 +109,28 @@ pub enum IdentityError {
         /// What a verifying peer would say.
         cause: rustls::Error,
     },
+    /// The lists of revoked certificates cannot be used.
+    #[error(
+        "the revocation list in {origin} cannot be used ({cause}); pass the PEM list that the authority has signed, \
+         such as the ca.crl of `odeon ca`"
+    )]
+    Revocation {
+        /// The file, or "the given text".
+        origin: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// An identity that shall take another one's place names another node.
+    #[error(
+        "the new certificate is for {given} and this node is {node}: a running node keeps its name; pass a certificate \
+         issued for {node}"
+    )]
+    OtherNode {
+        /// The node that runs, and its cluster.
+        node: String,
+        /// Whom the new certificate names.
+        given: String,
+    },
     /// The authorities cannot be trusted anchors.
     #[error(
         "the authority's certificate cannot be used ({cause}); pass the CA certificate of the cluster"
@@ -115,6 +142,9 @@ pub enum IdentityError {
 }
 
 const TEXT: &str = "the given text";
+
+/// Longest file of lists of revoked certificates, 8 MiB: some 200,000 certificates. It is held in memory, twice.
+const REVOKED_BYTES_MAX: u64 = 8 << 20;
 
 impl Identity {
     /// Reads certificate chain, key and authorities from three PEM files.
@@ -146,6 +176,61 @@ impl Identity {
     /// Names the cause and the remedy.
     pub fn from_pem(cert: &str, key: &str, ca_cert: &str) -> Result<Self, IdentityError> {
         Self::parse([cert, key, ca_cert].map(str::as_bytes), [(); 3].map(|()| TEXT.to_owned()))
+    }
+
+    /// The same identity, which accepts no certificate that these lists name: one list for each authority, as PEM, signed
+    /// by that authority, for which [`Ca::revocation_list_pem`](crate::Ca::revocation_list_pem) makes them.
+    ///
+    /// With lists, a certificate is refused too if its authority's list is missing. When the next list is due does not
+    /// matter (`nextUpdate`): one that is late must not stop a cluster.
+    ///
+    /// # Errors
+    /// When the text holds no list, or one that cannot be read. Its signature is checked when the identity is used.
+    pub fn with_revoked_pem(&self, lists: &str) -> Result<Self, IdentityError> {
+        self.revoking(lists.as_bytes(), TEXT)
+    }
+
+    /// As [`with_revoked_pem`](Self::with_revoked_pem), from a file of at most 8 MiB.
+    ///
+    /// # Errors
+    /// Names the file, the cause and the remedy.
+    pub fn with_revoked_file(&self, path: &Path) -> Result<Self, IdentityError> {
+        let unreadable = |cause| IdentityError::Unreadable {
+            what: "revocation list",
+            path: path.to_owned(),
+            cause,
+        };
+        let mut text = Vec::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(REVOKED_BYTES_MAX + 1).read_to_end(&mut text).map_err(unreadable)?;
+        let origin = path.display().to_string();
+        if text.len() as u64 > REVOKED_BYTES_MAX {
+            let cause = format!("longer than {REVOKED_BYTES_MAX} bytes");
+            return Err(IdentityError::Revocation { origin, cause });
+        }
+        self.revoking(&text, &origin)
+    }
+
+    fn revoking(&self, pem: &[u8], origin: &str) -> Result<Self, IdentityError> {
+        let refused =
+            |cause: String| IdentityError::Revocation { origin: origin.to_owned(), cause };
+        let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem).collect();
+        let revoked = lists.map_err(|cause| refused(cause.to_string()))?;
+        if revoked.is_empty() {
+            return Err(refused("no BEGIN X509 CRL block".to_owned()));
+        }
+        for list in &revoked {
+            OwnedCertRevocationList::from_der(list).map_err(|cause| refused(cause.to_string()))?;
+        }
+        let Parts { cluster, node, chain, key, authorities, .. } = &*self.0;
+        Ok(Self(Arc::new(Parts {
+            cluster: cluster.clone(),
+            node: node.clone(),
+            chain: chain.clone(),
+            key: key.clone_key(),
+            authorities: authorities.clone(),
+            revoked,
+        })))
     }
 
     fn parse(texts: [&[u8]; 3], origins: [String; 3]) -> Result<Self, IdentityError> {
@@ -183,7 +268,7 @@ impl Identity {
         let provider = rustls::crypto::ring::default_provider();
         rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)
             .map_err(|cause| IdentityError::Key { origin: key_origin.to_owned(), cause })?;
-        Ok(Self(Arc::new(Parts { cluster, node, chain, key, authorities })))
+        Ok(Self(Arc::new(Parts { cluster, node, chain, key, authorities, revoked: Vec::new() })))
     }
 
     /// The cluster that the certificate names.
@@ -219,6 +304,11 @@ impl Identity {
 
     pub(crate) fn authorities(&self) -> &[CertificateDer<'static>] {
         &self.0.authorities
+    }
+
+    /// Lists of certificates that are not accepted.
+    pub(crate) fn revoked(&self) -> &[CertificateRevocationListDer<'static>] {
+        &self.0.revoked
     }
 }
 

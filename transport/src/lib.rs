@@ -28,6 +28,7 @@ mod quic_config;
 mod quic_runtime;
 mod quic_socket;
 mod registry;
+mod rotation;
 mod shared;
 mod stream_in;
 mod stream_out;
@@ -36,7 +37,7 @@ mod tls;
 pub use association::{
     Association, AssociationStats, MessageHeader, PeerInfo, Position, RoomWaiter, SendRefused,
 };
-pub use ca::{Ca, CaError, PemPair, Validity};
+pub use ca::{Ca, CaError, PemPair, Revoked, Serial, SerialError, Validity};
 pub use config::{ConfigError, DATAGRAM_BYTES_MAX, TransportConfig};
 pub use endpoint::{LocalHello, Transport, TransportError};
 pub use events::{LostReason, PeerId, RefusedReason, TransportEvents};

@@ -6,6 +6,7 @@
 //! `endpoint.rs` next.
 
 use std::{
+    cell::RefCell,
     fmt,
     net::SocketAddr,
     sync::Arc,
@@ -25,7 +26,7 @@ use rustls::crypto::{
     tls13::{Hkdf, OkmBlock},
 };
 
-use crate::{Identity, TransportConfig, TransportError, tls::Tls};
+use crate::{TransportConfig, tls::Tls};
 
 /// Smallest MTU of QUIC (RFC 9000, 14), from where discovery starts.
 const MTU_MIN: u16 = 1200;
@@ -44,6 +45,11 @@ const INCOMING_BYTES_MAX_TOTAL: u64 = 4 << 20;
 /// Configurations of one endpoint, for peers on this machine and elsewhere.
 pub(crate) struct QuicConfigs {
     pub(crate) endpoint: EndpointConfig,
+    pairs: RefCell<Pairs>,
+}
+
+/// For peers on this machine, and for all others.
+struct Pairs {
     near: Pair,
     far: Pair,
 }
@@ -60,12 +66,32 @@ impl fmt::Debug for QuicConfigs {
 }
 
 impl QuicConfigs {
-    pub(crate) fn new(
-        identity: &Identity,
-        config: &TransportConfig,
-        env: &Arc<dyn Env>,
-    ) -> Result<Self, TransportError> {
-        let tls = Tls::new(identity, env)?;
+    pub(crate) fn new(tls: Tls, config: &TransportConfig, env: &Arc<dyn Env>) -> Self {
+        let pairs = RefCell::new(Pairs::new(tls, config, env));
+        Self { endpoint: endpoint_config(env), pairs }
+    }
+
+    /// From now on connections are made with this.
+    pub(crate) fn replace(&self, tls: Tls, config: &TransportConfig, env: &Arc<dyn Env>) {
+        *self.pairs.borrow_mut() = Pairs::new(tls, config, env);
+    }
+
+    pub(crate) fn server(&self, peer: SocketAddr) -> Arc<ServerConfig> {
+        Arc::clone(&self.pairs.borrow().pair(peer).server)
+    }
+
+    pub(crate) fn client(&self, peer: SocketAddr) -> ClientConfig {
+        self.pairs.borrow().pair(peer).client.clone()
+    }
+
+    /// Longest UDP payload the endpoint takes.
+    pub(crate) const fn payload_bytes_max() -> u16 {
+        PAYLOAD_BYTES_MAX
+    }
+}
+
+impl Pairs {
+    fn new(tls: Tls, config: &TransportConfig, env: &Arc<dyn Env>) -> Self {
         let server = Arc::new(QuicServerConfig::try_from(tls.server).expect("AES-128 is offered"));
         let client = Arc::new(QuicClientConfig::try_from(tls.client).expect("AES-128 is offered"));
         let pair = |mtu_max, rtt| {
@@ -87,28 +113,14 @@ impl QuicConfigs {
             Pair { server: Arc::new(server_config), client: client_config }
         };
         let loopback_rtt = config.initial_rtt.min(Duration::from_millis(1));
-        Ok(Self {
-            endpoint: endpoint_config(env),
+        Self {
             near: pair(config.loopback_mtu_max, loopback_rtt),
             far: pair(config.mtu_max, config.initial_rtt),
-        })
+        }
     }
 
     fn pair(&self, peer: SocketAddr) -> &Pair {
         if peer.ip().to_canonical().is_loopback() { &self.near } else { &self.far }
-    }
-
-    pub(crate) fn server(&self, peer: SocketAddr) -> Arc<ServerConfig> {
-        Arc::clone(&self.pair(peer).server)
-    }
-
-    pub(crate) fn client(&self, peer: SocketAddr) -> ClientConfig {
-        self.pair(peer).client.clone()
-    }
-
-    /// Longest UDP payload the endpoint takes.
-    pub(crate) const fn payload_bytes_max() -> u16 {
-        PAYLOAD_BYTES_MAX
     }
 }
 

@@ -3,22 +3,26 @@
 //! Each side presents its node's certificate and verifies the other's against the same authorities; a dialler
 //! verifies the cluster's name as well, and `node_of_certificate` reads cluster and node for the acceptor. There is
 //! no session resumption and no 0-RTT, so every connection proves itself anew (RFC 8446, 2.3 and 8). Cipher suites
-//! in the order of their speed with hardware AES. Read `quic_config.rs` next.
+//! in the order of their speed with hardware AES. Read `tls/trust.rs` next, then `quic_config.rs`.
+
+mod trust;
 
 use std::{sync::Arc, time::SystemTime};
 
 use odeon_env::Env;
 use rustls::{
-    RootCertStore,
-    client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
+    CertificateError,
+    client::Resumption,
     crypto::{CryptoProvider, ring},
-    pki_types::{ServerName, UnixTime},
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    pki_types::UnixTime,
+    server::NoServerSessionStorage,
     time_provider::TimeProvider,
     version::TLS13,
 };
 
-use crate::{Identity, IdentityError, name::cluster_dns};
+pub(crate) use trust::Trust;
+
+use crate::{Identity, IdentityError};
 
 /// The protocol that both sides must name (ALPN, RFC 7301).
 const ALPN: &[u8] = b"odeon/1";
@@ -33,7 +37,7 @@ impl TimeProvider for EnvClock {
     }
 }
 
-fn unix_time(time: SystemTime) -> UnixTime {
+pub(crate) fn unix_time(time: SystemTime) -> UnixTime {
     UnixTime::since_unix_epoch(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
@@ -51,43 +55,28 @@ fn provider() -> Arc<CryptoProvider> {
     })
 }
 
-/// Both roles of one node.
+/// Both roles of one node, and whom it accepts in them.
 pub(crate) struct Tls {
     pub(crate) server: rustls::ServerConfig,
     pub(crate) client: rustls::ClientConfig,
+    pub(crate) trust: Trust,
 }
 
 impl Tls {
     /// Checks that peers will accept `identity` now, and makes both configurations.
-    pub(crate) fn new(identity: &Identity, env: &Arc<dyn Env>) -> Result<Self, IdentityError> {
-        let authority =
-            |cause: &dyn std::fmt::Display| IdentityError::Authority { cause: cause.to_string() };
-        let mut roots = RootCertStore::empty();
-        for cert in identity.authorities() {
-            roots.add(cert.clone()).map_err(|cause| authority(&cause))?;
-        }
-        let (roots, provider) = (Arc::new(roots), provider());
-        let servers =
-            WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
-                .build()
-                .map_err(|cause| authority(&cause))?;
-        let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
-            .build()
-            .map_err(|cause| authority(&cause))?;
+    ///
+    /// The certificate `in_use` is not judged a second time: a node whose own has run out or was revoked must still
+    /// heed the list that comes with it.
+    pub(crate) fn new(
+        identity: &Identity,
+        in_use: Option<&Identity>,
+        env: &Arc<dyn Env>,
+    ) -> Result<Self, IdentityError> {
+        let provider = provider();
+        let trust = Trust::new(identity, &provider)?;
         let refused =
             |cause| IdentityError::Refused { node: identity.node_name().to_owned(), cause };
-        let [own, between @ ..] = identity.chain() else {
-            return Err(authority(&"no certificate"));
-        };
-        servers
-            .verify_server_cert(
-                own,
-                between,
-                &server_name(identity),
-                &[],
-                unix_time(env.wall_clock()),
-            )
-            .map_err(refused)?;
+        check_own(identity, in_use, &trust, unix_time(env.wall_clock())).map_err(refused)?;
 
         let clock = Arc::new(EnvClock(Arc::clone(env)));
         let chain = identity.chain().to_vec();
@@ -97,7 +86,7 @@ impl Tls {
         )
         .with_protocol_versions(&[&TLS13])
         .map_err(refused)?
-        .with_client_cert_verifier(clients)
+        .with_client_cert_verifier(Arc::clone(&trust.clients))
         .with_single_cert(chain.clone(), identity.key())
         .map_err(refused)?;
         server.alpn_protocols = vec![ALPN.to_vec()];
@@ -106,19 +95,38 @@ impl Tls {
         let mut client = rustls::ClientConfig::builder_with_details(provider, clock)
             .with_protocol_versions(&[&TLS13])
             .map_err(refused)?
-            .with_webpki_verifier(servers)
+            .with_webpki_verifier(Arc::clone(&trust.servers))
             .with_client_auth_cert(chain, identity.key())
             .map_err(refused)?;
         client.alpn_protocols = vec![ALPN.to_vec()];
         client.resumption = Resumption::disabled();
-        Ok(Self { server, client })
+        Ok(Self { server, client, trust })
     }
 }
 
-/// The name that a dialler verifies.
-fn server_name(identity: &Identity) -> ServerName<'static> {
-    let name = cluster_dns(identity.names().0);
-    ServerName::try_from(name).expect("a cluster's name is a DNS label")
+/// Whether peers that trust what `identity` does accept its certificate.
+fn check_own(
+    identity: &Identity,
+    in_use: Option<&Identity>,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<(), rustls::Error> {
+    let checked = trust.check(identity.chain(), now);
+    if in_use.is_none_or(|in_use| in_use.chain() != identity.chain()) {
+        return checked;
+    }
+    let Err(cause) = checked else { return Ok(()) };
+    let lasting = match trust.still(identity.chain(), true, now) {
+        Ok(()) | Err(rustls::Error::InvalidCertificate(CertificateError::Revoked)) => Ok(()),
+        Err(other) => Err(other),
+    };
+    if lasting.is_ok() {
+        tracing::error!(
+            node = identity.node_name(), %cause,
+            "this node's own certificate is no good any more: peers refuse it until it has a new one"
+        );
+    }
+    lasting
 }
 
 #[cfg(test)]
@@ -158,14 +166,52 @@ mod tests {
         let ca = Ca::in_memory("demo").unwrap();
         let identity = ca.issue("a", Validity::from(now, day)).unwrap();
         let at = |time| -> Arc<dyn Env> { Arc::new(Clock(time)) };
-        Tls::new(&identity, &at(now)).unwrap();
+        Tls::new(&identity, None, &at(now)).unwrap();
         for time in [now - day, now + 2 * day] {
-            let refused = Tls::new(&identity, &at(time)).err().unwrap().to_string();
+            let refused = Tls::new(&identity, None, &at(time)).err().unwrap().to_string();
             assert!(refused.contains("node a would be refused"), "{refused}");
         }
         let pair = ca.issue_pem("a", Validity::from(now, day)).unwrap();
         let other = Ca::in_memory("demo").unwrap().to_pem().cert;
         let foreign = Identity::from_pem(&pair.cert, &pair.key, &other).unwrap();
-        assert!(matches!(Tls::new(&foreign, &at(now)), Err(IdentityError::Refused { .. })));
+        assert!(matches!(Tls::new(&foreign, None, &at(now)), Err(IdentityError::Refused { .. })));
+    }
+
+    #[test]
+    fn every_connection_proves_itself_anew_and_by_tls_1_3() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let ca = Ca::in_memory("demo").unwrap();
+        let identity = ca.issue("a", Validity::from(now, Duration::from_secs(86_400))).unwrap();
+        let env: Arc<dyn Env> = Arc::new(Clock(now));
+        let Tls { server, client, .. } = Tls::new(&identity, None, &env).unwrap();
+        assert_eq!((server.send_tls13_tickets, server.max_early_data_size), (0, 0));
+        assert!(!client.enable_early_data && !server.session_storage.can_cache());
+        for provider in [server.crypto_provider(), client.crypto_provider()] {
+            assert!(provider.cipher_suites.iter().all(|suite| suite.tls13().is_some()));
+        }
+    }
+
+    /// The days of a certificate are looked at first, and hid that it was revoked.
+    #[test]
+    fn a_peer_whose_certificate_ran_out_stays_and_a_revoked_one_does_not() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let day = Duration::from_secs(86_400);
+        let ca = Ca::in_memory("demo").unwrap();
+        let [own, peer] = ["a", "b"].map(|name| ca.issue(name, Validity::from(now, day)).unwrap());
+        let serial = crate::Serial::of(&peer.chain()[0]).unwrap();
+        let list = |revoked: &[crate::Revoked]| ca.revocation_list_pem(1, now, revoked).unwrap();
+        let trusting =
+            |lists: &str| Trust::new(&own.with_revoked_pem(lists).unwrap(), &provider()).unwrap();
+        let (before, after) =
+            (trusting(&list(&[])), { trusting(&list(&[crate::Revoked { serial, at: now }])) });
+        for (days, dialled) in [(0, true), (0, false), (9, true), (9, false)] {
+            let at = unix_time(now + days * day);
+            before.still(peer.chain(), dialled, at).unwrap();
+            let refused = after.still(peer.chain(), dialled, at).unwrap_err();
+            let revoked = rustls::Error::InvalidCertificate(CertificateError::Revoked);
+            assert_eq!(refused, revoked, "after {days} days");
+        }
+        let early = unix_time(now - day);
+        before.still(peer.chain(), true, early).unwrap();
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Who a peer is comes from the certificates of its own endpoint, which the simulated world hands over unchanged.
 //! They are trusted where both sides name the same authorities; signatures and days are not looked at a second time,
-//! because each endpoint has checked its own certificate when it started. Read `odeon_env`'s `frames.rs` for the rules.
+//! because each endpoint has checked its own certificate when it started. Where there are lists of revoked certificates,
+//! `exchange.rs` asks about them. Read `odeon_env`'s `frames.rs` for the rules.
 
 use std::{
     future::poll_fn,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -19,11 +20,17 @@ use quinn::{
 };
 use rustls::pki_types::CertificateDer;
 
-/// What an endpoint shows its peers of its identity: all but the key.
+use crate::Identity;
+
+/// Whose chain and authorities an endpoint shows its peers. It changes with the identity.
 #[derive(Debug)]
-struct Shown {
-    chain: Vec<CertificateDer<'static>>,
-    authorities: Vec<CertificateDer<'static>>,
+struct Shown(Mutex<Identity>);
+
+impl Shown {
+    fn identity(&self) -> Identity {
+        // Nothing that panics runs under this lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The endpoint of a simulated node.
@@ -38,16 +45,10 @@ impl Endpoint {
     pub(crate) fn start(
         net: &dyn odeon_env::FrameNet,
         at: SocketAddr,
-        env: &Arc<dyn odeon_env::Env>,
-        identity: &crate::Identity,
+        identity: &Identity,
         config: &crate::TransportConfig,
     ) -> Result<Self, crate::TransportError> {
-        // What would be refused by QUIC's peers is refused here as well.
-        crate::tls::Tls::new(identity, env)?;
-        let ours = Arc::new(Shown {
-            chain: identity.chain().to_vec(),
-            authorities: identity.authorities().to_vec(),
-        });
+        let ours = Arc::new(Shown(Mutex::new(identity.clone())));
         let terms = odeon_env::FrameTerms {
             identity: Arc::clone(&ours) as _,
             idle_timeout: config.idle_timeout,
@@ -57,6 +58,10 @@ impl Endpoint {
         };
         let endpoint = net.listen(at, terms)?;
         Ok(Self { at, endpoint, ours })
+    }
+
+    pub(super) fn rotate(&self, identity: &Identity) {
+        *self.ours.0.lock().unwrap_or_else(PoisonError::into_inner) = identity.clone();
     }
 
     pub(super) fn local_addr(&self) -> SocketAddr {
@@ -113,7 +118,8 @@ impl Connection {
 
     pub(super) fn peer_chain(&self) -> Option<Vec<CertificateDer<'static>>> {
         let theirs = self.connection.peer_identity()?.downcast::<Shown>().ok()?;
-        (theirs.authorities == self.ours.authorities).then(|| theirs.chain.clone())
+        let (theirs, ours) = (theirs.identity(), self.ours.identity());
+        (theirs.authorities() == ours.authorities()).then(|| theirs.chain().to_vec())
     }
 
     pub(super) fn open(&self, way: FrameWay) -> Result<Stream, ConnectionError> {

@@ -18,6 +18,8 @@ use crate::RefusedReason;
 pub enum HandshakeFailure {
     /// A certificate was not trusted, missing, expired, or of another cluster.
     NotAuthenticated,
+    /// A certificate was revoked.
+    Revoked,
     /// The other node is of another cluster, by its hello.
     OtherCluster,
     /// No revision of the format is spoken by both.
@@ -42,8 +44,9 @@ pub enum HandshakeFailure {
 
 impl HandshakeFailure {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotAuthenticated,
+        Self::Revoked,
         Self::OtherCluster,
         Self::Revision,
         Self::Identity,
@@ -74,6 +77,7 @@ impl HandshakeFailure {
     pub(crate) fn of(reason: &RefusedReason) -> Self {
         match reason {
             RefusedReason::NotAuthenticated(_) => Self::NotAuthenticated,
+            RefusedReason::Revoked(_) => Self::Revoked,
             RefusedReason::ByPeer(refuse) => Self::of_refusal(refuse.reason),
             RefusedReason::Identity(_) => Self::Identity,
             RefusedReason::Gone(_) => Self::Gone,
@@ -87,6 +91,7 @@ impl fmt::Display for HandshakeFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAuthenticated => "not authenticated",
+            Self::Revoked => "revoked",
             Self::OtherCluster => "another cluster",
             Self::Revision => "no common revision",
             Self::Identity => "another identity",

@@ -10,4 +10,5 @@ mod lanes;
 mod losses;
 mod net;
 mod node;
+mod rotation;
 mod strangers;

@@ -8,7 +8,9 @@ use std::{io, net::SocketAddr, sync::Arc};
 use odeon_actor::{Actor, ActorSystem, DeclareError, StartError, SystemConfig, ThreadJob, Threads};
 use odeon_cluster::MembershipConfig;
 use odeon_env::{DatagramSocket, Env, RealEnv};
-use odeon_transport::{Ca, CaError, Identity, TransportConfig, TransportError, Validity};
+use odeon_transport::{
+    Ca, CaError, Identity, IdentityError, Papers, TransportConfig, TransportError, Validity,
+};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -58,6 +60,9 @@ pub enum NodeError {
         /// The first seed.
         seed: String,
     },
+    /// The files of its identity cannot be used.
+    #[error(transparent)]
+    Papers(#[from] IdentityError),
     /// A certificate for this program alone could not be made.
     #[error(transparent)]
     Certificate(#[from] CaError),
@@ -106,9 +111,7 @@ type Declaration = Box<dyn FnOnce(&ActorSystem) -> Result<(), DeclareError> + Se
 /// # Examples
 /// A node of a program of its own, whose certificate `odeon ca issue` has made:
 /// ```no_run
-/// use std::path::Path;
-///
-/// use odeon::{Identity, Node};
+/// use odeon::{Node, Papers};
 /// # use odeon::{Actor, Context, StartError, actor};
 /// # struct Account;
 /// # #[actor(id = "bank/Account", handles())]
@@ -118,9 +121,8 @@ type Declaration = Box<dyn FnOnce(&ActorSystem) -> Result<(), DeclareError> + Se
 /// # }
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let papers = ["b.pem", "b.key", "ca.pem"].map(Path::new);
 /// let node = Node::builder("b")
-///     .identity(Identity::from_pem_files(papers[0], papers[1], papers[2])?)
+///     .papers(Papers::new("b.pem", "b.key", "ca.pem").revoked("ca.crl"))
 ///     .listen("10.0.0.2:7400".parse()?)
 ///     .seed("10.0.0.1:7400") // of the first node, which starts with `.alone()`
 ///     .actor::<Account>() // what other nodes may send to
@@ -137,6 +139,7 @@ pub struct NodeBuilder {
     listen: SocketAddr,
     advertise: Option<SocketAddr>,
     given: Option<Identity>,
+    pub(crate) papers: Option<Papers>,
     pub(crate) seeds: Vec<String>,
     pub(crate) alone: bool,
     pub(crate) workers: Option<usize>,
@@ -156,6 +159,7 @@ impl NodeBuilder {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             advertise: None,
             given: None,
+            papers: None,
             seeds: Vec::new(),
             alone: false,
             workers: None,
@@ -173,6 +177,16 @@ impl NodeBuilder {
     /// Without one the node makes an authority of its own in memory, and no other node can join it.
     pub fn identity(mut self, identity: Identity) -> Self {
         self.given = Some(identity);
+        self
+    }
+
+    /// Who the node is, in files: as [`identity`](Self::identity), and what changes in the files later is taken within
+    /// seconds, without a restart. What cannot be used is logged as an error, and the node goes on with what it had.
+    ///
+    /// The files are looked at each second and read when they rest, so they may be replaced one after the other. An
+    /// identity that is given as well counts for nothing.
+    pub fn papers(mut self, papers: Papers) -> Self {
+        self.papers = Some(papers);
         self
     }
 
@@ -314,13 +328,16 @@ impl NodeBuilder {
             return Err(NodeError::Seed { seed: seed.clone() });
         }
         match self.seeds.first() {
-            Some(seed) if self.given.is_none() => Err(NodeError::NoIdentity { seed: seed.clone() }),
+            Some(seed) if self.given.is_none() && self.papers.is_none() => {
+                Err(NodeError::NoIdentity { seed: seed.clone() })
+            }
             _ => Ok(()),
         }
     }
 
     pub(crate) fn make_identity(&self) -> Result<Identity, NodeError> {
-        let Some(given) = &self.given else {
+        let read = self.papers.as_ref().map(Papers::read).transpose()?;
+        let Some(given) = read.as_ref().or(self.given.as_ref()) else {
             let validity = Validity::from(self.env.wall_clock(), EPHEMERAL);
             return Ok(Ca::new(&self.cluster, validity)?.issue(&self.name, validity)?);
         };

@@ -9,7 +9,7 @@ use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use odeon_actor::{ActorSystem, SpawnOptions, Threads};
 use odeon_env::{Env, buggify::any_order};
 use odeon_message::{ActorKey, Incarnation, NodeId, planted::Bug};
-use odeon_transport::{LocalHello, Transport};
+use odeon_transport::{LocalHello, Papers, PapersStamp, Transport};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     outbound::{Outbound, OutboundRemotes},
     phase::Phases,
     registrar::Registrar,
+    rotation::{self, Rotation},
     tasks::Tasks,
 };
 
@@ -75,6 +76,8 @@ impl Heart {
         workers: &mut dyn Workers,
     ) -> Result<Self, NodeError> {
         let env = Arc::clone(&builder.env);
+        // Before they are read: what changes meanwhile is seen later.
+        let papers = builder.papers.clone().map(|papers| (papers.stamp(), papers));
         let identity = builder.make_identity()?;
         let (socket, addr) = builder.socket()?;
         let incarnation = new_incarnation(&*env);
@@ -118,6 +121,7 @@ impl Heart {
 
         let phases = Arc::new(Phases::new());
         let (stop_sender, stop) = mpsc::channel(1);
+        let (rotate, orders) = mpsc::channel(1);
         let name = identity.node_name().to_owned();
         let shared = Shared {
             name,
@@ -130,6 +134,7 @@ impl Heart {
             tasks,
             stop: stop_sender,
             peers: transport.peers(),
+            rotate,
         };
         let node = Node::new(shared);
         let ended = Ended { directory: Arc::clone(&directory), phases: Arc::clone(&phases) };
@@ -139,8 +144,21 @@ impl Heart {
         heart.tasks.spawn_local(task_owner.run());
         let watched = heart.node.system().clone();
         heart.tasks.spawn_local(async move { watched.watch_workers().await });
+        heart.start_rotation(orders, papers);
         heart.start_membership(&builder, incarnation)?;
         Ok(heart)
+    }
+
+    /// Lets the node take other papers: by order, and when its files have changed.
+    fn start_rotation(
+        &mut self,
+        orders: mpsc::Receiver<Rotation>,
+        papers: Option<(PapersStamp, Papers)>,
+    ) {
+        self.tasks.spawn_local(rotation::obey(orders, Rc::clone(&self.transport)));
+        if let Some((taken, papers)) = papers {
+            self.tasks.spawn_local(rotation::watch(papers, taken, Rc::clone(&self.transport)));
+        }
     }
 
     fn start_membership(

@@ -123,7 +123,8 @@
 //! * [`Recipient`], [`WeakRef`], [`AnyRef`]: references by what they take, without memory, without a type.
 //! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`]: what there is, what it did, what waits,
 //!   and how the ways to other nodes are.
-//! * [`Ca`], [`Identity`]: certificates. [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`]: bounds and times.
+//! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates. [`TransportConfig`], [`MembershipConfig`],
+//!   [`SystemConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
 //!
@@ -174,6 +175,7 @@ mod phase;
 mod registrar;
 mod remote_node;
 mod repeats;
+mod rotation;
 mod streams;
 mod tasks;
 mod threads;
@@ -183,6 +185,7 @@ pub use directory::{DownReason, Member, MemberEvent, Members};
 pub use node::Node;
 pub use phase::Phase;
 pub use remote_node::{LookupError, RemoteName, RemoteNode};
+pub use rotation::RotateError;
 
 pub use odeon_actor::{
     Accepted, Accepts, Actor, ActorIdentity, ActorRef, ActorState, ActorSystem, Aim, AnyRef, Ask,
@@ -210,7 +213,7 @@ pub use odeon_message::{
 pub use odeon_message::{Formers, is_same_id};
 pub use odeon_transport::{
     Ca, CaError, ConfigError, HandshakeFailure, HandshakeMetrics, Identity, IdentityError,
-    LaneMetrics, NameError as CertificateNameError, PathMetrics, PeerId, PeerMetrics, PemPair,
-    Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig, TransportError,
-    TransportMetrics, TransportStats, Validity,
+    LaneMetrics, NameError as CertificateNameError, Papers, PapersStamp, PathMetrics, PeerId,
+    PeerMetrics, PemPair, Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig,
+    TransportError, TransportMetrics, TransportStats, Validity,
 };

@@ -11,8 +11,8 @@ use odeon_actor::{
 };
 use odeon_env::Env;
 use odeon_message::{Incarnation, NodeId};
-use odeon_transport::{Peers, TransportMetrics};
-use tokio::sync::mpsc;
+use odeon_transport::{Identity, Peers, TransportMetrics};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     builder::NodeBuilder,
@@ -21,6 +21,7 @@ use crate::{
     outbound::Outbound,
     phase::{Phase, Phases},
     remote_node::RemoteNode,
+    rotation::{RotateError, Rotation},
     tasks::Tasks,
 };
 
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) stop: mpsc::Sender<Stop>,
     pub(crate) peers: Peers,
+    pub(crate) rotate: mpsc::Sender<Rotation>,
 }
 
 /// A running node of a cluster.
@@ -267,6 +269,36 @@ impl Node {
     pub fn remote_streams(&self) -> (usize, usize) {
         let outbound = &self.shared.outbound;
         (outbound.asks.streams(), outbound.streams.len())
+    }
+
+    /// Takes another identity of this node without a restart: a renewed certificate, other authorities, other lists of
+    /// revoked certificates. A node that was started with [`papers`](NodeBuilder::papers) does so by itself when its
+    /// files change.
+    ///
+    /// Connections that there are stay, and no message is lost by it. Those to nodes that would not be accepted any
+    /// more are closed at once, and not made again: to a node whose certificate is revoked, or whose authority is trusted
+    /// no longer. A certificate that runs out ends no connection, but makes no new one.
+    ///
+    /// # Errors
+    /// When the identity cannot be used: it is another node's, or peers would refuse it. The node goes on with the one
+    /// before. When the node has ended.
+    ///
+    /// # Cancel safety
+    /// The identity is taken, or not, all the same.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(node: odeon::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let papers = odeon::Papers::new("a.pem", "a.key", "ca.pem").revoked("ca.crl");
+    /// node.rotate(papers.read()?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn rotate(&self, identity: Identity) -> Result<(), RotateError> {
+        let (answer, answered) = oneshot::channel();
+        let order = Rotation { identity, answer };
+        self.shared.rotate.send(order).await.map_err(|_| RotateError::Ended)?;
+        Ok(answered.await.map_err(|_| RotateError::Ended)??)
     }
 
     pub(crate) fn directory(&self) -> &Arc<Directory> {

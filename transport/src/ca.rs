@@ -19,11 +19,13 @@ use odeon_wire::ClusterName;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber,
+    SubjectPublicKeyInfo,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 
 use crate::{
     Identity, IdentityError,
+    identity::certificate_names,
     name::{NameError, cluster_dns, cluster_name, node_dns, node_name},
 };
 
@@ -68,13 +70,15 @@ pub enum CaError {
         /// What the parser says.
         cause: String,
     },
-    /// The key that a certificate is to be renewed with cannot be used.
-    #[error("the key of node {node} cannot be used ({cause}); renew with a new key")]
+    /// The certificate to be renewed cannot be.
+    #[error(
+        "the certificate of node {node} cannot be renewed with its key ({cause}); renew with a new key"
+    )]
     Key {
         /// The node.
         node: String,
-        /// What rcgen says.
-        cause: rcgen::Error,
+        /// What is wrong with it.
+        cause: String,
     },
     /// The certificate could not be made.
     #[error("the certificate of {subject} could not be made: {cause}")]
@@ -228,15 +232,26 @@ impl Ca {
         Ok(PemPair { cert: cert.pem(), key: key.serialize_pem() })
     }
 
-    /// Another certificate, as PEM, for the key that a node has already: what changes is the validity and the
-    /// [serial number](Serial). A node that shall have a new key takes [`issue_pem`](Self::issue_pem) again.
+    /// Another certificate, as PEM, for the key that a node has already, which is read from the certificate before: what
+    /// changes is the validity and the [serial number](Serial). A node that shall have a new key takes
+    /// [`issue_pem`](Self::issue_pem) again.
     ///
     /// # Errors
-    /// When the name cannot be in a certificate, or the key cannot be read.
-    pub fn renew_pem(&self, node: &str, key: &str, validity: Validity) -> Result<String, CaError> {
-        let key = KeyPair::from_pem(key)
-            .map_err(|cause| CaError::Key { node: node.chars().take(80).collect(), cause })?;
-        Ok(self.certify(node, &key, validity)?.pem())
+    /// When the text holds no certificate, or one of another node, or one whose key is of a kind unknown here.
+    pub fn renew_pem(&self, node: &str, cert: &str, validity: Validity) -> Result<String, CaError> {
+        let key = |cause: String| CaError::Key { node: node.chars().take(80).collect(), cause };
+        let cert = CertificateDer::from_pem_slice(cert.as_bytes())
+            .map_err(|cause| CaError::NotACertificate { cause: cause.to_string() })?;
+        let is_this = certificate_names(&cert)
+            .is_some_and(|(cluster, name)| cluster == self.cluster && name.as_str() == node);
+        if !is_this {
+            return Err(key(format!("it names no node {node} of cluster {}", self.cluster)));
+        }
+        let parsed =
+            webpki::EndEntityCert::try_from(&cert).map_err(|cause| key(cause.to_string()))?;
+        let public = SubjectPublicKeyInfo::from_der(&parsed.subject_public_key_info())
+            .map_err(|cause| key(cause.to_string()))?;
+        Ok(self.certify(node, &public, validity)?.pem())
     }
 
     /// An identity for one node of this program.
@@ -348,11 +363,17 @@ mod tests {
         let ca = Ca::in_memory("demo").unwrap();
         let old = ca.issue_pem("a", validity()).unwrap();
         let later = Validity { not_after: validity().not_after + CENTURY, ..validity() };
-        let renewed = ca.renew_pem("a", &old.key, later).unwrap();
+        let renewed = ca.renew_pem("a", &old.cert, later).unwrap();
         Identity::from_pem(&renewed, &old.key, &ca.to_pem().cert).unwrap();
         assert_ne!(Serial::of_pem(&renewed).unwrap(), Serial::of_pem(&old.cert).unwrap());
-        let error = ca.renew_pem("a", "no key", later).unwrap_err().to_string();
-        assert!(error.contains("node a") && error.contains("new key"), "{error}");
+        let other = ca.issue_pem("b", validity()).unwrap();
+        let error = ca.renew_pem("a", &other.cert, later).unwrap_err().to_string();
+        assert!(
+            error.contains("no node a of cluster demo") && error.contains("new key"),
+            "{error}"
+        );
+        let error = ca.renew_pem("a", "no certificate", later).unwrap_err().to_string();
+        assert!(error.contains("BEGIN CERTIFICATE"), "{error}");
     }
 
     #[test]

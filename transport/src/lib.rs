@@ -23,6 +23,7 @@ mod link;
 mod log_gate;
 mod metrics;
 mod name;
+mod papers;
 mod peers;
 mod quic_config;
 mod quic_runtime;
@@ -48,5 +49,6 @@ pub use metrics::{
 };
 pub use name::NameError;
 pub use odeon_wire::{Frame, FrameKind, Header};
+pub use papers::{Papers, PapersStamp};
 pub use peers::Peers;
 pub use shared::TransportStats;

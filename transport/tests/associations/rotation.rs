@@ -28,7 +28,7 @@ impl Papers {
 
     /// The same key for longer.
     fn renewed(&self, ca: &Ca, node: &str) -> Self {
-        let cert = ca.renew_pem(node, &self.key, Validity::from(now(), 2 * DAY)).unwrap();
+        let cert = ca.renew_pem(node, &self.cert, Validity::from(now(), 2 * DAY)).unwrap();
         Self { cert, key: self.key.clone() }
     }
 

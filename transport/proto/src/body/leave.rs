@@ -45,7 +45,7 @@ code! {
         /// The peer's incarnation was declared dead.
         Quarantined = 3 "this incarnation is quarantined",
         /// The handshake was refused.
-        Refused = 4 "the handshake was refused",
+        Refused = 4 "refused",
         /// The handshake took too long.
         HandshakeTimeout = 5 "the handshake took too long",
         /// The peer sent bytes that cannot be read.

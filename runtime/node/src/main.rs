@@ -40,7 +40,7 @@ enum Command {
     /// It leaves in order on SIGTERM, SIGINT and SIGHUP. It runs no actors of yours: a program of yours joins the same
     /// cluster as a node itself, with the crate `odeon`.
     Node(node::NodeArgs),
-    /// Make a certificate authority and certificates of nodes.
+    /// Make a certificate authority, and make, renew and revoke certificates of nodes.
     #[command(subcommand)]
     Ca(ca::CaCommand),
     /// Run clusters in the deterministic simulator, and break them on purpose.
@@ -86,7 +86,7 @@ async fn run(command: Command) -> Result<bool, Failed> {
         Command::Demo(args) => demo::run(args).await,
         Command::DemoNode(args) => demo::child::run(args).await.map(|()| true),
         Command::Node(args) => node::run(args).await.map(|()| true),
-        Command::Ca(command) => ca::run(command).map(|()| true),
+        Command::Ca(command) => ca::run(command).await.map(|()| true),
         Command::Sim(args) => Err(sim::run(args)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use odeon::{Identity, Node, NodeError};
+use odeon::{Node, NodeError, Papers};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failed;
@@ -30,7 +30,8 @@ pub(crate) struct NodeArgs {
     /// Without --cert, --key and --ca-cert it makes a certificate for itself, and no other node can join it.
     #[arg(long)]
     dev: bool,
-    /// The node's certificate, PEM.
+    /// The node's certificate, PEM. When this file or one of the next three changes, the node takes the new one within
+    /// seconds, without a restart; what cannot be used it names in its log, and goes on with what it had.
     #[arg(long, env = "ODEON_CERT", requires = "key", requires = "ca_cert")]
     cert: Option<PathBuf>,
     /// The certificate's key, PEM.
@@ -39,6 +40,9 @@ pub(crate) struct NodeArgs {
     /// The certificate of the cluster's authority, PEM.
     #[arg(long, env = "ODEON_CA_CERT", requires = "cert")]
     ca_cert: Option<PathBuf>,
+    /// The authority's list of revoked certificates, PEM, such as `ca.crl`.
+    #[arg(long, env = "ODEON_CRL", requires = "cert")]
+    crl: Option<PathBuf>,
 }
 
 /// A `host:port`.
@@ -97,7 +101,11 @@ fn builder(args: NodeArgs) -> Result<odeon::NodeBuilder, Failed> {
     let mut builder = Node::builder(&args.name).listen(args.listen);
     builder = match (args.cert, args.key, args.ca_cert) {
         (Some(cert), Some(key), Some(ca)) => {
-            builder.identity(Identity::from_pem_files(&cert, &key, &ca).map_err(Failed::input)?)
+            let papers = Papers::new(cert, key, ca);
+            builder.papers(match args.crl {
+                Some(list) => papers.revoked(list),
+                None => papers,
+            })
         }
         _ if args.dev => builder,
         _ => {

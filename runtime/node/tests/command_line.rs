@@ -5,138 +5,18 @@
     reason = "tests from outside use the machine's own threads and ports"
 )]
 
+#[path = "outside/program.rs"]
+mod program;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
-    net::{SocketAddr, UdpSocket},
+    net::UdpSocket,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    sync::mpsc,
-    time::Duration,
+    path::Path,
+    process::{Command, Stdio},
 };
 
-/// Longest wait for a line of a node's log: a loaded machine starts programs slowly.
-const LINE_WITHIN: Duration = Duration::from_secs(30);
-
-fn odeon(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_odeon"));
-    command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    odeon(args).output().expect("the program runs")
-}
-
-/// Expects one line on standard error that contains all of `says`, status 2 and nothing on standard output.
-fn refuses(args: &[&str], says: &[&str]) {
-    let output = run(args);
-    let text = String::from_utf8(output.stderr).expect("it says text");
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(output.stdout.is_empty());
-    assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(says.iter().all(|said| text.contains(said)), "{text:?} should say {says:?}");
-}
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("odeon-cli-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).expect("the temporary folder is writable");
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("the temporary folder has a name in UTF-8").to_owned()
-    }
-
-    /// An authority and certificates for these nodes.
-    fn papers(self, cluster: &str, nodes: &[&str]) -> Self {
-        let dir = self.0.to_str().expect("the temporary folder has a name in UTF-8");
-        assert!(run(&["ca", "init", "--cluster", cluster, "--dir", dir]).status.success());
-        for node in nodes {
-            assert!(run(&["ca", "issue", "--name", node, "--dir", dir]).status.success());
-        }
-        self
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A node that runs, and the lines of its log. Killed if the test fails.
-struct Running {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Running {
-    fn start(papers: &Folder, name: &str, more: &[&str]) -> Self {
-        let (cert, key) =
-            (papers.path(&format!("{name}.pem")), papers.path(&format!("{name}.key")));
-        let mut command = odeon(&["node", "--name", name, "--cert", &cert, "--key", &key]);
-        command.args(["--ca-cert", &papers.path("ca.pem")]).args(more);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        let log = BufReader::new(child.stderr.take().expect("it is piped"));
-        let (sender, lines) = mpsc::sync_channel(10_000);
-        std::thread::Builder::new()
-            .spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)))
-            .expect("threads can be started");
-        Self { child, lines }
-    }
-
-    /// The next line that contains all of `says`.
-    fn line(&self, says: &[&str]) -> String {
-        loop {
-            let line = self.lines.recv_timeout(LINE_WITHIN);
-            let line = line.unwrap_or_else(|_| panic!("the node never said {says:?}"));
-            if says.iter().all(|said| line.contains(said)) {
-                return line;
-            }
-        }
-    }
-
-    fn addr(&self) -> SocketAddr {
-        let line = self.line(&["listening", "addr="]);
-        let addr = line.split("addr=").nth(1).expect("the line was chosen for it");
-        addr.split_whitespace().next().and_then(|addr| addr.parse().ok()).expect("an address")
-    }
-
-    /// Sends SIGTERM; the node must leave by itself, and have said nothing on standard output.
-    fn terminate(self) {
-        self.leave("-TERM");
-    }
-
-    /// Sends a signal, on which the node must leave by itself; the rest of its log.
-    fn leave(mut self, signal: &str) -> Vec<String> {
-        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(told.expect("kill runs").success());
-        assert!(self.child.wait().expect("it was started").success());
-        let mut said = String::new();
-        let mut stdout = self.child.stdout.take().expect("it is piped");
-        stdout.read_to_string(&mut said).expect("it says text");
-        assert_eq!(said, "");
-        self.lines.iter().collect()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::program::{Folder, Running, odeon, refuses, run};
 
 #[test]
 fn two_nodes_by_hand_join_and_leave() {

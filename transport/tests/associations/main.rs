@@ -10,5 +10,6 @@ mod lanes;
 mod losses;
 mod net;
 mod node;
+mod pki;
 mod rotation;
 mod strangers;

@@ -27,7 +27,7 @@ struct Stranger {
 }
 
 #[derive(Debug)]
-struct StillClock;
+pub(crate) struct StillClock;
 
 impl rustls::time_provider::TimeProvider for StillClock {
     fn current_time(&self) -> Option<UnixTime> {

@@ -184,13 +184,13 @@ async fn messages() {
     assert!(text.contains("reach/Unlisted") && text.contains("handles(…)"), "{text}");
     assert!(!text.contains("layout"), "{text}");
 
-    let long = Listed { text: "x".repeat(2 << 20) };
+    let long = Listed { text: "x".repeat(65 << 20) };
     let error = known.ask(long).await.expect_err("it is too long");
     assert!(matches!(error, AskError::Unsendable(_)), "{error}");
     assert_eq!(error.certainty(), Certainty::NotDelivered);
-    assert!(error.to_string().contains("1048576"), "{error}");
+    assert!(error.to_string().contains("67108864"), "{error}");
 
-    let error = known.ask(Grow { bytes: 2 << 20 }).await.expect_err("the reply is too long");
+    let error = known.ask(Grow { bytes: 65 << 20 }).await.expect_err("the reply is too long");
     assert!(matches!(error, AskError::Unsendable(_)), "{error}");
     assert_eq!(error.certainty(), Certainty::Ran);
 

@@ -97,6 +97,12 @@ impl LaneState {
         self.writing_bytes = self.writing_bytes.saturating_sub(bytes);
     }
 
+    /// Whether QUIC has taken all that was handed.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.writing_bytes == 0
+    }
+
     /// The connection is lost: the lane is emptied. What waited is dropped, not handed, and stays so.
     ///
     /// Returns how many frames were dropped.

@@ -310,9 +310,6 @@ impl Lane {
             return Poll::Pending;
         };
         inner.books.hand(frames, bytes.len());
-        if !inner.large.is_empty() {
-            inner.large_are_due();
-        }
         drop(inner);
         let waited = since.map(|since| since.elapsed());
         Poll::Ready(Batch::Bytes { bytes: Bytes::from(bytes), frames, waited })
@@ -322,6 +319,9 @@ impl Lane {
     pub(crate) fn taken(&self, bytes: usize) {
         let mut inner = self.lock();
         inner.books.taken(bytes);
+        if !inner.large.is_empty() && inner.books.is_written() {
+            inner.large_are_due();
+        }
         if !inner.was_full {
             return;
         }

@@ -155,7 +155,8 @@ impl Inner {
         Ok(position)
     }
 
-    /// Lets the streams of those begin whose announcements were handed just now.
+    /// Lets the streams of those begin whose announcements QUIC has taken. Not earlier: a stream that is read only once it
+    /// is announced must not take the window that its announcement needs.
     pub(super) fn large_are_due(&mut self) {
         for frame in self.large.iter_mut().filter(|frame| !frame.is_due) {
             if self.books.waiting(frame.position).is_some() {

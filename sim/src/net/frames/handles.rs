@@ -252,7 +252,10 @@ impl FrameConnection for SimFrameConnection {
     ) -> Poll<Result<(), FrameLoss>> {
         self.poll(
             cx,
-            |side| side.out(stream).is_some_and(|out| out.is_received()).then_some(()),
+            |side| {
+                let is_received = side.out(stream)?.is_received();
+                is_received.then(|| side.forget_out(stream))
+            },
             |side, waker| {
                 if let Some(out) = side.out(stream) {
                     out.waiter = Some(waker);

@@ -220,6 +220,11 @@ impl Side {
         self.accept_wakers[index(way)] = Some(waker);
     }
 
+    /// Forgets a stream that the peer has received to its end.
+    pub(super) fn forget_out(&mut self, stream: FrameStream) {
+        self.outs.retain(|out| out.stream != stream);
+    }
+
     pub(super) fn out(&mut self, stream: FrameStream) -> Option<&mut Outbound> {
         self.outs.iter_mut().find(|out| out.stream == stream)
     }
@@ -287,6 +292,8 @@ impl Side {
             return Some(Ok((count, granted)));
         }
         if inbound.ended {
+            // Nobody reads beyond the end; one that has another direction is kept by that.
+            self.ins.retain(|inbound| inbound.stream != stream);
             return Some(Ok((0, None)));
         }
         if let Some(why) = loss {

@@ -5,7 +5,10 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use odeon_actor::{Actor, ActorSystem, DeclareError, StartError, SystemConfig, ThreadJob, Threads};
+use odeon_actor::{
+    Actor, ActorSystem, DeclareError, StartError, SystemConfig, ThreadJob, Threads,
+    TracePropagation,
+};
 use odeon_cluster::MembershipConfig;
 use odeon_env::{DatagramSocket, Env, RealEnv};
 use odeon_transport::{
@@ -144,6 +147,7 @@ pub struct NodeBuilder {
     pub(crate) alone: bool,
     pub(crate) workers: Option<usize>,
     pub(crate) stealing: Option<Handle>,
+    pub(crate) propagation: Option<Arc<dyn TracePropagation>>,
     pub(crate) system: SystemConfig,
     pub(crate) transport: TransportConfig,
     pub(crate) membership: MembershipConfig,
@@ -164,6 +168,7 @@ impl NodeBuilder {
             alone: false,
             workers: None,
             stealing: None,
+            propagation: None,
             system: SystemConfig::default(),
             transport: TransportConfig::default(),
             membership: MembershipConfig::default(),
@@ -258,6 +263,15 @@ impl NodeBuilder {
     /// ```
     pub fn stealing(mut self, runtime: Handle) -> Self {
         self.stealing = Some(runtime);
+        self
+    }
+
+    /// How spans of this node become part of traces that span nodes, as with OpenTelemetry; see [`TracePropagation`].
+    /// Default: [`TraceIds`](odeon_actor::TraceIds), which make ids of their own, in the same form (W3C Trace Context),
+    /// so that nodes of both sorts pass a trace on. Nothing of it is called, and no message is longer, unless somebody
+    /// listens to spans of `odeon::actor` at `TRACE`.
+    pub fn trace_propagation(mut self, propagation: impl TracePropagation) -> Self {
+        self.propagation = Some(Arc::new(propagation));
         self
     }
 

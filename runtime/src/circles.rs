@@ -136,11 +136,9 @@ mod tests {
     #[test]
     fn so_many_probes_of_a_peer_wait_and_no_more() {
         let circles = Circles::new(NodeId(1), "a");
-        let outbound = Arc::new(Outbound::new(
-            Arc::new(Directory::new()),
-            circles,
-            &odeon_actor::SystemConfig::default(),
-        ));
+        let bounds = odeon_actor::SystemConfig::default();
+        let ids = Arc::new(odeon_actor::TraceIds::new(Arc::new(odeon_env::RealEnv)));
+        let outbound = Arc::new(Outbound::new(Arc::new(Directory::new()), circles, &bounds, ids));
         let peer = |node| PeerId { node: NodeId(node), incarnation: Incarnation(1) };
         let mut busy = (0..PROBES_MAX).map(|_| outbound.busy(peer(2)).unwrap()).collect::<Vec<_>>();
         assert!(outbound.busy(peer(2)).is_none());

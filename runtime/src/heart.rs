@@ -98,7 +98,8 @@ impl Heart {
 
         let directory = Arc::new(Directory::new());
         let circles = Circles::new(system.node(), identity.node_name());
-        let outbound = outbound(&directory, circles, &builder);
+        builder.propagation.take().into_iter().for_each(|one| system.set_propagation(one));
+        let outbound = outbound(&system, &directory, circles);
         system.set_remotes(Arc::new(OutboundRemotes(Arc::clone(&outbound))));
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
@@ -232,8 +233,9 @@ impl Heart {
     }
 }
 
-fn outbound(directory: &Arc<Directory>, circles: Circles, builder: &NodeBuilder) -> Arc<Outbound> {
-    Arc::new(Outbound::new(Arc::clone(directory), circles, &builder.system))
+fn outbound(system: &ActorSystem, directory: &Arc<Directory>, circles: Circles) -> Arc<Outbound> {
+    let propagation = Arc::clone(system.propagation());
+    Arc::new(Outbound::new(Arc::clone(directory), circles, system.config(), propagation))
 }
 
 /// The registrar must be the first actor that other nodes can reach: they know it by its place, which it keeps

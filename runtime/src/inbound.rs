@@ -126,6 +126,7 @@ impl Inbound {
             payload: frame.payload,
             remaining: frame.extensions.remaining,
             reply,
+            trace: frame.extensions.trace,
             credit,
         });
         if let Err(failure) = delivered {

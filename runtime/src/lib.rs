@@ -197,9 +197,9 @@ pub use odeon_actor::{
     ProbeActor, ReadContext, ReadHandler, Recipient, RecipientAsk, RecipientTell, Reply, Responder,
     Restart, Retry, RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError,
     Spread, StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats,
-    Tally, Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, Tree, TreeActor,
-    TypeMetrics, Watchable, WeakRef, WhenSpent, Window, Witness, WorkerMetrics, reads, spawn,
-    strategy,
+    Tally, Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, TraceContext, TraceIds,
+    TraceParentError, TracePropagation, Tree, TreeActor, TypeMetrics, Watchable, WeakRef,
+    WhenSpent, Window, Witness, WorkerMetrics, current_trace, in_trace, reads, spawn, strategy,
 };
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env::{self as env, buggify, buggify_number};

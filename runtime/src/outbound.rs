@@ -16,7 +16,7 @@ use std::{
 
 use odeon_actor::{
     ExitKind, ExitReason, Parcel, Refused, RemoteAnswer, Remotes, RoomWaiter, Route, SystemConfig,
-    Wait, WatchId,
+    TracePropagation, Wait, WatchId, outgoing_trace,
 };
 use odeon_message::{
     ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, Incarnation, MessageId,
@@ -45,10 +45,17 @@ pub(crate) struct Outbound {
     peers: OnceLock<Peers>,
     /// Our layout of each message that was ever sent; as many entries as the program has message types.
     layouts: RwLock<BTreeMap<MessageId, Fingerprint>>,
+    /// How a sender's span becomes a trace context.
+    propagation: Arc<dyn TracePropagation>,
 }
 
 impl Outbound {
-    pub(crate) fn new(directory: Arc<Directory>, circles: Circles, bounds: &SystemConfig) -> Self {
+    pub(crate) fn new(
+        directory: Arc<Directory>,
+        circles: Circles,
+        bounds: &SystemConfig,
+        propagation: Arc<dyn TracePropagation>,
+    ) -> Self {
         Self {
             asks: Asks::new(bounds),
             streams: Arc::new(Streams::new(bounds.streams_max)),
@@ -56,6 +63,7 @@ impl Outbound {
             directory,
             peers: OnceLock::new(),
             layouts: RwLock::new(BTreeMap::new()),
+            propagation,
         }
     }
 
@@ -164,6 +172,7 @@ impl RemoteRoute {
             remaining: parcel.remaining(),
             repeat: parcel.repeat(),
             stream: parcel.is_streaming().then(|| self.outbound.asks.stream_window()),
+            trace: outgoing_trace(&*self.outbound.propagation),
         };
         let name = parcel.name();
         let sent = association.try_send(header, &mut |out| parcel.encode(out));

@@ -28,7 +28,7 @@ use std::{
 };
 
 use odeon_env::Observer;
-use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId};
+use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId, TraceContext};
 use odeon_wire::{
     AcceptedTable, BulkTerms, Extensions, FrameWriter, Header, SlabShare, StreamCredit,
     format::CONTROL_FRAME_BYTES_MAX,
@@ -89,6 +89,8 @@ pub struct MessageHeader {
     pub repeat: Option<u64>,
     /// For an ask that is answered with a stream: how much of it is taken before more is granted.
     pub stream: Option<StreamCredit>,
+    /// The trace that it is part of.
+    pub trace: Option<TraceContext>,
 }
 
 /// What the peer said about itself; the same in every handshake of one incarnation.
@@ -193,7 +195,8 @@ impl Association {
         header: MessageHeader,
         encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<Position, SendRefused> {
-        let MessageHeader { to, message, fingerprint, ask, remaining, repeat, stream } = header;
+        let MessageHeader { to, message, fingerprint, ask, remaining, repeat, stream, trace } =
+            header;
         let Some(met) = self.met.get() else {
             // Asked before the lane, which may be opened in between: no layout goes out unchecked.
             self.want();
@@ -210,7 +213,8 @@ impl Association {
         let header = Header::message(to, message, ask);
         let several = || met.accepted.layouts(message).len() > 1;
         let layout = fingerprint.filter(|_| several());
-        let extensions = Extensions { repeat, layout, stream, ..Extensions::remaining(remaining) };
+        let extensions =
+            Extensions { repeat, layout, stream, trace, ..Extensions::remaining(remaining) };
         let parcel = Parcel { header, extensions, encode };
         self.push(to, parcel, true)
     }

@@ -188,6 +188,8 @@ pub struct PeerMetrics {
     pub datagrams_received: u64,
     /// Connections closed because the peer broke the protocol.
     pub bad_frames: u64,
+    /// Frames whose trace context was none, and was ignored.
+    pub traces_ignored: u64,
     /// What QUIC knows of the path; `None` without a connection, and where frames of a simulation carry.
     pub path: Option<PathMetrics>,
 }
@@ -236,6 +238,7 @@ impl PeerMetrics {
             datagrams_sent: stats.datagrams_sent,
             datagrams_received: stats.datagrams_received,
             bad_frames: stats.bad_frames,
+            traces_ignored: stats.traces_ignored,
             path: road.and_then(|road| road.path),
         }
     }

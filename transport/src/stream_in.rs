@@ -84,6 +84,9 @@ fn drain(
     let mut count = 0;
     while let Some(frame) = reader.next().map_err(|cause| malformed(&cause))? {
         count += 1;
+        if frame.extensions.trace_ignored {
+            Counters::add(&live.association.counters.traces_ignored, 1);
+        }
         live.association.observe(true, frame.header, frame.payload.bytes());
         take(frame)?;
     }

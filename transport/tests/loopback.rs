@@ -106,6 +106,7 @@ async fn send(association: &Association, slot: u32, payload: &[u8]) {
         remaining: None,
         repeat: None,
         stream: None,
+        trace: None,
     };
     let mut waiter = RoomWaiter::default();
     loop {

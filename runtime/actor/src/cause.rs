@@ -2,27 +2,37 @@
 //!
 //! What it is: an envelope around another one, made only while somebody listens to the spans of `watched.rs` and the
 //! sender is in one, so that all other messages carry nothing. It keeps the sender's span open until then. What it is NOT:
-//! known to other nodes, or to messages from timers, streams and piped futures, which have no sender.
+//! for messages from other nodes, which bring a trace context in their place (`inbound.rs`), or for those from timers,
+//! streams and piped futures, which have no sender. What a trace makes of it is `propagation.rs`.
 #![expect(unsafe_code, reason = "a node is put around another one")]
 
 use std::ptr::NonNull;
 
-use odeon_message::Failure;
+use odeon_message::{Failure, TraceContext};
 use tracing::Span;
 
 use crate::{
     cell::CellHead,
     envelope::{Envelope, EnvelopeCalls, Head},
     load::bytes,
+    propagation::current_trace,
     turn::Turn,
     watched::is_traced,
 };
+
+/// Where a message comes from, as its handler's span is told.
+pub(crate) enum Origin {
+    /// From a span of this node, where this trace context held.
+    Here { span: Span, around: Option<TraceContext> },
+    /// From another node.
+    There(TraceContext),
+}
 
 #[repr(C)]
 struct CausedNode {
     head: Head,
     inner: Envelope,
-    cause: Span,
+    origin: Origin,
 }
 
 /// The tables of messages that may change their actor, and of reads.
@@ -44,21 +54,21 @@ impl<const READS: bool> Caused<READS> {
 
 /// # Safety
 /// The node is owned and was made by [`Envelope::with_cause`].
-unsafe fn open(node: NonNull<Head>) -> (Envelope, Span) {
+unsafe fn open(node: NonNull<Head>) -> (Envelope, Origin) {
     // SAFETY: the caller says that it is an owned box of this type.
     let node = unsafe { Box::from_raw(node.cast::<CausedNode>().as_ptr()) };
-    let CausedNode { inner, cause, .. } = *node;
-    (inner, cause)
+    let CausedNode { inner, origin, .. } = *node;
+    (inner, origin)
 }
 
 unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {
     // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
-    let (inner, cause) = unsafe { open(node) };
-    *turn.cause = Some(cause);
+    let (inner, origin) = unsafe { open(node) };
+    *turn.origin = Some(origin);
     // SAFETY: the caller keeps the contract; what is inside was made for the same actor type.
     let done = unsafe { inner.start(cell, turn) };
     // It is still there if the message was skipped.
-    *turn.cause = None;
+    *turn.origin = None;
     done
 }
 
@@ -82,12 +92,14 @@ impl Envelope {
     }
 
     #[cold]
-    fn caused_by(self, cause: Span) -> Self {
-        if cause.is_none() || cause.is_disabled() || self.is_caused() {
+    fn caused_by(self, span: Span) -> Self {
+        let around = current_trace();
+        if (span.is_disabled() && around.is_none()) || self.is_caused() {
             return self;
         }
         let calls = if self.reads() { Caused::<true>::CALLS } else { Caused::<false>::CALLS };
-        let node = Box::new(CausedNode { head: Head::new(calls), inner: self, cause });
+        let origin = Origin::Here { span, around };
+        let node = Box::new(CausedNode { head: Head::new(calls), inner: self, origin });
         // SAFETY: it is the start of a node whose table is its own.
         unsafe { Self::from_raw(NonNull::from(Box::leak(node)).cast()) }
     }

@@ -13,12 +13,15 @@ use std::{
     task::Waker,
 };
 
-use odeon_message::{Certainty, Codec, Credit, Failure, FailureKind, Message, Payload};
+use odeon_message::{
+    Certainty, Codec, Credit, Failure, FailureKind, Message, Payload, TraceContext,
+};
 use tokio::time::Instant;
 
 use crate::{
     Handler, Inbound, ReplyTo,
     ask_slot::unanswered,
+    cause::Origin,
     cell::{ActorCell, CellHead},
     envelope::{Envelope, EnvelopeCalls, Head},
     future_slot::{Sink, Waits},
@@ -27,6 +30,7 @@ use crate::{
     responder::Responder,
     stats::{count, count_aloud},
     turn::Turn,
+    watched::is_traced,
 };
 
 #[repr(C)]
@@ -35,6 +39,8 @@ struct InboundNode {
     payload: Payload,
     deadline: Option<Instant>,
     reply: Option<ReplyTo>,
+    /// Boxed, because few messages have one.
+    trace: Option<Box<TraceContext>>,
     credit: Credit,
 }
 
@@ -82,7 +88,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         turn: &mut Turn<'_>,
     ) -> bool {
         // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
-        let InboundNode { payload, deadline, reply, credit, .. } = unsafe { open(node) };
+        let InboundNode { payload, deadline, reply, trace, credit, .. } = unsafe { open(node) };
         let asked = Asked::<M>::new(reply, deadline);
         turn.give_back(credit);
         let system = turn.worker.system().clone();
@@ -102,8 +108,17 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         };
         drop(payload);
         let target = asked.into_target();
+        let has_origin = trace.is_some();
+        if let Some(trace) = trace {
+            *turn.origin = Some(Origin::There(*trace));
+        }
         // SAFETY: the caller keeps the contract of the turn; the target is one of `Asked`.
-        unsafe { life::handle::<A, M, Self>(cell, target, message, turn) }
+        let done = unsafe { life::handle::<A, M, Self>(cell, target, message, turn) };
+        if has_origin {
+            // It is still there if nobody listens any more.
+            *turn.origin = None;
+        }
+        done
     }
 
     unsafe fn refuse(node: NonNull<Head>, failure: &Failure) {
@@ -378,9 +393,11 @@ impl Envelope {
         inbound: Inbound,
         deadline: Option<Instant>,
     ) -> Self {
-        let Inbound { payload, reply, credit, .. } = inbound;
+        let Inbound { payload, reply, trace, credit, .. } = inbound;
+        // Nobody would look at it.
+        let trace = trace.filter(|_| is_traced()).map(Box::new);
         let head = Head::new(const { &FromNetwork::<A, M>::calls::<O>() });
-        let node = Box::new(InboundNode { head, payload, deadline, reply, credit });
+        let node = Box::new(InboundNode { head, payload, deadline, reply, trace, credit });
         let node = NonNull::from(Box::leak(node)).cast();
         // SAFETY: it is the start of a node whose table is its own, and nobody else has it.
         unsafe { Self::from_raw(node) }

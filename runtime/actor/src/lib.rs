@@ -72,6 +72,7 @@ mod pipe;
 mod placement;
 mod pool;
 mod probe;
+mod propagation;
 mod reads;
 mod recipient;
 mod registry;
@@ -132,6 +133,9 @@ pub use overflow::Overflow;
 pub use placement::Placement;
 pub use pool::{Pool, PoolSpec};
 pub use probe::{Probe, ProbeActor};
+#[doc(hidden)]
+pub use propagation::outgoing_trace;
+pub use propagation::{TraceIds, TracePropagation, current_trace, in_trace};
 pub use reads::{ReadContext, ReadHandler};
 pub use recipient::{Recipient, RecipientAsk, RecipientTell};
 pub use registry::{AnyRef, NameChange, NameChanges, NameState, NameTaken};
@@ -168,3 +172,4 @@ pub use futures_core::Stream;
 pub use odeon_macros::actor;
 #[doc(hidden)]
 pub use odeon_message::Message as ReadMessage;
+pub use odeon_message::{TraceContext, TraceParentError};

@@ -13,7 +13,7 @@ use std::{
 
 use odeon_message::{
     ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Fingerprint,
-    Incarnation, MessageId, NodeId, Outflow, Payload,
+    Incarnation, MessageId, NodeId, Outflow, Payload, TraceContext,
 };
 
 use tokio::time::Instant;
@@ -34,6 +34,8 @@ pub struct Inbound {
     pub remaining: Option<Duration>,
     /// For an ask: where the reply goes.
     pub reply: Option<ReplyTo>,
+    /// The trace that it is part of, if its sender said so.
+    pub trace: Option<TraceContext>,
     /// The credit it holds: given back when its handler begins or it is dropped.
     pub credit: Credit,
 }

@@ -31,7 +31,7 @@ use failures::Failures;
 use crate::{
     Accepted, Actor, ActorRef, AnyRef, DeclareError, ExportError, Group, GroupError, NameChanges,
     NameState, NameTaken, Placement, Remotes, SpawnOptions, StartError, SystemConfig, SystemStats,
-    Threads,
+    Threads, TraceIds, TracePropagation,
     accepts::Declared,
     census::Census,
     group::Groups,
@@ -65,6 +65,7 @@ struct Inner {
     node: NodeId,
     runtime: Handle,
     remotes: OnceLock<Arc<dyn Remotes>>,
+    propagation: OnceLock<Arc<dyn TracePropagation>>,
     workers: Workers,
     threads: OnceLock<Arc<dyn Threads>>,
     stealing: Stealing,
@@ -121,6 +122,7 @@ impl ActorSystem {
             node,
             runtime,
             remotes: OnceLock::new(),
+            propagation: OnceLock::new(),
             workers: Workers::default(),
             threads: OnceLock::new(),
             stealing: Stealing::default(),
@@ -234,6 +236,22 @@ impl ActorSystem {
     pub fn set_remotes(&self, remotes: Arc<dyn Remotes>) {
         // The first network stays: routes of it are in use.
         let _ = self.inner.remotes.set(remotes);
+    }
+
+    /// How spans become part of traces, once, before the first message; a second call changes nothing. Default:
+    /// [`TraceIds`].
+    #[doc(hidden)]
+    pub fn set_propagation(&self, propagation: Arc<dyn TracePropagation>) {
+        // The first one stays: spans are part of its traces.
+        let _ = self.inner.propagation.set(propagation);
+    }
+
+    /// How spans become part of traces.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn propagation(&self) -> &Arc<dyn TracePropagation> {
+        let make = || Arc::new(TraceIds::new(Arc::clone(&self.inner.env))) as _;
+        self.inner.propagation.get_or_init(make)
     }
 
     pub(crate) fn remotes(&self) -> Option<&Arc<dyn Remotes>> {

@@ -4,9 +4,8 @@ use std::{mem::ManuallyDrop, task};
 
 use odeon_message::Credit;
 use tokio::time::Instant;
-use tracing::Span;
 
-use crate::{cell::CellHead, worker::Worker};
+use crate::{cause::Origin, cell::CellHead, worker::Worker};
 
 /// Messages that one actor takes before the next has its turn: enough to amortise the switch, few enough that a
 /// thousand busy actors all move within a millisecond.
@@ -32,8 +31,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) resumed: bool,
     /// How many handlers will have begun when one of them is measured.
     pub(crate) sample_at: u32,
-    /// The sender's span of the message that is taken, if that is known.
-    pub(crate) cause: ManuallyDrop<Option<Span>>,
+    /// Where the message that is taken comes from, if that is known.
+    pub(crate) origin: ManuallyDrop<Option<Origin>>,
     /// Credit of inbound messages that were taken in this turn, given back together.
     credit: ManuallyDrop<Option<Credit>>,
 }
@@ -41,7 +40,7 @@ pub(crate) struct Turn<'a> {
 impl Drop for Turn<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.cause.is_some() || self.credit.is_some() {
+        if self.origin.is_some() || self.credit.is_some() {
             self.end();
         }
     }
@@ -67,7 +66,7 @@ impl<'a> Turn<'a> {
             direct: false,
             resumed: false,
             sample_at,
-            cause: ManuallyDrop::new(None),
+            origin: ManuallyDrop::new(None),
             credit: ManuallyDrop::new(None),
         }
     }
@@ -75,7 +74,7 @@ impl<'a> Turn<'a> {
     /// It ends, and has something to give back: few turns have.
     #[cold]
     fn end(&mut self) {
-        drop((self.cause.take(), self.credit.take()));
+        drop((self.origin.take(), self.credit.take()));
     }
 
     /// The time: the clock is read once for a few messages.

@@ -6,10 +6,11 @@
 
 use std::{cell::Cell, time::Duration};
 
+use odeon_message::TraceContext;
 use tokio::time::Instant;
-use tracing::{Level, Span, level_filters::LevelFilter, span::EnteredSpan};
+use tracing::{Level, Span, field::Empty, level_filters::LevelFilter, span::EnteredSpan};
 
-use crate::turn::Turn;
+use crate::{cause::Origin, propagation::Around, turn::Turn};
 
 /// Whether anybody listens to the spans of handlers.
 #[inline(always)]
@@ -25,19 +26,21 @@ fn is_listened_to() -> bool {
 /// What is kept of a handler that waits.
 pub(crate) struct Held {
     began: Option<Instant>,
-    span: Option<Span>,
+    span: Option<(Span, Option<TraceContext>)>,
 }
 
 /// A handler that is polled on this thread.
 pub(crate) struct Watched {
     began: Option<Instant>,
-    span: Option<EnteredSpan>,
+    /// Its span, and the trace context that holds for what it sends.
+    span: Option<(EnteredSpan, Around)>,
 }
 
 impl Watched {
     /// The handler waits.
     pub(crate) fn hold(self) -> Box<Held> {
-        Box::new(Held { began: self.began, span: self.span.map(EnteredSpan::exit) })
+        let span = self.span.map(|(span, around)| (span.exit(), around.context()));
+        Box::new(Held { began: self.began, span })
     }
 
     /// It is done.
@@ -54,7 +57,8 @@ impl Watched {
 impl Held {
     /// The handler goes on.
     fn enter(self) -> Watched {
-        Watched { began: self.began, span: self.span.map(Span::entered) }
+        let enter = |(span, trace): (Span, _)| (span.entered(), Around::enter(trace));
+        Watched { began: self.began, span: self.span.map(enter) }
     }
 
     /// Lets a handler go on; `true` if it is done.
@@ -76,6 +80,26 @@ impl Held {
 }
 
 impl Turn<'_> {
+    /// The span of a handler, with its place in the trace of its message.
+    fn begin_span(&self, message: &'static str, origin: Option<Origin>) -> (EnteredSpan, Around) {
+        let (actor, kind) = (self.head.number, self.head.kind());
+        let span = tracing::span!(
+            target: "odeon::actor", parent: None, Level::TRACE, "handle", actor, kind, message,
+            trace_id = Empty, span_id = Empty, parent_id = Empty
+        );
+        let propagation = self.worker.system().propagation();
+        let from = match &origin {
+            None => None,
+            Some(Origin::There(context)) => Some(*context),
+            Some(Origin::Here { span: sender, around }) => {
+                span.follows_from(sender);
+                propagation.outgoing(sender, around.as_ref())
+            }
+        };
+        let trace = propagation.incoming(&span, from.as_ref());
+        (span.entered(), Around::enter(trace))
+    }
+
     /// A handler of this message begins: whether it is looked at.
     #[inline]
     pub(crate) fn watch(&mut self, message: &'static str) -> Option<Watched> {
@@ -88,17 +112,8 @@ impl Turn<'_> {
 
     #[cold]
     fn watch_closely(&mut self, message: &'static str, traced: bool) -> Watched {
-        let cause = self.cause.take();
-        let span = traced.then(|| {
-            let (actor, kind) = (self.head.number, self.head.kind());
-            let span = tracing::span!(
-                target: "odeon::actor", parent: None, Level::TRACE, "handle", actor, kind, message
-            );
-            if let Some(cause) = cause {
-                span.follows_from(&cause);
-            }
-            span.entered()
-        });
+        let origin = self.origin.take();
+        let span = traced.then(|| self.begin_span(message, origin));
         let sampled = self.handled == self.sample_at;
         if sampled {
             self.sample_at = self.sample_at.saturating_add(self.worker.sample_spacing());

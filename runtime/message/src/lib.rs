@@ -21,6 +21,7 @@ pub mod planted;
 mod schema;
 mod scratch;
 mod slab;
+mod trace;
 mod view;
 
 pub use ceiling::archive_within;
@@ -36,6 +37,7 @@ pub use payload::Payload;
 pub use rkyv;
 pub use schema::{Fingerprint, Schema, SchemaWalk};
 pub use slab::{Slab, SlabHome, SlabMemory};
+pub use trace::{TraceContext, TraceParentError};
 pub use view::View;
 
 pub use odeon_macros::{data, message};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use odeon_message::{Address, Fingerprint};
+use odeon_message::{Address, Fingerprint, TraceContext};
 
 use crate::{
     Body, ExtensionError, StreamCredit,
@@ -25,26 +25,16 @@ const MUST_UNDERSTAND: u16 = 0x8000;
 const HEAD_BYTES: usize = 4;
 const TRACE_BYTES: usize = 25;
 
-/// Where a message comes from in a trace: W3C Trace Context, level 1, `traceparent` in binary.
-// Aligned, because frames are moved by the word: at an odd offset every move of one stalls.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(align(8))]
-pub struct TraceContext {
-    /// The whole trace.
-    pub trace_id: [u8; 16],
-    /// The span that sent the message.
-    pub parent_id: [u8; 8],
-    /// Trace flags; bit 0 says sampled.
-    pub flags: u8,
-}
-
 /// What a frame carries beside header and payload. The default is nothing, and costs no byte.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Extensions {
     /// Time left until the asker gives up, from when the frame was written; whole microseconds travel.
     pub remaining: Option<Duration>,
-    /// The trace the message is part of.
+    /// The trace the message is part of. One that is not valid is not written.
     pub trace: Option<TraceContext>,
+    /// The frame had a trace context that is none: of another length, or with an id that is all zero. It is never
+    /// written; a trace is not worth a connection.
+    pub trace_ignored: bool,
     /// The actors that wait for this ask, oldest first; at most [`CHAIN_ADDRESSES_MAX`], the oldest are cut.
     pub chain: Vec<Address>,
     /// The epoch of the shard the message is meant for; a receiver must understand it.
@@ -69,7 +59,7 @@ impl Extensions {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.remaining.is_none()
-            && self.trace.is_none()
+            && self.trace.is_none_or(|trace| !trace.is_valid())
             && self.chain.is_empty()
             && self.shard_epoch.is_none()
             && self.repeat.is_none()
@@ -85,7 +75,7 @@ impl Extensions {
             head(out, REMAINING, 8);
             out.extend_from_slice(&micros.to_le_bytes());
         }
-        if let Some(trace) = self.trace {
+        if let Some(trace) = self.trace.filter(TraceContext::is_valid) {
             head(out, TRACE, TRACE_BYTES);
             out.extend_from_slice(&trace.trace_id);
             out.extend_from_slice(&trace.parent_id);
@@ -162,7 +152,10 @@ impl Extensions {
         let long = || value.try_into().map(u64::from_le_bytes).map_err(|_| wrong.clone());
         match tag {
             REMAINING => self.remaining = Some(Duration::from_micros(long()?)),
-            TRACE => self.trace = Some(trace(value).ok_or(wrong)?),
+            TRACE => {
+                self.trace = trace(value);
+                self.trace_ignored = self.trace.is_none();
+            }
             CHAIN => {
                 let (links, rest) = value.as_chunks::<ADDRESS_BYTES>();
                 if links.is_empty() || links.len() > CHAIN_ADDRESSES_MAX || !rest.is_empty() {
@@ -186,11 +179,13 @@ fn head(out: &mut Vec<u8>, tag: u16, len: usize) {
     out.extend_from_slice(&len.to_le_bytes());
 }
 
+/// A trace context, if it is one.
 fn trace(value: &[u8]) -> Option<TraceContext> {
     let (trace_id, rest) = value.split_first_chunk::<16>()?;
     let (parent_id, rest) = rest.split_first_chunk::<8>()?;
     let [flags] = rest else { return None };
-    Some(TraceContext { trace_id: *trace_id, parent_id: *parent_id, flags: *flags })
+    let context = TraceContext { trace_id: *trace_id, parent_id: *parent_id, flags: *flags };
+    Some(context).filter(TraceContext::is_valid)
 }
 
 fn zeroes(region: &[u8]) -> Result<(), ExtensionError> {
@@ -249,6 +244,7 @@ mod tests {
         let all = Extensions {
             remaining: Some(Duration::ZERO),
             trace: Some(trace),
+            trace_ignored: false,
             chain: chain.clone(),
             shard_epoch: Some(1),
             repeat: Some(2),
@@ -276,11 +272,9 @@ mod tests {
     #[test]
     fn every_wrong_length_is_named() {
         let long = vec![0; (CHAIN_ADDRESSES_MAX + 1) * ADDRESS_BYTES];
-        let wrong: [(u16, &[u8]); 10] = [
+        let wrong: [(u16, &[u8]); 8] = [
             (REMAINING, &[0; 7]),
             (REMAINING, &[0; 9]),
-            (TRACE, &[0; 24]),
-            (TRACE, &[0; 26]),
             (CHAIN, &[0; 31]),
             (CHAIN, &long),
             (EPOCH, &[]),
@@ -296,6 +290,27 @@ mod tests {
             decode(&[record(CHAIN, &[])]),
             Err(ExtensionError::Length { tag: CHAIN, len: 0 })
         );
+    }
+
+    #[test]
+    fn a_trace_context_that_is_none_is_ignored_and_said_to_be() {
+        let (mut no_trace, mut no_parent) = ([1; 25], [1; 25]);
+        no_trace[..16].fill(0);
+        no_parent[16..24].fill(0);
+        let repeat = record(REPEAT, &7_u64.to_le_bytes());
+        for value in [&[][..], &[1; 24], &[1; 26], &no_trace, &no_parent] {
+            let read = decode(&[record(TRACE, value), repeat.clone()]).unwrap();
+            let expected =
+                Extensions { trace_ignored: true, repeat: Some(7), ..Extensions::default() };
+            assert_eq!(read, expected);
+        }
+        let read = decode(&[record(TRACE, &[1; 25])]).unwrap();
+        assert!(read.trace.is_some_and(|trace| trace.is_valid()) && !read.trace_ignored);
+        let none = TraceContext { trace_id: [0; 16], parent_id: [1; 8], flags: 1 };
+        let none = Extensions { trace: Some(none), ..Extensions::default() };
+        let mut out = Vec::new();
+        none.encode(&mut out);
+        assert!(none.is_empty() && out.is_empty());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use credit::{
     Window, WindowTable,
 };
 pub use error::{EncodeFrameError, ExtensionError, Field, FrameError, PayloadError};
-pub use extension::{Extensions, TraceContext};
+pub use extension::Extensions;
 pub use handshake::{Admission, Handshake, HandshakeError, Known, Link, Step, Surroundings, admit};
 pub use header::{FrameKind, Header};
 pub use hello::{
@@ -44,4 +44,4 @@ pub use read::{Frame, FrameLimits, FrameReader};
 pub use slab::{SlabPool, SlabShare, SlabStats};
 pub use write::{FrameWriter, expire, write_body, write_empty};
 
-pub use odeon_message::{ClusterName, NameError, NodeName};
+pub use odeon_message::{ClusterName, NameError, NodeName, TraceContext};

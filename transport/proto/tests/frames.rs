@@ -48,7 +48,8 @@ fn address() -> impl Strategy<Value = Address> {
 
 fn extensions() -> impl Strategy<Value = Extensions> {
     let trace = any::<([u8; 16], [u8; 8], u8)>()
-        .prop_map(|(trace_id, parent_id, flags)| TraceContext { trace_id, parent_id, flags });
+        .prop_map(|(trace_id, parent_id, flags)| TraceContext { trace_id, parent_id, flags })
+        .prop_filter("zero is no id", TraceContext::is_valid);
     (
         option::of(any::<u64>()),
         option::of(trace),
@@ -61,6 +62,7 @@ fn extensions() -> impl Strategy<Value = Extensions> {
         .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout, stream)| Extensions {
             remaining: micros.map(Duration::from_micros),
             trace,
+            trace_ignored: false,
             chain,
             shard_epoch,
             repeat,

@@ -80,6 +80,8 @@ counters! {
     datagrams_sent,
     /// Datagrams received.
     datagrams_received,
+    /// Frames whose trace context was none, and was ignored.
+    traces_ignored,
 }
 
 /// What is counted on one stream, over all connections.

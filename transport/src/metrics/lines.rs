@@ -132,6 +132,7 @@ mod tests {
             datagrams_sent: 0,
             datagrams_received: 0,
             bad_frames: 0,
+            traces_ignored: 0,
             path: Some(PathMetrics { rtt, mtu: 1472, ..PathMetrics::default() }),
         };
         assert_eq!(peer.reconnects(), 2);

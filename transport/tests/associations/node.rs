@@ -219,6 +219,7 @@ pub(crate) fn message(to: ActorKey) -> MessageHeader {
         remaining: None,
         repeat: None,
         stream: None,
+        trace: None,
     }
 }
 

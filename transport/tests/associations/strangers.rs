@@ -7,7 +7,7 @@ use odeon_transport::{Ca, FrameKind, Header, LostReason, SendRefused, TransportC
 use odeon_wire::{
     AcceptedTable, Close, CloseCode, ClusterName, Credit, CreditTotal, Extensions, FrameLimits,
     FrameReader, FrameWriter, Hello, InitialCredit, NodeName, Preamble, Purpose, Refuse,
-    RefuseReason, Revisions, Welcome, format::CONTROL_FRAME_BYTES_MAX, write_body,
+    RefuseReason, Revisions, TraceContext, Welcome, format::CONTROL_FRAME_BYTES_MAX, write_body,
 };
 use quinn::{Connection, ConnectionError, RecvStream, SendStream};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
@@ -55,6 +55,16 @@ fn hello(name: &str) -> Hello {
 
 impl Stranger {
     async fn connect(net: &Net, ca: &Ca, name: &str, port: u16, to: &Node) -> Self {
+        Self::try_connect(net, ca, name, port, to).await.unwrap()
+    }
+
+    async fn try_connect(
+        net: &Net,
+        ca: &Ca,
+        name: &str,
+        port: u16,
+        to: &Node,
+    ) -> Result<Self, ConnectionError> {
         let validity = Validity::from(now(), Duration::from_secs(86_400));
         let pair = ca.issue_pem(name, validity).unwrap();
         let mut roots = rustls::RootCertStore::empty();
@@ -80,7 +90,7 @@ impl Stranger {
         .unwrap();
         let config = quinn::ClientConfig::new(Arc::new(tls));
         let connecting = endpoint.connect_with(config, to.addr, "demo.odeon").unwrap();
-        Self { connection: connecting.await.unwrap(), control: None, _endpoint: endpoint }
+        Ok(Self { connection: connecting.await?, control: None, _endpoint: endpoint })
     }
 
     /// Sends these bytes as the start of the control stream.
@@ -273,6 +283,7 @@ fn a_grant_that_cannot_be_true_is_refused() {
                         remaining: None,
                         repeat: None,
                         stream: None,
+                        trace: None,
                     },
                     &mut |_| Ok(()),
                 )
@@ -399,5 +410,34 @@ fn a_peer_that_does_not_read_its_control_stream_is_cut_off() {
         })
         .await;
         protocol_loss(&node, "does not read its control stream");
+    });
+}
+
+#[test]
+fn a_trace_context_that_is_none_is_counted_and_costs_nothing_else() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let node = Plan::new(&net, &ca, "node", 1).start();
+        let stranger = Stranger::associated(&net, &ca, &node).await;
+        let traced = |payload: &[u8]| {
+            let trace = TraceContext { trace_id: [7; 16], parent_id: [8; 8], flags: 1 };
+            let extensions = Extensions { trace: Some(trace), ..Extensions::default() };
+            let header = Header::message(key(1), MessageId(1), AskId::NONE);
+            let mut out = Vec::new();
+            let mut frame = FrameWriter::begin(&mut out, header, &extensions).unwrap();
+            frame.payload().extend_from_slice(payload);
+            frame.finish(1 << 30).unwrap();
+            out
+        };
+        let (mut no_trace, mut long) = (traced(b"zero"), traced(b"long"));
+        // Header and head of the record are before its ids; the length of the record takes in some padding.
+        no_trace[36..52].fill(0);
+        long[34] = 28;
+        let bytes = [traced(b"good"), no_trace, long, message_frame(key(1), b"plain")].concat();
+        let _lane = stranger.lane(0, &bytes).await;
+        node.until("all", |_| node.payloads().len() == 4).await;
+        let peer = node.transport.metrics().of("stranger").cloned().unwrap();
+        assert_eq!((peer.traces_ignored, peer.bad_frames), (2, 0), "{peer}");
+        assert!(downs(&node.events()).is_empty());
     });
 }

@@ -162,6 +162,7 @@ fn inbound(desk: &Arc<Desk>, to: ActorKey, number: u64, big: bool, ask: bool) ->
         payload: Payload::copy_from(&bytes),
         remaining: None,
         reply: ask.then(|| ReplyTo { ask: AskId(number), path: desk.clone() }),
+        trace: None,
         credit: Credit::new(desk.clone(), to, bytes.len() as u64),
     }
 }

@@ -114,6 +114,7 @@ impl Way {
             payload: Payload::copy_from(&bytes),
             remaining: parcel.remaining(),
             reply,
+            trace: None,
             credit: Credit::new(self.net.clone(), self.to.key, bytes.len() as u64),
         };
         if let (Err(failure), Some(answer)) = (target.deliver(inbound), answer) {

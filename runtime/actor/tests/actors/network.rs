@@ -279,6 +279,7 @@ fn broken_archives_harm_nobody_but_their_sender() {
                 payload: Payload::copy_from(&sound[..cut]),
                 remaining: None,
                 reply: Some(ReplyTo { ask, path: pair.net.clone() }),
+                trace: None,
                 credit: Credit::new(pair.net.clone(), address.key, cut as u64),
             };
             pair.b.deliver(inbound).unwrap();
@@ -308,6 +309,7 @@ fn a_message_is_taken_in_each_layout_that_is_listed_and_in_no_other() {
                 payload: Payload::copy_from(archive),
                 remaining: None,
                 reply: None,
+                trace: None,
                 credit: Credit::new(pair.net.clone(), address.key, 0),
             };
             pair.b.deliver(inbound)

@@ -8,7 +8,7 @@ use std::{
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
-    span::{Attributes, Id},
+    span::{Attributes, Id, Record},
 };
 use tracing_subscriber::{
     Layer, Registry,
@@ -27,6 +27,14 @@ pub(crate) struct Noted {
     /// How many times it was entered.
     pub(crate) entered: u32,
     pub(crate) closed: bool,
+}
+
+impl Noted {
+    /// The value of a field, as it was written.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let start = format!("{name}=");
+        self.fields.split(' ').find_map(|field| field.strip_prefix(start.as_str()))
+    }
 }
 
 impl Visit for Noted {
@@ -91,6 +99,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     fn on_follows_from(&self, span: &Id, follows: &Id, ctx: Context<'_, S>) {
         let cause = place(follows, &ctx).expect("a span that is followed is still open");
         self.at(span, &ctx, |noted| noted.follows.push(cause));
+    }
+
+    fn on_record(&self, id: &Id, record: &Record<'_>, ctx: Context<'_, S>) {
+        self.at(id, &ctx, |noted| record.record(noted));
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use odeon_message::message;
 use tokio::time::sleep;
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 
 use crate::{
     fixture::{Add, Boom, Leave, Tally, Worker, on_one_thread, read},
     kin::settle,
     odeon::{
         Actor, ActorRef, ActorSystem, Context, Handler, ReadContext, ReadHandler, SpawnOptions,
-        StartError,
+        StartError, TraceContext, current_trace, in_trace,
     },
     spans::Spans,
 };
@@ -86,6 +86,42 @@ fn a_span_of_each_handler_follows_the_span_that_sent_its_message() {
         worker.ask(Add(1)).await.unwrap();
         let (_, add) = spans.handlers("Add").pop().unwrap();
         assert_eq!(add.follows, [0; 0], "the sender had no span");
+    });
+}
+
+#[test]
+fn one_trace_goes_through_all_handlers_that_one_span_caused() {
+    let spans = Spans::default();
+    let _listening = tracing::subscriber::set_default(spans.subscriber());
+    on_one_thread(1, |system| async move {
+        let (clerk, _, _) = staff(&system).await;
+        let call = tracing::info_span!("call", trace_id = Empty, span_id = Empty);
+        assert_eq!(clerk.ask(PassOn).into_future().instrument(call).await, Ok(2));
+        let noted = spans.noted();
+        let call = noted.iter().find(|noted| noted.name == "call").unwrap();
+        let trace = call.field("trace_id").expect("it was told");
+        assert!(trace.len() == 32 && trace != "0".repeat(32), "{trace}");
+        let (_, pass_on) = spans.handlers("PassOn").pop().unwrap();
+        assert_eq!(pass_on.field("trace_id"), Some(trace));
+        assert_eq!(pass_on.field("parent_id"), call.field("span_id"));
+        for (_, add) in spans.handlers("Add") {
+            assert_eq!(add.field("trace_id"), Some(trace));
+            assert_eq!(add.field("parent_id"), pass_on.field("span_id"), "also after a wait");
+        }
+        // A caller without a span, and then one with a trace from elsewhere.
+        clerk.ask(PassOn).await.unwrap();
+        let (_, alone) = spans.handlers("PassOn").pop().unwrap();
+        assert!(alone.field("trace_id") != Some(trace) && alone.field("parent_id").is_none());
+        let elsewhere = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        let context: TraceContext = elsewhere.parse().unwrap();
+        in_trace(context, async { clerk.ask(PassOn).await.unwrap() }).await;
+        assert_eq!(current_trace(), None);
+        let (_, given) = spans.handlers("PassOn").pop().unwrap();
+        assert_eq!(given.field("trace_id"), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(given.field("parent_id"), Some("00f067aa0ba902b7"));
+        let traces = spans.handlers("Add").into_iter().map(|(_, add)| add);
+        let given_trace = traces.filter(|add| add.field("trace_id") == given.field("trace_id"));
+        assert_eq!(given_trace.count(), 2);
     });
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn extensions() -> Extensions {
     Extensions {
         remaining: Some(Duration::from_millis(5000)),
         trace: Some(TraceContext { trace_id: [0xaa; 16], parent_id: [0xbb; 8], flags: 1 }),
+        trace_ignored: false,
         chain: vec![address(1), address(2)],
         shard_epoch: Some(9),
         repeat: None,

@@ -61,7 +61,7 @@ impl Endpoint {
         let near_mtu = if has_near_peers { config.loopback_mtu_max } else { 0 };
         let quic_socket = QuicSocket::new(
             Arc::clone(socket),
-            config.mtu_max.max(near_mtu),
+            (config.mtu_max.max(near_mtu), config.segments_max),
             QuicConfigs::payload_bytes_max(),
         );
         let endpoint = quinn::Endpoint::new_with_abstract_socket(

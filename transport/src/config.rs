@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use odeon_env::SOCKET_BUFFER_BYTES;
 use odeon_wire::{
     BulkTerms,
     format::{
@@ -12,6 +13,12 @@ use odeon_wire::{
         FRAME_BYTES_MAX_MOST, LANES_MAX, MESSAGE_BYTES_MAX_DEFAULT,
     },
 };
+
+/// Longest UDP payload over IPv4, and so of one offloaded send.
+pub(crate) const UDP_PAYLOAD_BYTES_MAX: usize = 65507;
+
+/// Ten packets of 1200 bytes (RFC 9002, 7.2): less would make every connection begin slower than on the internet.
+const INITIAL_WINDOW_LEAST: u32 = 12_000;
 
 /// Bounds, buffers and times of one endpoint. `Default` gives the values named at each field.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +89,24 @@ pub struct TransportConfig {
     pub mtu_max: u16,
     /// The same for a peer on a loopback address; default 8972. Seven such segments fit one offloaded send.
     pub loopback_mtu_max: u16,
-    /// Bytes sent and not acknowledged on one connection; default 4 MiB, the socket's buffer.
+    /// Pause between two searches for a larger MTU, as a path may have become better; default 10 min (RFC 8899, 5.1.1).
+    pub mtu_search_pause: Duration,
+    /// Pause before a larger MTU is searched for again after packets of that size vanished while small ones arrived, a
+    /// black hole (RFC 8899, 4.3), and the MTU fell back to 1200; default 1 min.
+    pub mtu_black_hole_pause: Duration,
+    /// Packets that one system call hands to the kernel, which cuts them apart (GSO); 1 turns that off, for networks or
+    /// drivers that do it wrong. Default `None`: as many as the kernel takes and one datagram of 65,507 bytes holds,
+    /// which is 10 at most. A value times the largest MTU of the endpoint must be that at most, for a longer call is
+    /// refused by the kernel as a whole.
+    pub segments_max: Option<u16>,
+    /// Congestion window that a connection begins with, in bytes, at least 12,000 (RFC 9002, 7.2); default 1 MiB,
+    /// because a cluster's network carries that at once. Where ten packets of the largest MTU are more, it is these.
+    pub initial_window: u32,
+    /// Packets that call for an acknowledgement, 1 to 64; default 8, measured best between 8 and 10. One gets an
+    /// acknowledgement for each packet, which a lossy path may need.
+    pub ack_packets: u32,
+    /// Bytes sent and not acknowledged on one connection; default 4 MiB, the socket's buffer, which is its bound: what
+    /// is under way beyond it may be dropped where it is received.
     pub send_window: u32,
     /// Bytes a peer may send ahead on one stream; default 16 MiB.
     pub stream_window: u32,
@@ -120,6 +144,11 @@ impl Default for TransportConfig {
             initial_rtt: Duration::from_millis(10),
             mtu_max: 1472,
             loopback_mtu_max: 8972,
+            mtu_search_pause: Duration::from_secs(600),
+            mtu_black_hole_pause: Duration::from_secs(60),
+            segments_max: None,
+            initial_window: 1 << 20,
+            ack_packets: 8,
             send_window: 4 << 20,
             stream_window: 16 << 20,
             connection_window: 64 << 20,
@@ -188,17 +217,44 @@ impl TransportConfig {
             ("credit_bytes", self.credit_bytes as usize),
             ("peers_max", self.peers_max),
             ("handshakes_max", self.handshakes_max),
-            ("send_window", self.send_window as usize),
             ("stream_window", self.stream_window as usize),
             ("connection_window", self.connection_window as usize),
         ] {
             check(count > 0, field, &count, "use at least 1")?;
         }
+        self.validate_path()?;
+        self.validate_times()
+    }
+
+    /// What depends on each other on the way of a packet.
+    fn validate_path(&self) -> Result<(), ConfigError> {
         for (field, mtu) in [("mtu_max", self.mtu_max), ("loopback_mtu_max", self.loopback_mtu_max)]
         {
             check((1200..=65507).contains(&mtu), field, &mtu, "use 1200 to 65507")?;
         }
-        self.validate_times()
+        let mtu = usize::from(self.mtu_max.max(self.loopback_mtu_max));
+        let segments_bytes = self.segments_max.map_or(mtu, |count| usize::from(count) * mtu);
+        check(
+            self.segments_max != Some(0) && segments_bytes <= UDP_PAYLOAD_BYTES_MAX,
+            "segments_max",
+            &self.segments_max,
+            "segments times the larger of mtu_max and loopback_mtu_max must be 1 to 65507 bytes, which one datagram \
+             holds: use 1 to 65507 divided by that MTU, a smaller MTU, or None for as many as fit",
+        )?;
+        let buffer = SOCKET_BUFFER_BYTES as u32;
+        check(
+            (1..=buffer).contains(&self.send_window),
+            "send_window",
+            &self.send_window,
+            "use 1 B to 4 MiB, which is the socket's buffer: more may be dropped where it is received",
+        )?;
+        check(
+            self.initial_window >= INITIAL_WINDOW_LEAST,
+            "initial_window",
+            &self.initial_window,
+            "use at least 12000, ten packets",
+        )?;
+        check((1..=64).contains(&self.ack_packets), "ack_packets", &self.ack_packets, "use 1 to 64")
     }
 
     fn validate_bulk(&self) -> Result<(), ConfigError> {
@@ -256,6 +312,8 @@ impl TransportConfig {
             ("undeliverable_after", self.undeliverable_after),
             ("bulk_silence", self.bulk_silence),
             ("initial_rtt", self.initial_rtt),
+            ("mtu_search_pause", self.mtu_search_pause),
+            ("mtu_black_hole_pause", self.mtu_black_hole_pause),
         ] {
             let in_bounds = !time.is_zero() && time <= Duration::from_secs(3600);
             check(in_bounds, field, &time, "use more than zero and at most an hour")?;
@@ -284,5 +342,43 @@ mod tests {
         assert_eq!(config.validate().unwrap_err().to_string(), "transport.lanes is 0: use 1 to 16");
         let config = TransportConfig { keep_alive: Duration::from_secs(9), ..Default::default() };
         assert_eq!(config.validate().unwrap_err().field, "keep_alive");
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_named_with_a_remedy() {
+        let config = TransportConfig::default;
+        let wrong = [
+            // Eight of 8972 bytes are longer than a datagram.
+            TransportConfig { segments_max: Some(8), ..config() },
+            TransportConfig { segments_max: Some(0), ..config() },
+            TransportConfig { send_window: (4 << 20) + 1, ..config() },
+            TransportConfig { send_window: 0, ..config() },
+            TransportConfig { initial_window: 11_999, ..config() },
+            TransportConfig { ack_packets: 0, ..config() },
+            TransportConfig { mtu_black_hole_pause: Duration::ZERO, ..config() },
+        ];
+        let fields = [
+            "segments_max",
+            "segments_max",
+            "send_window",
+            "send_window",
+            "initial_window",
+            "ack_packets",
+            "mtu_black_hole_pause",
+        ];
+        for (config, field) in wrong.iter().zip(fields) {
+            let error = config.validate().expect_err(field);
+            assert_eq!(error.field, field, "{error}");
+            assert!(error.to_string().contains("use "), "{error}");
+        }
+        let text = wrong[0].validate().unwrap_err().to_string();
+        assert!(text.starts_with("transport.segments_max is Some(8): segments times"), "{text}");
+        let right = [
+            TransportConfig { segments_max: Some(7), ..config() },
+            TransportConfig { segments_max: Some(1), loopback_mtu_max: 65_507, ..config() },
+            TransportConfig { segments_max: Some(44), loopback_mtu_max: 1_472, ..config() },
+            TransportConfig { send_window: 64 << 10, ..config() },
+        ];
+        right.iter().for_each(|config| config.validate().unwrap());
     }
 }

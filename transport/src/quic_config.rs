@@ -36,8 +36,6 @@ const PAYLOAD_BYTES_MAX: u16 = 65527;
 const CID_BYTES: usize = 8;
 /// Length of the id a dialler makes up for the acceptor: the longest there is (RFC 9000, 7.2 wants 8 at least).
 const INITIAL_CID_BYTES: usize = 20;
-/// Packets that call for an acknowledgement; measured best between 8 and 10.
-const ACK_EVERY: u32 = 8;
 /// Bytes buffered for one handshake that was not accepted yet, and for all of them.
 const INCOMING_BYTES_MAX: u64 = 64 << 10;
 const INCOMING_BYTES_MAX_TOTAL: u64 = 4 << 20;
@@ -144,12 +142,13 @@ fn transport_config(
     initial_rtt: Duration,
 ) -> quinn::TransportConfig {
     let mut mtu = MtuDiscoveryConfig::default();
-    mtu.upper_bound(mtu_max);
+    mtu.upper_bound(mtu_max)
+        .interval(config.mtu_search_pause)
+        .black_hole_cooldown(config.mtu_black_hole_pause);
     let mut cubic = CubicConfig::default();
-    // A cluster's network carries a window of this size at once; RFC 9002's ten packets are for the internet.
-    cubic.initial_window((1024 << 10).max(10 * u64::from(mtu_max)));
+    cubic.initial_window(u64::from(config.initial_window).max(10 * u64::from(mtu_max)));
     let mut acks = AckFrequencyConfig::default();
-    acks.ack_eliciting_threshold(VarInt::from_u32(ACK_EVERY));
+    acks.ack_eliciting_threshold(VarInt::from_u32(config.ack_packets));
     let idle = IdleTimeout::try_from(config.idle_timeout).expect("validated to be at most an hour");
     let uni_streams = u32::from(odeon_wire::format::LANES_MAX) + u32::from(config.bulk_streams);
     let mut transport = quinn::TransportConfig::default();
@@ -167,6 +166,7 @@ fn transport_config(
         .mtu_discovery_config(Some(mtu))
         .congestion_controller_factory(Arc::new(cubic))
         .ack_frequency_config(Some(acks))
+        .enable_segmentation_offload(config.segments_max != Some(1))
         .datagram_send_buffer_size(config.datagram_buffer_bytes)
         .datagram_receive_buffer_size(Some(config.datagram_buffer_bytes));
     transport

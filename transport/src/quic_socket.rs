@@ -18,8 +18,7 @@ use odeon_env::{
 };
 use quinn::{AsyncUdpSocket, UdpPoller};
 
-/// Longest UDP payload over IPv4, and so of one offloaded send.
-pub(crate) const UDP_PAYLOAD_BYTES_MAX: usize = 65507;
+use crate::config::UDP_PAYLOAD_BYTES_MAX;
 
 /// A [`DatagramSocket`] for quinn.
 #[derive(Debug)]
@@ -30,14 +29,16 @@ pub(crate) struct QuicSocket {
 }
 
 impl QuicSocket {
-    /// `mtu_max` bounds what any connection of the socket sends in one packet, `payload_max` what it receives.
+    /// `mtu_max` bounds what any connection of the socket sends in one packet, `wanted` how many packets one call sends,
+    /// `payload_max` what is received.
     pub(crate) fn new(
         socket: Arc<dyn DatagramSocket>,
-        mtu_max: u16,
+        (mtu_max, wanted): (u16, Option<u16>),
         payload_max: u16,
     ) -> Arc<Self> {
         let fit = UDP_PAYLOAD_BYTES_MAX / usize::from(mtu_max);
-        let segments_max = socket.max_transmit_segments().min(fit).max(1);
+        let wanted = wanted.map_or(usize::MAX, usize::from);
+        let segments_max = socket.max_transmit_segments().min(fit).min(wanted).max(1);
         let fill = (usize::from(u16::MAX)).div_ceil(usize::from(payload_max));
         let receive_segments_max = socket.max_receive_segments().min(fill).max(1);
         Arc::new(Self { socket, segments_max, receive_segments_max })

@@ -26,7 +26,7 @@ pub use multicast::{Interface, MulticastGroup, MulticastGroupError};
 pub use observe::{Observed, Observer};
 pub use quinn_udp as udp;
 pub use real::{DataFolderError, RealEnv, RealEnvBuilder};
-pub use socket::DatagramSocket;
+pub use socket::{DatagramSocket, SOCKET_BUFFER_BYTES};
 pub use srv::SrvRecord;
 
 use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::SystemTime};

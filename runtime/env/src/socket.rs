@@ -17,6 +17,10 @@ use crate::{
     udp::{RecvMeta, Transmit},
 };
 
+/// Wanted size of either buffer of a socket, in bytes: a send window larger than the buffer loses packets. The system may
+/// grant less (`net.core.rmem_max`, `net.core.wmem_max`).
+pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
 /// A bound UDP socket, real or simulated.
 pub trait DatagramSocket: fmt::Debug + Send + Sync + 'static {
     /// Sends one transmit, of up to [`max_transmit_segments`](Self::max_transmit_segments) segments.

@@ -24,12 +24,9 @@ use super::{
 };
 use crate::{
     BoxFuture, DatagramSocket, MulticastGroup,
+    socket::SOCKET_BUFFER_BYTES as BUFFER_BYTES,
     udp::{RecvMeta, Transmit, UdpSocketState},
 };
-
-/// Wanted size of either socket buffer, in bytes: a send window larger than the buffer loses packets. The system may
-/// grant less (`net.core.rmem_max`, `net.core.wmem_max`).
-const BUFFER_BYTES: usize = 4 << 20;
 
 /// How many errors left by earlier datagrams one send or receive steps over. Draining the error queue clears them
 /// all, so a second one is a race with a new arrival; what is left after these is dropped as if lost on the way.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use odeon::{Ca, Identity, NodeBuilder, Validity};
-use odeon_sim::World;
+use odeon::{Ca, Identity, NodeBuilder, TransportConfig, Validity};
+use odeon_sim::{Link, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,4 +42,26 @@ async fn a_node_of_another_authority_stays_outside(world: &mut World) {
 #[odeon_sim::test(seeds = 0..3, link = both)]
 async fn a_node_of_another_cluster_stays_outside(world: &mut World) {
     stays_outside(world, foreign("elsewhere")).await;
+}
+
+/// As under load, but from the first dial on: whoever dials must show first that it receives at its address.
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn a_cluster_forms_where_every_dialler_is_asked_to_prove_its_address(world: &mut World) {
+    let names = ["a", "b", "c"];
+    let strict = |builder: NodeBuilder| {
+        let transport = TransportConfig { handshakes_unproven_max: 0, ..Default::default() };
+        builder.transport(transport)
+    };
+    for name in names {
+        world.start_member(name, strict, async |_| ());
+    }
+    world.all_joined(&names, 20 * SECOND).await.expect("they prove their addresses");
+    let handshakes = names.map(|name| {
+        let node = world.runtime_node(name).expect("it is up");
+        node.network_metrics().handshakes
+    });
+    // The frames of a simulation have no packets in which an address could be forged.
+    let is_asked = handshakes.iter().any(|handshakes| handshakes.retried > 0);
+    assert_eq!(is_asked, world.link() == Link::Quic, "{handshakes:?}");
+    assert!(handshakes.iter().all(|handshakes| handshakes.shed == 0), "{handshakes:?}");
 }

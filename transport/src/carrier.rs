@@ -184,6 +184,24 @@ impl Incoming {
         }
     }
 
+    /// Whether the peer must show first that it receives at its address, and can be asked to.
+    pub(crate) fn is_unproven(&self) -> bool {
+        match self {
+            Self::Quic(incoming, _) => !incoming.remote_address_validated(),
+            Self::Frames(_) => false,
+        }
+    }
+
+    /// Asks the peer to come again with a token that is sent to its address.
+    pub(crate) fn retry(self) {
+        if let Self::Quic(incoming, _) = self
+            && let Err(refused) = incoming.retry()
+        {
+            // It came with a token already, which only who is proven has.
+            refused.into_incoming().refuse();
+        }
+    }
+
     pub(crate) fn refuse(self) {
         match self {
             Self::Quic(incoming, _) => incoming.refuse(),

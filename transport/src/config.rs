@@ -68,6 +68,18 @@ pub struct TransportConfig {
     pub peers_max: usize,
     /// Handshakes answered at once; default 64. Further ones are refused by QUIC, at no cost.
     pub handshakes_max: usize,
+    /// Handshakes answered at once with peers at one IP address, at least 1; default 32, so that one
+    /// machine with many bad dials leaves room for others. Further ones are refused as above.
+    pub handshakes_ip_max: usize,
+    /// Handshakes under way beyond which a dialler must first show that it receives at the address it sends from, by
+    /// a Retry (RFC 9000, 8.1.2), which costs it a round trip and us no state; default 16, a quarter of
+    /// `handshakes_max`. 0 asks every dialler, `handshakes_max` or more asks none.
+    pub handshakes_unproven_max: usize,
+    /// Whether the connection of a dialler goes on when its address changes, as behind a NAT that forgot it or on
+    /// another network; default true. QUIC proves the new address before much is sent there (RFC 9000, 9.3), and only
+    /// the holder of the connection's keys can move it. Without it packets from elsewhere are dropped, and the peer
+    /// dials again when its connection is lost.
+    pub migration: bool,
     /// Time from the first packet to an admitted association; default 5 s.
     pub handshake_timeout: Duration,
     /// Silence after which a connection is lost; default 10 s.
@@ -134,6 +146,9 @@ impl Default for TransportConfig {
             control_bytes_max: 1 << 20,
             peers_max: 1024,
             handshakes_max: 64,
+            handshakes_ip_max: 32,
+            handshakes_unproven_max: 16,
+            migration: true,
             handshake_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(1),
@@ -217,6 +232,7 @@ impl TransportConfig {
             ("credit_bytes", self.credit_bytes as usize),
             ("peers_max", self.peers_max),
             ("handshakes_max", self.handshakes_max),
+            ("handshakes_ip_max", self.handshakes_ip_max),
             ("stream_window", self.stream_window as usize),
             ("connection_window", self.connection_window as usize),
         ] {
@@ -355,6 +371,7 @@ mod tests {
             TransportConfig { send_window: 0, ..config() },
             TransportConfig { initial_window: 11_999, ..config() },
             TransportConfig { ack_packets: 0, ..config() },
+            TransportConfig { handshakes_ip_max: 0, ..config() },
             TransportConfig { mtu_black_hole_pause: Duration::ZERO, ..config() },
         ];
         let fields = [
@@ -364,6 +381,7 @@ mod tests {
             "send_window",
             "initial_window",
             "ack_packets",
+            "handshakes_ip_max",
             "mtu_black_hole_pause",
         ];
         for (config, field) in wrong.iter().zip(fields) {
@@ -377,7 +395,8 @@ mod tests {
             TransportConfig { segments_max: Some(7), ..config() },
             TransportConfig { segments_max: Some(1), loopback_mtu_max: 65_507, ..config() },
             TransportConfig { segments_max: Some(44), loopback_mtu_max: 1_472, ..config() },
-            TransportConfig { send_window: 64 << 10, ..config() },
+            TransportConfig { send_window: 64 << 10, handshakes_max: 2, ..config() },
+            TransportConfig { handshakes_unproven_max: 0, migration: false, ..config() },
         ];
         right.iter().for_each(|config| config.validate().unwrap());
     }

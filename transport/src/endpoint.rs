@@ -21,6 +21,7 @@ use crate::{
     TransportEvents, TransportMetrics,
     carrier::Endpoint,
     exchange::answer,
+    handshake_gate::{HandshakeGate, Verdict},
     hub::{Hub, canonical},
     rotation::Standing,
     shared::{Shared, TransportStats},
@@ -233,21 +234,39 @@ fn hello_frame(
 /// Answers handshakes, a bounded number at once.
 async fn accept(hub: Rc<Hub>) {
     let mut handshakes: JoinSet<()> = JoinSet::new();
+    let gate = HandshakeGate::new(&hub.shared.config);
+    let counters = &hub.shared.counters;
     loop {
-        hub.shared.counters.answering.store(handshakes.len(), Ordering::Relaxed);
+        counters.answering.store(gate.under_way(), Ordering::Relaxed);
         let incoming = tokio::select! {
             biased;
             Some(_) = handshakes.join_next() => continue,
             incoming = hub.endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { return };
-        if handshakes.len() >= hub.shared.config.handshakes_max || hub.shared.is_closing() {
-            hub.shared.counters.handshakes_shed.fetch_add(1, Ordering::Relaxed);
-            incoming.refuse();
-            continue;
+        let ip = incoming.remote_address().ip();
+        let verdict = match hub.shared.is_closing() {
+            true => Verdict::Refuse,
+            false => gate.enter(ip, incoming.is_unproven()),
+        };
+        match verdict {
+            Verdict::Answer(pass) => {
+                let hub = Rc::clone(&hub);
+                let answered = async move {
+                    answer(&hub, incoming).await;
+                    drop(pass);
+                };
+                handshakes.spawn_local(any_order(Box::pin(answered)));
+            }
+            Verdict::Retry => {
+                counters.handshakes_retried.fetch_add(1, Ordering::Relaxed);
+                incoming.retry();
+            }
+            Verdict::Refuse => {
+                counters.handshakes_shed.fetch_add(1, Ordering::Relaxed);
+                incoming.refuse();
+            }
         }
-        let hub = Rc::clone(&hub);
-        handshakes.spawn_local(any_order(Box::pin(async move { answer(&hub, incoming).await })));
     }
 }
 

@@ -1,7 +1,7 @@
 //! quinn's configuration, derived from ours.
 //!
-//! Randomness comes from the environment (connection ids, reset key, the endpoint's generator); address validation
-//! tokens are neither issued nor accepted. Traps that these values avoid: an initial MTU above 16383 panics, the
+//! Randomness comes from the environment (connection ids, keys, the endpoint's generator). Tokens are issued in Retry
+//! packets alone (`retry_token.rs`). Traps that these values avoid: an initial MTU above 16383 panics, the
 //! initial window does not follow the MTU, the default payload bound caps what the peer may send. Read
 //! `endpoint.rs` next.
 
@@ -19,14 +19,14 @@ use quinn::{
     AckFrequencyConfig, ClientConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig,
     IdleTimeout, MtuDiscoveryConfig, NoneTokenStore, ServerConfig, TimeSource, VarInt,
     congestion::CubicConfig,
-    crypto::{AeadKey, CryptoError, HandshakeTokenKey, HmacKey},
-};
-use rustls::crypto::{
-    ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
-    tls13::{Hkdf, OkmBlock},
+    crypto::{CryptoError, HandshakeTokenKey, HmacKey},
 };
 
-use crate::{TransportConfig, tls::Tls};
+use crate::{
+    TransportConfig,
+    retry_token::{TokenSecret, hmac},
+    tls::Tls,
+};
 
 /// Smallest MTU of QUIC (RFC 9000, 14), from where discovery starts.
 const MTU_MIN: u16 = 1200;
@@ -43,6 +43,8 @@ const INCOMING_BYTES_MAX_TOTAL: u64 = 4 << 20;
 /// Configurations of one endpoint, for peers on this machine and elsewhere.
 pub(crate) struct QuicConfigs {
     pub(crate) endpoint: EndpointConfig,
+    /// The key of address tokens; it stays when the identity changes.
+    tokens: Arc<dyn HandshakeTokenKey>,
     pairs: RefCell<Pairs>,
 }
 
@@ -65,13 +67,14 @@ impl fmt::Debug for QuicConfigs {
 
 impl QuicConfigs {
     pub(crate) fn new(tls: Tls, config: &TransportConfig, env: &Arc<dyn Env>) -> Self {
-        let pairs = RefCell::new(Pairs::new(tls, config, env));
-        Self { endpoint: endpoint_config(env), pairs }
+        let (endpoint, tokens) = endpoint_config(env);
+        let pairs = RefCell::new(Pairs::new(tls, config, env, &tokens));
+        Self { endpoint, tokens, pairs }
     }
 
     /// From now on connections are made with this.
     pub(crate) fn replace(&self, tls: Tls, config: &TransportConfig, env: &Arc<dyn Env>) {
-        *self.pairs.borrow_mut() = Pairs::new(tls, config, env);
+        *self.pairs.borrow_mut() = Pairs::new(tls, config, env, &self.tokens);
     }
 
     pub(crate) fn server(&self, peer: SocketAddr) -> Arc<ServerConfig> {
@@ -89,14 +92,20 @@ impl QuicConfigs {
 }
 
 impl Pairs {
-    fn new(tls: Tls, config: &TransportConfig, env: &Arc<dyn Env>) -> Self {
+    fn new(
+        tls: Tls,
+        config: &TransportConfig,
+        env: &Arc<dyn Env>,
+        tokens: &Arc<dyn HandshakeTokenKey>,
+    ) -> Self {
         let server = Arc::new(QuicServerConfig::try_from(tls.server).expect("AES-128 is offered"));
         let client = Arc::new(QuicClientConfig::try_from(tls.client).expect("AES-128 is offered"));
         let pair = |mtu_max, rtt| {
             let transport = |side| Arc::new(transport_config(config, side, mtu_max, rtt));
-            let mut server_config = ServerConfig::new(Arc::clone(&server) as _, Arc::new(NoTokens));
+            let mut server_config = ServerConfig::new(Arc::clone(&server) as _, Arc::clone(tokens));
             server_config
                 .transport_config(transport(quinn::Side::Server))
+                .migration(config.migration)
                 .max_incoming(config.handshakes_max)
                 .incoming_buffer_size(INCOMING_BYTES_MAX)
                 .incoming_buffer_size_total(INCOMING_BYTES_MAX_TOTAL)
@@ -122,7 +131,8 @@ impl Pairs {
     }
 }
 
-fn endpoint_config(env: &Arc<dyn Env>) -> EndpointConfig {
+/// Also makes the secret of tokens, which is not that of resets.
+fn endpoint_config(env: &Arc<dyn Env>) -> (EndpointConfig, Arc<dyn HandshakeTokenKey>) {
     let mut seeds = [[0; 32]; 2];
     seeds.iter_mut().for_each(|seed| env.entropy(seed));
     let mut endpoint = EndpointConfig::new(Arc::new(ResetKey(seeds[0])));
@@ -132,7 +142,9 @@ fn endpoint_config(env: &Arc<dyn Env>) -> EndpointConfig {
         .cid_generator(move || Box::new(EntropyCids(Arc::clone(&entropy))))
         .max_udp_payload_size(PAYLOAD_BYTES_MAX)
         .expect("65527 is the largest payload that QUIC allows");
-    endpoint
+    let mut secret = [0; 32];
+    secret.copy_from_slice(hmac(&seeds[0], b"odeon retry tokens").as_ref());
+    (endpoint, Arc::new(TokenSecret(secret)))
 }
 
 fn transport_config(
@@ -207,9 +219,7 @@ struct ResetKey([u8; 32]);
 
 impl ResetKey {
     fn tag(&self, data: &[u8]) -> rustls::crypto::hmac::Tag {
-        let hkdf: &dyn Hkdf =
-            TLS13_AES_128_GCM_SHA256.tls13().expect("a suite of TLS 1.3").hkdf_provider;
-        hkdf.hmac_sign(&OkmBlock::new(&self.0), data)
+        hmac(&self.0, data)
     }
 }
 
@@ -230,24 +240,5 @@ impl HmacKey for ResetKey {
         } else {
             Err(CryptoError)
         }
-    }
-}
-
-/// Tokens that validate addresses are never issued, so each one that comes is refused.
-struct NoTokens;
-
-impl HandshakeTokenKey for NoTokens {
-    fn aead_from_hkdf(&self, _: &[u8]) -> Box<dyn AeadKey> {
-        Box::new(Self)
-    }
-}
-
-impl AeadKey for NoTokens {
-    fn seal(&self, _: &mut Vec<u8>, _: &[u8]) -> Result<(), CryptoError> {
-        Err(CryptoError)
-    }
-
-    fn open<'a>(&self, _: &'a mut [u8], _: &[u8]) -> Result<&'a mut [u8], CryptoError> {
-        Err(CryptoError)
     }
 }

@@ -34,6 +34,9 @@ pub struct TransportStats {
     pub handshakes_failed: u64,
     /// Handshakes that were not looked at, because too many were under way.
     pub handshakes_shed: u64,
+    /// Diallers that were asked to show first that they receive at their address, because many handshakes were under
+    /// way.
+    pub handshakes_retried: u64,
     /// Connections closed because the peer broke the protocol.
     pub bad_peers: u64,
     /// Datagrams that were too long, or replaced or dropped for want of a connection.
@@ -45,6 +48,7 @@ pub(crate) struct EndpointCounters {
     pub(crate) handshakes: AtomicU64,
     pub(crate) handshakes_failed: AtomicU64,
     pub(crate) handshakes_shed: AtomicU64,
+    pub(crate) handshakes_retried: AtomicU64,
     pub(crate) bad_peers: AtomicU64,
     pub(crate) datagrams_dropped: AtomicU64,
     /// Handshakes under way that peers have begun.
@@ -198,6 +202,7 @@ impl Shared {
             inbound: counters.failures.read(true),
             outbound: counters.failures.read(false),
             shed: counters.handshakes_shed.load(Ordering::Relaxed),
+            retried: counters.handshakes_retried.load(Ordering::Relaxed),
         }
     }
 
@@ -208,6 +213,7 @@ impl Shared {
             handshakes: read(&self.counters.handshakes),
             handshakes_failed: read(&self.counters.handshakes_failed),
             handshakes_shed: read(&self.counters.handshakes_shed),
+            handshakes_retried: read(&self.counters.handshakes_retried),
             bad_peers: read(&self.counters.bad_peers),
             datagrams_dropped: read(&self.counters.datagrams_dropped),
         }

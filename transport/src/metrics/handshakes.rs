@@ -118,8 +118,10 @@ pub struct HandshakeMetrics {
     pub inbound: Vec<(HandshakeFailure, u64)>,
     /// Dials that failed, by reason; only reasons that occurred.
     pub outbound: Vec<(HandshakeFailure, u64)>,
-    /// Handshakes that were not looked at, because too many were under way.
+    /// Handshakes that were not looked at, because too many were under way, with all peers or with one address.
     pub shed: u64,
+    /// Diallers that were asked to show first that they receive at their address.
+    pub retried: u64,
 }
 
 /// Counts failures, a place for each reason.

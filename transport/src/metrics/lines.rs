@@ -83,8 +83,11 @@ impl fmt::Display for PeerMetrics {
 
 impl fmt::Display for HandshakeMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { answering, ended, shed, inbound, outbound } = self;
-        write!(f, "handshakes: {ended} ended, {answering} under way, {shed} shed")?;
+        let Self { answering, ended, shed, retried, inbound, outbound } = self;
+        write!(
+            f,
+            "handshakes: {ended} ended, {answering} under way, {retried} retried, {shed} shed"
+        )?;
         for (side, failures) in [("of peers", inbound), ("of ours", outbound)] {
             for (failure, count) in failures {
                 write!(f, "; {side}, {failure}: {count}")?;

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use odeon_message::{ActorKey, AskId, Fingerprint, Incarnation, MessageId};
-use odeon_transport::{Ca, FrameKind, Header, LostReason, SendRefused, TransportConfig, Validity};
+use odeon_transport::{
+    Ca, FrameKind, HandshakeFailure, Header, LostReason, SendRefused, TransportConfig, Validity,
+};
 use odeon_wire::{
     AcceptedTable, Close, CloseCode, ClusterName, Credit, CreditTotal, Extensions, FrameLimits,
     FrameReader, FrameWriter, Hello, InitialCredit, NodeName, Preamble, Purpose, Refuse,
@@ -23,7 +25,7 @@ struct Stranger {
     connection: Connection,
     control: Option<(SendStream, RecvStream, FrameReader)>,
     /// Must live as long as its connection.
-    _endpoint: quinn::Endpoint,
+    endpoint: quinn::Endpoint,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Stranger {
         .unwrap();
         let config = quinn::ClientConfig::new(Arc::new(tls));
         let connecting = endpoint.connect_with(config, to.addr, "demo.odeon").unwrap();
-        Ok(Self { connection: connecting.await?, control: None, _endpoint: endpoint })
+        Ok(Self { connection: connecting.await?, control: None, endpoint })
     }
 
     /// Sends these bytes as the start of the control stream.
@@ -439,5 +441,97 @@ fn a_trace_context_that_is_none_is_counted_and_costs_nothing_else() {
         let peer = node.transport.metrics().of("stranger").cloned().unwrap();
         assert_eq!((peer.traces_ignored, peer.bad_frames), (2, 0), "{peer}");
         assert!(downs(&node.events()).is_empty());
+    });
+}
+
+#[test]
+fn a_peer_whose_address_changes_keeps_its_association() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let node = Plan::new(&net, &ca, "node", 1).start();
+        let stranger = Stranger::associated(&net, &ca, &node).await;
+        let mut lane = stranger.lane(0, &message_frame(key(1), b"before")).await;
+        node.until("before", |_| node.payloads().len() == 1).await;
+        let seen = || node.transport.metrics().of("stranger").cloned().unwrap().remote_addr;
+        assert_eq!(seen(), Some(addr(66)));
+        stranger.endpoint.rebind_abstract(net.bind(addr(67))).unwrap();
+        net.unbind(addr(66));
+        lane.write_all(&message_frame(key(1), b"after")).await.unwrap();
+        node.until("after", |_| node.payloads().len() == 2).await;
+        assert_eq!(seen(), Some(addr(67)), "what is sent goes to the new address");
+        assert!(downs(&node.events()).is_empty() && ups(&node.events()) == 1);
+        // And it goes both ways: credit for what was handled comes to the new address.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!(downs(&node.events()).is_empty() && stranger.connection.close_reason().is_none());
+    });
+}
+
+#[test]
+fn without_migration_a_peer_whose_address_changes_is_lost() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig { migration: false, ..config() };
+        let node = Plan { config, ..Plan::new(&net, &ca, "node", 1) }.start();
+        let stranger = Stranger::associated(&net, &ca, &node).await;
+        let mut lane = stranger.lane(0, &message_frame(key(1), b"before")).await;
+        node.until("before", |_| node.payloads().len() == 1).await;
+        stranger.endpoint.rebind_abstract(net.bind(addr(67))).unwrap();
+        net.unbind(addr(66));
+        lane.write_all(&message_frame(key(1), b"after")).await.unwrap();
+        node.until("loss", |events| !downs(events).is_empty()).await;
+        assert_eq!(downs(&node.events()), [LostReason::TimedOut]);
+        assert_eq!(node.payloads().len(), 1, "what came from elsewhere was dropped");
+    });
+}
+
+#[test]
+fn under_load_diallers_show_first_that_they_receive() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig { handshakes_unproven_max: 2, ..config() };
+        let node = Plan { config, ..Plan::new(&net, &ca, "node", 1) }.start();
+        // They have a connection, and say nothing on it: their handshakes stay under way.
+        let mut idle = Vec::new();
+        for port in 60..63 {
+            idle.push(Stranger::connect(&net, &ca, "stranger", port, &node).await);
+        }
+        let handshakes = node.transport.metrics().handshakes;
+        assert_eq!((handshakes.answering, handshakes.retried, handshakes.shed), (3, 1, 0));
+        let friend = Plan::new(&net, &ca, "friend", 2).start();
+        send(&friend.to(&node), key(1), b"proven").await;
+        node.until("message", |_| node.payloads() == [b"proven"]).await;
+        let handshakes = node.transport.metrics().handshakes;
+        assert_eq!((handshakes.retried, handshakes.shed), (2, 0));
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let handshakes = node.transport.metrics().handshakes;
+        assert_eq!(handshakes.answering, 0, "the time of those who say nothing is up");
+        assert_eq!(handshakes.inbound, [(HandshakeFailure::NoAnswer, 3)], "{handshakes}");
+    });
+}
+
+/// One machine with many dials takes the room that one address may have, and no more; a node elsewhere comes in.
+#[test]
+fn one_address_does_not_take_all_handshakes() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig {
+            handshakes_max: 6,
+            handshakes_ip_max: 3,
+            handshakes_unproven_max: 0,
+            ..config()
+        };
+        let node = Plan { config, ..Plan::new(&net, &ca, "node", 1) }.start();
+        let mut idle = Vec::new();
+        for port in 60..63 {
+            idle.push(Stranger::connect(&net, &ca, "stranger", port, &node).await);
+        }
+        let refused = Stranger::try_connect(&net, &ca, "stranger", 63, &node).await.err();
+        assert!(matches!(refused, Some(ConnectionError::ConnectionClosed(_))), "{refused:?}");
+        let handshakes = node.transport.metrics().handshakes;
+        assert_eq!((handshakes.answering, handshakes.retried, handshakes.shed), (3, 4, 1));
+        idle.pop();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let again = Stranger::connect(&net, &ca, "stranger", 64, &node).await;
+        assert!(again.connection.close_reason().is_none());
     });
 }

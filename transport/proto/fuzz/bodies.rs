@@ -5,9 +5,10 @@
 
 use odeon_message::Failure;
 use odeon_wire::{
-    Announce, Body, Close, Credit, Frame, FrameError, FrameKind, FrameLimits, FrameReader,
-    Handshake, Hello, Known, Ping, Pong, Preamble, Probe, ProbeAnswer, Purpose, Refuse, Step,
-    StreamCredit, StreamEnd, Surroundings, Terminated, Unwatch, Watch, Welcome,
+    Announce, Body, Close, Credit, EnrolAnswer, EnrolRequest, Frame, FrameError, FrameKind,
+    FrameLimits, FrameReader, Handshake, Hello, Known, Ping, Pong, Preamble, Probe, ProbeAnswer,
+    Purpose, Refuse, Step, StreamCredit, StreamEnd, Surroundings, Terminated, Unwatch, Watch,
+    Welcome,
 };
 
 const SLAB_BYTES: usize = 4096;
@@ -108,6 +109,20 @@ fn one_form<B: Body>(bytes: &[u8]) {
         let mut out = Vec::new();
         value.encode(&mut out);
         assert_eq!(out, bytes, "a value has two forms");
+    }
+}
+
+/// The input as a request for a certificate and as the answer to one.
+pub(crate) fn enrol(input: &[u8]) {
+    let mut out = Vec::new();
+    if let Ok(request) = EnrolRequest::decode(input) {
+        request.encode(&mut out);
+        assert_eq!(out, input, "a request has two forms");
+    }
+    out.clear();
+    if let Ok(answer) = EnrolAnswer::decode(input) {
+        answer.encode(&mut out);
+        assert_eq!(out, input, "an answer has two forms");
     }
 }
 

@@ -53,6 +53,17 @@ pub const BULK_ANNOUNCED_MAX: usize = 4096;
 pub const BULK_SENT_MAX: usize = BULK_ANNOUNCED_MAX / 4;
 /// Most terminateds and pings of one connection that wait for announced frames before them.
 pub const BULK_NOTICES_MAX: usize = 65_536;
+/// Bytes of the secret in a join token: 128 bits cannot be guessed, least of all at the endpoint's rate.
+pub const ENROL_SECRET_BYTES: usize = 16;
+/// Longest signing request of a fresh node; one for P-256 has some 250 bytes, one for RSA with 4096 bits 1,600.
+pub const ENROL_CSR_BYTES_MAX: usize = 2048;
+/// Longest certificate that a fresh node takes; those that `odeon ca` makes have some 500 bytes.
+pub const ENROL_CERTIFICATE_BYTES_MAX: usize = 4096;
+/// Longest request of a fresh node.
+pub const ENROL_REQUEST_BYTES_MAX: usize =
+    4 + ENROL_SECRET_BYTES + 2 + odeon_message::NAME_BYTES_MAX + 2 + ENROL_CSR_BYTES_MAX;
+/// Longest answer to it.
+pub const ENROL_ANSWER_BYTES_MAX: usize = 4 + 2 + 2 + ENROL_CERTIFICATE_BYTES_MAX;
 /// Longest text of a refusal, a close or a termination.
 pub const TEXT_BYTES_MAX: usize = 256;
 /// Most receivers in one credit frame.

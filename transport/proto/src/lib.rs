@@ -9,6 +9,7 @@ mod body;
 mod bulk;
 mod bytes;
 mod credit;
+mod enrol;
 mod error;
 mod extension;
 pub mod format;
@@ -31,6 +32,7 @@ pub use credit::{
     CreditBook, CreditRefused, Grant, GrantError, ItemsBook, ItemsOverrun, ItemsWindow, Overrun,
     Window, WindowTable,
 };
+pub use enrol::{EnrolAnswer, EnrolRefusal, EnrolRequest};
 pub use error::{EncodeFrameError, ExtensionError, Field, FrameError, PayloadError};
 pub use extension::Extensions;
 pub use handshake::{Admission, Handshake, HandshakeError, Known, Link, Step, Surroundings, admit};

@@ -112,3 +112,24 @@ fn handshakes_survive_any_bytes() {
         run("handshake", &input, |input| bodies::handshake(&local, input));
     }
 }
+
+#[test]
+fn enrolments_survive_any_bytes() {
+    let mut request = Vec::new();
+    let name = odeon_wire::NodeName::new("n-7").unwrap();
+    odeon_wire::EnrolRequest { secret: [7; 16], name, csr: vec![3; 40] }.encode(&mut request);
+    let mut granted = Vec::new();
+    odeon_wire::EnrolAnswer::Granted(vec![3; 40]).encode(&mut granted);
+    let golden = [request, granted];
+    let mut noise = Noise(3);
+    for round in 0..100_000 {
+        let input = match round % 4 {
+            0 => {
+                let len = noise.below(120);
+                noise.bytes(len)
+            }
+            _ => bent(&mut noise, &golden),
+        };
+        run("enrol", &input, bodies::enrol);
+    }
+}

@@ -212,8 +212,10 @@ pub use odeon_message::{
 #[doc(hidden)]
 pub use odeon_message::{Formers, is_same_id};
 pub use odeon_transport::{
-    Ca, CaError, ConfigError, HandshakeFailure, HandshakeMetrics, Identity, IdentityError,
-    LaneMetrics, NameError as CertificateNameError, Papers, PapersStamp, PathMetrics, PeerId,
-    PeerMetrics, PemPair, Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig,
-    TransportError, TransportMetrics, TransportStats, Validity,
+    Ca, CaError, ConfigError, EnrolDesk, EnrolError, EnrolRefusal, EnrolRefused, EnrolRequest,
+    Enrolled, Enrolment, EnrolmentError, HandshakeFailure, HandshakeMetrics, Identity,
+    IdentityError, JoinToken, JoinTokenError, LaneMetrics, NameError as CertificateNameError,
+    Papers, PapersStamp, PathMetrics, PeerId, PeerMetrics, PemPair, Quantiles, Revoked, Serial,
+    SerialError, StreamMetrics, TransportConfig, TransportError, TransportMetrics, TransportStats,
+    Validity, enrol,
 };

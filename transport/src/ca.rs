@@ -4,10 +4,12 @@
 //! needed by a running node, which only knows the authority's certificate. Read `ca/serial.rs` and `ca/revocation.rs`
 //! next, then `identity.rs`.
 
+mod enrolment;
 mod revocation;
 mod serial;
 
 pub use revocation::Revoked;
+pub(crate) use serial::sha256;
 pub use serial::{Serial, SerialError};
 
 use std::{
@@ -68,6 +70,12 @@ pub enum CaError {
     #[error("no certificate can be read ({cause}); pass a PEM file with a BEGIN CERTIFICATE block")]
     NotACertificate {
         /// What the parser says.
+        cause: String,
+    },
+    /// A signing request cannot be signed.
+    #[error("the signing request cannot be used ({cause}); send a PKCS#10 request for a P-256 key")]
+    Request {
+        /// What is wrong with it.
         cause: String,
     },
     /// The certificate to be renewed cannot be.
@@ -186,13 +194,8 @@ impl Ca {
         let foreign = |cause: String| CaError::Foreign { cause };
         let cert = CertificateDer::from_pem_slice(pem.cert.as_bytes())
             .map_err(|cause| foreign(cause.to_string()))?;
-        let parsed =
-            webpki::EndEntityCert::try_from(&cert).map_err(|cause| foreign(cause.to_string()))?;
-        let cluster = parsed
-            .valid_dns_names()
-            .find_map(|name| name.strip_suffix(".odeon"))
+        let cluster = authority_cluster(&cert)
             .ok_or_else(|| foreign("the certificate names no cluster".to_owned()))?;
-        let cluster = cluster_name(cluster)?;
         let key = KeyPair::from_pem(&pem.key).map_err(|cause| foreign(cause.to_string()))?;
         // Only the names and the key of these parameters reach what is issued, so any validity will do.
         let not_before = SystemTime::UNIX_EPOCH + EPOCH_OF_AUTHORITIES;
@@ -299,6 +302,13 @@ impl Ca {
         params.use_authority_key_identifier_extension = true;
         params.signed_by(key, &self.issuer).map_err(make)
     }
+}
+
+/// The cluster that an authority's certificate names.
+pub(crate) fn authority_cluster(cert: &CertificateDer<'_>) -> Option<ClusterName> {
+    let parsed = webpki::EndEntityCert::try_from(cert).ok()?;
+    let cluster = parsed.valid_dns_names().find_map(|name| name.strip_suffix(".odeon"))?;
+    ClusterName::new(cluster).ok()
 }
 
 fn serial_number(key: &impl PublicKeyData, validity: Validity) -> SerialNumber {

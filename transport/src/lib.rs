@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod driver;
 mod endpoint;
+mod enrol;
 mod events;
 mod exchange;
 mod flush;
@@ -43,6 +44,10 @@ pub use association::{
 pub use ca::{Ca, CaError, PemPair, Revoked, Serial, SerialError, Validity};
 pub use config::{ConfigError, DATAGRAM_BYTES_MAX, TransportConfig};
 pub use endpoint::{LocalHello, Transport, TransportError};
+pub use enrol::{
+    EnrolDesk, EnrolError, EnrolRefused, Enrolled, Enrolment, EnrolmentError, JoinToken,
+    JoinTokenError, enrol,
+};
 pub use events::{LostReason, PeerId, RefusedReason, TransportEvents};
 pub use identity::{Identity, IdentityError};
 pub use metrics::{
@@ -50,7 +55,7 @@ pub use metrics::{
     StreamMetrics, TransportMetrics,
 };
 pub use name::NameError;
-pub use odeon_wire::{Frame, FrameKind, Header};
+pub use odeon_wire::{EnrolAnswer, EnrolRefusal, EnrolRequest, Frame, FrameKind, Header};
 pub use papers::{Papers, PapersStamp};
 pub use peers::Peers;
 pub use shared::TransportStats;

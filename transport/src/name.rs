@@ -1,7 +1,8 @@
 //! Names of clusters and nodes, and how certificates carry them.
 //!
 //! Every certificate of a cluster has two DNS names: `<cluster>.odeon`, which a dialler verifies, and
-//! `<node>.<cluster>.node.odeon`, which says who the peer is. Read `identity.rs` next.
+//! `<node>.<cluster>.node.odeon`, which says who the peer is. The endpoint where fresh nodes ask for theirs has
+//! `<cluster>.enrol.odeon` instead. Read `identity.rs` next.
 
 use odeon_wire::{ClusterName, NodeName};
 
@@ -39,6 +40,11 @@ pub(crate) fn cluster_dns(cluster: &ClusterName) -> String {
 /// The name that only the node's own certificate carries.
 pub(crate) fn node_dns(cluster: &ClusterName, node: &NodeName) -> String {
     format!("{node}.{cluster}.node.odeon")
+}
+
+/// The name that the authority's endpoint for joining shows, and no node.
+pub(crate) fn enrol_dns(cluster: &ClusterName) -> String {
+    format!("{cluster}.enrol.odeon")
 }
 
 /// Finds cluster and node in the DNS names of a certificate; `None` unless both names are there and agree, or if

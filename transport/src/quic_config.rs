@@ -112,11 +112,8 @@ impl Pairs {
                 .time_source(Arc::new(EnvTime(Arc::clone(env))));
             server_config.validation_token.sent(0);
             let mut client_config = ClientConfig::new(Arc::clone(&client) as _);
-            let entropy = Arc::clone(env);
-            client_config
-                .transport_config(transport(quinn::Side::Client))
-                .token_store(Arc::new(NoneTokenStore))
-                .initial_dst_cid_provider(Arc::new(move || cid::<INITIAL_CID_BYTES>(&*entropy)));
+            client_config.transport_config(transport(quinn::Side::Client));
+            draw_from(env, &mut client_config);
             Pair { server: Arc::new(server_config), client: client_config }
         };
         let loopback_rtt = config.initial_rtt.min(Duration::from_millis(1));
@@ -132,7 +129,7 @@ impl Pairs {
 }
 
 /// Also makes the secret of tokens, which is not that of resets.
-fn endpoint_config(env: &Arc<dyn Env>) -> (EndpointConfig, Arc<dyn HandshakeTokenKey>) {
+pub(crate) fn endpoint_config(env: &Arc<dyn Env>) -> (EndpointConfig, Arc<dyn HandshakeTokenKey>) {
     let mut seeds = [[0; 32]; 2];
     seeds.iter_mut().for_each(|seed| env.entropy(seed));
     let mut endpoint = EndpointConfig::new(Arc::new(ResetKey(seeds[0])));
@@ -184,6 +181,14 @@ fn transport_config(
     transport
 }
 
+/// A dialler that keeps no tokens, and whose connection ids are the environment's.
+pub(crate) fn draw_from(env: &Arc<dyn Env>, client: &mut ClientConfig) {
+    let entropy = Arc::clone(env);
+    client
+        .token_store(Arc::new(NoneTokenStore))
+        .initial_dst_cid_provider(Arc::new(move || cid::<INITIAL_CID_BYTES>(&*entropy)));
+}
+
 fn cid<const N: usize>(env: &dyn Env) -> ConnectionId {
     let mut bytes = [0; N];
     env.entropy(&mut bytes);
@@ -206,7 +211,7 @@ impl ConnectionIdGenerator for EntropyCids {
     }
 }
 
-struct EnvTime(Arc<dyn Env>);
+pub(crate) struct EnvTime(pub(crate) Arc<dyn Env>);
 
 impl TimeSource for EnvTime {
     fn now(&self) -> SystemTime {

@@ -35,6 +35,25 @@ impl HandshakeTokenKey for TokenSecret {
     }
 }
 
+/// The key of an endpoint that issues no tokens, so that each one that comes is refused.
+pub(crate) struct NoTokens;
+
+impl HandshakeTokenKey for NoTokens {
+    fn aead_from_hkdf(&self, _: &[u8]) -> Box<dyn AeadKey> {
+        Box::new(Self)
+    }
+}
+
+impl AeadKey for NoTokens {
+    fn seal(&self, _: &mut Vec<u8>, _: &[u8]) -> Result<(), CryptoError> {
+        Err(CryptoError)
+    }
+
+    fn open<'a>(&self, _: &'a mut [u8], _: &[u8]) -> Result<&'a mut [u8], CryptoError> {
+        Err(CryptoError)
+    }
+}
+
 struct TokenKey(Box<dyn PacketKey>);
 
 impl AeadKey for TokenKey {

@@ -29,7 +29,7 @@ const ALPN: &[u8] = b"odeon/1";
 
 /// Certificates are checked against the environment's clock.
 #[derive(Debug)]
-struct EnvClock(Arc<dyn Env>);
+pub(crate) struct EnvClock(pub(crate) Arc<dyn Env>);
 
 impl TimeProvider for EnvClock {
     fn current_time(&self) -> Option<UnixTime> {
@@ -41,7 +41,7 @@ pub(crate) fn unix_time(time: SystemTime) -> UnixTime {
     UnixTime::since_unix_epoch(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     use ring::cipher_suite::{
         TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
     };

@@ -58,6 +58,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("libc", Only(&["odeon-compare", "odeon-env", "odeon-interpose", "odeon-node", "odeon-sim"])),
     ("loom", Walled(&["odeon-actor"])),
     ("memmap2", Walled(&["odeon-node"])),
+    ("pem", Walled(&["odeon-transport"])),
     ("proc-macro2", Only(&["odeon-macros", "odeon-sim-macros"])),
     ("proptest", Tests),
     ("quinn", Walled(&["odeon-benches", "odeon-transport"])),

@@ -89,7 +89,7 @@ impl Serial {
 }
 
 /// SHA-256, as TLS has it.
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let suite = TLS13_AES_128_GCM_SHA256.tls13().expect("a suite of TLS 1.3");
     let digest = suite.common.hash_provider.hash(bytes);
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")

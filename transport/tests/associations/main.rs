@@ -4,6 +4,7 @@
 
 mod bulk;
 mod chaos;
+mod enrolment;
 mod figures;
 mod handshake;
 mod lanes;

@@ -4,6 +4,7 @@
     clippy::disallowed_methods,
     reason = "tests from outside use the machine's own threads and clocks"
 )]
+#![expect(clippy::unwrap_used, reason = "a test whose world cannot be set up has failed")]
 
 #[path = "outside/program.rs"]
 mod program;

@@ -123,8 +123,9 @@
 //! * [`Recipient`], [`WeakRef`], [`AnyRef`]: references by what they take, without memory, without a type.
 //! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`]: what there is, what it did, what waits,
 //!   and how the ways to other nodes are.
-//! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates. [`TransportConfig`], [`MembershipConfig`],
-//!   [`SystemConfig`]: bounds and times.
+//! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates; [`JoinToken`], [`enrol`], [`Enrolment`]: how a
+//!   fresh node gets its own.
+//! * [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
 //!

@@ -4,8 +4,12 @@
 //! and its list of what is revoked. `issue` never overwrites a file, `renew` replaces them; keys can be read by their
 //! owner only. The files are `ca/folder.rs`.
 
+mod desk;
 mod folder;
 mod index;
+mod tokens;
+
+pub(crate) use desk::Desk;
 
 use std::{
     fs,
@@ -13,11 +17,12 @@ use std::{
     time::Duration,
 };
 
-use odeon::{Ca, Serial, Validity, env::Env};
+use odeon::{Ca, JoinToken, Serial, Validity, env::Env};
 
 use self::{
     folder::{Folder, PRIVATE, PUBLIC, read, replace, write_pair},
     index::{Issued, UNKNOWN, now, seconds},
+    tokens::Token,
 };
 use crate::{failure::Failed, output::print};
 
@@ -72,6 +77,24 @@ pub(crate) enum CaCommand {
         #[arg(long, default_value_t = 90, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
     },
+    /// Print a join token, by which a fresh node gets its certificate from the authority's endpoint, once.
+    ///
+    /// The endpoint is a node that was started with --ca-key and --enrol-listen. Give the token to
+    /// `odeon node --join-token`; whoever reads it can take the node's place, until it was used or its time is over.
+    Token {
+        /// Name of the node that may use it.
+        #[arg(long)]
+        name: String,
+        /// The `host:port` where the authority's endpoint is reached.
+        #[arg(long)]
+        at: String,
+        /// How long it can be used: a number with s, m, h or d, at most 30d.
+        #[arg(long, default_value = "1h", value_parser = tokens::span)]
+        ttl: Duration,
+        /// Folder of the authority.
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+    },
     /// Revoke certificates: they are added to the list `ca.crl`, which is written anew.
     ///
     /// Give the list to every node (`odeon node --crl`). A node that runs takes it within seconds and cuts off those
@@ -101,6 +124,7 @@ pub(crate) async fn run(command: CaCommand) -> Result<(), Failed> {
         CaCommand::Renew { name, same_key, dir, days } => {
             renew(&name, same_key, &dir, validity(days)).await
         }
+        CaCommand::Token { name, at, ttl, dir } => token(&name, &at, ttl, &dir).await,
         CaCommand::Revoke { name, serial, cert, dir } => {
             let serial = match cert {
                 Some(path) => Some(
@@ -184,6 +208,28 @@ async fn renew(name: &str, same_key: bool, dir: &Path, validity: Validity) -> Re
         cert.display(),
         key.display()
     ))
+}
+
+async fn token(name: &str, at: &str, ttl: Duration, dir: &Path) -> Result<(), Failed> {
+    check_name(name)?;
+    let folder = Folder::open(dir).await?;
+    // What no certificate can carry is refused here, and not to the node that comes with the token.
+    folder.ca.check_node(name).map_err(Failed::input)?;
+    let env = odeon::env::RealEnv;
+    let token = JoinToken::new(&env, &folder.ca, env.wall_clock() + ttl, at)
+        .map_err(|error| Failed::input(format!("--at {at}: {}", error.cause)))?;
+    let mut tokens = folder.tokens()?;
+    let remembered = Token {
+        digest: token.digest(),
+        not_after: seconds(token.not_after()),
+        node: name.to_owned(),
+        used: None,
+    };
+    if !tokens.add(remembered, now()) {
+        return Err(Failed::input("too many join tokens wait: let some run out, and try again"));
+    }
+    folder.write_tokens(&tokens)?;
+    print(&token.to_string())
 }
 
 async fn revoke(name: Option<&str>, serial: Option<Serial>, dir: &Path) -> Result<(), Failed> {

@@ -7,6 +7,7 @@
 mod ca;
 mod demo;
 mod failure;
+mod join;
 mod node;
 mod output;
 mod sim;
@@ -39,8 +40,8 @@ enum Command {
     ///
     /// It leaves in order on SIGTERM, SIGINT and SIGHUP. It runs no actors of yours: a program of yours joins the same
     /// cluster as a node itself, with the crate `odeon`.
-    Node(node::NodeArgs),
-    /// Make a certificate authority, and make, renew and revoke certificates of nodes.
+    Node(Box<node::NodeArgs>),
+    /// Make a certificate authority, certificates of nodes, and join tokens; renew and revoke them.
     #[command(subcommand)]
     Ca(ca::CaCommand),
     /// Run clusters in the deterministic simulator, and break them on purpose.
@@ -85,7 +86,7 @@ async fn run(command: Command) -> Result<bool, Failed> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::DemoNode(args) => demo::child::run(args).await.map(|()| true),
-        Command::Node(args) => node::run(args).await.map(|()| true),
+        Command::Node(args) => node::run(*args).await.map(|()| true),
         Command::Ca(command) => ca::run(command).await.map(|()| true),
         Command::Sim(args) => Err(sim::run(args)),
     }

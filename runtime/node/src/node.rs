@@ -2,10 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use odeon::{Node, NodeError, Papers};
+use odeon::{JoinToken, Node, NodeError, Papers};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::failure::Failed;
+use crate::{
+    ca::Desk,
+    failure::Failed,
+    join::{self, Places},
+};
 
 /// Longest time for each phase of the stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -40,6 +44,18 @@ pub(crate) struct NodeArgs {
     /// The certificate of the cluster's authority, PEM.
     #[arg(long, env = "ODEON_CA_CERT", requires = "cert")]
     ca_cert: Option<PathBuf>,
+    /// A token that `odeon ca token` has printed: it brings a fresh node its certificate, its key and the authority's
+    /// certificate, which are written where --cert, --key and --ca-cert say, else to NAME.pem, NAME.key and ca.pem. A
+    /// node that has them starts with them.
+    #[arg(long, env = "ODEON_JOIN_TOKEN", hide_env_values = true)]
+    join_token: Option<JoinToken>,
+    /// The authority's key, `ca.key` in its folder: this node answers fresh ones at --enrol-listen. Whoever breaks into
+    /// this machine can admit nodes.
+    #[arg(long, env = "ODEON_CA_KEY", requires = "enrol_listen")]
+    ca_key: Option<PathBuf>,
+    /// Where fresh nodes ask for their certificates, an address beside --listen.
+    #[arg(long, env = "ODEON_ENROL_LISTEN", requires = "ca_key")]
+    enrol_listen: Option<SocketAddr>,
     /// The authority's list of revoked certificates, PEM, such as `ca.crl`.
     #[arg(long, env = "ODEON_CRL", requires = "cert")]
     crl: Option<PathBuf>,
@@ -60,7 +76,24 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failed> {
     let on = |kind| signal(kind).map_err(Failed::run);
     let mut orders =
         [on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?];
+    let mut args = args;
+    if let Some(token) = args.join_token.take() {
+        let given = (args.cert.take(), args.key.take(), args.ca_cert.take());
+        let places = places(&args.name, given);
+        join::get_papers(&args.name, &token, &places).await?;
+        let Places { cert, key, ca_cert } = places;
+        (args.cert, args.key, args.ca_cert) = (Some(cert), Some(key), Some(ca_cert));
+    }
+    let office = match args.ca_key.take().zip(args.enrol_listen) {
+        Some((key, listen)) => Some((Desk::open(key).await?, listen)),
+        None => None,
+    };
     let node = builder(args)?.start().await.map_err(start_failed)?;
+    // It answers for as long as the node lives.
+    let _enrolment = match office {
+        Some((office, listen)) => Some(join::give_papers(office, listen)?),
+        None => None,
+    };
     tracing::info!(node = node.name(), addr = %node.addr(), "listening");
     tokio::select! {
         () = told(&mut orders) => {}
@@ -73,6 +106,16 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failed> {
     node.stop(STOP_WITHIN).await;
     tracing::info!("left");
     Ok(())
+}
+
+/// Where papers are put that a token brings.
+fn places(name: &str, given: (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>)) -> Places {
+    let (cert, key, ca_cert) = given;
+    Places {
+        cert: cert.unwrap_or_else(|| format!("{name}.pem").into()),
+        key: key.unwrap_or_else(|| format!("{name}.key").into()),
+        ca_cert: ca_cert.unwrap_or_else(|| "ca.pem".into()),
+    }
 }
 
 /// Completes with the first of these signals.

@@ -13,12 +13,16 @@ use std::{
 
 use odeon::{Ca, PemPair, Serial, Validity, env::Env};
 
-use super::index::{Index, Issued, now, seconds};
+use super::{
+    index::{Index, Issued, now, seconds},
+    tokens::Tokens,
+};
 use crate::failure::Failed;
 
 /// The list of revoked certificates, for nodes.
 pub(super) const LIST: &str = "ca.crl";
 const INDEX: &str = "ca.index";
+const TOKENS: &str = "ca.tokens";
 const LOCK: &str = "ca.lock";
 
 /// How long a command waits for another one that is at work in the folder, and between two looks.
@@ -42,6 +46,22 @@ impl Folder {
     pub(super) async fn open(dir: &Path) -> Result<Self, Failed> {
         let ca = authority(dir)?;
         let lock = lock(dir).await?;
+        Self::held(dir, ca, lock)
+    }
+
+    /// Opens the folder of an authority, unless somebody else holds it.
+    pub(super) fn try_open(dir: &Path) -> Result<Option<Self>, Failed> {
+        let ca = authority(dir)?;
+        let path = dir.join(LOCK);
+        let file = lock_file(&path)?;
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(unwritable(&path, &error)),
+            Ok(()) => Self::held(dir, ca, file).map(Some),
+        }
+    }
+
+    fn held(dir: &Path, ca: Ca, lock: File) -> Result<Self, Failed> {
         let path = dir.join(INDEX);
         let index = match fs::read_to_string(&path) {
             Ok(text) => Index::parse(&text).map_err(|cause| {
@@ -87,6 +107,25 @@ impl Folder {
         replace(&self.path(INDEX), &self.index.text(), PRIVATE)
     }
 
+    /// The join tokens that were given.
+    pub(super) fn tokens(&self) -> Result<Tokens, Failed> {
+        let path = self.path(TOKENS);
+        match fs::read_to_string(&path) {
+            Ok(text) => Tokens::parse(&text).map_err(|cause| {
+                let path = path.display();
+                Failed::input(format!(
+                    "{path} holds no join tokens: {cause}; remove it, and make the tokens anew"
+                ))
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Tokens::default()),
+            Err(error) => Err(unreadable(&path, &error)),
+        }
+    }
+
+    pub(super) fn write_tokens(&self, tokens: &Tokens) -> Result<(), Failed> {
+        replace(&self.path(TOKENS), &tokens.text(), PRIVATE)
+    }
+
     /// Writes the list of revoked certificates anew, and what it was made of.
     pub(super) fn write_list(&mut self) -> Result<PathBuf, Failed> {
         self.index.list += 1;
@@ -106,10 +145,14 @@ fn authority(dir: &Path) -> Result<Ca, Failed> {
     Ca::from_pem(&pem).map_err(Failed::input)
 }
 
+fn lock_file(path: &Path) -> Result<File, Failed> {
+    let file = OpenOptions::new().create(true).append(true).mode(PRIVATE).open(path);
+    file.map_err(|error| unwritable(path, &error))
+}
+
 async fn lock(dir: &Path) -> Result<File, Failed> {
     let path = dir.join(LOCK);
-    let file = OpenOptions::new().create(true).append(true).mode(PRIVATE).open(&path);
-    let file = file.map_err(|error| unwritable(&path, &error))?;
+    let file = lock_file(&path)?;
     let locked = async {
         loop {
             match file.try_lock() {

@@ -24,7 +24,7 @@ pub(crate) struct Slabs {
     /// First byte of `slab` that was not consumed.
     read: usize,
     slab_bytes: usize,
-    /// What the next slab is likely to be filled with: as much as the last.
+    /// What the next slab is likely to be filled with: as much as the last, or half of those before.
     likely: usize,
     share: Arc<SlabShare>,
 }
@@ -96,7 +96,8 @@ impl Slabs {
 
     /// Moves the unread bytes to a slab that nobody shares and appends `bytes`.
     fn next_slab(&mut self, bytes: &[u8]) {
-        self.likely = self.slab.len().next_power_of_two().clamp(SLAB_BYTES_LEAST, self.slab_bytes);
+        let filled = self.slab.len().next_power_of_two().max(self.likely / 2);
+        self.likely = filled.clamp(SLAB_BYTES_LEAST, self.slab_bytes);
         let unread = self.unread();
         let need = unread.len() + bytes.len();
         let mut memory = self.share.memory(need.max(self.likely));

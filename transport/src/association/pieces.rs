@@ -32,6 +32,7 @@ pub(super) struct Pieces {
     full: VecDeque<Piece>,
     /// The one that grows.
     open: Piece,
+    /// How long the last ones were: the next begins with as much room, so that it is seldom moved.
     last_bytes: usize,
     /// Most bytes of one write.
     write_bytes_max: usize,
@@ -55,7 +56,7 @@ impl Pieces {
     /// frames all of them begin in its first write.
     pub(super) fn grow(&mut self) -> &mut Vec<u8> {
         if self.open.bytes.len() >= self.write_bytes_max - self.write_bytes_max / 8 {
-            self.last_bytes = self.open.bytes.len();
+            self.note();
             self.full.push_back(std::mem::take(&mut self.open));
         }
         if self.open.bytes.capacity() == 0 {
@@ -64,6 +65,11 @@ impl Pieces {
             self.open.bytes.reserve(capacity);
         }
         &mut self.open.bytes
+    }
+
+    /// The open piece is done: the next one is likely to be as long, or half as long as earlier ones.
+    fn note(&mut self) {
+        self.last_bytes = self.open.bytes.len().max(self.last_bytes / 2);
     }
 
     /// A frame was appended.
@@ -105,7 +111,7 @@ impl Pieces {
         if self.open.bytes.is_empty() {
             return None;
         }
-        self.last_bytes = self.open.bytes.len();
+        self.note();
         Some(std::mem::take(&mut self.open))
     }
 

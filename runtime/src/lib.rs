@@ -114,6 +114,7 @@
 //!
 //! * [`Node`] and [`NodeBuilder`]: how a node starts, joins and stops; [`RemoteNode`]: names on other nodes.
 //! * [`Actor`], [`Handler`], [`Context`]: what an actor does; [`macro@actor`] writes the rest from its methods.
+//! * [`ViewHandler`] and [`View`]: messages of other nodes, read where they lie.
 //! * [`ActorRef`], [`Ask`], [`Tell`], [`AskError`]: sending, deadlines, and what a failure says.
 //! * [`Items`] and [`Outlet`]: asks that are answered with a stream.
 //! * [`SpawnOptions`]: a name, bounds of the mailbox, [what a full one does](Overflow), priorities, [where](Placement)
@@ -199,24 +200,27 @@ pub use odeon_actor::{
     Restart, Retry, RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions, SpecError,
     Spread, StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig, SystemStats,
     Tally, Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, TraceContext, TraceIds,
-    TraceParentError, TracePropagation, Tree, TreeActor, TypeMetrics, Watchable, WeakRef,
-    WhenSpent, Window, Witness, WorkerMetrics, current_trace, in_trace, reads, spawn, strategy,
+    TraceParentError, TracePropagation, Tree, TreeActor, TypeMetrics, ViewHandler, Watchable,
+    WeakRef, WhenSpent, Window, Witness, WorkerMetrics, current_trace, in_trace, reads, spawn,
+    strategy,
 };
+#[doc(hidden)]
+pub use odeon_actor::{NoView, Views};
 pub use odeon_cluster::MembershipConfig;
 pub use odeon_env::{self as env, buggify, buggify_number};
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{
     ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, DecodeError, EncodeError,
     Failure, FailureKind, Fingerprint, Incarnation, Items, Message, MessageId, NameError, NodeId,
-    Payload, Schema, SchemaWalk, StreamError, TellError, rkyv,
+    Payload, Schema, SchemaWalk, StreamError, TellError, View, rkyv,
 };
 #[doc(hidden)]
 pub use odeon_message::{Formers, is_same_id};
 pub use odeon_transport::{
-    Ca, CaError, ConfigError, EnrolDesk, EnrolError, EnrolRefusal, EnrolRefused, EnrolRequest,
-    Enrolled, Enrolment, EnrolmentError, HandshakeFailure, HandshakeMetrics, Identity,
-    IdentityError, JoinToken, JoinTokenError, LaneMetrics, NameError as CertificateNameError,
-    Papers, PapersStamp, PathMetrics, PeerId, PeerMetrics, PemPair, Quantiles, Revoked, Serial,
-    SerialError, StreamMetrics, TransportConfig, TransportError, TransportMetrics, TransportStats,
-    Validity, enrol,
+    AssociationStats, Ca, CaError, ConfigError, EnrolDesk, EnrolError, EnrolRefusal, EnrolRefused,
+    EnrolRequest, Enrolled, Enrolment, EnrolmentError, HandshakeFailure, HandshakeMetrics,
+    Identity, IdentityError, JoinToken, JoinTokenError, LaneMetrics,
+    NameError as CertificateNameError, Papers, PapersStamp, PathMetrics, PeerId, PeerMetrics,
+    PemPair, Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig,
+    TransportError, TransportMetrics, TransportStats, Validity, enrol,
 };

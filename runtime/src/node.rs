@@ -301,6 +301,10 @@ impl Node {
         Ok(answered.await.map_err(|_| RotateError::Ended)??)
     }
 
+    pub(crate) fn outbound(&self) -> &Outbound {
+        &self.shared.outbound
+    }
+
     pub(crate) fn directory(&self) -> &Arc<Directory> {
         &self.shared.directory
     }

@@ -95,6 +95,11 @@ impl Outbound {
         }
     }
 
+    /// The association with that life of that node, if there is one.
+    pub(crate) fn known(&self, peer: PeerId) -> Option<Arc<Association>> {
+        self.peers.get()?.get(peer)
+    }
+
     fn layout(&self, parcel: &dyn Parcel) -> Fingerprint {
         let message = parcel.message();
         let known =

@@ -8,6 +8,7 @@ use std::{marker::PhantomData, time::Duration};
 
 use odeon_actor::{Actor, ActorRef, ActorSystem, ExportError, NameChanges, SpawnOptions};
 use odeon_message::{ActorTypeId, Address, AskError, Certainty};
+use odeon_transport::{AssociationStats, PeerId};
 use tokio::sync::watch;
 
 use crate::{
@@ -98,6 +99,23 @@ pub struct RemoteNode {
 impl RemoteNode {
     pub(crate) fn new(node: Node, name: String) -> Self {
         Self { node, name }
+    }
+
+    /// What was counted on the way to the present life of that node: frames, bytes, batches, stalls for want of credit, and
+    /// what its messages pin here. `None` where it is no member, or nothing was exchanged yet.
+    ///
+    /// ```no_run
+    /// # fn example(node: &odeon::Node) {
+    /// if let Some(stats) = node.on("bank").stats() {
+    ///     println!("messages of the bank hold {} bytes here", stats.pinned_bytes);
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Option<AssociationStats> {
+        let member = self.node.directory().named(&self.name)?;
+        let id = PeerId { node: member.node, incarnation: member.incarnation };
+        self.node.outbound().known(id).map(|association| association.stats())
     }
 
     /// The actor that holds `name` over there, if one does.

@@ -1,6 +1,6 @@
 //! What an actor type takes from other nodes, and what a whole node does.
 //!
-//! `#[actor(handles(…))]` fills an [`Accepts`]; declaring the actor type on a system adds it to the node's
+//! `#[actor(handles(…), views(…))]` fills an [`Accepts`]; declaring the actor type on a system adds it to the node's
 //! [`Declared`] table, which refuses two meanings of one id. What is not listed cannot be reached from outside. Data
 //! goes on to the handshake (names and fingerprints) and to `slots.rs` (the functions that make envelopes).
 
@@ -11,10 +11,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use odeon_message::{ActorTypeId, Codec, Fingerprint, Formers, Message, MessageId};
+use odeon_message::{ActorTypeId, Codec, Fingerprint, Formers, Message, MessageId, Wire};
 use tokio::time::Instant;
 
-use crate::{Actor, Handler, Inbound, envelope::Envelope};
+use crate::{Actor, Handler, Inbound, ViewHandler, envelope::Envelope};
 
 /// One message that a node takes from others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -35,7 +35,7 @@ pub struct Accepted {
 pub enum DeclareError {
     /// A listed message never leaves its node.
     #[error(
-        "{actor} lists {message} in handles(…), which is declared local: give it an id, or take it off the list"
+        "{actor} lists {message} for other nodes, which is declared local: give it an id, or take it off the list"
     )]
     LocalMessage {
         /// The actor's type.
@@ -84,6 +84,21 @@ impl<A: Actor> Accepts<A> {
             return;
         };
         self.entries.push((accepted(codec, false), Envelope::inbound::<A, M>));
+        M::formers(&mut FormerEntries(&mut self.entries, PhantomData::<fn(A)>));
+    }
+}
+
+impl<A: Actor> Accepts<A> {
+    /// Adds a message that is read in place; its older layouts become values.
+    pub fn views<M: Message + Wire>(&mut self)
+    where
+        A: ViewHandler<M>,
+    {
+        let Some(codec) = M::CODEC else {
+            self.local = Some(M::NAME);
+            return;
+        };
+        self.entries.push((accepted(codec, false), Envelope::inbound_view::<A, M>));
         M::formers(&mut FormerEntries(&mut self.entries, PhantomData::<fn(A)>));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use odeon_message::Message;
+use odeon_message::{Message, View, Wire};
 
 use crate::{Accepts, Context, ExitReason, ReadContext, StartError, Terminated};
 
@@ -106,4 +106,79 @@ pub trait Handler<M: Message>: Actor {
         let _ = (message, ctx);
         async { panic!("READS is set without handle_read: write reads!(…) instead") }
     }
+}
+
+/// Handles messages of one type where they lie, when they come from another node.
+///
+/// For messages that are large beside what a handler wants of them: nothing is allocated for one and nothing copied out
+/// of it. List them in `#[actor(id = "…", views(Batch))]`, not in `handles(…)`. Archives in the present layout go to
+/// [`view`](Self::view), checked; all that is a value already goes to [`handle`](Handler::handle): a message of this node,
+/// one that was forwarded, and one that came in an older layout, which the present one was made from. A handler for both
+/// may make a view of a value with [`View::of`], or a value of a view with [`View::read`].
+///
+/// Deadline, cancellation, answer, measures and spans of both are the same. The credit that the message holds at its
+/// sender goes back when the [`View`] is dropped, instead of when its handler begins.
+///
+/// # Examples
+/// ```
+/// use odeon::{Actor, Context, Handler, StartError, View, ViewHandler, actor, message};
+/// # mod odeon { pub use odeon_actor::*; pub use odeon_message::*; }
+///
+/// # /*
+/// #[message(id = "log/Batch", reply = u64)]
+/// # */
+/// # #[message(id = "log/Batch", reply = u64, crate = crate::odeon)]
+/// struct Batch {
+///     lines: Vec<String>,
+/// }
+///
+/// struct Errors {
+///     seen: u64,
+/// }
+///
+/// impl Errors {
+///     fn count<'a>(&mut self, lines: impl Iterator<Item = &'a str>) -> u64 {
+///         self.seen += lines.filter(|line| line.starts_with("error")).count() as u64;
+///         self.seen
+///     }
+/// }
+///
+/// # /*
+/// #[actor(id = "log/Errors", views(Batch))]
+/// # */
+/// # #[actor(id = "log/Errors", views(Batch), crate = crate::odeon)]
+/// impl Actor for Errors {
+///     type Args = ();
+///
+///     async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
+///         Ok(Self { seen: 0 })
+///     }
+/// }
+///
+/// impl Handler<Batch> for Errors {
+///     async fn handle(&mut self, batch: Batch, _: &mut Context<Self>) -> u64 {
+///         self.count(batch.lines.iter().map(String::as_str))
+///     }
+/// }
+///
+/// impl ViewHandler<Batch> for Errors {
+///     async fn view(&mut self, batch: View<Batch>, _: &mut Context<Self>) -> u64 {
+///         self.count(batch.lines.iter().map(|line| line.as_str()))
+///     }
+/// }
+/// # fn main() {}
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not read `{M}` in place",
+    note = "write `impl ViewHandler<{M}> for {Self}` beside its `Handler<{M}>`, or list `{M}` in `handles(…)`"
+)]
+pub trait ViewHandler<M: Message + Wire>: Handler<M> {
+    /// Handles one message of another node; the next waits until the future is done. The view may outlive it.
+    ///
+    /// An error in the output is a reply and ends nothing.
+    fn view(
+        &mut self,
+        view: View<M>,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = M::Output> + Send;
 }

@@ -1,9 +1,11 @@
 //! A message from another node as an envelope: decoded when its turn comes, answered over the way it came.
 //!
-//! The archive is checked on the worker, not on the network's thread, and only if the ask is still wanted. Whatever
-//! happens, its credit is given back once and an ask is answered once. Passed on, by a handler that deferred it, the
-//! message is a value already.
+//! The archive is checked on the worker, not on the network's thread, and only if the ask is still wanted; then it is
+//! opened as its actor has listed it, as a value or as a view (`inbound/opening.rs`). Whatever happens, its credit is
+//! given back once and an ask is answered once. Passed on, by a handler that deferred it, the message is a value already.
 #![expect(unsafe_code, reason = "nodes of different types share one intrusive list")]
+
+mod opening;
 
 use std::{
     any::Any,
@@ -14,12 +16,12 @@ use std::{
 };
 
 use odeon_message::{
-    Certainty, Codec, Credit, Failure, FailureKind, Message, Payload, TraceContext,
+    Certainty, Codec, Credit, Failure, FailureKind, Message, Payload, TraceContext, Wire,
 };
 use tokio::time::Instant;
 
 use crate::{
-    Handler, Inbound, ReplyTo,
+    Handler, Inbound, ReplyTo, ViewHandler,
     ask_slot::unanswered,
     cause::Origin,
     cell::{ActorCell, CellHead},
@@ -27,11 +29,13 @@ use crate::{
     future_slot::{Sink, Waits},
     life,
     load::units,
+    nodes,
     responder::Responder,
     stats::{count, count_aloud},
     turn::Turn,
     watched::is_traced,
 };
+use opening::{AsValue, InPlace, Opening};
 
 #[repr(C)]
 struct InboundNode {
@@ -47,8 +51,8 @@ struct InboundNode {
 /// # Safety
 /// The node is owned and was made by [`Envelope::inbound`].
 unsafe fn open(node: NonNull<Head>) -> InboundNode {
-    // SAFETY: the caller says that it is an owned box of this type.
-    *unsafe { Box::from_raw(node.cast::<InboundNode>().as_ptr()) }
+    // SAFETY: the caller says that it is an owned node of this type.
+    unsafe { nodes::take(node.cast::<InboundNode>()) }
 }
 
 /// # Safety
@@ -69,10 +73,10 @@ unsafe fn asked(node: NonNull<Head>) -> Option<NonNull<ReplyTo>> {
 struct FromNetwork<A, M>(PhantomData<(A, M)>);
 
 impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
-    /// The calls of a message that comes in the layout of `O` and is made of it.
-    const fn calls<O: Message + Into<M>>() -> EnvelopeCalls {
+    /// The calls of a message that is opened by `W`.
+    const fn calls<W: Opening<A, M>>() -> EnvelopeCalls {
         EnvelopeCalls {
-            start: Self::start::<O>,
+            start: Self::start::<W>,
             refuse: Self::refuse,
             units: units(size_of::<InboundNode>()),
             payload: Some(payload_bytes),
@@ -82,7 +86,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         }
     }
 
-    unsafe fn start<O: Message + Into<M>>(
+    unsafe fn start<W: Opening<A, M>>(
         node: NonNull<Head>,
         cell: NonNull<CellHead>,
         turn: &mut Turn<'_>,
@@ -90,15 +94,16 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         // SAFETY: the caller owns the node, and this table is only put on nodes of this type.
         let InboundNode { payload, deadline, reply, trace, credit, .. } = unsafe { open(node) };
         let asked = Asked::<M>::new(reply, deadline);
-        turn.give_back(credit);
-        let system = turn.worker.system().clone();
         // A tell has no deadline either.
-        let Some(asked) = asked.if_wanted(turn) else { return true };
-        let codec = O::CODEC.expect("only messages with a codec are accepted");
-        let message = match codec.decode(&payload, &system) {
-            Ok(message) => message.into(),
+        let Some(asked) = asked.if_wanted(turn) else {
+            turn.give_back(credit);
+            return true;
+        };
+        let opened = match W::open(payload, credit, turn) {
+            Ok(opened) => opened,
             Err(error) => {
-                if let Some(count) = count_aloud(&system.counters().decode_failures) {
+                let counters = turn.worker.system().counters();
+                if let Some(count) = count_aloud(&counters.decode_failures) {
                     tracing::warn!(message = M::NAME, %error, count, "a message from another node cannot be read");
                 }
                 let detail = format!("{}: {error}", M::NAME);
@@ -106,14 +111,13 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
                 return true;
             }
         };
-        drop(payload);
         let target = asked.into_target();
         let has_origin = trace.is_some();
         if let Some(trace) = trace {
             *turn.origin = Some(Origin::There(*trace));
         }
         // SAFETY: the caller keeps the contract of the turn; the target is one of `Asked`.
-        let done = unsafe { life::handle::<A, M, Self>(cell, target, message, turn) };
+        let done = unsafe { W::handle::<Self>(cell, target, opened, turn) };
         if has_origin {
             // It is still there if nobody listens any more.
             *turn.origin = None;
@@ -385,7 +389,7 @@ impl Envelope {
         inbound: Inbound,
         deadline: Option<Instant>,
     ) -> Self {
-        Self::inbound_former::<A, M, M>(inbound, deadline)
+        Self::opened_by::<A, M, AsValue<M>>(inbound, deadline)
     }
 
     /// A message from the network in the layout of `O`, from which it is made when its turn comes.
@@ -393,12 +397,26 @@ impl Envelope {
         inbound: Inbound,
         deadline: Option<Instant>,
     ) -> Self {
+        Self::opened_by::<A, M, AsValue<O>>(inbound, deadline)
+    }
+
+    /// A message from the network that is read in place.
+    pub(crate) fn inbound_view<A: ViewHandler<M>, M: Message + Wire>(
+        inbound: Inbound,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self::opened_by::<A, M, InPlace>(inbound, deadline)
+    }
+
+    fn opened_by<A: Handler<M>, M: Message, W: Opening<A, M>>(
+        inbound: Inbound,
+        deadline: Option<Instant>,
+    ) -> Self {
         let Inbound { payload, reply, trace, credit, .. } = inbound;
         // Nobody would look at it.
         let trace = trace.filter(|_| is_traced()).map(Box::new);
-        let head = Head::new(const { &FromNetwork::<A, M>::calls::<O>() });
-        let node = Box::new(InboundNode { head, payload, deadline, reply, trace, credit });
-        let node = NonNull::from(Box::leak(node)).cast();
+        let head = Head::new(const { &FromNetwork::<A, M>::calls::<W>() });
+        let node = nodes::put(InboundNode { head, payload, deadline, reply, trace, credit }).cast();
         // SAFETY: it is the start of a node whose table is its own, and nobody else has it.
         unsafe { Self::from_raw(node) }
     }

@@ -70,7 +70,8 @@ impl Lanes {
         self.lock().held
     }
 
-    pub(crate) fn has_room(&self, units: u32) -> bool {
+    #[cfg(test)]
+    fn has_room(&self, units: u32) -> bool {
         let state = self.lock();
         !state.waiting && self.bounds.fit(state.held, self.bounds.charge(units))
     }

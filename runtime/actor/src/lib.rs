@@ -106,6 +106,7 @@ mod timers;
 mod tree;
 mod turn;
 mod untimed;
+mod views;
 mod wakes;
 mod watch;
 mod watchable;
@@ -117,7 +118,7 @@ mod worker;
 mod workers;
 
 pub use accepts::{Accepted, Accepts, DeclareError};
-pub use actor::{Actor, Handler};
+pub use actor::{Actor, Handler, ViewHandler};
 pub use actor_ref::ActorRef;
 pub use ask::{Ask, AskFuture};
 pub use breaker::{BreakerConfig, BreakerError, BreakerState, CircuitBreaker, Tally, Window};
@@ -161,6 +162,8 @@ pub use tasks::{TaskEnded, TaskError, TaskHandle, spawn};
 pub use tell::Tell;
 pub use timers::MissedTicks;
 pub use tree::{ActorState, Tree, TreeActor};
+#[doc(hidden)]
+pub use views::{NoView, Views};
 pub(crate) use watch::ActorIdentity as Identity;
 pub use watch::{ActorIdentity, Terminated, WatchId};
 pub use watchable::Watchable;

@@ -10,6 +10,7 @@ mod aside;
 mod core;
 mod direct;
 mod ending;
+mod handling;
 mod near;
 mod reading;
 mod reaping;
@@ -24,11 +25,11 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use odeon_message::{Message, planted::Bug};
+use odeon_message::planted::Bug;
 
 use crate::{
-    Actor, Handler,
-    cell::{ActorCell, CellHead, CellPtr, Signals},
+    Actor,
+    cell::{ActorCell, CellHead, Signals},
     future_slot::Sink,
     load::Charge,
     turn::Turn,
@@ -38,6 +39,7 @@ use crate::{
 pub(crate) use self::core::{Core, Starter, await_start};
 pub(crate) use direct::run_directly;
 pub(crate) use ending::end;
+pub(crate) use handling::{handle, view};
 pub(crate) use near::{push, tell};
 pub(crate) use seeking::seek;
 
@@ -366,52 +368,6 @@ fn give_room_back(head: &CellHead) {
     if waiting {
         head.serve_room();
     }
-}
-
-/// Runs the handler of one message, to its end or to its first wait: `true` if the slot is idle then.
-///
-/// # Safety
-/// It is the turn of `cell`, which is of actor type `A`; its slot is idle; `target` is what `S` expects.
-#[inline(always)]
-pub(crate) unsafe fn handle<A, M, S>(
-    cell: NonNull<CellHead>,
-    target: *mut (),
-    message: M,
-    turn: &mut Turn<'_>,
-) -> bool
-where
-    A: Handler<M>,
-    M: Message,
-    S: Sink<M::Output>,
-{
-    // SAFETY: the caller says so.
-    let (head, core) = unsafe { parts::<A>(cell) };
-    turn.handled += 1;
-    turn.worker.observe_handler(head.number, M::NAME);
-    let watched = turn.watch(M::NAME);
-    if A::READS {
-        // SAFETY: the caller says so.
-        unsafe { reading::read::<A, M, S>(cell, target, message, turn, watched) };
-        return true;
-    }
-    let make = || {
-        // SAFETY: it is the turn and the slot is idle, so nothing borrows the actor; the future that does is dropped
-        // before anything else borrows it.
-        let (actor, context) = unsafe { core.borrow() };
-        actor.handle(message, context)
-    };
-    // SAFETY: the caller says so; the actor is not moved while the slot is busy.
-    let done = unsafe { core.slot.begin::<_, S>(cell, target, make, &mut turn.cx) };
-    match watched {
-        None => {}
-        Some(watched) if done => watched.done(turn),
-        Some(watched) => {
-            // SAFETY: the turn keeps the cell alive.
-            let extras = core.extras_or(unsafe { CellPtr::share(cell) });
-            extras.watched.set(Some(watched.hold()));
-        }
-    }
-    done
 }
 
 /// Whether what runs in the slot has yet to answer `target`.

@@ -205,6 +205,7 @@ impl Load {
     }
 
     /// Whether one message of so many units would get in now. Only a hint: others come and go.
+    #[cfg(test)]
     pub(crate) fn has_room(&self, units: u32) -> bool {
         self.bounds.fit(Charge(self.word.load(Relaxed)), self.bounds.charge(units))
     }

@@ -110,11 +110,6 @@ impl Mailbox {
         self.stack.is_asleep()
     }
 
-    /// Whether a message of so many units would get in now. Only a hint: others come and go.
-    pub(crate) fn has_room(&self, units: u32) -> bool {
-        self.lanes().map_or_else(|| self.load.has_room(units), |lanes| lanes.has_room(units))
-    }
-
     /// Reserves room for one message of so many units; `false` if there is none, others wait for it, or there are
     /// lanes.
     #[inline]

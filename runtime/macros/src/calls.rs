@@ -11,7 +11,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Error, Ident, ImplItem, ItemImpl, Path, Result, Type, Visibility, spanned::Spanned};
 
-use crate::{actor::Options, options};
+use crate::{
+    actor::{Options, assert_alone, assert_remote, list_views},
+    options,
+};
 use method::{Call, Hook, Method};
 
 /// An actor with the methods that mean something.
@@ -41,8 +44,9 @@ pub(crate) fn expand(mut item: ItemImpl, options: Options) -> Result<TokenStream
     let messages: TokenStream = actor.calls.iter().map(|call| actor.message(call, root)).collect();
     let handlers: TokenStream = actor.calls.iter().map(|call| actor.handler(call, root)).collect();
     let life = actor.life(root);
+    let views: TokenStream = actor.options.views.iter().map(|ty| actor.check_view(ty)).collect();
     let calls = actor.extension(root);
-    Ok(quote!(#item #messages #handlers #life #calls))
+    Ok(quote!(#item #messages #handlers #life #views #calls))
 }
 
 /// An impl without the attributes that only this attribute knows.
@@ -83,14 +87,14 @@ fn refuse(calls: &[Call], hooks: &[Hook], options: &Options) -> Result<()> {
             "the list is written from the #[handler] methods: remove `handles(…)`",
         ));
     }
-    if calls.is_empty() {
+    if calls.is_empty() && options.views.is_empty() {
         return Err(Error::new(
             Span::call_site(),
             "no method is a handler: put #[handler(\"area/Message\")] or #[handler(local)] on those that callers use",
         ));
     }
-    let first = &calls[0].visibility;
-    if let Some(other) = calls.iter().find(|call| call.visibility != *first) {
+    let first = calls.first().map(|call| &call.visibility);
+    if let Some(other) = calls.iter().find(|call| Some(&call.visibility) != first) {
         return Err(Error::new(
             other.function.span(),
             "handlers of one actor are called through one trait: make all of them as visible as the first",
@@ -103,6 +107,15 @@ fn refuse(calls: &[Call], hooks: &[Hook], options: &Options) -> Result<()> {
             remote.function.span(),
             "other nodes can send this, so the actor needs an id as well: write #[actor(id = \"area/Name\")], or make \
              the handler #[handler(local)]",
+        ));
+    }
+    if let Some(view) = options.views.first()
+        && options.id.is_none()
+    {
+        return Err(Error::new(
+            view.span(),
+            "only what other nodes send is read in place, so the actor needs an id: write #[actor(id = \"area/Name\", \
+             views(…))]",
         ));
     }
     for (at, hook) in hooks.iter().enumerate() {
@@ -188,7 +201,12 @@ impl Actor {
         };
         let remote: Vec<&Ident> =
             self.calls.iter().filter(|call| call.id.is_some()).map(|call| &call.message).collect();
-        let table = if remote.is_empty() { quote!(_table) } else { quote!(table) };
+        let views = &self.options.views;
+        let in_place = list_views(views);
+        let table = match remote.len() + views.len() {
+            0 => quote!(_table),
+            _ => quote!(table),
+        };
         let start = self.hooks.iter().find(|hook| hook.kind == method::HookKind::Start);
         let start = start.map_or_else(
             || {
@@ -218,9 +236,17 @@ impl Actor {
                 #[doc(hidden)]
                 fn accept(#table: &mut #root::Accepts<Self>) {
                     #(table.handles::<#remote>();)*
+                    #in_place
                 }
             }
         }
+    }
+
+    fn check_view(&self, message: &Type) -> TokenStream {
+        let root = &self.options.root;
+        let remote = assert_remote(message, root);
+        let alone = assert_alone(&self.ident, message, root);
+        quote!(#remote #alone)
     }
 
     fn extension(&self, root: &Path) -> TokenStream {

@@ -77,8 +77,11 @@ pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
 /// impl Actor for Account { … }
 /// ```
 ///
-/// Options: `id = "…"` as for [`macro@message`], `handles(Message, …)` in any order, each once, and `crate = path`.
-/// What is not listed cannot be reached from another node. An actor that stays on its node needs no attribute.
+/// Options: `id = "…"` as for [`macro@message`], `handles(Message, …)` and `views(Message, …)` in any order, each once,
+/// and `crate = path`. What is not listed cannot be reached from another node. Of what is in `handles` a value is made for
+/// the actor's `Handler`; what is in `views` is read where it lies by its `ViewHandler`, without one, when it comes from
+/// another node. A message with a `ViewHandler` does not compile in `handles`, nor a read in `views`. An actor that stays
+/// on its node needs no attribute.
 ///
 /// On an actor's own `impl` it writes everything else from the methods:
 ///
@@ -104,6 +107,7 @@ pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
 ///   `message = Name` says; the last argument may be the `&mut Context<Self>`. A return type `Result<Reply, Error>` is
 ///   reply and error of the message, any other its reply; `Items<Item>` is a stream. The handlers are all as visible as the first. With `read` it
 ///   takes `&self`, and a `&ReadContext<Self>` if any: it runs beside other reads, never beside what changes the actor.
+/// * `views(Message, …)` beside the id lists messages whose `Handler` and `ViewHandler` are written by hand.
 /// * The trait `AccountCalls` has a method for each of them that answers with an `Ask`; bring it into scope where
 ///   actors are called from.
 /// * Without `#[start]` the actor starts from its own value, which must be `Clone`. With it, the arguments of that

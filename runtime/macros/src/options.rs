@@ -130,6 +130,23 @@ pub(crate) fn types(input: ParseStream<'_>) -> Result<Vec<Type>> {
     Ok(types)
 }
 
+/// Refuses a type that stands in both lists.
+pub(crate) fn refuse_both(handles: &[Type], views: &[Type]) -> Result<()> {
+    let text = |ty: &Type| ty.to_token_stream().to_string();
+    let both = views.iter().find(|view| handles.iter().any(|ty| text(ty) == text(view)));
+    match both {
+        None => Ok(()),
+        Some(both) => Err(Error::new(
+            both.span(),
+            format!(
+                "`{}` is in handles(…) and in views(…): leave it in views(…) to have it read in place, or in \
+                 handles(…) to have a value made of it",
+                text(both)
+            ),
+        )),
+    }
+}
+
 fn refuse_twice(types: &[Type]) -> Result<()> {
     let texts: Vec<String> = types.iter().map(|ty| ty.to_token_stream().to_string()).collect();
     match (1..types.len()).find(|&at| texts[..at].contains(&texts[at])) {

@@ -9,10 +9,8 @@ use tokio::time::Instant;
 
 use super::ActorSystem;
 use crate::{
-    Along, AskThere, ExitKind, ExitReason, Found, Inbound, NetworkWatcher, Overflow,
-    TerminatedSink, WatchId,
+    Along, AskThere, ExitKind, ExitReason, Found, Inbound, NetworkWatcher, TerminatedSink, WatchId,
     accepts::NotTaken,
-    load::units,
     room::{Entered, Patience},
     stats::{count, count_aloud},
     worker::Seek,
@@ -37,12 +35,7 @@ impl ActorSystem {
         let mut inbound = Some(inbound);
         let taken = self.inner.slots.with(to, |cell, accepts| {
             let make = accepts.find(message, layout)?;
-            let Some(mut inbound) = inbound.take() else { return Ok(None) };
-            let bytes = inbound.payload.len();
-            if cell.overflow == Overflow::Wait && !cell.mailbox.has_room(units(bytes)) {
-                // What waits holds its own bytes, not the slab that it came in, which its sender was not charged for.
-                inbound.payload = inbound.payload.alone();
-            }
+            let Some(inbound) = inbound.take() else { return Ok(None) };
             let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
             Ok(match cell.enter(make(inbound, deadline), 0, Patience::Quiet) {
                 Entered::Refused(envelope, kind) => Some((envelope, kind, cell.clone())),

@@ -51,6 +51,7 @@ mod targets;
 mod tasks;
 mod tracing_spans;
 mod tree;
+mod viewing;
 mod watching;
 
 /// The root that the macros name things through.

@@ -333,7 +333,8 @@ fn a_message_is_taken_in_each_layout_that_is_listed_and_in_no_other() {
     });
 }
 
-struct Keep(Mutex<Option<oneshot::Sender<Result<Payload, Failure>>>>);
+/// Keeps the answer to an ask for the test.
+pub(crate) struct Keep(pub(crate) Mutex<Option<oneshot::Sender<Result<Payload, Failure>>>>);
 
 impl RemoteAnswer for Keep {
     fn answer(&self, result: Result<Payload, Failure>) {

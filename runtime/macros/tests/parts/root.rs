@@ -10,7 +10,7 @@
 
 use std::{future::Future, marker::PhantomData};
 
-pub use odeon_message::{Codec, Message, Schema, SchemaWalk, message, rkyv};
+pub use odeon_message::{Codec, Message, Schema, SchemaWalk, View, Wire, message, rkyv};
 
 pub trait Actor: Sized + Send + 'static {
     type Args: Clone + Send + 'static;
@@ -54,12 +54,38 @@ pub struct Ask<A, M>(pub M, PhantomData<A>);
     note = "write `impl Handler<{M}> for {Self}`, or take `{M}` out of `handles(…)` if it is listed there"
 )]
 pub trait Handler<M: Message>: Actor {
+    const READS: bool = false;
+
     fn handle(
         &mut self,
         message: M,
         ctx: &mut Context<Self>,
     ) -> impl Future<Output = M::Output> + Send;
 }
+
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not read `{M}` in place",
+    note = "write `impl ViewHandler<{M}> for {Self}` beside its `Handler<{M}>`, or list `{M}` in `handles(…)`"
+)]
+pub trait ViewHandler<M: Message + Wire>: Handler<M> {
+    fn view(
+        &mut self,
+        view: View<M>,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = M::Output> + Send;
+}
+
+pub struct Views<A, M>(PhantomData<fn(A, M)>);
+
+impl<A: ViewHandler<M>, M: Message + Wire> Views<A, M> {
+    pub const READ: bool = true;
+}
+
+pub trait NoView {
+    const READ: bool = false;
+}
+
+impl<A, M> NoView for Views<A, M> {}
 
 pub struct Accepts<A> {
     pub names: Vec<&'static str>,
@@ -74,6 +100,13 @@ impl<A: Actor> Accepts<A> {
     pub fn handles<M: Message>(&mut self)
     where
         A: Handler<M>,
+    {
+        self.names.push(M::NAME);
+    }
+
+    pub fn views<M: Message + Wire>(&mut self)
+    where
+        A: ViewHandler<M>,
     {
         self.names.push(M::NAME);
     }

@@ -12,7 +12,7 @@ struct Deposit {
 
 struct Account;
 
-#[actor(id = "bank/Account", views(Deposit), crate = crate::root)]
+#[actor(id = "bank/Account", sends(Deposit), crate = crate::root)]
 impl Actor for Account {
     type Args = ();
 

@@ -207,7 +207,7 @@ mod tests {
         #[test]
         fn a_channel_is_a_bounded_list_with_an_end(room in 1_u32..5, deeds in vec(deed(), 0..80)) {
             let channel = Channel::new(room);
-            let mut cx = Context::from_waker(Waker::noop());
+            let cx = Context::from_waker(Waker::noop());
             let (mut model, mut room, mut next) = (Model::default(), room as usize, 0);
             for deed in deeds {
                 let over = model.closed || model.end.is_some();
@@ -234,7 +234,7 @@ mod tests {
                             (Some(item), _) => Some(Ok(item)),
                             (None, end) => end.map(Err),
                         };
-                        let taken = match channel.poll_next(&mut cx) {
+                        let taken = match channel.poll_next(&cx) {
                             Poll::Ready(Ok(item)) => Some(Ok(item)),
                             Poll::Ready(Err(end)) => Some(Err(end.is_ok())),
                             Poll::Pending => None,

@@ -1,7 +1,5 @@
 //! Messages that are answered with a stream: how the answer opens it, items as archives, and bytes from outside.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
-
 use std::{
     any::Any,
     collections::VecDeque,

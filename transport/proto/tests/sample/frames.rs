@@ -65,6 +65,11 @@ fn streaming() -> Extensions {
     Extensions { stream: Some(StreamCredit { items: 64, bytes: 1 << 18 }), ..Extensions::default() }
 }
 
+fn stream_credit() -> Vec<u8> {
+    let total = StreamCredit { items: 96, bytes: 3 << 17 };
+    body(Header::of_ask(FrameKind::StreamCredit, ASK), &total)
+}
+
 fn again() -> Extensions {
     Extensions { repeat: Some(3), layout: Some(Fingerprint(22)), ..Extensions::default() }
 }
@@ -188,11 +193,7 @@ pub(crate) fn all() -> Vec<Sample> {
             written(of_ask(FrameKind::StreamItem), &Extensions::default(), b"item"),
         ),
         ("stream end", Lane, body(of_ask(FrameKind::StreamEnd), &end)),
-        (
-            "stream credit",
-            Control,
-            body(of_ask(FrameKind::StreamCredit), &StreamCredit { items: 96, bytes: 3 << 17 }),
-        ),
+        ("stream credit", Control, stream_credit()),
         ("close", Control, bodied(&close)),
         ("ping", Control, bodied(&Ping { token: 1 })),
         ("ping in a lane", Lane, bodied(&Ping { token: 2 })),

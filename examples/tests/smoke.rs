@@ -6,12 +6,13 @@
 use std::{fs, path::Path, process::Command};
 
 /// The name and the program of each example.
-const EXAMPLES: [(&str, &str); 9] = [
+const EXAMPLES: [(&str, &str); 10] = [
     ("append_log", env!("CARGO_BIN_EXE_append_log")),
     ("axum_front", env!("CARGO_BIN_EXE_axum_front")),
     ("bank", env!("CARGO_BIN_EXE_bank")),
     ("chat", env!("CARGO_BIN_EXE_chat")),
     ("first_actor", env!("CARGO_BIN_EXE_first_actor")),
+    ("follow_log", env!("CARGO_BIN_EXE_follow_log")),
     ("leader", env!("CARGO_BIN_EXE_leader")),
     ("request_storm", env!("CARGO_BIN_EXE_request_storm")),
     ("two_nodes", env!("CARGO_BIN_EXE_two_nodes")),

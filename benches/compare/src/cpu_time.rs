@@ -10,7 +10,6 @@ use crate::Outcome;
 ///
 /// # Errors
 /// What the system says.
-#[cfg(feature = "peers")]
 pub(crate) fn of_process() -> Outcome<Duration> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to memory of the right type, which the call fills.

@@ -5,12 +5,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::ValueEnum;
-
 use crate::{
     Outcome,
     child::{self, SAMPLE_WITHIN},
-    report,
+    chosen, report,
     system::Mode,
     systems::Name,
     table::Row,
@@ -54,12 +52,6 @@ pub(crate) fn run(args: &LocalArgs) -> Outcome<()> {
             .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     }
     Ok(())
-}
-
-/// Those that were named, in the order of their type, or all.
-fn chosen<T: ValueEnum + PartialEq>(named: &[T]) -> Vec<T> {
-    let all = T::value_variants().iter().cloned();
-    all.filter(|value| named.is_empty() || named.contains(value)).collect()
 }
 
 fn rows(args: &LocalArgs, systems: &[Name]) -> Vec<Row> {

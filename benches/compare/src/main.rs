@@ -1,9 +1,11 @@
-//! Odeon beside other actor systems, on one machine: local messages, memory, and an axum handler that asks an actor.
+//! Odeon beside other actor systems, on one machine: local messages, memory, an axum handler that asks an actor, and
+//! messages between two programs.
 //!
-//! `cargo run --release -p odeon-compare --features peers -- local --json FILE` measures every workload for every
-//! system and prints medians with their ratio to the best of the five Rust frameworks. Without the feature nothing but
-//! Odeon and bare tokio tasks is built and measured. What it is NOT: a bench of messages between nodes, which is
-//! `odeon-benches`. Read `local.rs` next, then `system.rs`.
+//! `cargo run --release -p odeon-compare --features peers -- local --json FILE` measures every local workload for every
+//! system and prints medians with their ratio to the best of the five Rust frameworks; `remote` in its place measures two
+//! programs on loopback, beside bare quinn and TLS as well. Without the feature no other actor system is built and
+//! measured. What it is NOT: a bench of one hop of Odeon, which is `odeon-benches`. Read `local.rs` or `remote.rs` next, then
+//! `system.rs` or `remote/system.rs`.
 
 mod child;
 #[cfg(feature = "peers")]
@@ -15,6 +17,7 @@ mod gate;
 mod local;
 mod memory;
 mod million;
+mod remote;
 mod report;
 mod sample;
 mod system;
@@ -26,9 +29,15 @@ mod workload;
 
 use std::{error::Error, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Those that were named, in the order of their type, or all.
+fn chosen<T: ValueEnum + PartialEq>(named: &[T]) -> Vec<T> {
+    let all = T::value_variants().iter().cloned();
+    all.filter(|value| named.is_empty() || named.contains(value)).collect()
+}
 
 /// Odeon beside other actor systems.
 #[derive(Debug, Parser)]
@@ -41,6 +50,11 @@ struct Args {
 enum Bench {
     /// Local messages: every workload for every system, each sample in a fresh process.
     Local(local::LocalArgs),
+    /// Messages between two programs on loopback: every workload for every system, each sample in two fresh processes.
+    Remote(remote::RemoteArgs),
+    /// One end of a sample of `remote`.
+    #[command(hide = true)]
+    RemoteEnd(remote::end::EndArgs),
     /// One million live actors of Odeon in one process, and the memory they take.
     Million,
     /// One sample of one workload, in this process.
@@ -56,6 +70,8 @@ enum Bench {
 fn main() -> ExitCode {
     let done = match Args::parse().bench {
         Bench::Local(args) => local::run(&args),
+        Bench::Remote(args) => remote::run(&args),
+        Bench::RemoteEnd(args) => remote::end::run(&args),
         Bench::Million => million::run(),
         Bench::Sample(args) => sample::run(args),
         #[cfg(feature = "peers")]

@@ -8,7 +8,7 @@ mod actix;
 #[cfg(feature = "peers")]
 mod coerce;
 #[cfg(feature = "peers")]
-mod erlang;
+pub(crate) mod erlang;
 #[cfg(feature = "peers")]
 mod kameo;
 pub(crate) mod odeon;

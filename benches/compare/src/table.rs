@@ -12,8 +12,8 @@ pub(crate) struct Row {
 
 /// What one system took.
 #[derive(Debug)]
-pub(crate) struct Cell {
-    pub(crate) system: Name,
+pub(crate) struct Cell<S = Name> {
+    pub(crate) system: S,
     pub(crate) samples: Vec<f64>,
     /// Why there are no more samples.
     pub(crate) failure: Option<String>,
@@ -37,8 +37,7 @@ impl Ratio {
 impl Row {
     pub(crate) fn new(workload: Workload, mode: Mode, systems: &[Name]) -> Self {
         let here = systems.iter().filter(|system| system.has(mode));
-        let cell = |system: &Name| Cell { system: *system, samples: Vec::new(), failure: None };
-        Self { workload, mode, cells: here.map(cell).collect() }
+        Self { workload, mode, cells: here.map(|system| Cell::new(*system)).collect() }
     }
 
     fn median_of(&self, system: Name) -> Option<f64> {
@@ -61,7 +60,11 @@ impl Row {
     }
 }
 
-impl Cell {
+impl<S> Cell<S> {
+    pub(crate) fn new(system: S) -> Self {
+        Self { system, samples: Vec::new(), failure: None }
+    }
+
     pub(crate) fn median(&self) -> Option<f64> {
         let sorted = self.sorted();
         sorted.get(sorted.len() / 2).copied()

@@ -21,7 +21,7 @@ pub(crate) fn is_installed() -> bool {
 /// Only if it could not start.
 pub(crate) fn run(workload: Workload) -> Outcome<f64> {
     Cpus::find()?.pin_driver()?;
-    let file = program()?;
+    let file = source("odeon_compare.erl", PROGRAM)?;
     // Compiled in memory: nothing is left behind but the source.
     let run = format!(
         "{{ok, M, B}} = compile:file(\"{}\", [binary]), {{module, M}} = code:load_binary(M, \"\", B), M:main({workload}), halt().",
@@ -33,14 +33,17 @@ pub(crate) fn run(workload: Workload) -> Outcome<f64> {
     Err(format!("cannot run erl: {error}").into())
 }
 
-/// Writes the program where Erlang's compiler finds it.
-fn program() -> Outcome<PathBuf> {
+/// Writes a program where Erlang's compiler finds it.
+///
+/// # Errors
+/// What the disk says.
+pub(crate) fn source(name: &str, text: &str) -> Outcome<PathBuf> {
     let folder = std::env::temp_dir().join("odeon-compare");
     std::fs::create_dir_all(&folder)?;
-    let file = folder.join("odeon_compare.erl");
-    if std::fs::read_to_string(&file).is_ok_and(|text| text == PROGRAM) {
+    let file = folder.join(name);
+    if std::fs::read_to_string(&file).is_ok_and(|there| there == text) {
         return Ok(file);
     }
-    std::fs::write(&file, PROGRAM)?;
+    std::fs::write(&file, text)?;
     Ok(file)
 }

@@ -1,10 +1,12 @@
 //! ractor at its best: `cast`, `call` without a time limit, and the feature off that carries tracing's spans along.
 //!
-//! Its mailboxes are unbounded. `spawn` waits until the actor has started; `spawn_instant` costs a task more.
+//! Its mailboxes are unbounded. `spawn` waits until the actor has started; `spawn_instant` costs a task more. Its feature
+//! `cluster` is on, because one program has one ractor, and `remote` needs it; it adds an empty field to what carries a
+//! message.
 
 use std::{future::Future, sync::Arc};
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, rpc::CallResult};
+use ractor::{Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, rpc::CallResult};
 
 use crate::{
     Outcome,
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Add(u64),
     Read(u64, RpcReplyPort<u64>),
 }
+
+impl Message for Command {}
 
 impl Actor for Counter {
     type Msg = Command;
@@ -63,6 +67,8 @@ pub(crate) struct Asker;
 
 pub(crate) struct LetAsk(u64, RpcReplyPort<Outcome<()>>);
 
+impl Message for LetAsk {}
+
 impl Actor for Asker {
     type Msg = LetAsk;
     type State = ActorRef<Command>;
@@ -95,6 +101,8 @@ pub(crate) enum Token {
     Next(ActorRef<Token>),
     Hops(u64),
 }
+
+impl Message for Token {}
 
 pub(crate) struct LinkState {
     next: Option<ActorRef<Token>>,

@@ -125,7 +125,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Pipe<R, W> {
     /// When the stream fails.
     pub(crate) async fn ask(&mut self, asks: u64) -> Outcome<Vec<Duration>> {
         let mut frame = Vec::new();
-        push(&mut frame, ASK, &[7; Size::B64.bytes()]);
+        push(&mut frame, ASK, &vec![7; Size::B64.bytes()]);
         timed(asks, async |_| {
             self.write(&frame).await?;
             self.recv.read_exact(&mut frame).await?;
@@ -140,7 +140,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Pipe<R, W> {
     /// When the stream fails.
     pub(crate) async fn ask64(&mut self, asks: u64) -> Outcome<()> {
         let mut frame = Vec::new();
-        push(&mut frame, ASK, &[7; Size::B64.bytes()]);
+        push(&mut frame, ASK, &vec![7; Size::B64.bytes()]);
         let mut answers = vec![0; frame.len() * UNDER_WAY as usize];
         let (mut asked, mut have) = (asks.min(UNDER_WAY), 0);
         self.write(&frame.repeat(asked as usize)).await?;

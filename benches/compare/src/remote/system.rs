@@ -23,7 +23,7 @@ pub(crate) enum Size {
 }
 
 impl Size {
-    pub(crate) const fn bytes(self) -> usize {
+    pub(crate) fn bytes(self) -> usize {
         match self {
             Self::B64 => 64,
             Self::B100 => 100,

@@ -20,6 +20,7 @@ use odeon_message::{AskId, Certainty, Failure, FailureKind, planted::Bug};
 use odeon_transport::{Association, PeerId, Position};
 use odeon_wire::StreamCredit;
 
+use crate::network_stats::NetworkStats;
 use line::Line;
 use streams::Stream;
 
@@ -83,6 +84,9 @@ struct Table {
     pending: BTreeMap<AskId, Pending>,
     /// How many of them are answered with a stream.
     streams: usize,
+    /// Entries that left without an answer, and answers without an entry.
+    unanswered: u64,
+    late: u64,
     /// Who waits for a place.
     line: Line,
     /// Who waits for a place for a stream.
@@ -90,6 +94,14 @@ struct Table {
 }
 
 impl Table {
+    /// Takes an entry out that ends without an answer.
+    fn give_up(&mut self, ask: AskId) -> Option<(Pending, Option<Waker>)> {
+        let removed = self.remove(ask)?;
+        // A stream that had begun was answered.
+        self.unanswered += u64::from(!removed.0.is_open());
+        Some(removed)
+    }
+
     /// Takes an entry out; its place goes to the next in line, to be woken without the lock.
     fn remove(&mut self, ask: AskId) -> Option<(Pending, Option<Waker>)> {
         let pending = self.pending.remove(&ask)?;
@@ -142,9 +154,11 @@ impl Opened<'_> {
 
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
-        if !self.is_placed {
-            self.asks.close(self.ask);
+        if self.is_placed {
+            return;
         }
+        let removed = self.asks.table().remove(self.ask);
+        removed.and_then(|(_, next)| next).into_iter().for_each(Waker::wake);
     }
 }
 
@@ -224,7 +238,7 @@ impl Asks {
         if !pending.association.is_lost(position) {
             return;
         }
-        let removed = table.remove(ask);
+        let removed = table.give_up(ask);
         drop(table);
         if let Some((pending, next)) = removed {
             next.into_iter().for_each(Waker::wake);
@@ -232,8 +246,8 @@ impl Asks {
         }
     }
 
-    fn remove(&self, ask: AskId) -> Option<Pending> {
-        let (pending, next) = self.table().remove(ask)?;
+    fn give_up(&self, ask: AskId) -> Option<Pending> {
+        let (pending, next) = self.table().give_up(ask)?;
         next.into_iter().for_each(Waker::wake);
         Some(pending)
     }
@@ -264,7 +278,7 @@ impl Asks {
     }
 
     fn withdraw(&self, ask: AskId) -> Option<(Certainty, Pending)> {
-        let pending = self.remove(ask)?;
+        let pending = self.give_up(ask)?;
         let not_delivered =
             pending.position.is_none_or(|position| pending.association.withdraw(position));
         let certainty = if not_delivered { Certainty::NotDelivered } else { Certainty::MayHaveRun };
@@ -280,10 +294,12 @@ impl Asks {
         begins: bool,
     ) -> Option<Arc<dyn RemoteAnswer>> {
         let mut table = self.table();
-        let pending = table.pending.get_mut(&ask)?;
-        if pending.association.peer().id != peer || pending.is_open() {
+        let known = table.pending.get_mut(&ask);
+        let known = known.filter(|it| it.association.peer().id == peer && !it.is_open());
+        let Some(pending) = known else {
+            table.late += 1;
             return None;
-        }
+        };
         if let Some(stream) = pending.stream.as_mut().filter(|_| begins) {
             stream.is_open = true;
             return Some(Arc::clone(&pending.answer));
@@ -306,11 +322,23 @@ impl Asks {
         let mut table = self.table();
         let ended = table.pending.extract_if(.., |_, pending| which(pending));
         let ended: Vec<Pending> = ended.map(|(_, pending)| pending).collect();
+        table.unanswered += ended.iter().filter(|it| !it.is_open()).count() as u64;
         let next: Vec<Waker> = ended.iter().filter_map(|it| table.left(it)).collect();
         drop(table);
         next.into_iter().for_each(Waker::wake);
         for pending in &ended {
             fail(pending, kind, reason);
+        }
+    }
+
+    /// How many wait, and what became of the others; the rest of these figures is not its.
+    pub(crate) fn stats(&self) -> NetworkStats {
+        let table = self.table();
+        NetworkStats {
+            asks: table.pending.len() as u64,
+            asks_unanswered: table.unanswered,
+            answers_late: table.late,
+            ..NetworkStats::default()
         }
     }
 

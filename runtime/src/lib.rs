@@ -122,8 +122,8 @@
 //! * [`Supervisor`], [`SupervisorSpec`], [`ChildSpec`], [`DynamicSupervisor`]: starting again what fails.
 //! * [`Group`], [`Pool`], [`CircuitBreaker`], [`RetryPolicy`], [`Target`]: many actors as one, and calls that are guarded.
 //! * [`Recipient`], [`WeakRef`], [`AnyRef`]: references by what they take, without memory, without a type.
-//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`]: what there is, what it did, what waits,
-//!   and how the ways to other nodes are.
+//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`], [`Node::network_stats`]: what there is,
+//!   what it did, what waits, and how the ways to other nodes are.
 //! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates; [`JoinToken`], [`enrol`], [`Enrolment`]: how a
 //!   fresh node gets its own.
 //! * [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`]: bounds and times.
@@ -170,6 +170,7 @@ mod heart;
 mod inbound;
 mod join;
 mod membership;
+mod network_stats;
 mod newsfeed;
 mod node;
 mod outbound;
@@ -184,6 +185,7 @@ mod threads;
 
 pub use builder::{NodeBuilder, NodeError};
 pub use directory::{DownReason, Member, MemberEvent, Members};
+pub use network_stats::NetworkStats;
 pub use node::Node;
 pub use phase::Phase;
 pub use remote_node::{LookupError, RemoteName, RemoteNode};

@@ -18,6 +18,7 @@ use crate::{
     builder::NodeBuilder,
     directory::{Directory, Member, Members},
     heart::Stop,
+    network_stats::NetworkStats,
     outbound::Outbound,
     phase::{Phase, Phases},
     remote_node::RemoteNode,
@@ -255,6 +256,13 @@ impl Node {
     #[must_use]
     pub fn network_metrics(&self) -> TransportMetrics {
         self.shared.peers.metrics()
+    }
+
+    /// What this node has going on with others: asks, answers that came too late, messages that wait here. It looks at all
+    /// connections.
+    #[must_use]
+    pub fn network_stats(&self) -> NetworkStats {
+        self.shared.outbound.stats()
     }
 
     /// How many asks of this node wait for other nodes, without [streams](Self::remote_streams).

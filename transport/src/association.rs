@@ -38,6 +38,7 @@ use tokio::sync::Notify;
 use crate::{LostReason, PeerId, PeerMetrics, link::Link};
 use bulk::Bulk;
 use control::ControlQueue;
+use flow::LaneWindows;
 use lane::{Lane, Parcel};
 use notice::is_notice;
 
@@ -122,6 +123,8 @@ pub struct Association {
     /// Closing dropped frames, and `down` was not called since.
     down_due: AtomicBool,
     control: Mutex<Option<Arc<ControlQueue>>>,
+    /// Of the lanes that the peer has opened on this connection.
+    windows: Mutex<Vec<Arc<LaneWindows>>>,
     wake: Notify,
     pub(crate) counters: Counters,
     /// Memory of what was received over any of its connections.
@@ -381,6 +384,13 @@ impl Association {
     #[must_use]
     pub fn metrics(&self) -> PeerMetrics {
         PeerMetrics::of(self)
+    }
+
+    /// Messages that came over the present connection and whose credit was not given back: they wait in mailboxes. It
+    /// looks at every receiver that the peer has reached, so it is not for the way of a message.
+    #[must_use]
+    pub fn messages_held(&self) -> u64 {
+        lock(&self.windows).iter().map(|windows| windows.held()).sum()
     }
 
     /// The lane of a receiver: a multiplicative hash (Knuth, 6.4) scaled to the number of lanes.

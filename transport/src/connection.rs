@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     Association, LostReason, TransportConfig,
-    association::{Counters, Road, control::ControlQueue, flow::LaneWindows},
+    association::{Counters, Road, control::ControlQueue},
     bulk_in::BulkReads,
     bulk_out::{Precedence, write_bulk},
     carrier::Connection,
@@ -120,7 +120,6 @@ pub(crate) struct Live {
     pub(crate) control: Arc<ControlQueue>,
     /// Lanes that the peer said it opens.
     pub(crate) peer_lanes: u8,
-    pub(crate) windows: RefCell<Vec<Arc<LaneWindows>>>,
     /// What the peer announces of large messages.
     pub(crate) bulk_reads: BulkReads,
     /// What goes before large messages of ours.
@@ -161,7 +160,6 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
         connection,
         control: Arc::new(ControlQueue::new(first, config.control_bytes_max)),
         peer_lanes: hello.lanes,
-        windows: RefCell::default(),
         bulk_reads: BulkReads::new(config.bulk_terms(), config.connection_window),
         precedence: Precedence::default(),
         _path: path,
@@ -315,7 +313,7 @@ async fn keep_house(live: Rc<Live>) -> Result<Part, End> {
     loop {
         tokio::time::sleep(pause).await;
         live.association.lanes().iter().for_each(|lane| lane.sweep());
-        live.windows.borrow().iter().for_each(|windows| windows.settle());
+        live.association.settle();
         if let Some(end) = live.bulk_reads.silence(live.config().bulk_silence) {
             return Err(end);
         }

@@ -218,7 +218,7 @@ async fn read_lane(live: &Live, stream: RecvStream, index: u8) -> Result<(), End
     let config = live.config();
     let window = InitialCredit { messages: config.credit_messages, bytes: config.credit_bytes };
     let windows = LaneWindows::new(window, Arc::clone(&live.control));
-    live.windows.borrow_mut().push(Arc::clone(&windows));
+    live.association.opened(Arc::clone(&windows));
     let reader = FrameReader::sharing(Purpose::Lane, live.limits(), live.association.slabs());
     let counters = &live.association.counters.lane(index).stream;
     let take = |frame| take_from_lane(live, index, &windows, frame);

@@ -21,6 +21,7 @@ use super::{
     Association, Counters, Met, PeerInfo, Road, Seen, SendRefused,
     bulk::Bulk,
     control::ControlQueue,
+    flow::LaneWindows,
     lane::{Lane, LaneBounds},
     lock,
 };
@@ -59,6 +60,7 @@ impl Association {
             overflown: AtomicBool::new(false),
             down_due: AtomicBool::new(false),
             control: Mutex::new(None),
+            windows: Mutex::default(),
             wake: Notify::new(),
             counters: Counters::default(),
             slabs: SlabShare::new(Arc::clone(pool), config.pinned_bytes_max),
@@ -203,9 +205,20 @@ impl Association {
         self.up.store(false, Ordering::Release);
         *lock(&self.control) = None;
         *lock(&self.road) = None;
+        lock(&self.windows).clear();
         let dropped = self.lanes.iter().map(Lane::lose).sum();
         self.bulk.clear();
         dropped
+    }
+
+    /// The peer has opened a lane; as many as its hello says.
+    pub(crate) fn opened(&self, windows: Arc<LaneWindows>) {
+        lock(&self.windows).push(windows);
+    }
+
+    /// Grants the rest to lanes that were silent for a while.
+    pub(crate) fn settle(&self) {
+        lock(&self.windows).iter().for_each(|windows| windows.settle());
     }
 
     /// No connection came about: what waits is dropped, and nothing taken until [`reopen`](Self::reopen).

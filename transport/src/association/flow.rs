@@ -45,6 +45,11 @@ impl LaneWindows {
         self.lock().forget(receiver)
     }
 
+    /// Messages that came and were not consumed.
+    pub(crate) fn held(&self) -> u64 {
+        self.lock().held()
+    }
+
     /// Grants the rest to senders that were silent for a while.
     pub(crate) fn settle(&self) {
         let totals = self.lock().settle(SETTLE_MAX);

@@ -181,6 +181,12 @@ impl WindowTable {
         due.take(most).collect()
     }
 
+    /// Messages that have arrived and were not consumed, of all receivers.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.entries.values().map(|window| window.held().messages).sum()
+    }
+
     /// Receivers with a window.
     #[must_use]
     pub fn entries(&self) -> usize {

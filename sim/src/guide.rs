@@ -147,7 +147,8 @@
 //! The run goes through four phases. *Set-up* starts the nodes. In the *safety* phase faults come and steps begin, each
 //! at its time; whatever must always hold is checked meanwhile ([`Check::every`](crate::Check::every)). Then everything
 //! is healed: nodes are started again, links mended, clocks put right. In the *liveness* phase all steps must end and
-//! [`recover`](crate::Scenario::recover) must come true, within a stated virtual time. Last are the checks at the end.
+//! [`recover`](crate::Scenario::recover) must come true, within a stated virtual time. Last are the checks at the end;
+//! where the liveness phase failed they look too, and what one of them objects to is said before that.
 //!
 //! How much is broken at once is bounded by a [`Budget`](crate::Budget): by default fewer than half of the nodes are down,
 //! held or cut off at any moment. Zones are labels ([`Site::in_zone`](crate::Site::in_zone)); a zone crashes as one.

@@ -39,7 +39,7 @@ enum When {
 }
 
 impl Check {
-    /// A check at the end, after the liveness phase.
+    /// A check at the end, after the liveness phase, whether that came to its end or not.
     pub fn at_end(
         name: impl Into<String>,
         check: impl FnMut(&World) -> Result<(), String> + 'static,

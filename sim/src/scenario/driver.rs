@@ -41,12 +41,19 @@ pub(crate) async fn drive(
     let steps = safety(cast, script, world, &mut checks, injected).await?;
     world.note("phase", "liveness");
     let within = script.liveness_max();
-    tokio::time::timeout(within, liveness(cast, world, steps)).await.map_err(|_| {
+    let lived = tokio::time::timeout(within, liveness(cast, world, steps)).await;
+    let lived = lived.unwrap_or_else(|_| {
         let within = in_words(within);
-        format!("everything is healed, and the liveness phase did not end within {within}")
-    })??;
+        Err(format!("everything is healed, and the liveness phase did not end within {within}"))
+    });
     world.note("phase", "check");
-    checks.iter_mut().filter(|check| check.is_last()).try_for_each(|check| check.look(world))
+    let mut last = checks.iter_mut().filter(|check| check.is_last());
+    let looked = last.try_for_each(|check| check.look(world));
+    let Err(stuck) = lived else { return looked };
+    // There is a reason why it does not live on, which a check may know: that is said first.
+    looked.map_err(|error| format!("{error}; {stuck}"))?;
+    world.report_violations();
+    Err(stuck)
 }
 
 /// What is due in the safety phase, in order.

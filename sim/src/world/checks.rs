@@ -10,7 +10,7 @@ use std::{
 };
 
 use odeon::Node;
-use odeon_check::{Checker, Objection, Patience, Recorder, Text, What};
+use odeon_check::{Checker, History, Objection, Patience, Recorder, Report, Text, What};
 
 use super::{World, leaks::Lives};
 use crate::{
@@ -105,18 +105,15 @@ impl World {
         let history = self.history().history();
         let patience = Patience::until(&spent);
         let Err(report) = history.check_within(checker, &patience) else { return true };
-        if let Objection::GaveUp(_) = &report.objection {
-            note_unknown(report.to_string());
-            return false;
+        match &report.objection {
+            Objection::GaveUp(_) => note_unknown(report.to_string()),
+            _ => report_with(&report, &history),
         }
-        let text = history.to_string();
-        let lines = text.lines().collect::<Vec<_>>();
-        let last = lines[lines.len().saturating_sub(LINES_MAX)..].join("\n");
-        report_in_full(report.to_string(), format!("the history, its last lines:\n{last}\n"));
         false
     }
 
-    /// Lets a checker look at the history once the scenario has ended, unless it has failed already.
+    /// Lets a checker look at the history once the scenario has ended, unless it has failed already. Of a
+    /// [`Scenario`](crate::Scenario) that did not live on, it is told what the checker objects to, but not what it lacks.
     pub fn check_at_end(&mut self, checker: impl Checker + 'static) {
         self.checks.at_end.push(Box::new(checker));
     }
@@ -134,7 +131,28 @@ impl World {
         }
     }
 
+    /// The same where the scenario did not come to its end. What a checker lacks then is missing for that reason: only
+    /// violations count.
+    pub(crate) fn report_violations(&self) {
+        let history = self.history().history();
+        let patience = Patience::until(&spent);
+        for checker in &self.checks.at_end {
+            let objected = history.check_within(&**checker, &patience);
+            if let Some(report) = objected.err().filter(|report| report.violation().is_some()) {
+                report_with(&report, &history);
+            }
+        }
+    }
+
     pub(super) fn note_fault(&self, text: impl Into<Text>) {
         self.history().record(What::Fault { text: text.into() });
     }
+}
+
+/// Adds what a checker says to the problems, with the last lines of the history.
+fn report_with(report: &Report, history: &History) {
+    let text = history.to_string();
+    let lines = text.lines().collect::<Vec<_>>();
+    let last = lines[lines.len().saturating_sub(LINES_MAX)..].join("\n");
+    report_in_full(report.to_string(), format!("the history, its last lines:\n{last}\n"));
 }

@@ -60,7 +60,8 @@ struct Table {
     seed: u64,
     trace: Trace,
     timeline: Timeline,
-    orders: Option<Stream>,
+    /// Whether tasks whose order is free let others go first now and then.
+    defers: bool,
     places: BTreeMap<Place, Entry>,
 }
 
@@ -80,9 +81,8 @@ impl Mischievous {
         timeline: Timeline,
         trace: Trace,
     ) -> Self {
-        let orders =
-            (schedule != Schedule::Fifo).then(|| Stream::named(seed, "order of ready tasks"));
-        TABLE.set(Some(Table { seed, trace, timeline, orders, places: BTreeMap::new() }));
+        let defers = schedule != Schedule::Fifo;
+        TABLE.set(Some(Table { seed, trace, timeline, defers, places: BTreeMap::new() }));
         set_percent(percent);
         Self(arm(&Answers))
     }
@@ -125,11 +125,9 @@ impl Mischief for Answers {
     }
 
     fn defers(&self) -> bool {
-        current().is_some()
-            && TABLE.with_borrow(|table| {
-                let orders = table.as_ref().and_then(|table| table.orders.as_ref());
-                orders.is_some_and(|orders| orders.below(100) < DEFERRED_PERCENT)
-            })
+        let defers = TABLE.with_borrow(|table| table.as_ref().is_some_and(|table| table.defers));
+        // Each node draws by itself, so that what one does shifts no other.
+        defers && current().is_some_and(|seat| seat.order().below(100) < DEFERRED_PERCENT)
     }
 }
 
@@ -204,7 +202,7 @@ mod tests {
         let trace = Trace::new();
         ["a", "b"].iter().for_each(|name| trace.name_host(name));
         let (timeline, places) = (Timeline::start(), BTreeMap::new());
-        Table { seed: 3, trace, timeline, orders: None, places }
+        Table { seed: 3, trace, timeline, defers: false, places }
     }
 
     fn ask(table: &mut Table, node: &str) -> Option<u64> {

@@ -11,6 +11,7 @@ use crate::{Stream, WallClock};
 pub struct Seat {
     name: String,
     entropy: Stream,
+    order: Stream,
     clock: Arc<WallClock>,
 }
 
@@ -24,7 +25,8 @@ impl Seat {
     /// A seat with entropy of its own and this wall clock, its host's.
     #[must_use]
     pub fn with_clock(name: &str, seed: u64, clock: Arc<WallClock>) -> Self {
-        Self { name: name.to_owned(), entropy: Stream::named(seed, name), clock }
+        let order = Stream::named(seed, &format!("order of the ready tasks of {name}"));
+        Self { name: name.to_owned(), entropy: Stream::named(seed, name), order, clock }
     }
 
     /// The node's name.
@@ -37,6 +39,12 @@ impl Seat {
     #[must_use]
     pub fn entropy(&self) -> &Stream {
         &self.entropy
+    }
+
+    /// What decides in which order tasks of the node go on whose order is free.
+    #[must_use]
+    pub fn order(&self) -> &Stream {
+        &self.order
     }
 
     /// The wall clock of the node's host.

@@ -49,6 +49,7 @@ pub(super) struct Stage {
     /// Until when its next turn is put off.
     late: RefCell<Option<Pin<Box<Sleep>>>>,
     delays: Stream,
+    life: u64,
     /// Of the runtime itself, outside every `LocalSet`.
     metrics: RuntimeMetrics,
 }
@@ -76,8 +77,15 @@ impl Stage {
             slowness,
             late: RefCell::new(None),
             delays,
+            life,
             metrics: Handle::current().metrics(),
         })
+    }
+
+    /// What decides when this life has its turn, of all that are ready.
+    pub(super) fn turns(&self) -> Stream {
+        let turns = format!("turns of life {} of {}", self.life, self.seat.name());
+        Stream::named(self.ground.seed, &turns)
     }
 
     /// Starts the node's main task. The node exits when it ends, whichever way.

@@ -11,6 +11,8 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use odeon_interpose::Stream;
+
 use super::stage::Stage;
 use crate::schedule::{Picker, Schedule};
 
@@ -18,7 +20,8 @@ use crate::schedule::{Picker, Schedule};
 pub(super) struct Turns {
     ready: Arc<Ready>,
     stages: RefCell<BTreeMap<u64, (Rc<Stage>, Waker)>>,
-    picker: RefCell<Picker>,
+    /// `None` where each life draws.
+    picker: RefCell<Option<Picker>>,
     /// The number of the last life that was added.
     lives: Cell<u64>,
     choices: Cell<u64>,
@@ -30,8 +33,8 @@ struct Ready(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    /// A life is in it at most once.
-    lives: VecDeque<u64>,
+    /// A life is in it at most once, with the number that it drew for this turn.
+    lives: VecDeque<(u64, u64)>,
     waker: Option<Waker>,
 }
 
@@ -40,10 +43,10 @@ impl Ready {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, life: u64) {
+    fn add(&self, Bell { life, draws, .. }: &Bell) {
         let mut waiting = self.lock();
-        if !waiting.lives.contains(&life) {
-            waiting.lives.push_back(life);
+        if !waiting.lives.iter().any(|(other, _)| other == life) {
+            waiting.lives.push_back((*life, draws.next_word()));
         }
         let waker = waiting.waker.take();
         drop(waiting);
@@ -57,24 +60,30 @@ impl Ready {
 struct Bell {
     ready: Arc<Ready>,
     life: u64,
+    /// Its own, so that how often one is ready shifts no other.
+    draws: Stream,
 }
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.ready.add(self.life);
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.ready.add(self.life);
+        self.ready.add(self);
     }
 }
 
 impl Turns {
     pub(super) fn new(schedule: Schedule, seed: u64) -> Rc<Self> {
+        let picker = match schedule {
+            Schedule::Random => None,
+            _ => Some(Picker::new(schedule, seed, "turns of nodes")),
+        };
         Rc::new(Self {
             ready: Arc::default(),
             stages: RefCell::default(),
-            picker: RefCell::new(Picker::new(schedule, seed, "turns of nodes")),
+            picker: RefCell::new(picker),
             lives: Cell::new(0),
             choices: Cell::new(0),
         })
@@ -84,9 +93,10 @@ impl Turns {
     pub(super) fn add(&self, stage: Rc<Stage>) {
         let life = self.lives.get() + 1;
         self.lives.set(life);
-        let waker = Waker::from(Arc::new(Bell { ready: Arc::clone(&self.ready), life }));
-        self.stages.borrow_mut().insert(life, (stage, waker));
-        self.ready.add(life);
+        let (ready, draws) = (Arc::clone(&self.ready), stage.turns());
+        let bell = Arc::new(Bell { ready, life, draws });
+        self.stages.borrow_mut().insert(life, (stage, Waker::from(Arc::clone(&bell))));
+        self.ready.add(&bell);
     }
 
     /// How often several were ready.
@@ -110,9 +120,13 @@ impl Turns {
     fn next(&self, cx: &mut Context<'_>) -> Option<u64> {
         let mut waiting = self.ready.lock();
         let lives = waiting.lives.make_contiguous();
-        let at = self.picker.borrow_mut().pick(lives.len(), &|at| lives[at]).unwrap_or(0);
+        let at = match &mut *self.picker.borrow_mut() {
+            // Who drew the least.
+            None => (0..lives.len()).min_by_key(|at| lives[*at].1),
+            Some(picker) => picker.pick(lives.len(), &|at| lives[at].0),
+        };
         self.choices.set(self.choices.get() + u64::from(lives.len() > 1));
-        let life = waiting.lives.remove(at);
+        let life = waiting.lives.remove(at.unwrap_or(0)).map(|(life, _)| life);
         if waiting.lives.is_empty() {
             waiting.waker = Some(cx.waker().clone());
         } else {

@@ -44,6 +44,8 @@ pub struct FrameTerms {
     pub stream_window: u32,
     /// Bytes of datagrams that wait to be read; the oldest are dropped.
     pub datagram_bytes_max: usize,
+    /// Connections of peers that wait to be accepted or refused; further ones are refused.
+    pub incoming_max: usize,
 }
 
 /// One endpoint. Dropping it ends it and accepts nothing more; its connections end with their own handles.

@@ -289,7 +289,7 @@ impl Fabric {
         let mut side = Side::new(ends, false, listener.terms.clone(), now);
         side.twin = Some((packet.sender, theirs));
         side.peer = Some(identity);
-        let accepts = listener.accepts;
+        let accepts = listener.accepts && listener.incoming.len() < listener.terms.incoming_max;
         let id = self.frames.sides.insert(side);
         if accepts {
             listener.incoming.push_back(id);

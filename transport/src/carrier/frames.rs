@@ -55,6 +55,7 @@ impl Endpoint {
             keep_alive: config.keep_alive,
             stream_window: config.stream_window.min(config.send_window),
             datagram_bytes_max: config.datagram_buffer_bytes,
+            incoming_max: config.handshakes_max,
         };
         let endpoint = net.listen(at, terms)?;
         Ok(Self { at, endpoint, ours })

@@ -60,6 +60,7 @@ impl Bed {
             keep_alive: SECOND,
             stream_window,
             datagram_bytes_max: 64 << 10,
+            incoming_max: 2,
         };
         let endpoint = SimFrames(self.net.clone()).listen(listen, terms).unwrap();
         End { socket, endpoint }
@@ -337,6 +338,24 @@ fn a_writer_waits_for_the_window() {
 }
 
 #[test]
+fn a_connection_beyond_those_that_may_wait_is_refused() {
+    on_bed(TEN, |bed| async move {
+        let ends = [bed.end(0), bed.end(1)];
+        let mut dialled = Vec::new();
+        for _ in 0..3 {
+            dialled.push(ends[0].endpoint.dial(SocketAddr::new(bed.ip(1), 1)).unwrap());
+            sleep(MS).await;
+        }
+        let last = dialled.pop().unwrap();
+        assert_eq!(poll_fn(|cx| last.poll_ready(cx)).await, Err(FrameLoss::Refused));
+        for dialled in dialled {
+            poll_fn(|cx| ends[1].endpoint.poll_incoming(cx)).await.unwrap().accept();
+            poll_fn(|cx| dialled.poll_ready(cx)).await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn an_endpoint_that_refuses_says_so() {
     on_bed(TEN, |bed| async move {
         let ends = [bed.end(0), bed.end(1)];
@@ -351,6 +370,7 @@ fn an_endpoint_that_refuses_says_so() {
                 keep_alive: SECOND,
                 stream_window: WINDOW,
                 datagram_bytes_max: 1,
+                incoming_max: 1,
             },
         );
         assert!(text.unwrap_err().to_string().contains("no socket is bound to 10.0.0.2:9"));

@@ -29,6 +29,7 @@ use clap::{Parser, Subcommand};
 use odeon_message::planted::{Bug, PlantError};
 
 use crate::{
+    printable::printable,
     runner::{Case, Trial},
     schedule::Schedule,
     script::ScriptError,
@@ -230,7 +231,7 @@ fn perform(command: Command, trials: &[Trial], out: &mut dyn Write) -> Result<bo
 
 #[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
 fn complain(text: &str, status: u8) -> u8 {
-    eprintln!("odeon-sim: {text}");
+    eprintln!("odeon-sim: {}", printable(text));
     status
 }
 
@@ -238,9 +239,9 @@ fn complain(text: &str, status: u8) -> u8 {
 struct Printer<'a>(&'a mut dyn Write);
 
 impl Printer<'_> {
-    /// Prints a line. A reader that has gone away has seen enough.
+    /// Prints a line, or several, without what a terminal would obey. A reader that has gone away has seen enough.
     fn line(&mut self, text: impl AsRef<str>) -> Result<(), Failed> {
-        match writeln!(self.0, "{}", text.as_ref()) {
+        match writeln!(self.0, "{}", printable(text.as_ref())) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
         }
@@ -292,4 +293,16 @@ macro_rules! main {
             $crate::command::main(&[$($crate::Trial::of_binary($make)),+])
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_is_printed() {
+        let mut out = Vec::new();
+        assert!(Printer(&mut out).line("a\u{1b}[2J says\n\t\u{9b}1m").is_ok());
+        assert_eq!(String::from_utf8_lossy(&out), "a\\u{1b}[2J says\n\t\\u{9b}1m\n");
+    }
 }

@@ -2,7 +2,6 @@
 
 use super::{Failed, Limits, Printer, subject::Subject};
 use crate::{
-    printable::printable,
     recording::{LogFilter, Recording},
     runner::{Case, Lanes, Order, Run, Trial, run_each},
     verdict::{Replay, Verdict},
@@ -43,13 +42,13 @@ pub(super) fn replay(
     what_happened(&run, args.lines.unwrap_or(usize::MAX), out)?;
     if !run.output.is_empty() {
         out.line("--- what it printed")?;
-        out.line(printable(run.output.trim_end()))?;
+        out.line(run.output.trim_end())?;
     }
     out.line("--- verdict")?;
     out.line(run.verdict.to_string())?;
     for detail in run.verdict.problems.iter().map(|problem| &problem.detail) {
         if !detail.is_empty() {
-            out.line(printable(detail.trim_end()))?;
+            out.line(detail.trim_end())?;
         }
     }
     if let Some(file) = &subject.file {
@@ -72,11 +71,11 @@ fn what_happened(run: &Run, lines_max: usize, out: &mut Printer<'_>) -> Result<(
     while logs.next_if(|(after, _)| *after < first).is_some() {}
     for (line, mark) in lines.iter().zip(marks).skip(skip) {
         while let Some((_, log)) = logs.next_if(|(after, _)| *after < mark.event) {
-            out.line(printable(&log))?;
+            out.line(&log)?;
         }
-        out.line(printable(line))?;
+        out.line(line)?;
     }
-    logs.try_for_each(|(_, log)| out.line(printable(&log)))
+    logs.try_for_each(|(_, log)| out.line(&log))
 }
 
 /// The log lines of a run, each with the number of the last event before it.

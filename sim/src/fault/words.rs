@@ -41,7 +41,7 @@ fn parts(rates: &[(u16, &str)], slower_ms: u64) -> Option<String> {
 }
 
 /// `is` of one, `are` of several.
-fn are(names: &[String]) -> &'static str {
+fn are<T>(names: &[T]) -> &'static str {
     if names.len() == 1 { "is" } else { "are" }
 }
 
@@ -176,14 +176,15 @@ impl Fault {
 
 /// A shape of the network, with who stands where in it.
 fn say_shape(f: &mut fmt::Formatter<'_>, shape: &Topology, nodes: &[String]) -> fmt::Result {
-    let places = list(&shape.places(&super::texts(nodes)));
+    let order = &shape.places(&super::texts(nodes))[..];
+    let places = list(order);
     let first = shape.host().or(nodes.first().map(String::as_str)).unwrap_or("nobody");
     let (one, other) = nodes.split_at(nodes.len() / 2);
-    let (few, are) = (list(one), are(one));
+    let (few, is) = (list(one), are(one));
     match shape {
-        Topology::Halves => write!(f, "{few} {are} parted from {}", list(other)),
+        Topology::Halves => write!(f, "{few} {is} parted from {}", list(other)),
         Topology::OneWay => {
-            write!(f, "{few} {are} no longer heard by {}, but {are} told everything", list(other))
+            write!(f, "{few} {is} no longer heard by {}, but {is} told everything", list(other))
         }
         Topology::Groups(groups) => {
             let groups: Vec<_> = groups.iter().map(|group| format!("({})", list(group))).collect();
@@ -197,9 +198,15 @@ fn say_shape(f: &mut fmt::Formatter<'_>, shape: &Topology, nodes: &[String]) -> 
             write!(f, "in the ring of {places} each hears another majority")
         }
         Topology::Partial => {
-            write!(f, "of {places} two thirds do not hear each other, and the last third hears all")
+            let [one, other, rest] = Topology::thirds(order);
+            let (few, is) = (list(one), are(one));
+            write!(f, "{few} {is} parted from {}, and all hear {}", list(other), list(rest))
         }
-        Topology::Bridge(_) => write!(f, "of {places} two halves hear {first} and not each other"),
+        Topology::Bridge(_) => {
+            let [one, other] = Topology::sides(order);
+            let (few, is) = (list(one), are(one));
+            write!(f, "{few} {is} parted from {}, and all hear {first}", list(other))
+        }
         Topology::Star(_) => write!(f, "of {places} all hear {first} alone"),
     }
 }

@@ -136,6 +136,21 @@ impl Topology {
         order
     }
 
+    /// The two thirds that do not hear each other and the one that everyone hears, of a partial partition.
+    pub(crate) fn thirds<'n, 'a>(order: &'n [&'a str]) -> [&'n [&'a str]; 3] {
+        let end_of = |third: usize| (third * order.len()).div_ceil(3);
+        let (rest, last) = order.split_at(end_of(2));
+        let (first, second) = rest.split_at(end_of(1));
+        [first, second, last]
+    }
+
+    /// The two sides of a bridge, which stands first.
+    pub(crate) fn sides<'n, 'a>(order: &'n [&'a str]) -> [&'n [&'a str]; 2] {
+        let others = order.get(1..).unwrap_or_default();
+        let (one, other) = others.split_at(others.len() / 2);
+        [one, other]
+    }
+
     /// All but a group, as large as can be, within which everyone hears everyone, of hosts that stand in this order.
     ///
     /// Groups are looked for round the places, from each of them on; in every shape that finds a largest one.

@@ -90,6 +90,14 @@ fn the_sentences_are_these() {
             "a is no longer heard by b and c, but is told everything",
         ),
         (
+            r#"{"fault":"topology","shape":"partial","nodes":["a","b","c","d"]}"#,
+            "a and b are parted from c, and all hear d",
+        ),
+        (
+            r#"{"fault":"topology","shape":{"bridge":"b"},"nodes":["a","b","c","d"]}"#,
+            "a is parted from c and d, and all hear b",
+        ),
+        (
             r#"{"fault":"strain","from":"a","to":"b"}"#,
             "of the datagrams from a to b none fare worse",
         ),

@@ -90,6 +90,10 @@ pub enum Resource {
     Actors,
     /// Allocations of actors, of those too that have ended and are still referred to.
     Cells,
+    /// Messages that wait for actors, and hold credit of their senders.
+    Held,
+    /// Answers for which there was no ask.
+    Surplus,
 }
 
 /// What happened.

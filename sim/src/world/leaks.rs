@@ -16,8 +16,9 @@ use crate::problem::report;
 pub(super) type Lives = Rc<RefCell<Vec<Node>>>;
 
 impl World {
-    /// Records how many sockets each host has, and how many actors and cells each node that is up. Call it when there is
-    /// nothing to leak yet, and again when all of it should be gone; then let [`NoLeaks`] look.
+    /// Records how many sockets each host has, and of each node that is up how many actors and cells, how many messages of
+    /// others wait there, and how many answers more than asks it got. Call it when there is nothing to leak yet, and again
+    /// when all of it should be gone and nothing is under way; then let [`NoLeaks`] look.
     ///
     /// ```no_run
     /// use odeon_check::NoLeaks;
@@ -34,8 +35,17 @@ impl World {
             let sockets = self.net().sockets(host.address);
             record(self.history(), &host.name, Resource::Sockets, sockets);
             if let Some(node) = self.runtime_node(&host.name) {
-                record(self.history(), &host.name, Resource::Actors, node.stats().live_actors);
-                record(self.history(), &host.name, Resource::Cells, node.stats().cells);
+                let (stats, network) = (node.stats(), node.network_stats());
+                // Each late answer is that of an ask which ended without one.
+                let surplus = network.answers_late.saturating_sub(network.asks_unanswered);
+                for (resource, count) in [
+                    (Resource::Actors, stats.live_actors),
+                    (Resource::Cells, stats.cells),
+                    (Resource::Held, network.messages_held),
+                    (Resource::Surplus, surplus),
+                ] {
+                    record(self.history(), &host.name, resource, count);
+                }
             }
         }
     }

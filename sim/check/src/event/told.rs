@@ -36,6 +36,8 @@ impl fmt::Display for Resource {
             Self::Slabs => "slabs",
             Self::Actors => "actors",
             Self::Cells => "cells",
+            Self::Held => "held messages",
+            Self::Surplus => "surplus answers",
         })
     }
 }

@@ -264,7 +264,15 @@ proptest! {
     #[test]
     fn what_goes_up_and_down_passes_and_what_stays_up_is_found(seed: u64, left in 1_u64..5) {
         let mut chance = Chance::new(seed);
-        let kinds = [Resource::Tasks, Resource::Sockets, Resource::Slabs, Resource::Actors, Resource::Cells];
+        let kinds = [
+            Resource::Tasks,
+            Resource::Sockets,
+            Resource::Slabs,
+            Resource::Actors,
+            Resource::Cells,
+            Resource::Held,
+            Resource::Surplus,
+        ];
         let mut counts = |ends: &dyn Fn(usize) -> u64| {
             let mut events = Vec::new();
             for (kind, resource) in kinds.into_iter().enumerate() {

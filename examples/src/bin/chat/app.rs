@@ -10,8 +10,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use odeon::{
-    Actor, ActorRef, ChildSpec, Context, Handler, Node, SpawnOptions, StartError, Supervisor,
-    SupervisorSpec, Terminated, actor, message,
+    Actor, ActorIdentity, ActorRef, ChildSpec, Context, ExitKind, Handler, Node, SpawnOptions,
+    StartError, Supervisor, SupervisorSpec, Terminated, actor, message,
 };
 
 /// How long a member waits for a room.
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[message(id = "chat/Enter")]
 struct Enter {
     name: String,
+    /// Whoever has this name after it is another one.
+    life: String,
     member: ActorRef<Member>,
 }
 
@@ -59,27 +61,70 @@ pub(crate) struct Manners {
     pub(crate) lets_strangers_speak: bool,
 }
 
+/// What happens at the door of a room, for whoever keeps a list; its watches are numbered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Door<'a> {
+    /// The room is to hear of the end of this life.
+    Watches {
+        life: &'a str,
+        watch: u64,
+    },
+    Unwatches {
+        watch: u64,
+    },
+    /// It has heard of it; of a watch that it does not hold as number 0.
+    Told {
+        watch: u64,
+        exit: ExitKind,
+    },
+    /// The room itself has ended.
+    Closes,
+}
+
+pub(crate) type Doorman = Arc<dyn Fn(Door<'_>) + Send + Sync>;
+
 pub(crate) struct Room {
     name: String,
     manners: Manners,
+    doorman: Doorman,
     members: Vec<(String, ActorRef<Member>)>,
+    /// The watches that it holds, and how many there were.
+    watches: BTreeMap<ActorIdentity, u64>,
+    watched: u64,
 }
 
 #[actor(id = "chat/Room", handles(Enter, Leave, Say, Count))]
 impl Actor for Room {
-    type Args = (String, Manners);
+    type Args = (String, Manners, Doorman);
 
-    async fn start((name, manners): Self::Args, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self { name, manners, members: Vec::new() })
+    async fn start(
+        (name, manners, doorman): Self::Args,
+        _: &mut Context<Self>,
+    ) -> Result<Self, StartError> {
+        let (members, watches) = (Vec::new(), BTreeMap::new());
+        Ok(Self { name, manners, doorman, members, watches, watched: 0 })
     }
 
     async fn terminated(&mut self, end: Terminated, _: &mut Context<Self>) {
+        let watch = self.watches.remove(&end.who).unwrap_or(0);
+        (self.doorman)(Door::Told { watch, exit: end.reason.kind() });
         self.members.retain(|(_, member)| member.identity() != end.who);
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        (self.doorman)(Door::Closes);
     }
 }
 
 impl Handler<Enter> for Room {
     async fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) {
+        let (who, number) = (enter.member.identity(), self.watched + 1);
+        if *self.watches.entry(who).or_insert(number) == number {
+            self.watched = number;
+            (self.doorman)(Door::Watches { life: &enter.life, watch: number });
+        }
         ctx.watch(&enter.member);
         // Whoever comes back after a crash is somebody else of the same name.
         self.members.retain(|(name, _)| *name != enter.name);
@@ -90,6 +135,9 @@ impl Handler<Enter> for Room {
 impl Handler<Leave> for Room {
     async fn handle(&mut self, leave: Leave, ctx: &mut Context<Self>) {
         ctx.unwatch(&leave.member);
+        if let Some(watch) = self.watches.remove(&leave.member.identity()) {
+            (self.doorman)(Door::Unwatches { watch });
+        }
         self.members.retain(|(_, member)| *member != leave.member);
     }
 }
@@ -149,6 +197,10 @@ pub(crate) enum Note {
         was_passed_on: bool,
     },
     Heard(Heard),
+    /// This life of it is over.
+    Ended {
+        life: String,
+    },
 }
 
 pub(crate) type Screen = Arc<dyn Fn(&str, Note) + Send + Sync>;
@@ -157,6 +209,7 @@ pub(crate) type Screen = Arc<dyn Fn(&str, Note) + Send + Sync>;
 pub(crate) struct Member {
     node: Node,
     name: String,
+    life: String,
     screen: Screen,
     /// The rooms that it has found.
     rooms: BTreeMap<String, ActorRef<Room>>,
@@ -164,17 +217,23 @@ pub(crate) struct Member {
 
 #[actor(id = "chat/Member", handles(Heard))]
 impl Actor for Member {
-    type Args = (Node, String, Screen);
+    type Args = (Node, String, String, Screen);
 
     async fn start(
-        (node, name, screen): Self::Args,
+        (node, name, life, screen): Self::Args,
         _: &mut Context<Self>,
     ) -> Result<Self, StartError> {
-        Ok(Self { node, name, screen, rooms: BTreeMap::new() })
+        Ok(Self { node, name, life, screen, rooms: BTreeMap::new() })
     }
 
     async fn terminated(&mut self, end: Terminated, _: &mut Context<Self>) {
         self.rooms.retain(|_, room| room.identity() != end.who);
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        (self.screen)(&self.name, Note::Ended { life: self.life.clone() });
     }
 }
 
@@ -192,7 +251,7 @@ impl Handler<Please> for Member {
         let member = ctx.self_ref();
         let was_passed_on = match wish.clone() {
             Wish::Enter => {
-                let enter = Enter { name: self.name.clone(), member };
+                let enter = Enter { name: self.name.clone(), life: self.life.clone(), member };
                 found.ask(enter).within(PATIENCE).await.map(|()| true).ok()
             }
             Wish::Leave => found.ask(Leave { member }).within(PATIENCE).await.map(|()| true).ok(),
@@ -228,7 +287,12 @@ impl Member {
 /// Whoever ends is followed by somebody of the same name, who is in no room.
 ///
 /// A supervisor would start the same actor again: for whoever watches it that is no end, and rooms would keep it.
-pub(crate) struct Seat(Node, String, Screen);
+pub(crate) struct Seat {
+    node: Node,
+    name: String,
+    screen: Screen,
+    filled: u64,
+}
 
 impl Actor for Seat {
     type Args = (Node, String, Screen);
@@ -237,7 +301,7 @@ impl Actor for Seat {
         (node, name, screen): Self::Args,
         ctx: &mut Context<Self>,
     ) -> Result<Self, StartError> {
-        let seat = Self(node, name, screen);
+        let mut seat = Self { node, name, screen, filled: 0 };
         seat.fill(ctx).await?;
         Ok(seat)
     }
@@ -250,23 +314,30 @@ impl Actor for Seat {
 }
 
 impl Seat {
-    async fn fill(&self, ctx: &mut Context<Self>) -> Result<(), StartError> {
-        let Self(node, name, screen) = self;
+    async fn fill(&mut self, ctx: &mut Context<Self>) -> Result<(), StartError> {
+        self.filled += 1;
+        let (node, name) = (&self.node, &self.name);
+        let life = format!("{name}.{}.{}", node.incarnation().0, self.filled);
         let options = SpawnOptions::default().named(name.as_str());
-        let args = (node.clone(), name.clone(), Arc::clone(screen));
+        let args = (node.clone(), name.clone(), life, Arc::clone(&self.screen));
         let member = node.spawn_opts::<Member>(args, options).await?;
         ctx.watch(&member);
         Ok(())
     }
 }
 
-/// Opens rooms on a node.
-pub(crate) async fn open(node: &Node, rooms: &[&str], manners: Manners) -> Result<(), StartError> {
+/// Opens rooms on a node, with one doorman.
+pub(crate) async fn open(
+    node: &Node,
+    rooms: &[&str],
+    manners: Manners,
+    doorman: Doorman,
+) -> Result<(), StartError> {
     let mut tree = SupervisorSpec::one_for_one();
     for room in rooms {
         let options = SpawnOptions::default().named(*room);
-        tree = tree
-            .child(ChildSpec::new::<Room>(room, ((*room).to_owned(), manners)).options(options));
+        let args = ((*room).to_owned(), manners, Arc::clone(&doorman));
+        tree = tree.child(ChildSpec::new::<Room>(room, args).options(options));
     }
     node.spawn_with::<Supervisor>(tree).await.map(drop)
 }

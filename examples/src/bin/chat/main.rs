@@ -11,21 +11,24 @@ use std::{
     time::Duration,
 };
 
-use app::{Manners, Member, Note, Please, Room, Screen, Wish};
+use app::{Doorman, Manners, Member, Note, Please, Room, Screen, Wish};
 use odeon::ActorRef;
 use odeon_examples::{cluster, stop};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let nodes = cluster(&["a", "b"], None, |node| node.actor::<Room>().actor::<Member>()).await?;
-    app::open(&nodes[0], &["tea"], Manners::default()).await?;
-    app::open(&nodes[1], &["coffee"], Manners::default()).await?;
+    // Nobody keeps a list at the door.
+    let doorman: Doorman = Arc::new(drop);
+    app::open(&nodes[0], &["tea"], Manners::default(), Arc::clone(&doorman)).await?;
+    app::open(&nodes[1], &["coffee"], Manners::default(), doorman).await?;
 
     let lines = Arc::new(Mutex::new(Vec::new()));
     let shown = Arc::clone(&lines);
     let screen: Screen = Arc::new(move |name, note| {
         let line = match note {
             Note::Heard(heard) => format!("{name} hears in {}: {}", heard.room, heard.text),
+            Note::Ended { life } => format!("{life} is gone"),
             Note::Wishes { room, wish } => format!("{name} in {room}: {wish:?}?"),
             Note::Done { room, wish, was_passed_on } => {
                 format!("{name} in {room}: {wish:?} {was_passed_on}")

@@ -35,8 +35,8 @@ struct Request {
     number: u64,
 }
 
-/// Is told of each request that begins to run.
-pub(crate) type Begun = Arc<dyn Fn(u64) + Send + Sync>;
+/// Is told of each request that begins to run, and of the time that it has left.
+pub(crate) type Begun = Arc<dyn Fn(u64, Option<Duration>) + Send + Sync>;
 
 /// Works on one request after the other.
 #[derive(Clone)]
@@ -55,8 +55,8 @@ impl Actor for Server {
 }
 
 impl Handler<Request> for Server {
-    async fn handle(&mut self, request: Request, _: &mut Context<Self>) -> u64 {
-        (self.begun)(request.number);
+    async fn handle(&mut self, request: Request, ctx: &mut Context<Self>) -> u64 {
+        (self.begun)(request.number, ctx.remaining());
         tokio::time::sleep(self.takes).await;
         request.number
     }

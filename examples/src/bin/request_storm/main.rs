@@ -18,7 +18,7 @@ const REQUESTS: u64 = 60;
 async fn main() -> Result<(), Box<dyn Error>> {
     let nodes = cluster(&["front", "fast", "slow"], None, |node| node.actor::<Server>()).await?;
     for (node, takes) in nodes[1..].iter().zip([MS, 400 * MS]) {
-        app::open(node, Server { takes, begun: Arc::new(|_| ()) }).await?;
+        app::open(node, Server { takes, begun: Arc::new(|_, _| ()) }).await?;
     }
     let front = Arc::new(Front::new(nodes[0].clone(), &["fast", "slow"], false));
     // The first one finds a server.

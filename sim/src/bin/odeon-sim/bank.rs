@@ -9,7 +9,7 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use odeon::{Node, NodeBuilder};
 use odeon_sim::{
     FaultKind, LinkRule, Outline, Scenario, Stream, Swarm, World,
-    check::{Call, Conservation, Value},
+    check::{Call, Conservation, NoLeaks, Value},
 };
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,8 @@ impl Scenario for Bank {
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
         // A branch whose journal fails panics, and starts anew.
         world.expect_panics();
+        world.check_leaks();
+        world.check_at_end(NoLeaks::new());
         world.set_default_link(LinkRule::rough());
         let compensates = !self.keeps_what_did_not_arrive;
         for name in NODES {
@@ -84,7 +86,9 @@ impl Scenario for Bank {
         let opening = accounts.map(|account| (account, OPENING_CENTS));
         world.check_at_end(Conservation::new("bank", opening).never_negative());
         let joined = world.all_joined(&NODES, Duration::from_secs(30)).await;
-        joined.map_err(|error| error.to_string())
+        joined.map_err(|error| error.to_string())?;
+        world.count();
+        Ok(())
     }
 
     fn step(&mut self, world: &mut World, pay: Pay) -> impl Future<Output = ()> + 'static {
@@ -122,6 +126,7 @@ impl Scenario for Bank {
             match balances(world).await {
                 Some(balances) => {
                     read.done(of, Value::table(balances));
+                    world.count();
                     return Ok(());
                 }
                 None => read.failed(of, "a transfer is under way"),

@@ -1,8 +1,9 @@
 //! The chat rooms of the examples: whatever breaks, nobody hears anything twice, out of order, or from a stranger.
 //!
 //! A room and a member on each of three nodes; members come into rooms, speak, and leave, some speak where they are not,
-//! and now and then one is killed. Each thing said is a letter to every listener of the room. Once all is healed, rooms
-//! are empty when all members have ended, and then everybody comes into every room and hears everybody.
+//! and now and then one is killed. Each thing said is a letter to every listener of the room, and a room hears of the end
+//! of each life that it watches once. Once all is healed, rooms are empty when all members have ended, and then everybody
+//! comes into every room and hears everybody, and nothing is left over.
 
 use std::{
     collections::BTreeSet,
@@ -10,14 +11,14 @@ use std::{
     time::Duration,
 };
 
-use odeon::{Certainty, Node, NodeBuilder, TransportConfig};
+use odeon::{Certainty, ExitKind, Node, NodeBuilder, TransportConfig};
 use odeon_sim::{
     LinkRule, Outline, Scenario, Stream, Swarm, World,
-    check::{Honesty, Letter, PairFifo, Recorder},
+    check::{Exit, Honesty, Letter, NoLeaks, PairFifo, Recorder, WatchOnce, What},
 };
 use serde::{Deserialize, Serialize};
 
-use app::{Count, Heard, Manners, Member, Note, Please, Room, Wish};
+use app::{Count, Door, Doorman, Heard, Manners, Member, Note, Please, Room, Wish};
 
 #[path = "../../../../examples/src/bin/chat/app.rs"]
 mod app;
@@ -28,6 +29,12 @@ const NODES: [(&str, &str, &str); 3] =
 
 const STEPS: u64 = 300;
 const SAFETY: Duration = Duration::from_secs(30);
+
+/// Within which time a room hears of an end, cuts and held nodes of the safety phase included.
+const HEARS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long all is tried again and again once everything is healed; longer than a room may take to hear of an end.
+const TRIES: Duration = Duration::from_secs(90);
 
 /// Numbers from here on are said in the liveness phase.
 const RECOVERY: u64 = 1 << 32;
@@ -76,7 +83,7 @@ impl Scenario for Chat {
 
     fn outline(&self) -> Outline {
         let names = NODES.map(|(node, ..)| node);
-        Outline::new(names).safety(SAFETY).liveness(Duration::from_secs(120)).faults(Swarm::all())
+        Outline::new(names).safety(SAFETY).liveness(Duration::from_secs(180)).faults(Swarm::all())
     }
 
     fn workload(&self, draw: &Stream) -> Vec<(Duration, Act)> {
@@ -94,6 +101,9 @@ impl Scenario for Chat {
     }
 
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
+        world.check_leaks();
+        world.check_at_end(WatchOnce::within(HEARS_WITHIN));
+        world.check_at_end(NoLeaks::new());
         world.check_at_end(PairFifo);
         world.check_at_end(Honesty);
         world.set_default_link(LinkRule::rough());
@@ -105,7 +115,9 @@ impl Scenario for Chat {
                 async move {
                     // After a crash it is in no room.
                     lock(&seen).inside.retain(|(who, _)| who != member);
-                    app::open(&node, &[room], manners).await.map_err(|error| error.to_string())?;
+                    let doorman = doorman(&recorder, format!("{room}.{}", node.incarnation().0));
+                    let opened = app::open(&node, &[room], manners, doorman).await;
+                    opened.map_err(|error| error.to_string())?;
                     let screen = Arc::new(move |who: &str, note| {
                         write_down(&recorder, &mut lock(&seen), who, note);
                     });
@@ -121,7 +133,9 @@ impl Scenario for Chat {
             );
         }
         let joined = world.all_joined(&NODES.map(|(node, ..)| node), SAFETY).await;
-        joined.map_err(|error| error.to_string())
+        joined.map_err(|error| error.to_string())?;
+        world.count();
+        Ok(())
     }
 
     fn step(&mut self, world: &mut World, act: Act) -> impl Future<Output = ()> + 'static {
@@ -144,18 +158,26 @@ impl Scenario for Chat {
     }
 
     async fn recover(&mut self, world: &mut World) -> Result<(), String> {
-        // The time of this and all below is bounded by the phase.
+        let end = world.now() + TRIES;
         loop {
             // Some may be on their way into a room.
             (0..NODES.len()).for_each(|at| self.kill(world, at));
             world.run_for(Duration::from_secs(2)).await;
-            if are_empty(world).await {
-                break;
+            match not_empty(world).await {
+                None => break,
+                Some(room) if world.now() >= end => {
+                    return Err(format!("{room} is not known to be empty, and all were killed"));
+                }
+                Some(_) => {}
             }
         }
         let mut number = RECOVERY;
         for (at, room) in (0..9).map(|pair| (pair / 3, pair % 3)) {
             loop {
+                if world.now() >= end {
+                    let (who, room) = (NODES[at].2, NODES[room].1);
+                    return Err(format!("what {who} says in {room} is not heard by all"));
+                }
                 for member in 0..NODES.len() {
                     please(world, member, room, Wish::Enter).await;
                 }
@@ -169,6 +191,8 @@ impl Scenario for Chat {
                 }
             }
         }
+        world.run_for(Duration::from_secs(2)).await;
+        world.count();
         Ok(())
     }
 }
@@ -184,19 +208,19 @@ impl Chat {
     }
 }
 
-/// Whether nobody is in any room.
-async fn are_empty(world: &World) -> bool {
+/// A room in which somebody is, or that does not say so.
+async fn not_empty(world: &World) -> Option<&'static str> {
     for (name, room, _) in NODES {
-        let Some(node) = world.runtime_node(name) else { return false };
+        let Some(node) = world.runtime_node(name) else { return Some(room) };
         let count = world.run_on(name, async move {
             let room = node.lookup::<Room>(room)?;
             room.ask(Count).await.ok()
         });
         if count.await != Ok(Some(0)) {
-            return false;
+            return Some(room);
         }
     }
-    true
+    None
 }
 
 fn say(number: u64) -> Wish {
@@ -261,7 +285,35 @@ fn write_down(recorder: &Recorder, seen: &mut Seen, who: &str, note: Note) {
             seen.heard.insert((who.to_owned(), number));
             recorder.began(&Letter::new(from, format!("{who} in {room}"), number));
         }
+        Note::Ended { life } => {
+            recorder.record(What::Ended { party: life.into(), exit: Exit::Failed });
+        }
         Note::Wishes { .. } | Note::Done { .. } => {}
+    }
+}
+
+/// Writes down what happens at the door of this life of a room.
+fn doorman(recorder: &Recorder, room: String) -> Doorman {
+    let recorder = recorder.clone();
+    Arc::new(move |door| {
+        let watcher = room.as_str().into();
+        recorder.record(match door {
+            Door::Watches { life, watch } => What::Watched { watcher, target: life.into(), watch },
+            Door::Unwatches { watch } => What::Unwatched { watcher, watch },
+            Door::Told { watch, exit } => What::Told { watcher, watch, exit: end(exit) },
+            Door::Closes => What::Ended { party: watcher, exit: Exit::Failed },
+        });
+    })
+}
+
+fn end(exit: ExitKind) -> Exit {
+    match exit {
+        ExitKind::Stopped => Exit::Normal,
+        ExitKind::NodeLost => Exit::NodeLost,
+        ExitKind::WatchRefused => Exit::Refused,
+        // It had ended before, and nobody knows how any more.
+        ExitKind::NoActor | ExitKind::Shutdown => Exit::Ordered,
+        _ => Exit::Failed,
     }
 }
 

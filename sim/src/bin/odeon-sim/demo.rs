@@ -86,6 +86,7 @@ impl Scenario for Demo {
     }
 
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
+        world.check_leaks();
         world.check_at_end(Honesty);
         // A feeder takes answers in turn, so that one may wait for another that is late itself.
         world.check_at_end(OneAnswer::within(2 * ASK_WITHIN));

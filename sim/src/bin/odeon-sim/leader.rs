@@ -13,7 +13,7 @@ use std::{
 use odeon::{Node, NodeBuilder};
 use odeon_sim::{
     LinkRule, Outline, Scenario, Stream, Swarm, World,
-    check::{OneHolder, Recorder, What},
+    check::{NoLeaks, OneHolder, Recorder, What},
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -63,6 +63,8 @@ impl Scenario for Leader {
     }
 
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
+        world.check_leaks();
+        world.check_at_end(NoLeaks::new());
         world.check_at_end(OneHolder);
         world.set_default_link(LinkRule::rough());
         for name in NODES {
@@ -88,7 +90,9 @@ impl Scenario for Leader {
             world.start_member(name, setup, main);
         }
         let joined = world.all_joined(&NODES, Duration::from_secs(30)).await;
-        joined.map_err(|error| error.to_string())
+        joined.map_err(|error| error.to_string())?;
+        world.count();
+        Ok(())
     }
 
     fn step(&mut self, world: &mut World, kill: Kill) -> impl Future<Output = ()> + 'static {
@@ -113,6 +117,7 @@ impl Scenario for Leader {
                 return Err(format!("the ledger took {other:?} after {one:?}"));
             }
             if before.is_some_and(|before| acts.len() > before) {
+                world.count();
                 return Ok(());
             }
             before = Some(acts.len());

@@ -1,15 +1,20 @@
 //! The request storm of the examples: whatever is slow, no request runs twice, and queues stay short.
 //!
 //! One node sends requests at a fixed rate to servers on four others, of which one is slow by nature, and the faults make
-//! more of them slow, hold them, or cut them off. Each request ends once, with the truth about it. Once all is healed,
-//! requests at the same rate are all answered, and soon.
+//! more of them slow, hold them, or cut them off. Each request ends once, with the truth about it, and none begins when its
+//! time is up. Once all is healed, requests at the same rate are all answered, and soon, and nothing is left over.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use odeon::{Node, NodeBuilder};
 use odeon_sim::{
     Check, FaultKind, LinkRule, Outline, Pace, Scenario, Site, Stream, Swarm, World,
-    check::{Honesty, Letter, OneAnswer, Recorder},
+    check::{Honesty, Letter, NoLeaks, OneAnswer, Recorder},
 };
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +68,8 @@ pub(crate) struct RequestStorm {
     pub(crate) is_rash: bool,
     front: Option<Arc<Front>>,
     crowds: Rc<RefCell<Vec<String>>>,
+    /// Requests that began when nobody waited for them any more.
+    late: Arc<Mutex<Vec<String>>>,
 }
 
 impl Scenario for RequestStorm {
@@ -92,15 +99,23 @@ impl Scenario for RequestStorm {
     }
 
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
+        world.check_leaks();
+        world.check_at_end(NoLeaks::new());
         world.check_at_end(Honesty);
         world.check_at_end(OneAnswer::within(DEADLINE + SLACK));
         world.set_default_link(LinkRule::rough());
         world.start_member(FRONT, |node| node, async |_| ());
         for (name, takes) in SERVERS {
-            let recorder = world.history().clone();
+            let (recorder, late) = (world.history().clone(), Arc::clone(&self.late));
             let main = move |node: Node| {
-                let recorder = recorder.clone();
-                let begun = Arc::new(move |number| recorder.began(&letter(number)));
+                let (recorder, late) = (recorder.clone(), Arc::clone(&late));
+                let begun = Arc::new(move |number, remaining: Option<Duration>| {
+                    recorder.began(&letter(number));
+                    if remaining.is_none_or(|it| it.is_zero()) {
+                        let mut late = late.lock().unwrap_or_else(PoisonError::into_inner);
+                        late.push(format!("{name} begins with {number}, whose time is up"));
+                    }
+                });
                 async move {
                     let opened = app::open(&node, Server { takes: MS * takes as u32, begun }).await;
                     opened.map_err(|error| error.to_string())
@@ -113,6 +128,7 @@ impl Scenario for RequestStorm {
         joined.map_err(|error| error.to_string())?;
         let node = world.runtime_node(FRONT).ok_or("the front is down")?;
         self.front = Some(Arc::new(Front::new(node, &SERVERS.map(|(name, _)| name), self.is_rash)));
+        world.count();
         Ok(())
     }
 
@@ -159,19 +175,23 @@ impl Scenario for RequestStorm {
                 let took = asked.await.map_err(|error| error.to_string())?;
                 is_calm &= took.is_some_and(|took| took <= CALM);
             }
+            world.run_for(Duration::from_secs(1)).await;
             if is_calm {
+                world.count();
                 return Ok(());
             }
-            world.run_for(Duration::from_secs(1)).await;
         }
     }
 
     fn checks(&self) -> Vec<Check> {
-        let crowds = Rc::clone(&self.crowds);
-        vec![Check::at_end("queues are bounded", move |_| match crowds.borrow().first() {
-            Some(crowd) => Err(crowd.clone()),
-            None => Ok(()),
-        })]
+        let (crowds, late) = (Rc::clone(&self.crowds), Arc::clone(&self.late));
+        let none = |found: Option<&String>| found.map_or(Ok(()), |found| Err(found.clone()));
+        vec![
+            Check::at_end("queues are bounded", move |_| none(crowds.borrow().first())),
+            Check::at_end("requests begin in time", move |_| {
+                none(late.lock().unwrap_or_else(PoisonError::into_inner).first())
+            }),
+        ]
     }
 }
 

@@ -1,8 +1,9 @@
 //! Asks tell the truth: whatever breaks, what an asker is told about its ask agrees with what was done.
 //!
 //! Each node has an actor that does what it is asked and keeps a ledger outside the world, which no crash can reach. An
-//! ask that was answered was done once; one that failed as not delivered was not done; no ask was done twice. Once all
-//! is healed the nodes are one cluster again, and each can ask each.
+//! ask that was answered was done once; one that failed as not delivered was not done; no ask was done twice. What each
+//! did last is a register that others read, and it is linearizable. Once all is healed the nodes are one cluster again,
+//! stay so, have nothing left over, and each can ask each.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +14,10 @@ use std::{
 use odeon::{
     Actor, AskError, Certainty, Context, Handler, Node, NodeBuilder, StartError, actor, message,
 };
-use odeon_sim::{Check, LinkRule, NodeDown, Outline, Scenario, Site, Stream, Swarm, World};
+use odeon_sim::{
+    Check, LinkRule, NodeDown, Outline, Scenario, Site, Stream, Swarm, World,
+    check::{Call, Convergence, Linearizability, NoLeaks, Value},
+};
 use serde::{Deserialize, Serialize};
 
 const NODES: [(&str, &str); 3] = [("a", "east"), ("b", "west"), ("c", "north")];
@@ -28,6 +32,9 @@ const SAFETY: Duration = Duration::from_secs(40);
 
 /// How long an ask of the workload may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it may take, once all is healed, until each node sees the others, for good.
+const SETTLED: Duration = Duration::from_secs(45);
 
 /// Numbers from here on are asked in the liveness phase.
 const RECOVERY: u64 = 1 << 32;
@@ -44,12 +51,18 @@ struct Do {
     number: u64,
 }
 
+/// Says what was done last; 0 is nothing.
+#[message(id = "truth/Look", reply = u64)]
+struct Look;
+
 #[derive(Clone)]
 struct Doer {
     ledger: Ledger,
+    /// As the ledger, outside the world.
+    last: Arc<Mutex<u64>>,
 }
 
-#[actor(id = "truth/Doer", handles(Do))]
+#[actor(id = "truth/Doer", handles(Do, Look))]
 impl Actor for Doer {
     type Args = Self;
 
@@ -61,18 +74,26 @@ impl Actor for Doer {
 impl Handler<Do> for Doer {
     async fn handle(&mut self, done: Do, _: &mut Context<Self>) -> u64 {
         *lock(&self.ledger).entry(done.number).or_default() += 1;
+        *lock(&self.last) = done.number;
         // Time for a crash between the deed and the answer.
         tokio::time::sleep(Duration::from_millis(5)).await;
         answer(done.number)
     }
 }
 
-/// One ask of the workload.
-#[derive(Debug, Serialize, Deserialize)]
+impl Handler<Look> for Doer {
+    async fn handle(&mut self, _: Look, _: &mut Context<Self>) -> u64 {
+        *lock(&self.last)
+    }
+}
+
+/// One ask of the workload: to do something, or to say what was done last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ask {
     from: String,
     on: String,
     number: u64,
+    looks: bool,
 }
 
 /// What became of an ask, as its asker sees it.
@@ -105,15 +126,21 @@ impl Scenario for Truth {
         let node = || NODES[draw.below(NODES.len() as u64) as usize].0.to_owned();
         let ask = |number| {
             let at = Duration::from_millis(draw.below(SAFETY.as_millis() as u64));
-            (at, Ask { from: node(), on: node(), number })
+            (at, Ask { from: node(), on: node(), number, looks: draw.below(4) == 0 })
         };
-        (0..ASKS).map(ask).collect()
+        // 0 is nothing.
+        (1..=ASKS).map(ask).collect()
     }
 
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
+        world.record_views();
+        world.check_leaks();
+        world.check_at_end(NoLeaks::new());
+        world.check_at_end(Convergence::within(SETTLED));
+        world.check_at_end(Linearizability::of_registers());
         world.set_default_link(LinkRule::rough());
         for (name, _) in NODES {
-            let doer = Doer { ledger: Arc::clone(&self.ledger) };
+            let doer = Doer { ledger: Arc::clone(&self.ledger), last: Arc::default() };
             let main = move |node: Node| {
                 let doer = doer.clone();
                 async move {
@@ -124,41 +151,40 @@ impl Scenario for Truth {
             world.start_member(name, NodeBuilder::actor::<Doer>, main);
         }
         let joined = world.all_joined(&NODES.map(|(name, _)| name), Duration::from_secs(30)).await;
-        joined.map_err(|error| error.to_string())
+        joined.map_err(|error| error.to_string())?;
+        world.count();
+        Ok(())
     }
 
     fn step(&mut self, world: &mut World, step: Ask) -> impl Future<Output = ()> + 'static {
-        let answers = Arc::clone(&self.answers);
-        let Ask { from, on, number } = step;
-        let asked = world
-            .runtime_node(&from)
-            .map(|node| world.start_on(&from, async move { ask(&node, &on, number).await }));
+        let asked = self.ask(world, step);
         async move {
-            let told = match asked {
-                Some(asked) => asked.await.unwrap_or(Told::Nobody),
-                None => Told::Nobody,
-            };
-            lock(&answers).insert(number, told);
+            asked.await;
         }
     }
 
     async fn recover(&mut self, world: &mut World) -> Result<(), String> {
-        let names = NODES.map(|(name, _)| name);
+        let (names, healed) = (NODES.map(|(name, _)| name), world.now());
         // The time is bounded by the phase.
         let joined = world.all_joined(&names, Duration::from_secs(3600)).await;
         joined.map_err(|error| error.to_string())?;
         let mut number = RECOVERY;
-        for from in names {
-            for on in names {
-                loop {
-                    number += 1;
-                    if self.is_answered(world, from, on, number).await {
-                        break;
-                    }
-                    world.run_for(Duration::from_millis(100)).await;
+        for ways in names.into_iter().flat_map(|from| names.map(|on| (from, on))) {
+            loop {
+                number += 1;
+                let (from, on) = (ways.0.to_owned(), ways.1.to_owned());
+                let asked = self.ask(world, Ask { from, on, number, looks: false });
+                if matches!(asked.await, Told::Answered(_)) {
+                    break;
                 }
+                if world.now() >= healed + 2 * SETTLED {
+                    return Err(format!("{} is not answered by {}", ways.0, ways.1));
+                }
+                world.run_for(Duration::from_millis(100)).await;
             }
         }
+        world.run_for((healed + SETTLED + PATIENCE).saturating_sub(world.now())).await;
+        world.count();
         Ok(())
     }
 
@@ -184,22 +210,46 @@ impl Scenario for Truth {
 }
 
 impl Truth {
-    async fn is_answered(&self, world: &World, from: &str, on: &str, number: u64) -> bool {
-        let Some(node) = world.runtime_node(from) else { return false };
-        let on = on.to_owned();
-        let asked: Result<Told, NodeDown> =
-            world.run_on(from, async move { ask(&node, &on, number).await }).await;
-        let told = asked.unwrap_or(Told::Nobody);
-        lock(&self.answers).insert(number, told);
-        matches!(told, Told::Answered(_))
+    /// Asks on a node, and writes down what it was told.
+    fn ask(&self, world: &World, step: Ask) -> impl Future<Output = Told> + use<> {
+        let (answers, history) = (Arc::clone(&self.answers), world.history().clone());
+        let Ask { from, on, number, looks } = step;
+        let call = if looks { Call::read(&on) } else { Call::write(&on, number) };
+        let of = history.invoke(format!("{from} no. {number}"), call);
+        let asked = world.runtime_node(&from).map(|node| {
+            let asks = async move { ask(&node, &on, number, looks).await };
+            world.start_on(&from, asks)
+        });
+        async move {
+            let told: Result<Told, NodeDown> = match asked {
+                Some(asked) => asked.await,
+                None => Ok(Told::Nobody),
+            };
+            let told = told.unwrap_or(Told::Nobody);
+            match told {
+                Told::Answered(0) if looks => history.done(of, Value::Nil),
+                Told::Answered(last) if looks => history.done(of, last),
+                Told::Answered(_) => history.done(of, ()),
+                Told::Failed(certainty) => history.refused(of, certainty, "no answer"),
+                Told::Nobody => history.unknown(of, "its node was lost"),
+            }
+            if !looks {
+                lock(&answers).insert(number, told);
+            }
+            told
+        }
     }
 }
 
 /// Asks the actor of a node, and keeps to the truth about what is known of it.
-async fn ask(node: &Node, on: &str, number: u64) -> Told {
+async fn ask(node: &Node, on: &str, number: u64, looks: bool) -> Told {
     let looked_up = tokio::time::timeout(PATIENCE, node.on(on).lookup::<Doer>(DOER)).await;
     let Ok(Ok(Some(doer))) = looked_up else { return Told::Failed(Certainty::NotDelivered) };
-    match doer.ask(Do { number }).within(PATIENCE).await {
+    let answer = match looks {
+        true => doer.ask(Look).within(PATIENCE).await,
+        false => doer.ask(Do { number }).within(PATIENCE).await,
+    };
+    match answer {
         Ok(answer) => Told::Answered(answer),
         Err(error) => Told::Failed(AskError::certainty(&error)),
     }

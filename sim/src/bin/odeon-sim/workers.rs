@@ -16,7 +16,7 @@ use std::{
 use odeon::{Node, NodeBuilder, Strategy};
 use odeon_sim::{
     Check, FaultKind, LinkRule, Outline, Scenario, Site, Stream, Swarm, World,
-    check::{Exit, Recorder, RestartRule, RestartStrategy, SupervisionTable, What},
+    check::{Exit, NoLeaks, Recorder, RestartRule, RestartStrategy, SupervisionTable, What},
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,9 @@ const JOBS: u64 = 120;
 /// How often a job may be lost behind one that makes its worker panic, because the network is not perfect.
 const ATTEMPTS: u64 = 4;
 const SAFETY: Duration = Duration::from_secs(30);
+
+/// Within which time a pool works again once all is healed.
+const RECOVERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Within which time a supervisor that is not stopped does what it must.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -88,6 +91,8 @@ impl Scenario for Workers {
 
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
         world.expect_panics();
+        world.check_leaks();
+        world.check_at_end(NoLeaks::new());
         world.set_default_link(LinkRule::rough());
         world.start_member(FOREMAN, |node| node, async |_| ());
         for (name, strategy) in POOLS.into_iter().zip(STRATEGIES) {
@@ -105,7 +110,9 @@ impl Scenario for Workers {
             world.start_member(name, NodeBuilder::actor::<Worker>, main);
         }
         let joined = world.all_joined(&[FOREMAN, "a", "b", "c"], Duration::from_secs(30)).await;
-        joined.map_err(|error| error.to_string())
+        joined.map_err(|error| error.to_string())?;
+        world.count();
+        Ok(())
     }
 
     fn step(&mut self, world: &mut World, work: Work) -> impl Future<Output = ()> + 'static {
@@ -123,8 +130,11 @@ impl Scenario for Workers {
         let node = world.runtime_node(FOREMAN).ok_or("the foreman is down")?;
         for pool in POOLS {
             for number in 0..WORKERS.len() as u64 {
-                let task = Task { number: JOBS + number, hard: 0 };
-                let done = app::get_done(&node, &[pool], task, false).await;
+                let (task, pools) = (Task { number: JOBS + number, hard: 0 }, [pool]);
+                let done = app::get_done(&node, &pools, task, false);
+                let done = tokio::time::timeout(RECOVERS_WITHIN, done).await;
+                let done =
+                    done.map_err(|_| format!("{pool} does no job, long after all is healed"))?;
                 done.map_err(|TooHard| format!("{pool} cannot do a simple job"))?;
             }
         }
@@ -150,6 +160,7 @@ impl Scenario for Workers {
         }
         // Supervisors that have something to do have done it after this.
         world.run_for(2 * PROMPT).await;
+        world.count();
         Ok(())
     }
 

@@ -80,7 +80,7 @@ pub use odeon_message::Certainty;
 pub use operation::{End, Operation};
 pub use patience::Patience;
 pub use recorder::{Recorder, Room};
-pub use supervision::{RestartRule, RestartStrategy, SupervisionTable};
+pub use supervision::{EndsAfter, RestartRule, RestartStrategy, SupervisionTable, WhenSpent};
 pub use text::{Party, Text};
 pub use value::Value;
 pub use watching::WatchOnce;

@@ -6,8 +6,9 @@
 //! supervisor; `table.rs`, which is next to read, shares no line with the runtime's.
 
 mod table;
+mod terms;
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
     checker::{Checker, Objection, Violation},
@@ -15,7 +16,10 @@ use crate::{
     history::History,
     text::{Party, Text},
 };
-use table::{Child, Table};
+use table::Table;
+use terms::{Budget, Child, Terms};
+
+pub use terms::{EndsAfter, WhenSpent};
 
 /// When a child is started again by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,13 +51,15 @@ pub enum RestartStrategy {
 /// * A child that is not to be started again stays down; one that is to be starts within the time given.
 /// * Every failure that leads to a restart counts for `period`; one more than allowed, and all children are stopped and
 ///   the supervisor ends. A start that fails counts too.
+/// * Where [significant](Self::significant) children have ended for good, all others are stopped and the supervisor ends.
 /// * Children that are stopped from the last on, without a failure, are the end of the supervisor by order. An end of
 ///   [`Exit::Failed`](crate::Exit::Failed) of the supervisor is giving up, and needs the failures that allow it: record
 ///   any other end of it with another exit.
 ///
 /// Failures that come close together may be handled one after the other or together; both are right. A transient child
-/// that ended normally may or may not come back with its siblings. Not known here are pauses (give more time), budgets of
-/// single children, significant children, and children that are added, terminated or restarted by a call.
+/// that ended normally may or may not come back with its siblings. Beyond OTP it knows [pauses](Self::pause) before
+/// restarts and [budgets](Self::budget) of single children. Not known here are children that are added, terminated or
+/// restarted by a call.
 ///
 /// ```
 /// use std::time::Duration;
@@ -82,7 +88,8 @@ pub struct SupervisionTable {
     within: Duration,
     restarts_max: usize,
     period: Duration,
-    children: Vec<(Text, RestartRule)>,
+    children: Vec<Terms>,
+    ends_after: EndsAfter,
 }
 
 impl SupervisionTable {
@@ -96,6 +103,7 @@ impl SupervisionTable {
             restarts_max: 1,
             period: Duration::from_secs(5),
             children: Vec::new(),
+            ends_after: EndsAfter::default(),
         }
     }
 
@@ -109,13 +117,56 @@ impl SupervisionTable {
     /// One more child; in the order of their starts.
     #[must_use]
     pub fn child(mut self, name: impl Into<Text>, rule: RestartRule) -> Self {
-        self.children.push((name.into(), rule));
+        self.children.push(Terms::new(name.into(), rule));
         self
+    }
+
+    /// The last child that was declared is started again no sooner than this after its failure, and within the
+    /// supervisor's time after the longest pause. Default: no pause.
+    ///
+    /// # Panics
+    /// When no child was declared.
+    #[must_use]
+    pub fn pause(mut self, pause: RangeInclusive<Duration>) -> Self {
+        self.last().pause = pause;
+        self
+    }
+
+    /// So many restarts of the last child that was declared in any such period, in place of those of the supervisor, for
+    /// which this child does not count then.
+    ///
+    /// # Panics
+    /// When no child was declared.
+    #[must_use]
+    pub fn budget(mut self, restarts_max: usize, period: Duration, when_spent: WhenSpent) -> Self {
+        self.last().budget = Some(Budget { restarts_max, period, when_spent });
+        self
+    }
+
+    /// The last child that was declared is significant.
+    ///
+    /// # Panics
+    /// When no child was declared.
+    #[must_use]
+    pub fn significant(mut self) -> Self {
+        self.last().is_significant = true;
+        self
+    }
+
+    /// After which significant children the supervisor ends by itself, which is no failure of it.
+    #[must_use]
+    pub fn ends_after(mut self, ends_after: EndsAfter) -> Self {
+        self.ends_after = ends_after;
+        self
+    }
+
+    fn last(&mut self) -> &mut Terms {
+        self.children.last_mut().expect("a child was declared before")
     }
 
     /// The child that an event is about; that it has none of this name is an error of the test.
     fn index(&self, name: &Text, event: &Event) -> Result<usize, Objection> {
-        let index = self.children.iter().position(|(known, _)| known == name);
+        let index = self.children.iter().position(|known| known.name == *name);
         let unknown = || {
             let text = "declare each child of the supervisor; this one is not in the table";
             Objection::Unknown(format!("{text}:\n  {event}"))
@@ -130,16 +181,16 @@ impl Checker for SupervisionTable {
     }
 
     fn check(&self, history: &History) -> Result<(), Objection> {
-        let children =
-            self.children.iter().map(|(name, rule)| Child::new(name.clone(), *rule)).collect();
+        let children = self.children.iter().cloned().map(Child::new).collect();
+        let ways = (self.strategy, self.ends_after);
         let intensity = (self.restarts_max, self.period);
-        let mut table = Table::new(self.strategy, children, intensity, self.within);
+        let mut table = Table::new(ways, children, intensity, self.within);
         let mut shown = Vec::new();
         for event in history.events() {
             let says = match &event.what {
                 What::ChildStarted { supervisor, child } if *supervisor == self.supervisor => {
                     shown.push(event);
-                    table.started(self.index(child, event)?)
+                    table.started(self.index(child, event)?, event.at)
                 }
                 What::ChildStartFailed { supervisor, child } if *supervisor == self.supervisor => {
                     shown.push(event);

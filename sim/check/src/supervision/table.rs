@@ -10,25 +10,11 @@ use std::{
     time::Duration,
 };
 
-use super::{RestartRule, RestartStrategy};
+use super::{
+    RestartRule, RestartStrategy,
+    terms::{Child, EndsAfter, Restart, Terms, WhenSpent},
+};
 use crate::{event::Exit, text::Text};
-
-/// A child.
-#[derive(Clone, Debug)]
-pub(super) struct Child {
-    name: Text,
-    rule: RestartRule,
-    is_running: bool,
-    lives: u32,
-    /// It is not there any more: a temporary one that has ended.
-    is_gone: bool,
-}
-
-impl Child {
-    pub(super) fn new(name: Text, rule: RestartRule) -> Self {
-        Self { name, rule, is_running: false, lives: 0, is_gone: false }
-    }
-}
 
 /// What the supervisor is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,18 +37,23 @@ struct Failure {
     has_waited: bool,
 }
 
-/// A restart that counts for a while.
-#[derive(Clone, Copy, Debug)]
-struct Restart {
-    at: Duration,
-    /// It was no part of another one.
-    is_certain: bool,
+/// What becomes of a child that has failed.
+enum Allowance {
+    /// It is started again.
+    Left,
+    /// It may have stayed down: its budget is spent, or it is not.
+    Maybe,
+    /// Its own budget is spent, and its siblings go on.
+    StaysDown,
+    /// Its supervisor ends.
+    Spent,
 }
 
 /// All children of one supervisor. An error is what it does wrong.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     strategy: RestartStrategy,
+    ends_after: EndsAfter,
     children: Vec<Child>,
     restarts_max: usize,
     period: Duration,
@@ -86,13 +77,14 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(
-        strategy: RestartStrategy,
+        (strategy, ends_after): (RestartStrategy, EndsAfter),
         children: Vec<Child>,
         (restarts_max, period): (usize, Duration),
         late_max: Duration,
     ) -> Self {
         Self {
             strategy,
+            ends_after,
             starts: (0..children.len()).collect(),
             children,
             restarts_max,
@@ -110,14 +102,14 @@ impl Table {
     }
 
     /// A child was started.
-    pub(super) fn started(&mut self, child: usize) -> Result<(), String> {
-        self.either_way(|table| table.start(child))
+    pub(super) fn started(&mut self, child: usize, at: Duration) -> Result<(), String> {
+        self.either_way(|table| table.start(child, at))
     }
 
     /// A child failed to start.
     pub(super) fn start_failed(&mut self, child: usize, at: Duration) -> Result<(), String> {
         self.either_way(|table| {
-            table.start(child)?;
+            table.start(child, at)?;
             table.children[child].is_running = false;
             table.stops.remove(&child);
             if table.phase == Phase::Begins {
@@ -149,7 +141,7 @@ impl Table {
             self.count(at, false);
             return Ok(());
         }
-        let again = match self.children[child].rule {
+        let again = match self.children[child].terms.rule {
             RestartRule::Permanent => true,
             RestartRule::Transient => exit != Exit::Normal,
             RestartRule::Temporary => {
@@ -162,6 +154,8 @@ impl Table {
             self.waiting.push_back(Failure { child, life, at, has_waited: false });
             self.rest();
             self.waiting.iter_mut().for_each(|failure| failure.has_waited = true);
+        } else {
+            self.end_after(child, at);
         }
         Ok(())
     }
@@ -170,7 +164,7 @@ impl Table {
     pub(super) fn supervisor_ended(&mut self, exit: Exit) -> Result<(), String> {
         self.either_way(|table| {
             if let Some(child) = table.children.iter().find(|child| child.is_running) {
-                return Err(format!("it ends while {} runs", child.name));
+                return Err(format!("it ends while {} runs", child.terms.name));
             }
             if table.phase != Phase::Ends && !table.starts.is_empty() && !table.may_give_up {
                 let names = table.names(&table.starts);
@@ -192,7 +186,9 @@ impl Table {
     pub(super) fn in_time(&self, now: Duration, within: Duration) -> Result<(), String> {
         let is_late = |since| now.saturating_sub(since) > within;
         // It may have waited for a start that need not come.
-        let unheard = self.waiting.front().filter(|failure| is_late(failure.at));
+        let heard_by =
+            |failure: &&Failure| failure.at.saturating_add(self.pause_most([failure.child]));
+        let unheard = self.waiting.front().filter(|failure| is_late(heard_by(failure)));
         if let Some(failure) = unheard.filter(|_| self.stops.is_empty() && self.starts.is_empty()) {
             return Err(format!("{} did not start within {within:?}", self.name(failure.child)));
         }
@@ -212,6 +208,10 @@ impl Table {
                 Err(format!("{} were not stopped within {within:?}", self.names(&self.stops)))
             }
             Phase::Begins | Phase::Runs if !self.starts.is_empty() => {
+                let pause = self.pause_most(self.starts.iter().copied());
+                if !is_late(self.since.saturating_add(pause)) {
+                    return Ok(());
+                }
                 Err(format!("{} did not start within {within:?}", self.names(&self.starts)))
             }
             _ => Ok(()),
@@ -271,7 +271,7 @@ impl Table {
         self.may_give_up = self.restarts.len() > self.restarts_max;
     }
 
-    fn start(&mut self, child: usize) -> Result<(), String> {
+    fn start(&mut self, child: usize, at: Duration) -> Result<(), String> {
         let name = self.name(child).clone();
         if self.children[child].is_running {
             return Err(format!("{name} starts and runs already"));
@@ -297,8 +297,13 @@ impl Table {
         if let Some(first) = first.filter(|first| *first < child && !in_any_order) {
             return Err(format!("{name} starts before {}", self.name(first)));
         }
+        if self.children[child].pauses_at(at) {
+            let least = *self.children[child].terms.pause.start();
+            return Err(format!("{name} starts sooner than {least:?} after its failure"));
+        }
         self.starts.remove(&child);
         self.may_start.retain(|may| *may > child);
+        self.children[child].failed_at = None;
         self.children[child].is_running = true;
         self.children[child].lives += 1;
         if self.starts.is_empty() {
@@ -330,7 +335,7 @@ impl Table {
         }
         self.stops.remove(&child);
         self.children[child].is_running = false;
-        if self.children[child].rule == RestartRule::Temporary {
+        if self.children[child].terms.rule == RestartRule::Temporary {
             self.children[child].is_gone = true;
         }
         Ok(())
@@ -341,25 +346,35 @@ impl Table {
         if matches!(self.phase, Phase::Ends | Phase::Over) {
             return;
         }
-        self.count(at, is_certain);
-        let of_this_period = |restart: &&Restart| at.saturating_sub(restart.at) <= self.period;
-        let certain =
-            self.restarts.iter().filter(of_this_period).filter(|it| it.is_certain).count();
-        if certain > self.restarts_max {
-            self.give_up(at);
-            if has_waited {
-                self.under_way.insert(child);
+        match self.allowance(child, at, is_certain) {
+            Allowance::Spent => {
+                self.give_up(at);
+                if has_waited {
+                    self.under_way.insert(child);
+                }
+                return;
             }
-            return;
+            Allowance::StaysDown => {
+                self.children[child].is_gone = true;
+                self.starts.remove(&child);
+                return self.end_after(child, at);
+            }
+            Allowance::Maybe => {
+                self.may_start.insert(child);
+                return;
+            }
+            Allowance::Left => {}
         }
         self.since = at;
+        self.children[child].failed_at = Some(at);
         let group = match self.strategy {
             RestartStrategy::OneForOne => child..child + 1,
             RestartStrategy::OneForAll => 0..self.children.len(),
             RestartStrategy::RestForOne => child..self.children.len(),
         };
         for member in group {
-            let Child { rule, is_running, is_gone, .. } = self.children[member];
+            let Child { terms: Terms { rule, .. }, is_running, is_gone, .. } =
+                self.children[member];
             if is_running {
                 self.stops.insert(member);
             }
@@ -372,6 +387,52 @@ impl Table {
                 self.may_start.insert(member);
             }
         }
+    }
+
+    /// Counts one more restart of a child, for its own budget or else for all.
+    fn allowance(&mut self, child: usize, at: Duration, is_certain: bool) -> Allowance {
+        let new = Restart { at, is_certain };
+        if let Some((budget, [certain, most])) = self.children[child].count(new, self.late_max) {
+            let is_spent = [certain, most].map(|count| count > budget.restarts_max);
+            return match (budget.when_spent, is_spent) {
+                (WhenSpent::SupervisorEnds, [is_certain, may_be]) => {
+                    self.may_give_up |= may_be;
+                    if is_certain { Allowance::Spent } else { Allowance::Left }
+                }
+                (WhenSpent::ChildStaysDown, [true, _]) => Allowance::StaysDown,
+                (WhenSpent::ChildStaysDown, [false, true]) => Allowance::Maybe,
+                (WhenSpent::ChildStaysDown, [false, false]) => Allowance::Left,
+            };
+        }
+        self.count(at, is_certain);
+        let of_this_period = |restart: &&Restart| at.saturating_sub(restart.at) <= self.period;
+        let certain =
+            self.restarts.iter().filter(of_this_period).filter(|it| it.is_certain).count();
+        if certain > self.restarts_max { Allowance::Spent } else { Allowance::Left }
+    }
+
+    /// A child has ended for good by itself: perhaps the supervisor ends with it.
+    fn end_after(&mut self, child: usize, at: Duration) {
+        let is_there = |(index, child): (usize, &Child)| {
+            let waits = self.waiting.iter().any(|failure| failure.child == index);
+            let comes = child.is_running || self.starts.contains(&index) || waits;
+            child.terms.is_significant && comes
+        };
+        let ends = self.children[child].terms.is_significant
+            && match self.ends_after {
+                EndsAfter::Nobody => false,
+                EndsAfter::AnySignificant => true,
+                EndsAfter::AllSignificant => !self.children.iter().enumerate().any(is_there),
+            };
+        if ends {
+            self.give_up(at);
+        }
+    }
+
+    /// Until when after `since`, at the latest, these have started.
+    fn pause_most(&self, children: impl IntoIterator<Item = usize>) -> Duration {
+        let pauses = children.into_iter().map(|it| *self.children[it].terms.pause.end());
+        pauses.max().unwrap_or_default()
     }
 
     fn give_up(&mut self, at: Duration) {
@@ -389,7 +450,7 @@ impl Table {
     }
 
     fn name(&self, child: usize) -> &Text {
-        &self.children[child].name
+        &self.children[child].terms.name
     }
 
     fn names(&self, children: &BTreeSet<usize>) -> String {

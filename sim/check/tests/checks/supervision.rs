@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use odeon_check::{Exit, History, Recorder, RestartRule, RestartStrategy, SupervisionTable, What};
+use odeon_check::{
+    EndsAfter, Exit, History, Recorder, RestartRule, RestartStrategy, SupervisionTable, What,
+    WhenSpent,
+};
 use proptest::prelude::*;
 
 use crate::{
@@ -408,4 +411,90 @@ the supervision table: sup: two starts and is not to start
     assert!(unknown(&crate::planted::told([]), &table).contains("no events of the supervisor sup"));
     let stranger = [started(0), started(1), started(2)];
     assert!(unknown(&crate::planted::told(stranger), &table).contains("not in the table"));
+}
+
+/// Two children that start at once, and then these events at these milliseconds.
+fn pair_then(events: &[(u64, What)]) -> History {
+    let recorder = Recorder::new(|| 60 * SECOND);
+    for (at, what) in [(0, started(0)), (0, started(1))].iter().chain(events) {
+        recorder.record_at(Duration::from_millis(*at), what.clone());
+    }
+    recorder.history()
+}
+
+fn pair(rule: RestartRule) -> SupervisionTable {
+    SupervisionTable::new("sup", RestartStrategy::OneForOne, SECOND)
+        .intensity(1, 5 * SECOND)
+        .child("one", RestartRule::Permanent)
+        .child("two", rule)
+}
+
+#[test]
+fn a_child_that_pauses_starts_neither_sooner_nor_much_later() {
+    let table = pair(RestartRule::Permanent).pause(2 * SECOND..=3 * SECOND);
+    let after = |ms| pair_then(&[(10, ended(1, Exit::Failed)), (10 + ms, started(1))]);
+    assert!(violated(&after(1_999), &table).contains("two starts sooner than 2s"));
+    [2_000, 3_000, 4_000].iter().for_each(|ms| passes(&after(*ms), &table));
+    assert!(violated(&after(4_001), &table).contains("two did not start within 1s"));
+    assert!(violated(&after(2_000), &pair(RestartRule::Permanent)).contains("did not start"));
+    // While one pauses the other fails, and is started at once.
+    let both = pair_then(&[
+        (10, ended(1, Exit::Failed)),
+        (500, ended(0, Exit::Failed)),
+        (500, started(0)),
+        (2_500, started(1)),
+    ]);
+    passes(&both, &table.intensity(2, 5 * SECOND));
+}
+
+#[test]
+fn a_budget_is_of_one_child_alone() {
+    let fails = |times: u64| {
+        let fall = |nth| [(nth * 10, ended(1, Exit::Failed)), (nth * 10, started(1))];
+        let mut events: Vec<_> = (1..=times).flat_map(fall).collect();
+        events.push(((times + 1) * 10, ended(1, Exit::Failed)));
+        events
+    };
+    let with = |times, last: &[What]| {
+        let last = last.iter().map(|what| (1_000, what.clone()));
+        pair_then(&fails(times).into_iter().chain(last).collect::<Vec<_>>())
+    };
+    let down = pair(RestartRule::Permanent).budget(3, 5 * SECOND, WhenSpent::ChildStaysDown);
+    passes(&with(3, &[]), &down);
+    // The supervisor has restarts of its own left.
+    passes(&with(3, &[ended(0, Exit::Failed), started(0)]), &down);
+    assert!(violated(&with(3, &[started(1)]), &down).contains("two starts and is not to start"));
+    assert!(violated(&with(2, &[]), &down).contains("two did not start within 1s"));
+    let ends = pair(RestartRule::Permanent).budget(3, 5 * SECOND, WhenSpent::SupervisorEnds);
+    passes(&with(3, &[ended(0, Exit::Ordered), over()]), &ends);
+    assert!(violated(&with(3, &[]), &ends).contains("it has not ended within 1s"));
+}
+
+#[test]
+fn a_supervisor_ends_after_its_significant_children() {
+    let of = |ends_after| {
+        let table = SupervisionTable::new("sup", RestartStrategy::OneForOne, SECOND)
+            .child("one", RestartRule::Transient)
+            .significant()
+            .child("two", RestartRule::Temporary)
+            .significant();
+        table.ends_after(ends_after)
+    };
+    let first = (10, ended(0, Exit::Normal));
+    let ends = pair_then(&[first.clone(), (20, ended(1, Exit::Ordered)), (20, over_by_order())]);
+    passes(&ends, &of(EndsAfter::AnySignificant));
+    let text = violated(&pair_then(&[first.clone()]), &of(EndsAfter::AnySignificant));
+    assert!(text.contains("it has not ended within 1s"), "{text}");
+    passes(&pair_then(&[first.clone()]), &of(EndsAfter::AllSignificant));
+    passes(&pair_then(&[first.clone()]), &of(EndsAfter::Nobody));
+    let last = (500, ended(1, Exit::Failed));
+    passes(
+        &pair_then(&[first.clone(), last.clone(), (600, over_by_order())]),
+        &of(EndsAfter::AllSignificant),
+    );
+    let text = violated(&pair_then(&[first, last]), &of(EndsAfter::AllSignificant));
+    assert!(text.contains("it has not ended within 1s"), "{text}");
+    // A transient one that fails is not gone.
+    let again = pair_then(&[(10, ended(0, Exit::Failed)), (20, started(0))]);
+    passes(&again, &of(EndsAfter::AnySignificant));
 }

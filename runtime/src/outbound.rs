@@ -26,7 +26,6 @@ use odeon_transport::{
 };
 
 use crate::{
-    asks::Asks,
     asks::{AskKind, Asks},
     circles::Circles,
     directory::Directory,

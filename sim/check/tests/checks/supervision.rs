@@ -432,7 +432,7 @@ fn pair(rule: RestartRule) -> SupervisionTable {
 #[test]
 fn a_child_that_pauses_starts_neither_sooner_nor_much_later() {
     let table = pair(RestartRule::Permanent).pause(2 * SECOND..=3 * SECOND);
-    let after = |ms| pair_then(&[(10, ended(1, Exit::Failed)), (10 + ms, started(1))]);
+    let after = |ms: u64| pair_then(&[(10, ended(1, Exit::Failed)), (10 + ms, started(1))]);
     assert!(violated(&after(1_999), &table).contains("two starts sooner than 2s"));
     [2_000, 3_000, 4_000].iter().for_each(|ms| passes(&after(*ms), &table));
     assert!(violated(&after(4_001), &table).contains("two did not start within 1s"));

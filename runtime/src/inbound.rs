@@ -53,6 +53,9 @@ struct Back {
 impl ReplyPath for Back {
     fn reply(&self, ask: AskId, encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>) {
         frames::reply(&self.peer, ask, encode);
+        if Bug::ReplySentTwice.is_planted() {
+            frames::reply(&self.peer, ask, encode);
+        }
     }
 
     fn fail(&self, ask: AskId, failure: Failure) {

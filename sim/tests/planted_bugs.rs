@@ -76,11 +76,14 @@ bugs! {
     a_panic_that_is_called_not_delivered: "panic-not-delivered";
     batches_that_change_places: "pieces-swapped";
     a_member_whose_end_nobody_hears_of: "replaced-not-down";
+    a_reply_that_is_sent_twice: "reply-sent-twice";
     a_group_that_leaves_out_its_last: "rest-for-one-too-few";
     a_restart_that_loses_what_waits: "restart-empties-mailbox";
     a_retry_that_forgets_what_may_have_run: "retry-forgets-doubt";
     siblings_that_stop_in_order: "siblings-stop-in-order";
+    an_ask_that_runs_after_its_time: "time-forgotten-on-the-way";
     a_transient_child_that_comes_back: "transient-comes-back";
+    a_watch_that_misses_its_race: "watch-misses-race";
     watches_that_a_new_connection_does_not_have: "watches-not-resent";
 }
 

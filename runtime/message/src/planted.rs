@@ -67,11 +67,14 @@ bugs! {
     PanicNotDelivered: "panic-not-delivered", "an ask whose handler panicked is called not delivered";
     PiecesSwapped: "pieces-swapped", "of the batches that wait in a lane the youngest full one goes out first";
     ReplacedNotDown: "replaced-not-down", "a member whose next life comes before it is missed is not said to be down";
+    ReplySentTwice: "reply-sent-twice", "the answer to an ask of another node is sent twice";
     RestForOneTooFew: "rest-for-one-too-few", "rest_for_one leaves out the last child";
     RestartEmptiesMailbox: "restart-empties-mailbox", "an actor that is started again has lost the messages that waited";
     RetryForgetsDoubt: "retry-forgets-doubt", "an ask that was tried again reports what its last attempt knows, not all of them";
     SiblingsStopInOrder: "siblings-stop-in-order", "a group is stopped from the first to the last, not from the last on";
+    TimeForgottenOnTheWay: "time-forgotten-on-the-way", "an ask from another node runs though its time is up";
     TransientComesBack: "transient-comes-back", "a transient child is started again after a normal end";
+    WatchMissesRace: "watch-misses-race", "a watch that arrives after its target has ended is not answered";
     WatchesNotResent: "watches-not-resent", "watches are not sent again when a connection is there again";
 }
 

@@ -45,14 +45,19 @@ pub(super) struct PlantedArgs {
 pub(super) const fn scenario(bug: Bug) -> &'static str {
     match bug {
         Bug::PanicNotDelivered | Bug::RetryForgetsDoubt => "bank",
-        Bug::LostWakeUp | Bug::PiecesSwapped | Bug::ReplacedNotDown | Bug::WatchesNotResent => {
-            "chat"
+        Bug::LostWakeUp
+        | Bug::PiecesSwapped
+        | Bug::ReplacedNotDown
+        | Bug::WatchMissesRace
+        | Bug::WatchesNotResent => "chat",
+        Bug::CancelledAskRuns | Bug::MailboxHoldsOneMore | Bug::TimeForgottenOnTheWay => {
+            "request-storm"
         }
-        Bug::CancelledAskRuns | Bug::MailboxHoldsOneMore => "request-storm",
         Bug::AskNumberReused
         | Bug::HealLooksOnce
         | Bug::LostAskNotDelivered
-        | Bug::OlderLifeWins => "truth",
+        | Bug::OlderLifeWins
+        | Bug::ReplySentTwice => "truth",
         Bug::IncarnationReused
         | Bug::IntensityOffByOne
         | Bug::NameOutlivesActor

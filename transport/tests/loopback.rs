@@ -162,7 +162,7 @@ async fn a_message_of_64_mib_arrives_and_small_ones_pass_it() {
     let test = async {
         let ca = Ca::in_memory("demo").expect("a good name");
         let config = TransportConfig { lanes: 1, ..TransportConfig::default() };
-        let (a, _, ..) = start(&ca, "a", config.clone());
+        let (a, ..) = start(&ca, "a", config.clone());
         let (b, b_log, b_id, b_addr) = start(&ca, "b", config);
         let to_b = a.peers().associate(b_id, b_addr);
         to_b.keep(true);

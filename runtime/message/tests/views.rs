@@ -161,6 +161,7 @@ impl SlabHome for Books {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "no node is there, whose threads they would be")]
 fn credit_and_memory_go_back_when_the_view_goes_on_whatever_thread() {
     let books = Arc::new(Books::default());
     let chain = archive(&Chain { next: None });

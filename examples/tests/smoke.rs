@@ -6,7 +6,7 @@
 use std::{fs, path::Path, process::Command};
 
 /// The name and the program of each example.
-const EXAMPLES: [(&str, &str); 10] = [
+const EXAMPLES: [(&str, &str); 11] = [
     ("append_log", env!("CARGO_BIN_EXE_append_log")),
     ("axum_front", env!("CARGO_BIN_EXE_axum_front")),
     ("bank", env!("CARGO_BIN_EXE_bank")),
@@ -14,6 +14,7 @@ const EXAMPLES: [(&str, &str); 10] = [
     ("first_actor", env!("CARGO_BIN_EXE_first_actor")),
     ("follow_log", env!("CARGO_BIN_EXE_follow_log")),
     ("leader", env!("CARGO_BIN_EXE_leader")),
+    ("read_in_place", env!("CARGO_BIN_EXE_read_in_place")),
     ("request_storm", env!("CARGO_BIN_EXE_request_storm")),
     ("two_nodes", env!("CARGO_BIN_EXE_two_nodes")),
     ("workers", env!("CARGO_BIN_EXE_workers")),

@@ -108,8 +108,7 @@ impl Heart {
 
         let news = Rc::new(Newsfeed::default());
         let events = Inbound::new(&system, &outbound, &news);
-        let accepted = system.accepted().iter().map(|one| (one.message, one.fingerprint)).collect();
-        let hello = LocalHello { incarnation, advertise: addr, accepted };
+        let hello = hello(&system, incarnation, addr);
         let transport = Transport::start(
             Arc::clone(&env),
             socket,
@@ -231,6 +230,12 @@ impl Heart {
         self.transport.close(within).await;
         self.tasks.shutdown().await;
     }
+}
+
+/// What the node says of itself in each handshake.
+fn hello(system: &ActorSystem, incarnation: Incarnation, advertise: SocketAddr) -> LocalHello {
+    let accepted = system.accepted().iter().map(|one| (one.message, one.fingerprint)).collect();
+    LocalHello { incarnation, advertise, accepted }
 }
 
 fn outbound(system: &ActorSystem, directory: &Arc<Directory>, circles: Circles) -> Arc<Outbound> {

@@ -1,13 +1,15 @@
 //! The ways between two nodes on loopback in figures: they add up on both sides, QUIC tells of its path, and a receiver
 //! that takes nothing shows.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use odeon::{
     Actor, ActorRef, Ca, Context, Handler, Node, PeerMetrics, StartError, TransportConfig,
-    Validity, actor, message,
+    Validity, actor,
+    env::{Env, RealEnv},
+    message,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -65,7 +67,7 @@ fn in_lanes(peer: &PeerMetrics, of: impl Fn(&odeon::LaneMetrics) -> u64) -> u64 
 #[tokio::test]
 async fn figures_of_two_nodes_add_up_and_a_stopped_receiver_shows() {
     let ca = Ca::in_memory("figures").expect("a good name");
-    let validity = Validity::from(SystemTime::now(), Duration::from_secs(3600));
+    let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3600));
     let node = |name| {
         let transport = TransportConfig { credit_messages: 64, ..Default::default() };
         let identity = ca.issue(name, validity).expect("a good name");
@@ -80,7 +82,8 @@ async fn figures_of_two_nodes_add_up_and_a_stopped_receiver_shows() {
     let found = a.on("b").lookup::<Worker>("worker").await.expect("b answers");
     let far: ActorRef<Worker> = found.expect("it is registered");
 
-    let told = tokio::spawn(async move {
+    let mut told = JoinSet::new();
+    told.spawn(async move {
         for _ in 0..200 {
             far.tell(work()).within(LONG).await.expect("it is taken at last");
         }
@@ -95,7 +98,7 @@ async fn figures_of_two_nodes_add_up_and_a_stopped_receiver_shows() {
     .await;
     assert!(longer.up_for > stalled.up_for && longer.path.is_some(), "{longer}");
     gate.send(true).expect("the worker waits");
-    told.await.expect("all were told");
+    told.join_next().await.expect("it runs").expect("all were told");
 
     let sent = until(&a, "b", |b| in_lanes(b, |lane| lane.waiting_senders as u64) == 0).await;
     let frames = |peer: &PeerMetrics| in_lanes(peer, |lane| lane.stream.frames_sent);

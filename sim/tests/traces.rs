@@ -82,7 +82,10 @@ type Fields = BTreeMap<&'static str, String>;
 
 /// The fields of each span, by its id; ids are not used again in one run of a test.
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<(u64, &'static str, Fields)>>>);
+struct Spans(Arc<Mutex<Vec<Seen>>>);
+
+/// The id of a span, its name and its fields.
+type Seen = (u64, &'static str, Fields);
 
 struct Read<'a>(&'a mut Fields);
 

@@ -11,15 +11,25 @@ use std::{
     time::Duration,
 };
 
-use app::{Doorman, Manners, Member, Note, Please, Room, Screen, Wish};
+use app::{Door, Doorman, Manners, Member, Note, Please, Room, Screen, Wish};
 use odeon::ActorRef;
 use odeon_examples::{cluster, stop};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let nodes = cluster(&["a", "b"], None, |node| node.actor::<Room>().actor::<Member>()).await?;
-    // Nobody keeps a list at the door.
-    let doorman: Doorman = Arc::new(drop);
+    // What happens at the doors, for whoever wants to read it.
+    let doors = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&doors);
+    let doorman: Doorman = Arc::new(move |door| {
+        let line = match door {
+            Door::Watches { life, watch } => format!("{watch}: waits for the end of {life}"),
+            Door::Unwatches { watch } => format!("{watch}: not any more"),
+            Door::Told { watch, exit } => format!("{watch}: it ended, {exit:?}"),
+            Door::Closes => "the room has ended".to_owned(),
+        };
+        list.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    });
     app::open(&nodes[0], &["tea"], Manners::default(), Arc::clone(&doorman)).await?;
     app::open(&nodes[1], &["coffee"], Manners::default(), doorman).await?;
 
@@ -65,6 +75,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let expected =
         ["ann hears in tea: gone?", "ann hears in tea: hello", "bob hears in tea: hello"];
     assert_eq!(heard, expected, "{:#?}", shown());
+    let doors = doors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert!(doors.iter().any(|line| line.contains("waits for the end of")), "{doors:#?}");
     stop(nodes).await;
     Ok(())
 }

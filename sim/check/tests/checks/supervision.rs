@@ -483,10 +483,10 @@ fn a_supervisor_ends_after_its_significant_children() {
     let first = (10, ended(0, Exit::Normal));
     let ends = pair_then(&[first.clone(), (20, ended(1, Exit::Ordered)), (20, over_by_order())]);
     passes(&ends, &of(EndsAfter::AnySignificant));
-    let text = violated(&pair_then(&[first.clone()]), &of(EndsAfter::AnySignificant));
+    let text = violated(&pair_then(std::slice::from_ref(&first)), &of(EndsAfter::AnySignificant));
     assert!(text.contains("it has not ended within 1s"), "{text}");
-    passes(&pair_then(&[first.clone()]), &of(EndsAfter::AllSignificant));
-    passes(&pair_then(&[first.clone()]), &of(EndsAfter::Nobody));
+    passes(&pair_then(std::slice::from_ref(&first)), &of(EndsAfter::AllSignificant));
+    passes(&pair_then(std::slice::from_ref(&first)), &of(EndsAfter::Nobody));
     let last = (500, ended(1, Exit::Failed));
     passes(
         &pair_then(&[first.clone(), last.clone(), (600, over_by_order())]),

@@ -15,7 +15,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn request() -> EnrolRequest {
     EnrolRequest {
         secret: std::array::from_fn(|at| at as u8),
-        name: NodeName::new("n-7").unwrap(),
+        name: NodeName::new("n-7").expect("a good name"),
         csr: vec![0x30, 2, 5, 0],
     }
 }

@@ -116,7 +116,7 @@ fn handshakes_survive_any_bytes() {
 #[test]
 fn enrolments_survive_any_bytes() {
     let mut request = Vec::new();
-    let name = odeon_wire::NodeName::new("n-7").unwrap();
+    let name = odeon_wire::NodeName::new("n-7").expect("a good name");
     odeon_wire::EnrolRequest { secret: [7; 16], name, csr: vec![3; 40] }.encode(&mut request);
     let mut granted = Vec::new();
     odeon_wire::EnrolAnswer::Granted(vec![3; 40]).encode(&mut granted);

@@ -37,7 +37,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(net: &Net, port: u16) -> Arc<dyn Env> {
+    fn on(net: &Net, port: u16) -> Arc<dyn Env> {
         let inner = TestEnv::new(port.into());
         Arc::new(Self { net: net.clone(), inner, port: AtomicU16::new(port) })
     }
@@ -86,7 +86,7 @@ impl EnrolDesk for Desk {
 
 fn start(net: &Net) -> (Enrolment, Rc<Desk>, JoinToken) {
     let ca = Ca::in_memory("demo").unwrap();
-    let env = Machine::new(net, AUTHORITY);
+    let env = Machine::on(net, AUTHORITY);
     let socket = env.bind(addr(0)).unwrap();
     let token = token(&ca, &*env);
     let copy = Ca::from_pem(&ca.to_pem()).unwrap();
@@ -230,7 +230,7 @@ fn who_says_nothing_is_cut_in_time_and_keeps_nobody_out() {
         let (_enrolment, desk, token) = start(&net);
         let began = tokio::time::Instant::now();
         let (_endpoint, silent) = connect(&net, 1).await.unwrap();
-        let env = Machine::new(&net, 100);
+        let env = Machine::on(&net, 100);
         enrol(&env, &token, "n").await.unwrap();
         assert_eq!(desk.asked.get(), 1);
         silent.closed().await;
@@ -288,7 +288,7 @@ fn a_node_of_the_cluster_is_not_taken_for_the_authority() {
                 assert!(connection.accept_bi().await.is_err(), "it was told the secret");
             }
         };
-        let env = Machine::new(&net, 100);
+        let env = Machine::on(&net, 100);
         let token = token(&authority, &*env);
         let (refused, ()) = tokio::join!(enrol(&env, &token, "n"), accept);
         let refused = refused.unwrap_err();

@@ -5,12 +5,14 @@ use std::{
     collections::BTreeMap,
     fmt::Debug,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use odeon::{
     Actor, ActorRef, Ca, Context, Handler, Node, StartError, TraceContext, TracePropagation,
-    Validity, actor, current_trace, message,
+    Validity, actor, current_trace,
+    env::{Env, RealEnv},
+    message,
 };
 use tracing::{
     Instrument, Span, Subscriber,
@@ -56,7 +58,10 @@ impl Handler<Pass> for Relay {
 type Fields = BTreeMap<&'static str, String>;
 
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<(Id, &'static str, Fields)>>>);
+struct Spans(Arc<Mutex<Vec<Seen>>>);
+
+/// A span, its name and its fields.
+type Seen = (Id, &'static str, Fields);
 
 struct Read<'a>(&'a mut Fields);
 
@@ -116,7 +121,7 @@ impl TracePropagation for Numbered {
 /// A relay on each of three nodes; that of the first, and the nodes.
 async fn three(context: Option<TraceContext>) -> (ActorRef<Relay>, Vec<Node>) {
     let ca = Ca::in_memory("traces").expect("a good name");
-    let validity = Validity::from(SystemTime::now(), Duration::from_secs(3600));
+    let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3600));
     let mut nodes: Vec<Node> = Vec::new();
     let mut next = None;
     for name in ["c", "b", "a"] {

@@ -103,6 +103,9 @@ unsafe impl<A: Actor> Send for CellArc<A> {}
 // SAFETY: as above.
 unsafe impl<A: Actor> Sync for CellArc<A> {}
 
+/// The cell stays where it is, whatever becomes of the reference.
+impl<A: Actor> Unpin for CellArc<A> {}
+
 impl<A: Actor> CellArc<A> {
     const LAYOUT: Layout = Layout::new::<ActorCell<A>>();
 
@@ -223,7 +226,21 @@ impl<A: Actor> CellSpot<A> {
 
 #[cfg(test)]
 mod tests {
+    use std::marker::PhantomPinned;
+
     use super::*;
+    use crate::{ActorRef, Context, StartError, WeakRef};
+
+    /// An actor that must not be moved once it is pinned, as with a timer in it.
+    struct Still(PhantomPinned);
+
+    impl Actor for Still {
+        type Args = ();
+
+        async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
+            Ok(Self(PhantomPinned))
+        }
+    }
 
     #[test]
     fn a_count_that_is_used_up_gives_no_more() {
@@ -234,5 +251,12 @@ mod tests {
         assert!(!counted.release() && !counted.release() && !counted.release());
         assert!(counted.release(), "the last of four");
         assert!(!counted.retain_living());
+    }
+
+    #[test]
+    fn a_reference_may_be_moved_whatever_it_leads_to() {
+        fn movable<T: Unpin + Send + Sync>() {}
+        movable::<ActorRef<Still>>();
+        movable::<WeakRef<Still>>();
     }
 }

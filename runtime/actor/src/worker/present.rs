@@ -52,8 +52,11 @@ pub(crate) fn unhost(worker: &Arc<Worker>) {
 /// The shared worker of `system` that is hosted on this thread, if it is there and was the last of all to come.
 #[inline]
 pub(crate) fn shared_here(system: &ActorSystem) -> Option<Arc<Worker>> {
-    SHARED
-        .with_borrow(|shared| shared.as_ref().filter(|worker| worker.system().is(system)).cloned())
+    let find = |shared: &RefCell<Option<Arc<Worker>>>| {
+        shared.borrow().as_ref().filter(|worker| worker.system().is(system)).cloned()
+    };
+    // A thread that ends has forgotten it, and may still spawn.
+    SHARED.try_with(find).ok().flatten()
 }
 
 /// Nobody's number; a worker that no thread polls has 0.
@@ -118,4 +121,41 @@ pub(crate) fn is_own_turn(cell: *const CellHead) -> bool {
 /// Where a task goes that the present turn spawns, if this thread is polling a worker.
 pub(crate) fn present_tasks() -> Option<Tasks> {
     polling()?.task_home()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+    use crate::{Placement, SystemConfig, by_hand::ByHand};
+
+    /// Looks for a worker when its thread ends.
+    struct Late(ActorSystem, mpsc::SyncSender<bool>);
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            // What stands here is gone before what was there first.
+            self.1.send(self.0.place(Placement::Spread, None).is_ok()).unwrap();
+        }
+    }
+
+    thread_local! {
+        static LATE: RefCell<Option<Late>> = const { RefCell::new(None) };
+    }
+
+    #[test]
+    fn a_thread_that_ends_may_still_spawn() {
+        let hand = ByHand::new(SystemConfig::default());
+        hand.system.workers().add(hand.worker.clone(), 0).unwrap();
+        let (late, found) = mpsc::sync_channel(1);
+        let system = hand.system.clone();
+        let ends = move || {
+            LATE.set(Some(Late(system.clone(), late)));
+            assert!(shared_here(&system).is_none(), "it is hosted nowhere");
+        };
+        thread::scope(|scope| scope.spawn(ends).join().unwrap());
+        assert_eq!(found.recv(), Ok(true));
+        hand.close();
+    }
 }

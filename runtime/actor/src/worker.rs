@@ -448,8 +448,9 @@ impl Worker {
     }
 
     #[inline]
-    fn begin_turn(&self, bound: &Bound, cell: &CellHead) {
-        bound.running.set(cell);
+    fn begin_turn(&self, bound: &Bound, cell: &CellPtr) {
+        // Not of a reference to the head: whoever counts it on may be the last, and frees all of the cell.
+        bound.running.set(cell.as_raw().as_ptr());
         self.gauge.begin_turn(cell);
     }
 

@@ -226,10 +226,18 @@ impl<A: Actor> CellSpot<A> {
 
 #[cfg(test)]
 mod tests {
-    use std::marker::PhantomPinned;
+    use std::{
+        marker::PhantomPinned,
+        sync::{Arc, Mutex},
+    };
+
+    use odeon_message::{Codec, Message};
 
     use super::*;
-    use crate::{ActorRef, Context, StartError, WeakRef};
+    use crate::{
+        ActorRef, Context, Handler, SpawnOptions, StartError, SystemConfig, WeakRef,
+        by_hand::ByHand, cell::CellPtr, worker::waiting::who_waits,
+    };
 
     /// An actor that must not be moved once it is pinned, as with a timer in it.
     struct Still(PhantomPinned);
@@ -239,6 +247,27 @@ mod tests {
 
         async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
             Ok(Self(PhantomPinned))
+        }
+    }
+
+    /// Keeps the actor by the way of whoever asks whose turn it is.
+    struct Keep(Arc<Mutex<Option<CellPtr>>>);
+
+    impl Message for Keep {
+        type Reply = ();
+        type Error = std::convert::Infallible;
+        type Output = ();
+        const NAME: &'static str = "Keep";
+        const CODEC: Option<Codec<Self>> = None;
+
+        fn answer(output: ()) -> Result<(), std::convert::Infallible> {
+            Ok(output)
+        }
+    }
+
+    impl Handler<Keep> for Still {
+        async fn handle(&mut self, Keep(place): Keep, _: &mut Context<Self>) {
+            *place.lock().unwrap() = who_waits(u32::MAX).map(|(cell, _)| cell);
         }
     }
 
@@ -258,5 +287,29 @@ mod tests {
         fn movable<T: Unpin + Send + Sync>() {}
         movable::<ActorRef<Still>>();
         movable::<WeakRef<Still>>();
+    }
+
+    /// The last reference of all frees the cell, so it must lead to all of it, also if it was made of what the worker notes
+    /// of a turn.
+    #[test]
+    fn a_cell_goes_with_the_reference_that_was_found_in_its_turn() {
+        let hand = ByHand::new(SystemConfig::default());
+        // From here on the worker has a thread, and the start is taken on this stack.
+        hand.run();
+        for directly in [false, true] {
+            let entered = directly.then(|| hand.system.runtime().enter());
+            let still = hand.spawn::<Still>((), SpawnOptions::default()).unwrap();
+            let place = Arc::default();
+            hand.finish(still.ask(Keep(Arc::clone(&place))).into_future()).unwrap();
+            drop(entered);
+            still.stop();
+            hand.run();
+            drop(still);
+            let kept = place.lock().unwrap().take().expect("it was its turn");
+            assert_eq!(hand.system.stats().cells, 1);
+            drop(kept);
+            assert_eq!(hand.system.stats().cells, 0);
+        }
+        hand.close();
     }
 }

@@ -165,6 +165,13 @@ impl CellHead {
         supervisor.push_lane(LaneItem::Message(report(self.number, news)))
     }
 
+    /// Cuts the weak references, of an actor to which nobody else refers.
+    #[inline]
+    pub(crate) fn cut_link(&self) {
+        // Outside the lock.
+        drop(self.bonds.first().and_then(|mut bonds| bonds.anchor.take()));
+    }
+
     pub(crate) fn has_parent(&self) -> bool {
         self.of_parent(|_| ()).is_some()
     }

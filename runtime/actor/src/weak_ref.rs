@@ -19,7 +19,7 @@ use crate::{
     cell::{CellArc, CellSpot},
 };
 
-/// Leads to an actor's cell until it is cut, which is before the memory of the cell goes: its bonds hold the [`Anchor`].
+/// Leads to an actor's cell until it is cut, which is before the cell is dropped: its bonds hold the [`Anchor`].
 struct Link<A: Actor>(Mutex<Option<CellSpot<A>>>);
 
 trait Cut: Any + Send + Sync {
@@ -91,7 +91,7 @@ impl<A: Actor> WeakRef<A> {
         match &self.place {
             Weakly::Local(link, _) => {
                 let link = link.0.lock().unwrap_or_else(PoisonError::into_inner);
-                // SAFETY: the cell cuts the link, for which it needs the lock, before its memory goes.
+                // SAFETY: the cell cuts the link, for which it needs the lock, before it is dropped.
                 let cell = link.as_ref().and_then(|spot| unsafe { spot.upgrade() });
                 // If that has ended meanwhile, and this is the last reference, it cuts the link when it goes.
                 drop(link);

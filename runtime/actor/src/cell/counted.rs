@@ -129,9 +129,12 @@ impl<A: Actor> CellArc<A> {
     /// # Safety
     /// `cell` came out of [`new`](Self::new) as this type, and its last reference was given up.
     pub(super) unsafe fn free(cell: NonNull<CellHead>) {
+        // SAFETY: the caller says so; it is still whole.
+        unsafe { cell.as_ref() }.cut_link();
         let cell = cell.cast::<ActorCell<A>>();
         let _memory = Memory(cell.cast(), Self::LAYOUT);
-        // SAFETY: the caller says so. The memory goes afterwards, also when an actor's destructor panics.
+        // SAFETY: the caller says so, and weak references lead here no more. The memory goes afterwards, also when an actor's
+        // destructor panics.
         unsafe { cell.drop_in_place() };
     }
 
@@ -216,9 +219,9 @@ impl<A: Actor> CellSpot<A> {
     /// One more reference to the cell, unless the last one was given up.
     ///
     /// # Safety
-    /// The memory of the cell is there as long as this takes: its head is not dropped yet.
+    /// The cell is whole as long as this takes: its link is not cut yet.
     pub(crate) unsafe fn upgrade(&self) -> Option<CellArc<A>> {
-        // SAFETY: the caller says so. The rest of the cell may be about to be dropped.
+        // SAFETY: the caller says so.
         let counted = unsafe { &(*self.0.as_ptr()).head.counted };
         counted.retain_living().then(|| CellArc(self.0, PhantomData))
     }
@@ -229,6 +232,7 @@ mod tests {
     use std::{
         marker::PhantomPinned,
         sync::{Arc, Mutex},
+        thread,
     };
 
     use odeon_message::{Codec, Message};
@@ -311,5 +315,35 @@ mod tests {
             assert_eq!(hand.system.stats().cells, 0);
         }
         hand.close();
+    }
+
+    #[test]
+    fn weak_references_are_tried_while_the_actor_goes() {
+        for round in 0..if cfg!(miri) { 10 } else { 300 } {
+            let hand = ByHand::new(SystemConfig::default());
+            hand.run();
+            let _entered = hand.system.runtime().enter();
+            let still = hand.spawn::<Still>((), SpawnOptions::default()).unwrap();
+            let weak = still.downgrade();
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    let weak = weak.clone();
+                    scope.spawn(move || {
+                        while let Some(still) = weak.upgrade() {
+                            drop(still.clone());
+                        }
+                    });
+                }
+                if round % 2 == 0 {
+                    drop(still);
+                    weak.upgrade().into_iter().for_each(|still| still.stop());
+                } else {
+                    still.stop();
+                }
+                hand.run();
+            });
+            assert!(weak.upgrade().is_none());
+            hand.close();
+        }
     }
 }

@@ -94,6 +94,8 @@ impl Gauge {
     /// How much there is to do, to be compared.
     pub(crate) fn load(&self) -> (usize, usize) {
         let actors = self.far.load(Relaxed).wrapping_add(self.near.load(Relaxed));
+        // One that came from elsewhere and is gone may be seen to go alone.
+        let actors = usize::try_from(actors.cast_signed()).unwrap_or(0);
         (self.ready.load(Relaxed), actors)
     }
 
@@ -136,5 +138,20 @@ impl Gauge {
 impl Drop for Polled<'_> {
     fn drop(&mut self) {
         self.0.step();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_that_is_seen_to_go_before_it_came_is_no_load() {
+        let gauge = Gauge::default();
+        gauge.one_less(true);
+        assert_eq!(gauge.load(), (0, 0));
+        gauge.one_more(false);
+        gauge.one_more(true);
+        assert_eq!(gauge.load(), (0, 1));
     }
 }

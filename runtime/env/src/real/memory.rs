@@ -4,7 +4,7 @@
 //! `MADV_POPULATE_WRITE` (madvise(2), since Linux 5.14) gives it many at once; what is in memory, and whose it is, stays as
 //! it is. What it is NOT: an allocator. Elsewhere nothing is provided, and nothing is missed but time.
 #![cfg_attr(
-    target_os = "linux",
+    all(target_os = "linux", not(miri)),
     expect(unsafe_code, reason = "the system is told about memory by its address")
 )]
 

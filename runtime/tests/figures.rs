@@ -79,8 +79,10 @@ async fn figures_of_two_nodes_add_up_and_a_stopped_receiver_shows() {
     let (gate, closed) = watch::channel(false);
     let worker = b.spawn_with::<Worker>(closed).await.expect("it starts");
     b.register("worker", &worker).expect("the name is free");
-    let found = a.on("b").lookup::<Worker>("worker").await.expect("b answers");
-    let far: ActorRef<Worker> = found.expect("it is registered");
+    // As soon as a has heard of b.
+    let mut name = a.on("b").follow::<Worker>("worker").await.expect("it runs");
+    let found = tokio::time::timeout(LONG, name.held()).await.expect("it is there");
+    let far: ActorRef<Worker> = found.expect("it runs");
 
     let mut told = JoinSet::new();
     told.spawn(async move {

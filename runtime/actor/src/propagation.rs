@@ -99,7 +99,7 @@ pub fn current_trace() -> Option<TraceContext> {
 /// # Examples
 /// ```
 /// # use odeon_actor as odeon;
-/// use odeon::{ActorRef, Ask, AskError, TraceContext, in_trace};
+/// use odeon::{ActorRef, TraceContext, in_trace};
 /// # use odeon::{Actor, Context, Handler, StartError};
 /// # use odeon_message::message;
 /// # #[message(local, reply = u64, crate = odeon_message)]

@@ -125,8 +125,8 @@ fn implement(item: &DeriveInput, options: &Options) -> TokenStream {
         (None, None) => parse_quote!(()),
     };
     let make = match options.stream {
-        Some(_) => quote!(streaming),
-        None => quote!(new),
+        Some(_) => quote_spanned!(options::written_for(&reply) => streaming),
+        None => quote_spanned!(options::written_for(&reply) => new),
     };
     let (error, output, answer) = match &options.error {
         Some(error) => (

@@ -168,6 +168,6 @@ mod tests {
         assert_eq!(counters.read(false), []);
         let read = counters.read(true);
         assert_eq!(read.len(), HandshakeFailure::ALL.len() - 1);
-        assert!(read.contains(&(HandshakeFailure::Gone, 4)), "{read:?}");
+        assert!(read.contains(&(HandshakeFailure::Gone, 5)), "{read:?}");
     }
 }

@@ -187,6 +187,8 @@ impl Checker for SupervisionTable {
         let mut table = Table::new(ways, children, intensity, self.within);
         let mut shown = Vec::new();
         for event in history.events() {
+            // What was to be done before it may come with it, but too late.
+            table.in_time(event.at, self.within).map_err(|what| self.violation(&what, &shown))?;
             let says = match &event.what {
                 What::ChildStarted { supervisor, child } if *supervisor == self.supervisor => {
                     shown.push(event);

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use odeon_interpose::Stream;
+use odeon_interpose::{Stream, mix};
 
 use super::stage::Stage;
 use crate::schedule::{Picker, Schedule};
@@ -33,7 +33,7 @@ struct Ready(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    /// A life is in it at most once, with the number that it drew for this turn.
+    /// A life is in it at most once, with the number that decides the next choice for it.
     lives: VecDeque<(u64, u64)>,
     waker: Option<Waker>,
 }
@@ -54,6 +54,14 @@ impl Ready {
             waker.wake();
         }
     }
+}
+
+/// Who has the least number. All get another one, made of their own: with the same for as long as it waits, one that drew
+/// much would let others have turn after turn, and the choices would hang together.
+fn draw(lives: &mut [(u64, u64)]) -> Option<usize> {
+    let least = (0..lives.len()).min_by_key(|at| lives[*at].1);
+    lives.iter_mut().for_each(|(_, number)| *number = mix(*number));
+    least
 }
 
 /// Wakes one life of a node.
@@ -121,8 +129,7 @@ impl Turns {
         let mut waiting = self.ready.lock();
         let lives = waiting.lives.make_contiguous();
         let at = match &mut *self.picker.borrow_mut() {
-            // Who drew the least.
-            None => (0..lives.len()).min_by_key(|at| lives[*at].1),
+            None => draw(lives),
             Some(picker) => picker.pick(lives.len(), &|at| lives[at].0),
         };
         self.choices.set(self.choices.get() + u64::from(lives.len() > 1));

@@ -349,7 +349,8 @@ fn a_connection_beyond_those_that_may_wait_is_refused() {
         let last = dialled.pop().unwrap();
         assert_eq!(poll_fn(|cx| last.poll_ready(cx)).await, Err(FrameLoss::Refused));
         for dialled in dialled {
-            poll_fn(|cx| ends[1].endpoint.poll_incoming(cx)).await.unwrap().accept();
+            let accepted = poll_fn(|cx| ends[1].endpoint.poll_incoming(cx)).await.unwrap();
+            accepted.accept();
             poll_fn(|cx| dialled.poll_ready(cx)).await.unwrap();
         }
     });

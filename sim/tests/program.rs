@@ -47,8 +47,9 @@ fn a_replay_tells_the_story_and_what_happened() {
         return;
     }
     let said = says(&["replay", "truth", "--seed", "3", "--lines", "2000"], 0);
+    // Of what happened the last lines are told; the liveness phase began long before.
     for part in
-        ["is healed, and has 120 s to recover", "Ask { from: ", "phase liveness", "seed 3: hash "]
+        ["is healed, and has 120 s to recover", "Ask { from: ", "phase check", "seed 3: hash "]
     {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }

@@ -1,14 +1,14 @@
 //! Odeon with its defaults: a node a peer, actors behind bounded mailboxes, credit, a deadline on every ask.
 //!
 //! Each node has its endpoint's thread and one worker thread. Only `ask` places its actors, on the endpoint's thread; all
-//! others are where actors are by default. Asks and tells come from actors. What it is NOT: tuned, but for the one value
-//! of [`transport`].
+//! others are where actors are by default. Asks and tells come from actors. What it is NOT: tuned, but for
+//! [`membership`], where one program has many nodes.
 
 use std::{future::Future, time::Duration};
 
 use odeon::{
     Actor, ActorRef, Context, Handler, MembershipConfig, Node, NodeBuilder, Placement,
-    SpawnOptions, StartError, TransportConfig, actor, message,
+    SpawnOptions, StartError, actor, message,
 };
 use tokio::time::Instant;
 
@@ -240,7 +240,7 @@ fn placement(setup: &Setup) -> Placement {
 fn node(setup: &Setup, name: &str) -> Outcome<NodeBuilder> {
     let identity = setup.papers.identity(name)?;
     let node = Node::builder(name).identity(identity).workers(1);
-    Ok(node.transport(transport(setup.workload)).membership(membership(setup.peers)))
+    Ok(node.membership(membership(setup.peers)))
 }
 
 /// The defaults; but many nodes on one CPU are slow to meet each other: all of them would, several thousand pairs, while
@@ -254,15 +254,6 @@ fn membership(peers: usize) -> MembershipConfig {
         config.touch_period = Duration::from_secs(60);
         config.gossip_period = Duration::from_secs(30);
         config.gossip_members = 1;
-    }
-    config
-}
-
-/// The defaults; but a frame is longer than a MiB where a message is one.
-fn transport(workload: Workload) -> TransportConfig {
-    let mut config = TransportConfig::default();
-    if workload == Workload::Bulk1m {
-        config.frame_bytes_max = 2 << 20;
     }
     config
 }

@@ -39,9 +39,15 @@ pub(crate) struct LocalArgs {
 /// Takes all samples, prints the table and writes the rows.
 ///
 /// # Errors
-/// When the rows cannot be written. A system that fails has its row say so.
+/// When this program's peers are slowed by what they need for the network, and when the rows cannot be written. A system that
+/// fails has its row say so.
 #[expect(clippy::print_stdout, reason = "the table is what was asked for")]
 pub(crate) fn run(args: &LocalArgs) -> Outcome<()> {
+    if cfg!(all(feature = "network", feature = "peers")) {
+        return Err(
+            "the feature network slows ractor and kameo: build with --features peers alone".into(),
+        );
+    }
     let systems = chosen(&args.system);
     let mut rows = rows(args, &systems);
     threads::single()?.block_on(measure(&mut rows, args.rounds));

@@ -4,8 +4,9 @@
 //! `cargo run --release -p odeon-compare --features peers -- local --json FILE` measures every local workload for every
 //! system and prints medians with their ratio to the best of the five Rust frameworks; `remote` in its place measures two
 //! programs on loopback, beside bare quinn and TLS as well. Without the feature no other actor system is built and
-//! measured. What it is NOT: a bench of one hop of Odeon, which is `odeon-benches`. Read `local.rs` or `remote.rs` next, then
-//! `system.rs` or `remote/system.rs`.
+//! measured. What the peers need for the network slows their local messages, so `remote` is a program of its own, which
+//! this one builds (`network.rs`). What it is NOT: a bench of one hop of Odeon, which is `odeon-benches`. Read `local.rs` or
+//! `remote.rs` next, then `system.rs` or `remote/system.rs`.
 
 mod child;
 #[cfg(feature = "peers")]
@@ -13,10 +14,14 @@ mod client;
 mod counting;
 mod cpu_time;
 mod cpus;
+#[cfg(any(feature = "peers", feature = "network"))]
+mod erlang;
 mod gate;
 mod local;
 mod memory;
 mod million;
+#[cfg(all(feature = "peers", not(feature = "network")))]
+mod network;
 mod remote;
 mod report;
 mod sample;
@@ -66,8 +71,12 @@ enum Bench {
     Client(client::ClientArgs),
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a bench that failed")]
 fn main() -> ExitCode {
+    // Before its arguments are read: the names of the network's peers are known to the other program only.
+    #[cfg(all(feature = "peers", not(feature = "network")))]
+    if std::env::args_os().nth(1).is_some_and(|bench| bench == "remote") {
+        return network::run().unwrap_or_else(|error| failed(&*error));
+    }
     let done = match Args::parse().bench {
         Bench::Local(args) => local::run(&args),
         Bench::Remote(args) => remote::run(&args),
@@ -79,9 +88,12 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("odeon-compare: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&*error),
     }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a bench that failed")]
+fn failed(error: &dyn Error) -> ExitCode {
+    eprintln!("odeon-compare: {error}");
+    ExitCode::FAILURE
 }

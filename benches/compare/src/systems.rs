@@ -8,7 +8,7 @@ mod actix;
 #[cfg(feature = "peers")]
 mod coerce;
 #[cfg(feature = "peers")]
-pub(crate) mod erlang;
+mod erlang;
 #[cfg(feature = "peers")]
 mod kameo;
 pub(crate) mod odeon;
@@ -66,7 +66,7 @@ impl Name {
     fn modes(self) -> &'static [Mode] {
         match self {
             #[cfg(feature = "peers")]
-            Self::Erlang if erlang::is_installed() => &[Mode::St],
+            Self::Erlang if crate::erlang::is_installed() => &[Mode::St],
             #[cfg(feature = "peers")]
             Self::Erlang => &[],
             _ => Mode::value_variants(),

@@ -3,13 +3,13 @@
 //! ractor_cluster and kameo are the Rust peers. quinn and TLS are references without actors, Erlang is one of its own
 //! language.
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "network")]
 mod erlang;
-#[cfg(feature = "peers")]
+#[cfg(feature = "network")]
 mod kameo;
 mod odeon;
 mod quinn;
-#[cfg(feature = "peers")]
+#[cfg(feature = "network")]
 mod ractor_cluster;
 mod tls;
 
@@ -33,11 +33,11 @@ pub(crate) enum Name {
     Odeon,
     Quinn,
     Tls,
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "network")]
     RactorCluster,
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "network")]
     Kameo,
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "network")]
     Erlang,
 }
 
@@ -45,9 +45,9 @@ impl Name {
     /// Whether it is one of the frameworks of Rust that Odeon is compared with.
     pub(crate) fn is_peer(self) -> bool {
         match self {
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::RactorCluster | Self::Kameo => true,
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Erlang => false,
             Self::Odeon | Self::Quinn | Self::Tls => false,
         }
@@ -56,9 +56,9 @@ impl Name {
     /// Whether it sends actors' messages without encryption.
     pub(crate) fn is_plain(self) -> bool {
         match self {
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::RactorCluster | Self::Erlang => true,
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Kameo => false,
             Self::Odeon | Self::Quinn | Self::Tls => false,
         }
@@ -77,10 +77,8 @@ impl Name {
     /// Why it cannot be measured on this machine, if it cannot.
     pub(crate) fn is_missing(self) -> Option<&'static str> {
         match self {
-            #[cfg(feature = "peers")]
-            Self::Erlang if !crate::systems::erlang::is_installed() => {
-                Some("there is no erl on the path")
-            }
+            #[cfg(feature = "network")]
+            Self::Erlang if !crate::erlang::is_installed() => Some("there is no erl on the path"),
             _ => None,
         }
     }
@@ -94,11 +92,11 @@ impl Name {
             Self::Odeon => receive::<odeon::Odeon>(setup),
             Self::Quinn => receive::<quinn::Quinn>(setup),
             Self::Tls => receive::<tls::Tls>(setup),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::RactorCluster => receive::<ractor_cluster::RactorCluster>(setup),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Kameo => receive::<kameo::Kameo>(setup),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Erlang => erlang::serve(),
         }
     }
@@ -112,11 +110,11 @@ impl Name {
             Self::Odeon => send::<odeon::Odeon>(setup, to),
             Self::Quinn => send::<quinn::Quinn>(setup, to),
             Self::Tls => send::<tls::Tls>(setup, to),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::RactorCluster => send::<ractor_cluster::RactorCluster>(setup, to),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Kameo => send::<kameo::Kameo>(setup, to),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Erlang => erlang::measure(setup, to),
         }
     }
@@ -127,11 +125,11 @@ impl Name {
             Self::Odeon => Some("odeon"),
             Self::Quinn => Some("quinn"),
             Self::Tls => Some("rustls"),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::RactorCluster => Some("ractor_cluster"),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Kameo => Some("kameo"),
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Erlang => None,
         }
     }
@@ -141,9 +139,9 @@ impl Name {
         match self {
             Self::Odeon | Self::Quinn => "QUIC, mutual TLS 1.3, AES-128-GCM of ring",
             Self::Tls => "TCP, mutual TLS 1.3, AES-128-GCM of ring",
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::RactorCluster | Self::Erlang => "TCP, not encrypted",
-            #[cfg(feature = "peers")]
+            #[cfg(feature = "network")]
             Self::Kameo => "QUIC of libp2p, mutual TLS 1.3, its own order of ciphers and packets",
         }
     }

@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(said(5), [("60000.00".to_owned(), true)]);
     }
 
-    #[cfg(feature = "peers")]
+    #[cfg(feature = "network")]
     #[test]
     fn the_best_peer_has_the_most_of_a_rate_and_the_least_of_a_time() {
         let systems = [Name::Odeon, Name::RactorCluster, Name::Kameo, Name::Erlang];

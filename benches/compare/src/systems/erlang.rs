@@ -3,17 +3,11 @@
 //! The sample is a program of Erlang, `odeon_compare.erl` beside this file, which takes this process's place and prints the
 //! figure itself. Only `st` has it: Erlang's schedulers are not threads that a driver could be pinned beside.
 
-use std::{os::unix::process::CommandExt, path::PathBuf, process::Command};
+use std::{os::unix::process::CommandExt, process::Command};
 
-use crate::{Outcome, cpus::Cpus, workload::Workload};
+use crate::{Outcome, cpus::Cpus, erlang::source, workload::Workload};
 
 const PROGRAM: &str = include_str!("odeon_compare.erl");
-
-/// Whether there is an Erlang on the path.
-pub(crate) fn is_installed() -> bool {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join("erl").is_file())
-}
 
 /// Becomes the Erlang program.
 ///
@@ -31,19 +25,4 @@ pub(crate) fn run(workload: Workload) -> Outcome<f64> {
     let error =
         Command::new("erl").args(["+S", "1:1", "+P", "2000000", "-noinput", "-eval", &run]).exec();
     Err(format!("cannot run erl: {error}").into())
-}
-
-/// Writes a program where Erlang's compiler finds it.
-///
-/// # Errors
-/// What the disk says.
-pub(crate) fn source(name: &str, text: &str) -> Outcome<PathBuf> {
-    let folder = std::env::temp_dir().join("odeon-compare");
-    std::fs::create_dir_all(&folder)?;
-    let file = folder.join(name);
-    if std::fs::read_to_string(&file).is_ok_and(|there| there == text) {
-        return Ok(file);
-    }
-    std::fs::write(&file, text)?;
-    Ok(file)
 }

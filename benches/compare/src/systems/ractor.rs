@@ -1,12 +1,13 @@
 //! ractor at its best: `cast`, `call` without a time limit, and the feature off that carries tracing's spans along.
 //!
 //! Its mailboxes are unbounded. `spawn` waits until the actor has started; `spawn_instant` costs a task more. Its feature
-//! `cluster` is on, because one program has one ractor, and `remote` needs it; it adds an empty field to what carries a
-//! message.
+//! `cluster` is off: it makes messages slower, and `remote` has a program of its own for it.
 
 use std::{future::Future, sync::Arc};
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, Message, RpcReplyPort, rpc::CallResult};
+#[cfg(feature = "network")]
+use ractor::Message;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, rpc::CallResult};
 
 use crate::{
     Outcome,
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Read(u64, RpcReplyPort<u64>),
 }
 
+#[cfg(feature = "network")]
 impl Message for Command {}
 
 impl Actor for Counter {
@@ -67,6 +69,7 @@ pub(crate) struct Asker;
 
 pub(crate) struct LetAsk(u64, RpcReplyPort<Outcome<()>>);
 
+#[cfg(feature = "network")]
 impl Message for LetAsk {}
 
 impl Actor for Asker {
@@ -102,6 +105,7 @@ pub(crate) enum Token {
     Hops(u64),
 }
 
+#[cfg(feature = "network")]
 impl Message for Token {}
 
 pub(crate) struct LinkState {

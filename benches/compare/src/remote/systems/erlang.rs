@@ -7,8 +7,8 @@ use std::{os::unix::process::CommandExt, process::Command};
 
 use crate::{
     Outcome,
+    erlang::source,
     remote::{system::Setup, workload::Workload},
-    systems::erlang::source,
 };
 
 const PROGRAM: &str = include_str!("odeon_compare_remote.erl");

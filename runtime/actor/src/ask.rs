@@ -56,7 +56,8 @@ impl<A: Handler<M>, M: Message> Ask<A, M> {
 
     /// Waits at most this long, from the first poll to the answer; the time that is left travels with the message. Where
     /// the handler runs [on the asker's stack](ActorRef::ask), time begins when it first waits, passes the message on or
-    /// asks for the time: before that nobody could give up.
+    /// asks for the time: before that nobody could give up. From a thread without actors, a second or more may last up to
+    /// [`TICK_MAX`](odeon_env::TICK_MAX) longer.
     pub fn within(mut self, within: Duration) -> Self {
         self.within = Some(within);
         self
@@ -212,7 +213,7 @@ impl<M: Message> Asking<M> {
                 return Poll::Ready(answer);
             }
             let place = run.as_ref().ok().map(|ran| ran.place);
-            self.deadline = Deadline::until(handle.settle(), place);
+            self.deadline = Deadline::until(handle.settle(&**worker.system().env()), place);
             let ticket = match run {
                 Ok(Ran { late: false, .. }) => None,
                 Ok(Ran { late: true, .. }) => return self.wait(handle),

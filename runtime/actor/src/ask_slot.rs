@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use odeon_env::Env;
 use odeon_message::{Certainty, Failure, FailureKind, Message};
 use tokio::time::Instant;
 
@@ -26,6 +27,7 @@ use crate::{
     Handler,
     answer::{Answer, GivenUp},
     cell::CellHead,
+    coarse::end_of,
     edges::OpenAsk,
     envelope::{Envelope, EnvelopeCalls, Head},
     future_slot::{Sink, Waits},
@@ -35,7 +37,7 @@ use crate::{
     responder::Responder,
     stats::count,
     turn::Turn,
-    worker::{answered, note_time},
+    worker::{answered, note_time, polls_workers},
 };
 
 pub(crate) use duty::{Duty, unanswered};
@@ -75,13 +77,20 @@ impl<M: Message> AskNode<M> {
 
     /// When the asker gives up; from now on that stands, and others may know the ask.
     fn settle(&self) -> Option<Instant> {
+        self.settle_by(|within| {
+            let now = Instant::now();
+            note_time(now);
+            now.checked_add(within)
+        })
+    }
+
+    /// The same, where the end of a wait that begins now is known otherwise.
+    fn settle_by(&self, end_of: impl FnOnce(Duration) -> Option<Instant>) -> Option<Instant> {
         let within = match self.due() {
             Due::At(at) => return at,
             Due::Within(within) => within,
         };
-        let now = Instant::now();
-        note_time(now);
-        let at = now.checked_add(within);
+        let at = end_of(within);
         // SAFETY: it was not settled, so that this thread alone knows the node, or others that its handler waits for and
         // that come here one by one.
         unsafe { *self.due.get() = Due::At(at) };
@@ -299,9 +308,11 @@ impl<M: Message> AskHandle<M> {
 
     /// When the asker gives up: as long after now as was said, unless that stands already. From now on others may know the
     /// ask. `None` is too far away for the clock.
-    pub(crate) fn settle(&mut self) -> Option<Instant> {
+    pub(crate) fn settle(&mut self, env: &dyn Env) -> Option<Instant> {
         // SAFETY: the handle is the asker's side.
-        unsafe { self.0.get() }.settle()
+        let node = unsafe { self.0.get() };
+        // Where there are workers, they want to know that the time was read.
+        if polls_workers() { node.settle() } else { node.settle_by(|within| end_of(within, env)) }
     }
 
     /// The result, once it is there; else the waker is kept.
@@ -369,7 +380,7 @@ mod tests {
     /// A new ask whose message shares `kept`.
     fn ask(kept: &Arc<()>) -> (Envelope, AskHandle<Counted>) {
         let (envelope, mut handle) = AskHandle::new::<Nobody>(Counted(kept.clone()), Duration::MAX);
-        handle.settle();
+        handle.settle(&odeon_env::RealEnv);
         (envelope, handle)
     }
 

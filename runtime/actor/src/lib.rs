@@ -34,6 +34,7 @@ mod census;
 mod channel;
 mod child_spec;
 mod clock;
+mod coarse;
 mod config;
 mod context;
 mod deadline;

@@ -68,10 +68,12 @@ const POLL_MESSAGES_MAX: u32 = 2048;
 /// A poll that handles so many is one of a busy worker, whose messages are measured less often: by default it has measured
 /// one already.
 const BUSY_MESSAGES: u32 = 128;
-/// Looks at a mailbox that other threads send to before its actor sleeps, and pauses of the processor before each: about a
-/// microsecond together, less than a sleep and a wake cost both sides. Meanwhile messages gather, and are taken together.
-const LOOKS_MAX: u32 = 4;
-const PAUSES: u32 = 16;
+/// Looks at a mailbox that other threads send to before its actor sleeps, and pauses of the processor before each, some 10
+/// to 40 ns long: a few microseconds together, less than a sleep and a wake cost both sides. Meanwhile messages gather, and are
+/// taken together. Each look takes the line of memory from whoever sends, so that few late ones are better than many: with 64
+/// pauses in place of 16, a tell from another thread takes a third less.
+const LOOKS_MAX: u32 = 2;
+const PAUSES: u32 = 64;
 
 pub(crate) struct Worker {
     inbox: Inbox,

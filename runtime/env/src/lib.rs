@@ -29,7 +29,18 @@ pub use real::{DataFolderError, RealEnv, RealEnvBuilder};
 pub use socket::{DatagramSocket, SOCKET_BUFFER_BYTES};
 pub use srv::SrvRecord;
 
-use std::{fmt, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// The longest that [`Env::tick_ns`] stands still, but for a system that is held up: a tick of Linux at 100 a second.
+pub const TICK_MAX: Duration = Duration::from_millis(10);
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -78,6 +89,13 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
 
     /// Fills `out` with unpredictable bytes.
     fn entropy(&self, out: &mut [u8]);
+
+    /// Nanoseconds of a clock that is much cheaper to read than the exact one, never goes back, and stands still for at most
+    /// [`TICK_MAX`]: who reads the same twice has at most that much time between. `None` where there is no such clock, as
+    /// this default says; a simulation has none, for there time stands still anyway.
+    fn tick_ns(&self) -> Option<u64> {
+        None
+    }
 
     /// Asks the system to provide the memory that begins at `from`, a page's address, for `bytes`, and that the program has
     /// or may get: whoever touches it afterwards need not wait for it. No byte of it changes. Says how many of these bytes

@@ -11,6 +11,7 @@ mod multicast;
 mod recv_error;
 mod socket;
 mod threads;
+mod tick;
 mod unreachable;
 
 use std::{io, net::SocketAddr, sync::Arc, time::SystemTime};
@@ -76,6 +77,10 @@ impl Env for RealEnv {
 
     fn entropy(&self, out: &mut [u8]) {
         getrandom::fill(out).expect("the system has entropy once it has booted");
+    }
+
+    fn tick_ns(&self) -> Option<u64> {
+        tick::now_ns()
     }
 
     fn provide_memory(&self, from: usize, bytes: usize) -> usize {

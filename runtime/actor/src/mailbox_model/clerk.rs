@@ -195,7 +195,7 @@ where
     Clerk: Handler<M>,
 {
     let (envelope, mut handle) = AskHandle::new::<Clerk>(message, Duration::MAX);
-    handle.settle();
+    handle.settle(&odeon_env::RealEnv);
     envelope
 }
 

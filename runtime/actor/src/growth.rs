@@ -11,9 +11,9 @@ use std::cell::Cell;
 /// The least page of the machines that this is for; larger ones are seen as several.
 const PAGE: usize = 4096;
 /// After so many pages in a row the next are wanted.
-const ROW: u32 = 8;
-/// Bytes that are wanted ahead: sixteen pages in one call make it cheap, and are not missed.
-pub(crate) const AHEAD: usize = 16 * PAGE;
+const ROW: u32 = 4;
+/// Bytes that are wanted ahead: 64 pages in one call make it cheap, and are not missed.
+pub(crate) const AHEAD: usize = 64 * PAGE;
 
 /// Where the last new actors were put. One thread's.
 pub(crate) struct Growth {
@@ -93,6 +93,7 @@ mod tests {
         let growth = Growth::default();
         let asked = (0..100)
             .filter_map(|page| growth.note(page * PAGE).inspect(|from| growth.provided(*from, 0)));
-        assert!(asked.count() <= 5 + 100 * PAGE / AHEAD);
+        let doublings = (AHEAD / PAGE).ilog2() as usize + 1;
+        assert!(asked.count() <= doublings + 100 * PAGE / AHEAD);
     }
 }

@@ -15,7 +15,11 @@ pub(super) fn provide(from: usize, bytes: usize) -> usize {
 
     // SAFETY: it moves nothing by nothing, and says where the heap ends.
     let heap_end = unsafe { libc::sbrk(0) }.addr();
-    let within = if from < heap_end { bytes.min(heap_end - from) } else { bytes };
+    // Nothing is behind the heap's end, which is where an allocator that grows bit by bit asks again and again.
+    let within = if from <= heap_end { bytes.min(heap_end - from) } else { bytes };
+    if within == 0 {
+        return 0;
+    }
     let place = ptr::without_provenance_mut(from);
     // SAFETY: no byte changes; where the program has no memory that it may write to, the system says so.
     let failed = unsafe { libc::madvise(place, within, libc::MADV_POPULATE_WRITE) } != 0;

@@ -76,6 +76,8 @@ pub(super) struct Link {
     pub(super) rule: Option<LinkRule>,
     /// When the bandwidth is free again.
     free_at: Duration,
+    /// When the last one arrives of those that are in order.
+    arrives_at: Duration,
     /// What waits until the link is no longer clogged.
     pub(super) waiting: Waiting,
 }
@@ -91,6 +93,7 @@ impl Link {
             is_own: from == to,
             rule: None,
             free_at: Duration::ZERO,
+            arrives_at: Duration::ZERO,
             waiting: Waiting::default(),
         }
     }
@@ -148,7 +151,14 @@ impl Link {
                 flipped_bit: flips.then(bit),
             }
         };
-        Ok(Copies { first: copy(), second: is_twice.then(copy) })
+        let mut copies = Copies { first: copy(), second: is_twice.then(copy) };
+        if rule.in_order && !copies.first.reordered {
+            // Of those that arrive at one moment chance would take one.
+            let after = self.arrives_at.saturating_add(Duration::from_nanos(1));
+            copies.first.due = copies.first.due.max(after);
+            self.arrives_at = copies.first.due;
+        }
+        Ok(copies)
     }
 
     /// Takes a report that nobody listens: when it arrives, or why it does not.
@@ -334,6 +344,20 @@ mod tests {
         );
         assert!(latencies.iter().any(|latency| *latency > high));
         assert!(latencies.windows(2).any(|pair| pair[0] > pair[1]));
+    }
+
+    #[test]
+    fn in_order_only_those_that_are_held_back_change_places() {
+        let rule = LinkRule { in_order: true, reorder: 0.1, loss: 0.1, ..LinkRule::lan() };
+        let firsts: Vec<_> = pass_all(7, &rule).into_iter().flatten().map(|it| it[0]).collect();
+        let in_order = firsts.iter().filter(|copy| !copy.reordered);
+        let dues: Vec<_> = in_order.map(|copy| copy.due).collect();
+        assert!(dues.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!((1500..1750).contains(&dues.len()), "{}", dues.len());
+        // Nobody is later than the slowest before it.
+        let latest = SECOND + Duration::from_millis(2) + Duration::from_micros(1_000);
+        assert!(dues.iter().all(|due| *due <= latest), "{:?}", dues.last());
+        assert!(firsts.windows(2).any(|pair| pair[0].due > pair[1].due));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 use odeon_message::planted::{Bug, PlantError};
 
 use crate::{
-    printable::printable,
+    printable::{printable, printable_json},
     runner::{Case, Trial},
     schedule::Schedule,
     script::ScriptError,
@@ -245,6 +245,11 @@ impl Printer<'_> {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Prints a result for programs, on one line.
+    fn json(&mut self, value: &serde_json::Value) -> Result<(), Failed> {
+        self.line(printable_json(value))
     }
 }
 

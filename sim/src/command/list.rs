@@ -37,9 +37,7 @@ pub(super) fn list(
                     outline.as_ref().map(|outline| outline.liveness_max.as_millis() as u64),
             })
         };
-        out.line(
-            serde_json::Value::from(trials.iter().map(entry).collect::<Vec<_>>()).to_string(),
-        )?;
+        out.json(&trials.iter().map(entry).collect::<serde_json::Value>())?;
         return Ok(true);
     }
     let width = trials.iter().map(|trial| trial.name.len()).max().unwrap_or(0);
@@ -53,9 +51,7 @@ pub(super) fn list(
 fn bugs(json: bool, out: &mut Printer<'_>) -> Result<bool, Failed> {
     if json {
         let entry = |bug: &Bug| json!({ "name": bug.name(), "about": bug.about(), "scenario": scenario(*bug) });
-        out.line(
-            serde_json::Value::from(Bug::ALL.iter().map(entry).collect::<Vec<_>>()).to_string(),
-        )?;
+        out.json(&Bug::ALL.iter().map(entry).collect::<serde_json::Value>())?;
         return Ok(true);
     }
     let width = Bug::ALL.iter().map(|bug| bug.name().len()).max().unwrap_or(0);

@@ -109,7 +109,7 @@ pub(super) fn planted(
         table.push(found.to_json());
     }
     if args.json {
-        out.line(Value::from(table).to_string())?;
+        out.json(&Value::from(table))?;
     }
     Ok(true)
 }

@@ -77,7 +77,7 @@ pub(super) fn run(args: &RunArgs, trials: &[Trial], out: &mut Printer<'_>) -> Re
         let scenarios: Vec<_> = tallies.iter().map(Tally::to_json).collect();
         let passed = !failed && !interrupted;
         let all = json!({ "passed": passed, "interrupted": interrupted, "scenarios": scenarios });
-        out.line(all.to_string())?;
+        out.json(&all)?;
     }
     if let Some(path) = &args.junit {
         write_report(path, &junit::report(&tallies)).map_err(Failed::Run)?;

@@ -82,7 +82,7 @@ pub(super) fn shrink(
     let path = args.out.clone().unwrap_or_else(beside);
     file.write(&path).map_err(Failed::run)?;
     if args.json {
-        out.line(to_json(&subject, &shrunk, &path).to_string())?;
+        out.json(&to_json(&subject, &shrunk, &path))?;
         return Ok(true);
     }
     out.line(format!("{before}, after {} runs {}", shrunk.runs, size(&shrunk.script)))?;

@@ -65,6 +65,8 @@ macro_rules! bugs {
 bugs! {
     a_number_of_an_ask_that_is_used_again: "ask-number-reused";
     a_cancelled_ask_that_still_runs: "cancelled-ask-runs";
+    credit_that_a_skipped_message_keeps: "credit-not-given-back";
+    frames_that_go_out_again_on_the_next_connection: "frames-outlive-connection";
     members_that_are_down_and_not_taken_back: "heal-looks-once";
     a_life_with_the_number_of_the_one_before: "incarnation-reused";
     a_supervisor_off_by_one_in_its_intensity: "intensity-off-by-one";

@@ -97,7 +97,10 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         let asked = Asked::<M>::new(reply, deadline);
         // A tell has no deadline either.
         let Some(asked) = asked.if_wanted(turn) else {
-            turn.give_back(credit);
+            match Bug::CreditNotGivenBack.is_planted() {
+                true => std::mem::forget(credit),
+                false => turn.give_back(credit),
+            }
             return true;
         };
         let opened = match W::open(payload, credit, turn) {

@@ -56,6 +56,8 @@ macro_rules! bugs {
 bugs! {
     AskNumberReused: "ask-number-reused", "an ask takes the least number that is free, and the late answer of an earlier one";
     CancelledAskRuns: "cancelled-ask-runs", "an ask that is given up once it was written is called withdrawn, and still runs";
+    CreditNotGivenBack: "credit-not-given-back", "a message that is skipped, for its time is up or its asker gave up, keeps its sender's credit";
+    FramesOutliveConnection: "frames-outlive-connection", "what was written last on a lost connection is written once more on the next one";
     HealLooksOnce: "heal-looks-once", "members that are down are looked after once, and then no more";
     IncarnationReused: "incarnation-reused", "a life is numbered by the hour, so that one after a restart has the number of the one before";
     IntensityOffByOne: "intensity-off-by-one", "a supervisor bears one restart more than its intensity";

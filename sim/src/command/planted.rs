@@ -50,10 +50,12 @@ pub(super) const fn scenario(bug: Bug) -> &'static str {
         | Bug::ReplacedNotDown
         | Bug::WatchMissesRace
         | Bug::WatchesNotResent => "chat",
-        Bug::CancelledAskRuns | Bug::MailboxHoldsOneMore | Bug::TimeForgottenOnTheWay => {
-            "request-storm"
-        }
+        Bug::CancelledAskRuns
+        | Bug::CreditNotGivenBack
+        | Bug::MailboxHoldsOneMore
+        | Bug::TimeForgottenOnTheWay => "request-storm",
         Bug::AskNumberReused
+        | Bug::FramesOutliveConnection
         | Bug::HealLooksOnce
         | Bug::LostAskNotDelivered
         | Bug::OlderLifeWins

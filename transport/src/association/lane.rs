@@ -257,6 +257,13 @@ impl Lane {
         inner.large.clear();
         inner.credit = CreditBook::new(inner.window, CREDIT_ENTRIES_MAX);
         inner.was_full = false;
+        if Bug::FramesOutliveConnection.is_planted() && phase.is_none() {
+            let (frames, bytes) = inner.pieces.bring_back();
+            // The books ask for all bytes of a piece together.
+            for nth in 0..frames {
+                inner.books.write(if nth == 0 { bytes } else { 0 });
+            }
+        }
         if let Some(phase) = phase
             && !matches!(inner.phase, Phase::Closed(_))
         {

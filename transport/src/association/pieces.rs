@@ -17,7 +17,7 @@ const PIECE_BYTES_LEAST: usize = 1 << 10;
 const SAMPLE_EVERY: u32 = 8;
 
 /// Whole frames.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
     pub(super) frames: u64,
@@ -38,12 +38,14 @@ pub(super) struct Pieces {
     write_bytes_max: usize,
     /// Pieces until one is measured.
     until_sample: u32,
+    /// What was taken last, for a planted bug alone.
+    taken: Option<Piece>,
 }
 
 impl Pieces {
     pub(super) fn new(write_bytes_max: usize) -> Self {
         let (full, open) = (VecDeque::new(), Piece::default());
-        Self { full, open, last_bytes: 0, write_bytes_max, until_sample: 0 }
+        Self { full, open, last_bytes: 0, write_bytes_max, until_sample: 0, taken: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -101,6 +103,14 @@ impl Pieces {
 
     /// Takes the oldest piece.
     pub(super) fn take(&mut self) -> Option<Piece> {
+        let piece = self.next();
+        if Bug::FramesOutliveConnection.is_planted() && piece.is_some() {
+            self.taken = piece.clone();
+        }
+        piece
+    }
+
+    fn next(&mut self) -> Option<Piece> {
         let next = match Bug::PiecesSwapped.is_planted() {
             true => self.full.pop_back(),
             false => self.full.pop_front(),
@@ -118,7 +128,14 @@ impl Pieces {
     /// Drops all.
     pub(super) fn clear(&mut self) {
         let Self { last_bytes, until_sample, write_bytes_max, .. } = *self;
-        *self = Self { last_bytes, until_sample, ..Self::new(write_bytes_max) };
+        let taken = self.taken.take();
+        *self = Self { last_bytes, until_sample, taken, ..Self::new(write_bytes_max) };
+    }
+
+    /// What was taken last waits once more: a planted bug. How many frames and bytes it has.
+    pub(super) fn bring_back(&mut self) -> (u64, usize) {
+        self.open = self.taken.take().unwrap_or_default();
+        (self.open.frames, self.open.bytes.len())
     }
 
     /// Makes the ask expire that is the `nth` waiting frame, counted from 0; false if there is no such ask.

@@ -34,7 +34,10 @@ async fn next_turn() {
 }
 
 /// How long one has to walk to the door, in turns.
-const WALK: u64 = 12;
+const WALK: u64 = 16;
+
+/// So many that the bound of the paper and chance are 10 and 0.3 of them.
+const SEEDS: u64 = 8000;
 
 /// How often there is a choice, at most: while both are ready.
 const CHOICES: u64 = WALK + 4;
@@ -80,12 +83,14 @@ fn count(schedule: Schedule, seeds: u64, fails: impl Fn(Schedule, u64) -> bool) 
 
 #[test]
 fn an_order_of_three_turns_of_nodes_is_found_more_often_by_priorities_than_by_chance() {
-    let [fifo, random, pct] =
-        [Schedule::Fifo, Schedule::Random, Schedule::Pct { depth: 3, steps: CHOICES }]
-            .map(|schedule| count(schedule, 3000, is_caught));
-    println!("of 3000 seeds: {fifo} first come, {random} by chance, {pct} by priorities");
+    // It is one order, whatever the seed.
+    let fifo = count(Schedule::Fifo, 20, is_caught);
+    let [random, pct] = [Schedule::Random, Schedule::Pct { depth: 3, steps: CHOICES }]
+        .map(|schedule| count(schedule, SEEDS, is_caught));
+    println!("of {SEEDS} seeds: {random} by chance, {pct} by priorities");
     assert_eq!(fifo, 0, "the quiet order does not show the bug");
-    // The paper's bound is 1 / (2 × 16²), 6 of 3000; chance has to let one of two go 13 times in a row.
+    // The paper's bound is 1 / (2 × 20²), 10 of 8000. By chance one of two goes 17 times in 18, the other at the right
+    // moment, and once more after it: 17 / 2¹⁹, one of 31,000.
     assert!(pct >= 2 && pct > 2 * random, "{random} by chance, {pct} by priorities");
 }
 

@@ -59,6 +59,7 @@
 //!
 //! Read `world.rs` next.
 
+mod bound;
 #[cfg_attr(not(target_os = "linux"), path = "command_elsewhere.rs")]
 pub mod command;
 mod difference;

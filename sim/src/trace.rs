@@ -10,22 +10,18 @@ mod disk;
 mod event;
 mod line;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{cell::RefMut, fmt, sync::Arc, time::Duration};
 
 pub use digest::{Digest, hash_bytes};
 pub use disk::{DiskEvent, DiskFate};
 pub use event::{Event, Fate, Payload, Turn};
 
-use crate::recording;
-use line::Line;
+use crate::{bound::Bound, recording};
+use line::Lines;
 
-/// How many lines a trace keeps; older ones are forgotten, the hash still covers them. Twice what a verdict brings, about
-/// 1 MiB, so that writing them does not drive what is simulated out of a processor's caches.
-pub const TRACE_LINES_MAX: usize = 8_192;
+/// How many lines a trace keeps; older ones are forgotten, the hash still covers them. What a verdict brings, and a few
+/// more: a quarter of a MiB, so that writing them does not drive what is simulated out of a processor's caches.
+pub const TRACE_LINES_MAX: usize = 4_096;
 
 /// The number of a host, in order of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,43 +39,25 @@ pub struct Mark {
 /// Marks that a trace keeps of all its length; when there are more, every second one goes.
 const CHECKPOINTS_MAX: usize = 1024;
 
-/// The trace of one run; clones share it.
+/// The trace of one run; clones share it, on the thread that made it: on another one each method panics.
 #[derive(Clone)]
-pub struct Trace(Arc<Mutex<Ledger>>);
+pub struct Trace(Arc<Bound<Ledger>>);
 
 struct Ledger {
     digest: Digest,
     events: u64,
     names: Vec<String>,
-    lines: Vec<Line>,
+    lines: Lines,
     checkpoints: Vec<Mark>,
     /// Events between two checkpoints.
     stride: u64,
     /// The last event of which a line is kept.
     last_kept: u64,
-    /// How many lines are gone; the next one that goes stands at its remainder.
-    forgot: u64,
     /// Whether this is the run of which a recording is made.
     recorded: bool,
 }
 
 impl Ledger {
-    fn keep(&mut self, line: Line) {
-        if self.lines.len() < TRACE_LINES_MAX {
-            self.lines.push(line);
-            return;
-        }
-        self.lines[(self.forgot % TRACE_LINES_MAX as u64) as usize] = line;
-        self.forgot += 1;
-    }
-
-    /// The last lines, at most `count`, oldest first, and how many were before them.
-    fn last(&self, count: usize) -> (impl Iterator<Item = &Line>, u64) {
-        let skip = self.lines.len().saturating_sub(count);
-        let (newer, older) = self.lines.split_at((self.forgot % TRACE_LINES_MAX as u64) as usize);
-        (older.iter().chain(newer).skip(skip), self.forgot + skip as u64)
-    }
-
     fn check(&mut self, mark: Mark) {
         // The stride is a power of two; a division would be dear here.
         if mark.event & (self.stride - 1) != 0 {
@@ -99,52 +77,53 @@ impl Trace {
     /// An empty trace.
     #[must_use]
     pub fn new() -> Self {
-        let lines = Vec::with_capacity(TRACE_LINES_MAX);
-        Self(Arc::new(Mutex::new(Ledger {
+        Self(Arc::new(Bound::new(Ledger {
             digest: Digest::new(),
             events: 0,
             names: Vec::new(),
-            lines,
+            lines: Lines::new(),
             checkpoints: Vec::with_capacity(CHECKPOINTS_MAX),
             stride: 1,
             last_kept: u64::MAX,
-            forgot: 0,
             recorded: false,
         })))
     }
 
     /// Keeps no line of an event with a higher number: the last lines are then those before it.
     pub(crate) fn keep_until(&self, event: u64) {
-        self.lock().last_kept = event;
+        self.ledger().last_kept = event;
     }
 
     /// Lets a recording be made of this run.
     pub(crate) fn record_whole(&self) {
         recording::begin();
-        self.lock().recorded = true;
+        self.ledger().recorded = true;
     }
 
     /// Adds one event. `host` is `None` for what the driver of the world does.
     pub fn record(&self, at: Duration, host: Option<HostId>, event: &Event<'_>) {
-        let mut ledger = self.lock();
+        let mut guard = self.ledger();
+        let ledger = &mut *guard;
         let at_ns = at.as_nanos() as u64;
         ledger.events += 1;
         // Two words in one: 2^48 ns are three days.
         ledger.digest.word(at_ns ^ host.map_or(u64::MAX, |host| u64::from(host.0)).rotate_left(48));
-        let line = event.fold(&mut ledger.digest);
+        let told = event.fold(&mut ledger.digest);
         let mark = Mark { event: ledger.events, hash: ledger.digest.finish() as u64 };
         ledger.check(mark);
         if ledger.recorded {
             recording::keep(mark.event, at_ns, host, event);
         }
-        if let Some(content) = line.filter(|_| mark.event <= ledger.last_kept) {
-            ledger.keep(Line { mark, at_ns, host, content });
+        if let Some(told) = told
+            && mark.event <= ledger.last_kept
+        {
+            ledger.lines.keep(mark, at_ns, host, &told);
         }
     }
 
     /// Gives the next host its name in the lines.
     pub(crate) fn name_host(&self, name: &str) {
-        let mut ledger = self.lock();
+        let mut ledger = self.ledger();
         if ledger.recorded
             && let Ok(host) = u16::try_from(ledger.names.len())
         {
@@ -155,43 +134,41 @@ impl Trace {
 
     /// The host of this name.
     pub(crate) fn host_named(&self, name: &str) -> Option<HostId> {
-        let at = self.lock().names.iter().position(|other| other == name)?;
+        let at = self.ledger().names.iter().position(|other| other == name)?;
         u16::try_from(at).ok().map(HostId)
     }
 
     /// The hash of everything so far.
     #[must_use]
     pub fn hash(&self) -> u128 {
-        self.lock().digest.finish()
+        self.ledger().digest.finish()
     }
 
     /// How many events there were.
     #[must_use]
     pub fn events(&self) -> u64 {
-        self.lock().events
+        self.ledger().events
     }
 
     /// The last lines, at most `count` and at most [`TRACE_LINES_MAX`], oldest first.
     #[must_use]
     pub fn last_lines(&self, count: usize) -> Vec<String> {
-        let ledger = self.lock();
-        ledger.last(count).0.map(|line| line.text(&ledger.names)).collect()
+        let ledger = self.ledger();
+        ledger.lines.last_lines(count, &ledger.names)
     }
 
     /// The marks of the last lines, as many as [`last_lines`](Self::last_lines) gives, and how many were before them.
     pub(crate) fn last_marks(&self, count: usize) -> (Vec<Mark>, u64) {
-        let ledger = self.lock();
-        let (lines, before) = ledger.last(count);
-        (lines.map(|line| line.mark).collect(), before)
+        self.ledger().lines.last_marks(count)
     }
 
     /// Marks at equal distances over the whole length.
     pub(crate) fn checkpoints(&self) -> Vec<Mark> {
-        self.lock().checkpoints.clone()
+        self.ledger().checkpoints.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ledger> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ledger(&self) -> RefMut<'_, Ledger> {
+        self.0.hold()
     }
 }
 

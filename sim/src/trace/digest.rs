@@ -22,7 +22,10 @@ impl Digest {
     /// Adds one word.
     pub fn word(&mut self, word: u64) {
         let [a, b] = self.lanes;
-        self.lanes = [mix(a ^ word), (b.rotate_left(23) ^ word).wrapping_mul(FOLD).wrapping_add(a)];
+        // One after the other: what a word costs is how long its product takes.
+        let product = u128::from(a ^ word) * u128::from(FOLD);
+        let folded = (product as u64) ^ ((product >> 64) as u64).wrapping_add(word);
+        self.lanes = [folded, (b.rotate_left(23) ^ word).wrapping_mul(FOLD).wrapping_add(a)];
     }
 
     /// Adds bytes and how many they are; returns their hash.

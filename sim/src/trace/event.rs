@@ -2,14 +2,14 @@
 //!
 //! Read `line.rs` next.
 
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 use odeon_env::Observed;
 
 use super::{
     digest::{Digest, hash_bytes},
     disk::DiskEvent,
-    line::{Content, Short},
+    line::{Passage, Told},
 };
 
 /// What became of a datagram.
@@ -126,16 +126,18 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// Enters the hash; the result is the line to keep, if any.
-    pub(super) fn fold(&self, digest: &mut Digest) -> Option<Content> {
+    #[inline]
+    pub(super) fn fold(&self, digest: &mut Digest) -> Option<Told<'_>> {
         match *self {
             Self::Sent { from, to, payload } => {
-                Some(packet(digest, 1, "sent", [from, to], payload))
+                Some(packet(digest, 1, Passage::Sent, [from, to], payload))
             }
             Self::Ended { from, to, payload, fate } => {
-                Some(packet(digest, 2 + ((fate as u64) << 8), fate.name(), [from, to], payload))
+                let kind = 2 + ((fate as u64) << 8);
+                Some(packet(digest, kind, Passage::Ended(fate), [from, to], payload))
             }
             Self::Unreachable { to, about } => {
-                Some(packet(digest, 3, "told unreachable", [about, to], Payload::of(&[])))
+                Some(packet(digest, 3, Passage::Unreachable, [about, to], Payload::of(&[])))
             }
             Self::Polled => {
                 digest.word(4);
@@ -144,11 +146,11 @@ impl Event<'_> {
             Self::Turn(turn) => {
                 digest.word(5);
                 digest.word(turn as u64);
-                Some(Content::Said(Short::of(turn.name()), Short::EMPTY, 0))
+                Some(Told::Said(turn.name().into(), "".into(), 0))
             }
             Self::Disk(event) => {
                 let (name, detail, number) = event.fold(digest);
-                Some(Content::Said(Short::of(&name), Short::of(detail), number))
+                Some(Told::Said(name.into(), detail.into(), number))
             }
             Self::Observed(observed) => Some(observed_words(digest, observed)),
             Self::Note { name, detail } => {
@@ -159,7 +161,7 @@ impl Event<'_> {
     }
 }
 
-fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
+fn observed_words<'a>(digest: &mut Digest, observed: Observed<'a>) -> Told<'a> {
     match observed {
         Observed::ActorStarted { actor, kind } => words(digest, 20, "actor started", kind, actor),
         Observed::HandlerStarted { actor, message } => {
@@ -172,8 +174,7 @@ fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
         Observed::Frame { inbound, kind, payload, .. } => {
             digest.word(24 << 16 | u64::from(inbound) << 8 | u64::from(kind));
             let hash = digest.bytes(payload);
-            let name = if inbound { "frame in" } else { "frame out" };
-            Content::Frame(name, kind, payload.len(), hash)
+            Told::Frame { inbound, kind, length: payload.len(), hash }
         }
         Observed::Note { name, detail } => {
             digest.bytes(name.as_bytes());
@@ -182,26 +183,33 @@ fn observed_words(digest: &mut Digest, observed: Observed<'_>) -> Content {
         // The frames themselves are in the trace already.
         // The enum grows; what is not known here still counts.
         Observed::Written { bytes } => words(digest, 27, "written", "", bytes.len() as u64),
-        other => words(digest, 26, "observed", &format!("{other:?}"), 0),
+        other => words(digest, 26, "observed", format!("{other:?}"), 0),
     }
 }
 
 /// A line of words. The name is not hashed: it follows from the kind, or whoever calls adds it.
-fn words(digest: &mut Digest, kind: u64, name: &str, detail: &str, number: u64) -> Content {
+fn words<'a>(
+    digest: &mut Digest,
+    kind: u64,
+    name: &'a str,
+    detail: impl Into<Cow<'a, str>>,
+    number: u64,
+) -> Told<'a> {
+    let detail = detail.into();
     digest.word(kind << 56 ^ number);
     if !detail.is_empty() {
         digest.bytes(detail.as_bytes());
     }
-    Content::Said(Short::of(name), Short::of(detail), number)
+    Told::Said(name.into(), detail, number)
 }
 
 fn packet(
     digest: &mut Digest,
     kind: u64,
-    name: &'static str,
+    what: Passage,
     ends: [SocketAddr; 2],
     payload: Payload<'_>,
-) -> Content {
+) -> Told<'static> {
     for address in ends {
         match address {
             // The kind stands above the 48 bits of an address.
@@ -217,7 +225,7 @@ fn packet(
     }
     digest.word(payload.hash);
     let [from, to] = ends;
-    Content::Packet { name, from, to, length: payload.bytes.len(), hash: payload.hash }
+    Told::Packet { what, from, to, length: payload.bytes.len(), hash: payload.hash }
 }
 
 impl Fate {

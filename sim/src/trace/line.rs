@@ -1,8 +1,12 @@
-//! One line of a trace: fixed in size while it is kept, text only when it is read.
+//! The lines of a trace: fixed in size while they are kept, text only when they are read.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{SocketAddr, SocketAddrV4},
+};
 
-use super::{HostId, Mark};
+use super::{HostId, Mark, TRACE_LINES_MAX, event::Fate};
 
 const SHORT: usize = 30;
 
@@ -30,56 +34,231 @@ impl fmt::Display for Short {
     }
 }
 
-/// What a line says.
+/// What happens to a packet.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Content {
-    Packet { name: &'static str, from: SocketAddr, to: SocketAddr, length: usize, hash: u64 },
-    Frame(&'static str, u8, usize, u64),
-    Said(Short, Short, u64),
+pub(super) enum Passage {
+    Sent,
+    Ended(Fate),
+    Unreachable,
+}
+
+impl Passage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Ended(fate) => fate.name(),
+            Self::Unreachable => "told unreachable",
+        }
+    }
+}
+
+/// What an event says, before it is kept.
+#[derive(Debug)]
+pub(super) enum Told<'a> {
+    Packet { what: Passage, from: SocketAddr, to: SocketAddr, length: usize, hash: u64 },
+    Frame { inbound: bool, kind: u8, length: usize, hash: u64 },
+    Said(Cow<'a, str>, Cow<'a, str>, u64),
+}
+
+/// What a line says: small, because each event writes one and they pass through a processor's caches. Texts stand beside.
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    Packet {
+        what: Passage,
+        ends: [([u8; 4], u16); 2],
+        length: u32,
+    },
+    Frame {
+        inbound: bool,
+        kind: u8,
+        length: u32,
+    },
+    Said {
+        number: u64,
+    },
+    /// A packet whose ends are in the texts, because they are of IPv6.
+    Far {
+        what: Passage,
+        length: u32,
+    },
 }
 
 /// One line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
-    pub(super) mark: Mark,
-    pub(super) at_ns: u64,
-    pub(super) host: Option<HostId>,
-    pub(super) content: Content,
+struct Line {
+    mark: Mark,
+    at_ns: u64,
+    /// Of the payload.
+    hash: u64,
+    content: Content,
+    host: Option<HostId>,
+    /// Where its texts stand.
+    texts: u16,
 }
 
-impl Line {
+/// The last lines, in a ring.
+#[derive(Debug)]
+pub(super) struct Lines {
+    lines: Vec<Line>,
+    /// As many as lines at most, of those lines that have texts; a ring of its own.
+    texts: Vec<[Short; 2]>,
+    /// How many lines, and texts, there were.
+    lines_ever: u64,
+    texts_ever: u64,
+}
+
+impl Lines {
+    pub(super) fn new() -> Self {
+        let (lines, texts) =
+            (Vec::with_capacity(TRACE_LINES_MAX), Vec::with_capacity(TRACE_LINES_MAX));
+        Self { lines, texts, lines_ever: 0, texts_ever: 0 }
+    }
+
+    pub(super) fn keep(&mut self, mark: Mark, at_ns: u64, host: Option<HostId>, told: &Told<'_>) {
+        let (mut hash, mut texts) = (0, 0);
+        let content = match told {
+            &Told::Packet { what, from, to, length, hash: of_payload } => {
+                hash = of_payload;
+                let length = length as u32;
+                if let (SocketAddr::V4(from), SocketAddr::V4(to)) = (from, to) {
+                    let end = |end: SocketAddrV4| (end.ip().octets(), end.port());
+                    Content::Packet { what, ends: [end(from), end(to)], length }
+                } else {
+                    texts = self.keep_texts(&from.to_string(), &to.to_string());
+                    Content::Far { what, length }
+                }
+            }
+            &Told::Frame { inbound, kind, length, hash: of_payload } => {
+                hash = of_payload;
+                Content::Frame { inbound, kind, length: length as u32 }
+            }
+            Told::Said(name, detail, number) => {
+                texts = self.keep_texts(name, detail);
+                Content::Said { number: *number }
+            }
+        };
+        put(
+            &mut self.lines,
+            &mut self.lines_ever,
+            Line { mark, at_ns, hash, content, host, texts },
+        );
+    }
+
+    fn keep_texts(&mut self, name: &str, detail: &str) -> u16 {
+        let texts = [Short::of(name), Short::of(detail)];
+        put(&mut self.texts, &mut self.texts_ever, texts)
+    }
+
+    /// The last lines, at most `count`, oldest first, and how many were before them.
+    fn last(&self, count: usize) -> (impl Iterator<Item = &Line>, u64) {
+        let skip = self.lines.len().saturating_sub(count);
+        let oldest = match self.lines.len() {
+            TRACE_LINES_MAX => (self.lines_ever % TRACE_LINES_MAX as u64) as usize,
+            _ => 0,
+        };
+        let (newer, older) = self.lines.split_at(oldest);
+        let before = self.lines_ever - (self.lines.len() - skip) as u64;
+        (older.iter().chain(newer).skip(skip), before)
+    }
+
+    /// The last lines as texts.
+    pub(super) fn last_lines(&self, count: usize, names: &[String]) -> Vec<String> {
+        self.last(count).0.map(|line| self.text(line, names)).collect()
+    }
+
+    /// The marks of the last lines, and how many lines were before them.
+    pub(super) fn last_marks(&self, count: usize) -> (Vec<Mark>, u64) {
+        let (lines, before) = self.last(count);
+        (lines.map(|line| line.mark).collect(), before)
+    }
+
     /// The line as text: virtual seconds, host, what happened. It is one line, whatever names and notes say.
-    pub(super) fn text(&self, names: &[String]) -> String {
-        let (seconds, rest) = (self.at_ns / 1_000_000_000, self.at_ns % 1_000_000_000);
-        let host = self
+    fn text(&self, line: &Line, names: &[String]) -> String {
+        let (seconds, rest) = (line.at_ns / 1_000_000_000, line.at_ns % 1_000_000_000);
+        let host = line
             .host
             .and_then(|host| names.get(usize::from(host.0)))
             .map_or("world", String::as_str);
-        let text = format!("{seconds:>4}.{rest:09} {host:<8} {}", self.content);
+        let text = format!("{seconds:>4}.{rest:09} {host:<8} {}", self.said(line));
         let is_one_line = !text.contains(['\n', '\r']);
         if is_one_line { text } else { text.replace('\n', "\\n").replace('\r', "\\r") }
     }
-}
 
-impl fmt::Display for Content {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Packet { name, from, to, length, hash } => {
-                write!(f, "{name} {from} > {to} {length} bytes {hash:016x}")
+    fn said(&self, line: &Line) -> String {
+        let hash = line.hash;
+        let [one, other] = match line.content {
+            Content::Said { .. } | Content::Far { .. } => self.texts[usize::from(line.texts)],
+            _ => [Short::EMPTY; 2],
+        };
+        match line.content {
+            Content::Packet { what, ends, length } => {
+                let name = what.name();
+                let [from, to] = ends.map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
+                format!("{name} {from} > {to} {length} bytes {hash:016x}")
             }
-            Self::Frame(name, kind, length, hash) => {
-                write!(f, "{name} kind {kind} {length} bytes {hash:016x}")
+            Content::Far { what, length } => {
+                let name = what.name();
+                format!("{name} {one} > {other} {length} bytes {hash:016x}")
             }
-            Self::Said(name, detail, number) => {
-                write!(f, "{name}")?;
-                if *number != 0 {
-                    write!(f, " {number}")?;
-                }
-                if detail.length != 0 {
-                    write!(f, " {detail}")?;
-                }
-                Ok(())
+            Content::Frame { inbound, kind, length } => {
+                let name = if inbound { "frame in" } else { "frame out" };
+                format!("{name} kind {kind} {length} bytes {hash:016x}")
+            }
+            Content::Said { number } => {
+                let number = if number == 0 { String::new() } else { format!(" {number}") };
+                let space = if other.length == 0 { "" } else { " " };
+                format!("{one}{number}{space}{other}")
             }
         }
+    }
+}
+
+/// Puts an item into a ring of which so many were in it before; returns its place.
+fn put<T>(ring: &mut Vec<T>, ever: &mut u64, item: T) -> u16 {
+    let place = (*ever % TRACE_LINES_MAX as u64) as usize;
+    *ever += 1;
+    if let Some(old) = ring.get_mut(place) {
+        *old = item;
+    } else {
+        ring.push(item);
+    }
+    place as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(told: &Told<'_>) -> String {
+        let mut lines = Lines::new();
+        lines.keep(Mark { event: 1, hash: 2 }, 1_000_000_005, None, told);
+        lines.last_lines(1, &[]).remove(0)
+    }
+
+    #[test]
+    fn each_kind_says_what_it_is() {
+        let packet = |from: &str, to: &str| Told::Packet {
+            what: Passage::Sent,
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            length: 7,
+            hash: 0xa,
+        };
+        let start = "   1.000000005 world    ";
+        let near = kept(&packet("10.0.0.1:5", "10.0.0.2:6"));
+        assert_eq!(near, format!("{start}sent 10.0.0.1:5 > 10.0.0.2:6 7 bytes 000000000000000a"));
+        let far = kept(&packet("10.0.0.1:5", "[ff02::1]:6"));
+        assert_eq!(far, format!("{start}sent 10.0.0.1:5 > [ff02::1]:6 7 bytes 000000000000000a"));
+        let frame = kept(&Told::Frame { inbound: true, kind: 4, length: 9, hash: 0xb });
+        assert_eq!(frame, format!("{start}frame in kind 4 9 bytes 000000000000000b"));
+        let said =
+            |detail: &'static str, number| kept(&Told::Said("a".into(), detail.into(), number));
+        assert_eq!(said("b\nc", 3), format!("{start}a 3 b\\nc"));
+        assert_eq!(said("", 0), format!("{start}a"));
+    }
+
+    #[test]
+    fn a_line_takes_a_cache_line() {
+        assert!(size_of::<Line>() <= 64, "{}", size_of::<Line>());
     }
 }

@@ -1,6 +1,6 @@
 //! The simulated network: UDP between hosts, with a fault model for each direction of each link, and names.
 //!
-//! What it is: a lock and a driver around the state machine in `net/fabric.rs`. What it is NOT: a queue of streams
+//! What it is: a driver around the state machine in `net/fabric.rs`. What it is NOT: a queue of streams
 //! or connections, but for the frame link (`net/frames.rs`); QUIC runs on top of it unchanged. Datagrams come from [`SimSocket`]s and go, after the link's
 //! latency, into the receive buffer of another. The heap keeps nanoseconds; tokio's clock ticks in milliseconds, so
 //! what is due within one tick arrives together, in order. Read `net/faults.rs` next.
@@ -25,12 +25,13 @@ mod under_way;
 mod waiting;
 
 use std::{
+    cell::RefMut,
     fmt,
     future::{Future, poll_fn},
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Poll, Waker},
     time::Duration,
 };
@@ -52,6 +53,7 @@ pub use topology::{Topology, TopologyError};
 use odeon_env::{Interface, MulticastGroup};
 
 use crate::{
+    bound::Bound,
     timeline::Timeline,
     trace::{HostId, Trace},
 };
@@ -61,22 +63,29 @@ use port::Socket;
 /// The most hosts of one network: 10.0.0.1 to 10.0.255.250.
 pub const HOSTS_MAX: usize = 64_000;
 
-/// The network of one world; clones share it.
+/// The network of one world; clones share it, on the thread that made it: on another one each method panics.
 #[derive(Clone)]
 pub struct SimNet(Arc<Shared>);
 
 struct Shared {
     timeline: Timeline,
-    fabric: Mutex<Fabric>,
-    pump: Mutex<Pump>,
+    fabric: Bound<Fabric>,
 }
 
 /// The task that moves what is under way.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Pump {
     waker: Option<Waker>,
     /// When it looks next by itself; `None` for never.
     looks_at: Option<Duration>,
+}
+
+impl Pump {
+    /// Whom to wake, if something is due before it looks by itself.
+    fn missed(&mut self, due: Option<Duration>) -> Option<Waker> {
+        let in_time = self.looks_at.is_some_and(|at| due.is_none_or(|due| due >= at));
+        if in_time { None } else { self.waker.take() }
+    }
 }
 
 impl fmt::Debug for SimNet {
@@ -93,8 +102,8 @@ impl SimNet {
     #[must_use]
     pub fn new(seed: u64, rule: LinkRule, timeline: Timeline, trace: Trace) -> Self {
         let rule = valid(rule.check().map(|()| rule));
-        let fabric = Mutex::new(Fabric::new(seed, rule, trace));
-        Self(Arc::new(Shared { timeline, fabric, pump: Mutex::default() }))
+        let fabric = Bound::new(Fabric::new(seed, rule, trace));
+        Self(Arc::new(Shared { timeline, fabric }))
     }
 
     /// Adds a host and returns its address.
@@ -104,7 +113,7 @@ impl SimNet {
     pub fn add_host(&self, name: &str, id: HostId) -> IpAddr {
         assert!(usize::from(id.0) < HOSTS_MAX, "a network has at most {HOSTS_MAX} hosts");
         let ip = numbers::address_of(id);
-        let mut fabric = self.lock();
+        let mut fabric = self.fabric();
         fabric.hosts = fabric.hosts.max(usize::from(id.0) + 1);
         fabric.names.add_host(name, ip);
         ip
@@ -113,7 +122,7 @@ impl SimNet {
     /// The address of the host with this name, whatever records say about the name.
     #[must_use]
     pub fn address_of(&self, name: &str) -> Option<IpAddr> {
-        self.lock().names.host(name)
+        self.fabric().names.host(name)
     }
 
     /// Binds a socket of the host `host`; port 0 takes the lowest free one from 49152.
@@ -121,7 +130,7 @@ impl SimNet {
     /// # Errors
     /// `AddrNotAvailable` where the address is neither unspecified nor the host's, `AddrInUse` where it is bound.
     pub fn bind(&self, host: IpAddr, listen: SocketAddr) -> io::Result<Arc<SimSocket>> {
-        let socket = self.lock().ports.bind(host, listen)?;
+        let socket = self.fabric().ports.bind(host, listen)?;
         Ok(Arc::new(SimSocket::new(self.clone(), socket)))
     }
 
@@ -143,26 +152,26 @@ impl SimNet {
                 return Err(io::Error::new(ErrorKind::AddrNotAvailable, text));
             }
         }
-        let socket = self.lock().ports.join(host, group.address());
+        let socket = self.fabric().ports.join(host, group.address());
         Ok(Arc::new(SimSocket::new(self.clone(), socket)))
     }
 
     /// Unbinds every socket of a host at once: what it still sends is swallowed, what it would receive is gone.
     pub fn close_host(&self, host: IpAddr) {
-        self.lock().close_host(host);
+        self.fabric().close_host(host);
     }
 
     /// How many sockets of a host somebody holds; those that a crash has closed count until they are dropped.
     #[must_use]
     pub fn sockets(&self, host: IpAddr) -> u64 {
-        self.lock().ports.held(host)
+        self.fabric().ports.held(host)
     }
 
     /// Tells the frame link that a host's node is held, or goes on: a held one says and hears nothing. Sockets go on
     /// receiving either way.
     pub fn set_held(&self, host: IpAddr, held: bool) {
         let mut wake = Vec::new();
-        let mut fabric = self.lock();
+        let mut fabric = self.fabric();
         fabric.set_held(self.now(), host, held, &mut wake);
         self.leave(fabric);
         wake.into_iter().for_each(Waker::wake);
@@ -171,7 +180,7 @@ impl SimNet {
     /// How many datagrams, and packets of the frame link, met which end, and how many faults there were.
     #[must_use]
     pub fn counts(&self) -> NetCounts {
-        self.lock().counts
+        self.fabric().counts
     }
 
     /// Moves datagrams to where they are due, for ever.
@@ -180,14 +189,15 @@ impl SimNet {
     /// Dropping it stops the network; calling it again goes on where it stopped.
     pub async fn pump(&self) {
         let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
+        let mut wake = Vec::new();
         poll_fn(|cx| {
             loop {
-                // Before the step: what is sent from a waker in between must not be missed.
-                *self.lock_pump() = Pump { waker: Some(cx.waker().clone()), looks_at: None };
-                let Some(due) = self.step() else { return Poll::<()>::Pending };
+                let Some(due) = self.step(cx.waker(), &mut wake) else {
+                    return Poll::<()>::Pending;
+                };
                 sleep.as_mut().reset(self.0.timeline.at(due));
                 if sleep.as_mut().poll(cx).is_pending() {
-                    self.lock_pump().looks_at = Some(due);
+                    self.fabric().pump.looks_at = Some(due);
                     return Poll::Pending;
                 }
             }
@@ -196,18 +206,21 @@ impl SimNet {
     }
 
     /// Delivers what is due; returns when the next is.
-    fn step(&self) -> Option<Duration> {
+    fn step(&self, pump: &Waker, wake: &mut Vec<Waker>) -> Option<Duration> {
         let _time = self.0.timeline.hold();
-        let mut wake = Vec::new();
         let now = self.now();
-        let due = self.lock().arrive(now, &mut wake);
-        // Without the lock: a waker may poll a socket at once.
-        wake.into_iter().for_each(Waker::wake);
+        let mut fabric = self.fabric();
+        // What is sent from a waker must not be missed.
+        fabric.pump = Pump { waker: Some(pump.clone()), looks_at: None };
+        let due = fabric.arrive(now, wake);
+        drop(fabric);
+        // Nobody holds it now: a waker may poll a socket at once.
+        wake.drain(..).for_each(Waker::wake);
         due
     }
 
     fn send(&self, socket: &Socket, outbound: Outbound<'_>) {
-        let mut fabric = self.lock();
+        let mut fabric = self.fabric();
         if fabric.ports.port(socket).is_none() {
             return;
         }
@@ -217,17 +230,14 @@ impl SimNet {
 
     /// Lets the pump see what has become due.
     fn look_again(&self) {
-        self.leave(self.lock());
+        self.leave(self.fabric());
     }
 
-    /// Unlocks the fabric, and wakes the pump if something is due before it looks by itself.
-    fn leave(&self, fabric: MutexGuard<'_, Fabric>) {
+    /// Lets go of the fabric, and wakes the pump if something is due before it looks by itself.
+    fn leave(&self, mut fabric: RefMut<'_, Fabric>) {
         let due = fabric.first_due();
+        let waker = fabric.pump.missed(due);
         drop(fabric);
-        let mut pump = self.lock_pump();
-        let in_time = pump.looks_at.is_some_and(|at| due.is_none_or(|due| due >= at));
-        let waker = if in_time { None } else { pump.waker.take() };
-        drop(pump);
         waker.into_iter().for_each(Waker::wake);
     }
 
@@ -235,12 +245,8 @@ impl SimNet {
         self.0.timeline.now()
     }
 
-    fn lock_pump(&self) -> MutexGuard<'_, Pump> {
-        self.0.pump.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Fabric> {
-        self.0.fabric.lock().unwrap_or_else(PoisonError::into_inner)
+    fn fabric(&self) -> RefMut<'_, Fabric> {
+        self.0.fabric.hold()
     }
 }
 

@@ -157,6 +157,14 @@ macro_rules! buggify_number {
     };
 }
 
+/// Whether what is about to be done on the stack of its caller is to be left to a task, which goes when its turn comes:
+/// now and then in a simulation, as [`any_order`] defers a task; never in production.
+#[inline]
+#[must_use]
+pub fn is_deferred() -> bool {
+    is_armed() && defers()
+}
+
 /// A task that a simulation may run after others that are ready. See [`any_order`].
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
@@ -181,7 +189,7 @@ impl<F: Future + Unpin> Future for AnyOrder<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        if is_armed() && defers() {
+        if is_deferred() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -12,7 +12,7 @@ use std::{
     fmt, io,
     net::SocketAddr,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -48,6 +48,15 @@ pub struct FrameTerms {
     pub incoming_max: usize,
 }
 
+/// What has arrived on a stream that is [attended](FrameConnection::attend) to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameArrival {
+    /// The number under which it is attended to.
+    pub ticket: u64,
+    /// The next bytes of the stream.
+    pub bytes: Bytes,
+}
+
 /// One endpoint. Dropping it ends it and accepts nothing more; its connections end with their own handles.
 pub trait FrameEndpoint: fmt::Debug + Send + Sync {
     /// Begins a connection; [`FrameConnection::poll_ready`] says what became of it.
@@ -59,6 +68,10 @@ pub trait FrameEndpoint: fmt::Debug + Send + Sync {
     /// The next connection that a peer began, to be [accepted](FrameConnection::accept) or
     /// [refused](FrameConnection::refuse); `None` once the endpoint is closed. One task polls.
     fn poll_incoming(&self, cx: &mut Context<'_>) -> Poll<Option<Arc<dyn FrameConnection>>>;
+
+    /// Appends all that has arrived on streams that are attended to, in the order in which it came, and counts it as
+    /// read. The waker, where one is given, is woken when more has; one task gives one.
+    fn take_arrived(&self, arrived: &mut Vec<FrameArrival>, waker: Option<&Waker>);
 
     /// Refuses all that peers begin from now on.
     fn refuse_incoming(&self);
@@ -147,6 +160,16 @@ pub trait FrameConnection: fmt::Debug + Send + Sync {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), FrameLoss>>;
 
+    /// Writes so many bytes, which `take` gives, if waiting would gain nothing: if the peer's window has room for them, they
+    /// are one packet, and the stream was not written to in this moment before, so that what a burst brings goes
+    /// together. Whether they were taken; `take` is not called otherwise. It must not use the connection.
+    fn write_at_once(
+        &self,
+        stream: FrameStream,
+        length: usize,
+        take: &mut dyn FnMut() -> Bytes,
+    ) -> bool;
+
     /// Says that nothing more is written to the stream.
     fn finish(&self, stream: FrameStream);
 
@@ -170,6 +193,11 @@ pub trait FrameConnection: fmt::Debug + Send + Sync {
         pieces: &mut [Bytes],
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, FrameLoss>>;
+
+    /// From now on what arrives on the stream goes to its endpoint, under this number, together with what arrives on other
+    /// streams ([`FrameEndpoint::take_arrived`]). Of the stream itself there is only the end to read, or a loss, each
+    /// perhaps before what came ahead of it was taken.
+    fn attend(&self, stream: FrameStream, ticket: u64);
 
     /// Sends a datagram, which may be lost, come twice or out of order. Nothing happens on a lost connection.
     fn send_datagram(&self, bytes: Bytes);

@@ -19,8 +19,8 @@ pub use disk::{
     FileName, FileNameError, OPERATION_BYTES_MAX, OpenMode, Operation, check_len, check_range,
 };
 pub use frames::{
-    FrameConnection, FrameEndpoint, FrameIdentity, FrameLoss, FrameNet, FrameStream, FrameTerms,
-    FrameWay,
+    FrameArrival, FrameConnection, FrameEndpoint, FrameIdentity, FrameLoss, FrameNet, FrameStream,
+    FrameTerms, FrameWay,
 };
 pub use multicast::{Interface, MulticastGroup, MulticastGroupError};
 pub use observe::{Observed, Observer};

@@ -1,7 +1,7 @@
 //! The network as one state machine: hosts, links, ports, and what is under way.
 //!
 //! It reads no clock and wakes nobody itself: every step takes the time and returns whom to wake. `net.rs` puts it
-//! behind a lock and drives it. Read `port.rs` next.
+//! where one at a time has it, and drives it. Read `port.rs` next.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -12,6 +12,7 @@ use std::{
 use odeon_env::udp::EcnCodepoint;
 
 use super::{
+    Pump,
     counts::NetCounts,
     frames::{Carried, Frames},
     link::{Link, Number, Passing},
@@ -59,12 +60,13 @@ pub(super) struct Fabric {
     /// How many there are; the addresses follow from their numbers.
     pub(super) hosts: usize,
     pub(super) names: Names,
-    links: Links,
+    pub(super) links: Links,
     pub(super) obstacles: Obstacles,
     pub(super) ports: Ports,
     pub(super) frames: Frames,
     under_way: UnderWay,
     pub(super) counts: NetCounts,
+    pub(super) pump: Pump,
 }
 
 impl Fabric {
@@ -80,6 +82,7 @@ impl Fabric {
             frames: Frames::default(),
             under_way: UnderWay::default(),
             counts: NetCounts::default(),
+            pump: Pump::default(),
         }
     }
 

@@ -23,7 +23,7 @@ impl SimNet {
     /// # Panics
     /// When the rule is none ([`LinkRule::check`]).
     pub fn set_default_rule(&self, rule: LinkRule) {
-        self.lock().default_rule = valid(rule.check().map(|()| rule));
+        self.fabric().default_rule = valid(rule.check().map(|()| rule));
     }
 
     /// Sets the rule of one direction; `None` returns it to the default.
@@ -34,23 +34,23 @@ impl SimNet {
         if let Some(rule) = rule {
             valid(rule.check());
         }
-        self.lock().link(from, to).rule = rule;
+        self.fabric().link(from, to).rule = rule;
     }
 
     /// The rule of all links that have none of their own.
     pub(crate) fn default_rule(&self) -> LinkRule {
-        self.lock().default_rule
+        self.fabric().default_rule
     }
 
     /// The rule that one direction has of its own.
     pub(crate) fn own_rule(&self, from: IpAddr, to: IpAddr) -> Option<LinkRule> {
-        self.lock().link(from, to).rule
+        self.fabric().link(from, to).rule
     }
 
     /// The rule of one direction.
     #[must_use]
     pub fn rule(&self, from: IpAddr, to: IpAddr) -> LinkRule {
-        self.lock().rule(from, to)
+        self.fabric().rule(from, to)
     }
 }
 
@@ -58,28 +58,28 @@ impl SimNet {
 impl SimNet {
     /// Cuts one direction: what is sent from now on is lost, reports included; what is under way still arrives.
     pub fn cut(&self, from: IpAddr, to: IpAddr) {
-        self.lock().obstacles.cuts.insert((from, to));
+        self.fabric().obstacles.cuts.insert((from, to));
     }
 
     /// Mends one direction that was cut.
     pub fn mend(&self, from: IpAddr, to: IpAddr) {
-        self.lock().obstacles.cuts.remove(&(from, to));
+        self.fabric().obstacles.cuts.remove(&(from, to));
     }
 
     /// Whether one direction is cut, not counting links that flap.
     pub(crate) fn is_cut(&self, from: IpAddr, to: IpAddr) -> bool {
-        self.lock().obstacles.cuts.contains(&(from, to))
+        self.fabric().obstacles.cuts.contains(&(from, to))
     }
 
     /// Clogs one direction: what is sent from now on waits, up to the rule's
     /// [`queue_bytes_max`](LinkRule::queue_bytes_max) with its headers, and what is under way still arrives.
     pub fn clog(&self, from: IpAddr, to: IpAddr) {
-        self.lock().obstacles.clogs.insert((from, to));
+        self.fabric().obstacles.clogs.insert((from, to));
     }
 
     /// Unclogs one direction: what has waited sets out now, all at once and in order, and takes the link's latency.
     pub fn unclog(&self, from: IpAddr, to: IpAddr) {
-        let mut fabric = self.lock();
+        let mut fabric = self.fabric();
         fabric.obstacles.clogs.remove(&(from, to));
         fabric.release(self.0.timeline.now());
         drop(fabric);
@@ -99,13 +99,13 @@ impl SimNet {
         duty: f64,
     ) -> Result<(), FlapError> {
         let flap = Flap::new(self.0.timeline.now(), period, duty)?;
-        self.lock().obstacles.flaps.insert((from, to), flap);
+        self.fabric().obstacles.flaps.insert((from, to), flap);
         Ok(())
     }
 
     /// Ends the flapping of one direction.
     pub fn unflap(&self, from: IpAddr, to: IpAddr) {
-        self.lock().obstacles.flaps.remove(&(from, to));
+        self.fabric().obstacles.flaps.remove(&(from, to));
     }
 
     /// Clogs all links of a random subset of these hosts, one host after the other within the first half of `over`,
@@ -115,13 +115,13 @@ impl SimNet {
             return;
         }
         let steps = swizzle::plan(hosts, over, random);
-        self.lock().swizzle(self.0.timeline.now(), steps);
+        self.fabric().swizzle(self.0.timeline.now(), steps);
         self.look_again();
     }
 
     /// Ends every swizzle that is under way: what it has clogged is unclogged.
     pub fn unswizzle(&self) {
-        let mut fabric = self.lock();
+        let mut fabric = self.fabric();
         fabric.obstacles.unswizzle();
         fabric.release(self.0.timeline.now());
         drop(fabric);
@@ -130,7 +130,7 @@ impl SimNet {
 
     /// Takes every obstacle away: all links are mended and unclogged, none flaps, no swizzle goes on.
     pub fn heal(&self) {
-        let mut fabric = self.lock();
+        let mut fabric = self.fabric();
         fabric.obstacles.heal();
         fabric.release(self.0.timeline.now());
         drop(fabric);
@@ -145,7 +145,7 @@ impl SimNet {
     /// # Errors
     /// When it is no name, or there are too many addresses or names.
     pub fn set_record(&self, name: &str, addresses: &[IpAddr]) -> Result<(), RecordError> {
-        self.lock().names.set(name, addresses)
+        self.fabric().names.set(name, addresses)
     }
 
     /// Lets a name stand again for the host of that name, if there is one.
@@ -153,7 +153,7 @@ impl SimNet {
     /// # Errors
     /// When it is no name, or there are too many names.
     pub fn restore_record(&self, name: &str) -> Result<(), RecordError> {
-        self.lock().names.restore(name)
+        self.fabric().names.restore(name)
     }
 
     /// Changes the SRV records of a name; none means that it has none. Targets are names, to be looked up in turn.
@@ -161,7 +161,7 @@ impl SimNet {
     /// # Errors
     /// When it or a target is no name, or there are too many records or names.
     pub fn set_srv(&self, name: &str, records: &[SrvRecord]) -> Result<(), RecordError> {
-        self.lock().names.set_srv(name, records)
+        self.fabric().names.set_srv(name, records)
     }
 
     /// Sets the rule by which all names are looked up that have none of their own.
@@ -170,13 +170,13 @@ impl SimNet {
     /// When the rule is none ([`LookupRule::check`]).
     pub fn set_default_lookups(&self, rule: LookupRule) {
         valid(rule.check());
-        self.lock().names.set_rule(rule);
+        self.fabric().names.set_rule(rule);
     }
 
     /// The rule by which all names are looked up that have none of their own.
     #[must_use]
     pub fn default_lookups(&self) -> LookupRule {
-        self.lock().names.rule()
+        self.fabric().names.rule()
     }
 
     /// Sets the rule by which one name is looked up; `None` returns it to the default.
@@ -190,12 +190,12 @@ impl SimNet {
         if let Some(rule) = rule {
             valid(rule.check());
         }
-        self.lock().names.set_rule_of(name, rule)
+        self.fabric().names.set_rule_of(name, rule)
     }
 
     /// Begins a look-up by a host.
     pub(crate) fn look_up(&self, host: IpAddr, name: &str) -> Lookup {
-        let mut fabric = self.lock();
+        let mut fabric = self.fabric();
         let fabric = &mut *fabric;
         fabric.names.look_up(host, name, &mut fabric.counts)
     }
@@ -207,12 +207,12 @@ impl SimNet {
         name: &str,
         port: u16,
     ) -> io::Result<Vec<SocketAddr>> {
-        Ok(self.lock().names.answer(lookup, name, port)?)
+        Ok(self.fabric().names.answer(lookup, name, port)?)
     }
 
     /// The SRV records that a look-up finds when its time has come.
     pub(crate) fn found_srv(&self, lookup: &Lookup, name: &str) -> io::Result<Vec<SrvRecord>> {
-        Ok(self.lock().names.answer_srv(lookup, name)?)
+        Ok(self.fabric().names.answer_srv(lookup, name)?)
     }
 }
 

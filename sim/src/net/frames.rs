@@ -28,6 +28,7 @@
 //!
 //! It knows no certificate: identities are handed over as they are. Read `frames/packet.rs` next.
 
+mod arrivals;
 mod handles;
 mod packet;
 mod side;
@@ -49,6 +50,7 @@ use super::{
     waiting::Held as Waits,
 };
 use crate::trace::{Event, Fate};
+use arrivals::Arrivals;
 use side::{Side, State};
 
 pub(crate) use handles::SimFrames;
@@ -78,6 +80,7 @@ pub(super) struct Listener {
     accepts: bool,
     incoming: VecDeque<SideId>,
     waker: Option<Waker>,
+    arrivals: Arrivals,
 }
 
 /// All frame connections of a network, and the nodes that are held.
@@ -111,7 +114,7 @@ impl Fabric {
     fn chunk_bytes_max(&mut self, id: SideId) -> usize {
         let Some(side) = self.frames.sides.find(id) else { return CHUNK_BYTES_MAX };
         let (from, to) = (side.here.ip(), side.there.ip());
-        let rule = self.rule(from, to);
+        let rule = self.links.find(from, to).rule(&self.default_rule);
         if rule.bandwidth_bps.is_none() {
             return CHUNK_BYTES_MAX;
         }
@@ -172,13 +175,13 @@ impl Fabric {
             return Err(Fate::NetworkFull);
         }
         let is_datagram = matches!(packet.content, Content::Datagram(_));
-        let (default, length) = (self.default_rule, packet.length());
-        let link = self.link(from, to);
+        let (default, length) = (&self.default_rule, packet.length());
+        let link = self.links.find(from, to);
         // Another packet that is longer than a datagram of the link stands for several.
-        if is_datagram && length > usize::from(link.rule(&default).datagram_bytes_max) {
+        if is_datagram && length > usize::from(link.rule(default).datagram_bytes_max) {
             return Err(Fate::TooLarge);
         }
-        let copies = link.pass(&default, now, number, length)?;
+        let copies = link.pass(default, now, number, length)?;
         for copy in copies {
             self.counts.corrupted += u64::from(copy.flipped_bit.is_some());
             self.counts.reordered += u64::from(copy.reordered);
@@ -318,6 +321,9 @@ impl Fabric {
             Content::Chunk { stream, number, bytes, last } => {
                 let taken = side.take_chunk(stream, number, bytes, last);
                 wake.extend(taken.wake.into_iter().flatten());
+                if let Some(ticket) = taken.ticket {
+                    self.hand_over((id, stream), ticket, wake);
+                }
                 if taken.whole {
                     self.say(now, id, Content::Received { stream });
                 }

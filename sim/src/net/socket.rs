@@ -47,7 +47,7 @@ impl fmt::Debug for SimSocket {
 
 impl Drop for SimSocket {
     fn drop(&mut self) {
-        self.net.lock().ports.unbind(&self.socket);
+        self.net.fabric().ports.unbind(&self.socket);
     }
 }
 
@@ -79,7 +79,7 @@ impl DatagramSocket for SimSocket {
         bufs: &mut [IoSliceMut<'_>],
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let mut fabric = self.net.lock();
+        let mut fabric = self.net.fabric();
         // A dead socket says nothing: an error would be a message from beyond the crash.
         let Some(port) = fabric.ports.port(&self.socket) else { return Poll::Pending };
         let mut received = 0;
@@ -97,7 +97,7 @@ impl DatagramSocket for SimSocket {
     }
 
     fn poll_unreachable(&self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
-        let mut fabric = self.net.lock();
+        let mut fabric = self.net.fabric();
         let Some(port) = fabric.ports.port(&self.socket) else { return Poll::Pending };
         match port.reports.pop_front() {
             Some(about) => Poll::Ready(about),

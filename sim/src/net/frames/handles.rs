@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use odeon_env::{
-    FrameConnection, FrameEndpoint, FrameIdentity, FrameLoss, FrameNet, FrameStream, FrameTerms,
-    FrameWay,
+    FrameArrival, FrameConnection, FrameEndpoint, FrameIdentity, FrameLoss, FrameNet, FrameStream,
+    FrameTerms, FrameWay,
 };
 
 use super::{
@@ -31,7 +31,7 @@ pub(crate) struct SimFrames(pub(crate) SimNet);
 
 impl FrameNet for SimFrames {
     fn listen(&self, at: SocketAddr, terms: FrameTerms) -> io::Result<Arc<dyn FrameEndpoint>> {
-        let mut fabric = self.0.lock();
+        let mut fabric = self.0.fabric();
         let unbound = || {
             io::Error::new(ErrorKind::NotConnected, format!("no socket is bound to {at}: bind one"))
         };
@@ -41,8 +41,13 @@ impl FrameNet for SimFrames {
             let text = format!("{at} has an endpoint already: end it, or bind another port");
             return Err(io::Error::new(ErrorKind::AddrInUse, text));
         }
-        port.frames =
-            Some(Listener { terms, accepts: true, incoming: Default::default(), waker: None });
+        port.frames = Some(Listener {
+            terms,
+            accepts: true,
+            incoming: Default::default(),
+            waker: None,
+            arrivals: Default::default(),
+        });
         Ok(Arc::new(SimFrameEndpoint { net: self.0.clone(), socket }))
     }
 }
@@ -55,7 +60,7 @@ struct SimFrameEndpoint {
 impl SimFrameEndpoint {
     /// Acts on the listener, if the socket is still bound as it was.
     fn with<T>(&self, act: impl FnOnce(&mut Listener) -> T) -> Option<T> {
-        let mut fabric = self.net.lock();
+        let mut fabric = self.net.fabric();
         fabric.ports.port(&self.socket).and_then(|port| port.frames.as_mut()).map(act)
     }
 
@@ -88,8 +93,12 @@ impl FrameEndpoint for SimFrameEndpoint {
             next
         });
         let Some(Some(id)) = next else { return Poll::Pending };
-        let remote = self.net.lock().frames.sides.find(id).map(|side| side.there);
+        let remote = self.net.fabric().frames.sides.find(id).map(|side| side.there);
         remote.map_or(Poll::Pending, |remote| Poll::Ready(Some(self.connection(id, remote))))
+    }
+
+    fn take_arrived(&self, arrived: &mut Vec<FrameArrival>, waker: Option<&Waker>) {
+        self.net.act(|fabric, now, _| fabric.take_arrived(now, &self.socket, arrived, waker));
     }
 
     fn refuse_incoming(&self) {
@@ -112,7 +121,7 @@ impl FrameEndpoint for SimFrameEndpoint {
 
 impl Drop for SimFrameEndpoint {
     fn drop(&mut self) {
-        let mut fabric = self.net.lock();
+        let mut fabric = self.net.fabric();
         let Some(port) = fabric.ports.port(&self.socket) else { return };
         let Some(listener) = port.frames.take() else { return };
         listener.incoming.into_iter().for_each(|id| fabric.frames.sides.remove(id));
@@ -139,7 +148,7 @@ impl SimFrameConnection {
         take: impl FnOnce(&mut Side) -> Option<T>,
         wait: impl FnOnce(&mut Side, Waker),
     ) -> Poll<Result<T, FrameLoss>> {
-        let mut fabric = self.net.lock();
+        let mut fabric = self.net.fabric();
         let Some(side) = fabric.frames.sides.find(self.id) else { return Poll::Pending };
         if let Some(found) = take(side) {
             return Poll::Ready(Ok(found));
@@ -156,7 +165,7 @@ impl SimFrameConnection {
     }
 
     fn side<T>(&self, ask: impl FnOnce(&mut Side) -> T) -> Option<T> {
-        self.net.lock().frames.sides.find(self.id).map(ask)
+        self.net.fabric().frames.sides.find(self.id).map(ask)
     }
 }
 
@@ -227,6 +236,7 @@ impl FrameConnection for SimFrameConnection {
                 let Some(side) = fabric.frames.sides.find(self.id) else { return Poll::Pending };
                 side.check()?;
                 let Some(out) = side.out(stream) else { return Poll::Pending };
+                out.written_at = Some(now);
                 let Some((number, chunk)) = out.chunk(bytes, chunk_bytes_max) else {
                     out.writer = Some(cx.waker().clone());
                     return Poll::Pending;
@@ -235,6 +245,26 @@ impl FrameConnection for SimFrameConnection {
                 fabric.say(now, self.id, content);
             }
             Poll::Ready(Ok(()))
+        })
+    }
+
+    fn write_at_once(
+        &self,
+        stream: FrameStream,
+        length: usize,
+        take: &mut dyn FnMut() -> Bytes,
+    ) -> bool {
+        self.net.act(|fabric, now, _| {
+            if length > fabric.chunk_bytes_max(self.id) {
+                return false;
+            }
+            let side = fabric.frames.sides.find(self.id).filter(|side| side.loss().is_none());
+            let out = side.and_then(|side| side.out(stream));
+            let Some(out) = out.filter(|out| out.takes_at_once(length, now)) else { return false };
+            out.written_at = Some(now);
+            let Some((number, bytes)) = out.chunk(&mut take(), length) else { return false };
+            fabric.say(now, self.id, Content::Chunk { stream, number, bytes, last: false });
+            true
         })
     }
 
@@ -271,7 +301,7 @@ impl FrameConnection for SimFrameConnection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, FrameLoss>> {
         let read = {
-            let mut fabric = self.net.lock();
+            let mut fabric = self.net.fabric();
             let side = fabric.frames.sides.find(self.id);
             side.and_then(|side| side.read(stream, pieces, cx.waker()))
         };
@@ -281,6 +311,15 @@ impl FrameConnection for SimFrameConnection {
             self.say(Content::Window { stream, limit });
         }
         Poll::Ready(Ok(count))
+    }
+
+    fn attend(&self, stream: FrameStream, ticket: u64) {
+        self.net.act(|fabric, _, wake| {
+            let side = fabric.frames.sides.find(self.id);
+            if side.is_some_and(|side| side.attend(stream, ticket)) {
+                fabric.hand_over((self.id, stream), ticket, wake);
+            }
+        });
     }
 
     fn send_datagram(&self, bytes: Bytes) {
@@ -323,10 +362,10 @@ impl SimNet {
     fn act<T>(&self, act: impl FnOnce(&mut Fabric, Duration, &mut Vec<Waker>) -> T) -> T {
         let mut wake = Vec::new();
         let now = self.now();
-        let mut fabric = self.lock();
+        let mut fabric = self.fabric();
         let done = act(&mut fabric, now, &mut wake);
         self.leave(fabric);
-        // Without the lock: a waker may poll a socket at once.
+        // Nobody holds it now: a waker may poll a socket at once.
         wake.into_iter().for_each(Waker::wake);
         done
     }

@@ -45,6 +45,8 @@ pub(super) struct Outbound {
     /// Bytes that may be written in all.
     limit: u64,
     received: bool,
+    /// When it was written to last.
+    pub(super) written_at: Option<Duration>,
     pub(super) writer: Option<Waker>,
     pub(super) waiter: Option<Waker>,
 }
@@ -61,6 +63,8 @@ pub(super) struct Inbound {
     read: u64,
     /// The limit that the peer was told of.
     granted: u64,
+    /// Under which number what arrives goes to the endpoint.
+    ticket: Option<u64>,
     reader: Option<Waker>,
 }
 
@@ -97,6 +101,8 @@ pub(super) struct Taken {
     pub(super) wake: [Option<Waker>; 2],
     /// The stream is received to its end.
     pub(super) whole: bool,
+    /// What is ready goes to the endpoint under this number.
+    pub(super) ticket: Option<u64>,
 }
 
 const fn index(way: FrameWay) -> usize {
@@ -193,6 +199,7 @@ impl Side {
             written: 0,
             limit: self.terms.stream_window.into(),
             received: false,
+            written_at: None,
             writer: None,
             waiter: None,
         });
@@ -207,6 +214,7 @@ impl Side {
             ended: false,
             read: 0,
             granted: self.terms.stream_window.into(),
+            ticket: None,
             reader: None,
         });
         self.ins.len() - 1
@@ -250,7 +258,10 @@ impl Side {
                 inbound.take(bytes, last);
             }
             taken.whole = inbound.ended;
-            taken.wake[1] = inbound.reader.take();
+            taken.ticket = inbound.ticket;
+            if inbound.ticket.is_none() || inbound.ended {
+                taken.wake[1] = inbound.reader.take();
+            }
         } else if number > inbound.next {
             inbound.early.insert(number, (bytes, last));
         }
@@ -276,7 +287,7 @@ impl Side {
     ) -> Option<Result<(usize, Option<u64>), FrameLoss>> {
         let loss = self.loss();
         let window = u64::from(self.terms.stream_window);
-        let inbound = self.ins.iter_mut().find(|inbound| inbound.stream == stream)?;
+        let inbound = self.inbound(stream)?;
         let mut count = 0;
         while count < pieces.len()
             && let Some(bytes) = inbound.ready.pop_front()
@@ -286,10 +297,7 @@ impl Side {
             count += 1;
         }
         if count > 0 {
-            let behind = inbound.read + window - inbound.granted;
-            let granted = (behind >= window / 2).then(|| inbound.read + window);
-            inbound.granted = granted.unwrap_or(inbound.granted);
-            return Some(Ok((count, granted)));
+            return Some(Ok((count, inbound.grant(window))));
         }
         if inbound.ended {
             // Nobody reads beyond the end; one that has another direction is kept by that.
@@ -301,6 +309,29 @@ impl Side {
         }
         inbound.reader = Some(waker.clone());
         None
+    }
+
+    /// Lets what arrives on a stream go to the endpoint; whether it is still there.
+    pub(super) fn attend(&mut self, stream: FrameStream, ticket: u64) -> bool {
+        let inbound = self.inbound(stream);
+        inbound.map(|inbound| inbound.ticket = Some(ticket)).is_some()
+    }
+
+    /// The next bytes that are ready on a stream.
+    pub(super) fn next_ready(&mut self, stream: FrameStream) -> Option<Bytes> {
+        self.inbound(stream)?.ready.pop_front()
+    }
+
+    /// So many bytes of a stream were read at the endpoint; the new limit if the peer is to be told of one.
+    pub(super) fn note_read(&mut self, stream: FrameStream, bytes: usize) -> Option<u64> {
+        let window = u64::from(self.terms.stream_window);
+        let inbound = self.inbound(stream)?;
+        inbound.read += bytes as u64;
+        inbound.grant(window)
+    }
+
+    fn inbound(&mut self, stream: FrameStream) -> Option<&mut Inbound> {
+        self.ins.iter_mut().find(|inbound| inbound.stream == stream)
     }
 
     pub(super) fn take_datagram(&mut self, bytes: Bytes) -> Option<Waker> {
@@ -332,6 +363,12 @@ impl Outbound {
         Some((self.number(), chunk))
     }
 
+    /// Whether so many bytes can be written now, and were better not kept for what comes in the same moment.
+    pub(super) fn takes_at_once(&self, length: usize, now: Duration) -> bool {
+        let room = usize::try_from(self.limit - self.written).unwrap_or(usize::MAX);
+        length <= room && self.written_at != Some(now)
+    }
+
     /// The number of the next chunk.
     pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
@@ -354,6 +391,14 @@ impl Outbound {
 }
 
 impl Inbound {
+    /// The new limit if the peer is to be told of one: half of the window was read since the last.
+    fn grant(&mut self, window: u64) -> Option<u64> {
+        let behind = self.read + window - self.granted;
+        let granted = (behind >= window / 2).then(|| self.read + window);
+        self.granted = granted.unwrap_or(self.granted);
+        granted
+    }
+
     fn take(&mut self, bytes: Bytes, last: bool) {
         self.next += 1;
         if !bytes.is_empty() {

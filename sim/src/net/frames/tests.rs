@@ -1,5 +1,7 @@
 //! The frame link as its users see it: on a paused clock, without a world around it.
 
+mod at_once;
+
 use std::{
     future::{Future, poll_fn},
     net::SocketAddr,

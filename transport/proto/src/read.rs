@@ -150,6 +150,12 @@ impl FrameReader {
         self.cut().inspect_err(|error| self.failed = Some(error.clone()))
     }
 
+    /// Gives the memory of frames that were taken out back to the pool, if nothing else is in it: nothing is expected soon,
+    /// or other readers shall have it. What comes next is given memory again.
+    pub fn rest(&mut self) {
+        self.slabs.rest();
+    }
+
     /// Tells that the stream has ended.
     ///
     /// # Errors

@@ -94,6 +94,18 @@ impl Slabs {
         }
     }
 
+    /// Lets go of a slab without unread bytes; payloads that were cut from it keep it for as long as they need.
+    pub(crate) fn rest(&mut self) {
+        if self.slab.capacity() == 0 || !self.unread().is_empty() {
+            return;
+        }
+        self.read = 0;
+        match Arc::get_mut(&mut self.slab) {
+            Some(slab) => self.share.returned(std::mem::take(&mut **slab)),
+            None => self.slab = Arc::new(slab(&self.share, SlabMemory::new())),
+        }
+    }
+
     /// Moves the unread bytes to a slab that nobody shares and appends `bytes`.
     fn next_slab(&mut self, bytes: &[u8]) {
         let filled = self.slab.len().next_power_of_two().max(self.likely / 2);
@@ -167,6 +179,23 @@ mod tests {
         drop((slabs, second, third));
         assert_eq!(share.stats().pinned_bytes, 0);
         assert_eq!(share.stats().frames_copied_out, 0);
+    }
+
+    #[test]
+    fn a_reader_that_rests_holds_nothing_and_goes_on() {
+        let share = share(1 << 20);
+        let mut slabs = Slabs::new(64 << 10, share.clone());
+        let kept = cut(&mut slabs, 128, 64);
+        slabs.rest();
+        assert_eq!((slabs.held_bytes(), share.stats().pinned_bytes), (0, 4096), "payloads hold it");
+        drop(kept);
+        assert_eq!(share.stats().pinned_bytes, 0);
+        drop(cut(&mut slabs, 64, 64));
+        slabs.rest();
+        assert_eq!((slabs.held_bytes(), share.stats().pinned_bytes), (0, 0));
+        slabs.append(&[7; 48], 64);
+        slabs.rest();
+        assert_eq!(slabs.unread(), [7; 48], "a partial frame stays");
     }
 
     #[test]

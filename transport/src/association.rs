@@ -39,11 +39,12 @@ use crate::{LostReason, PeerId, PeerMetrics, link::Link};
 use bulk::Bulk;
 use control::ControlQueue;
 use flow::LaneWindows;
-use lane::{Lane, Parcel};
+use lane::{Lane, Parcel, Wrote};
 use notice::is_notice;
 
 pub use counters::AssociationStats;
 pub(crate) use counters::{Counters, StreamCounters};
+pub(crate) use lane::AtOnce;
 pub use refused::SendRefused;
 pub(crate) use road::{Road, Seen};
 pub use room::RoomWaiter;
@@ -257,9 +258,13 @@ impl Association {
             self.want();
         }
         match result {
-            Ok(number) => {
+            Ok((number, wrote)) => {
                 Counters::add(&self.counters.frames_sent, 1);
                 let lane = u8::try_from(lane).expect("there are at most 64 lanes");
+                if let Some(Wrote { bytes, frames, waited }) = wrote {
+                    self.counters.batch(lane, frames, bytes, waited);
+                    self.counters.wrote(lane, bytes);
+                }
                 Ok(Position { lane, number })
             }
             Err(refused) => {

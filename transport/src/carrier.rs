@@ -9,10 +9,10 @@
 mod frames;
 mod streams;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, task::Waker};
 
 use bytes::Bytes;
-use odeon_env::{DatagramSocket, Env, FrameWay};
+use odeon_env::{DatagramSocket, Env, FrameArrival, FrameWay};
 use quinn::{ConnectionError, ServerConfig, VarInt};
 use rustls::pki_types::CertificateDer;
 
@@ -25,6 +25,7 @@ use crate::{
     tls::{Tls, Trust},
 };
 
+pub(crate) use frames::Stream as FrameStream;
 pub(crate) use streams::{RecvStream, SendStream};
 
 /// Dials and accepts connections at one socket.
@@ -127,6 +128,19 @@ impl Endpoint {
                 Some(Incoming::Quic(Box::new(incoming), config))
             }
             Self::Frames(endpoint) => endpoint.accept().await.map(Incoming::Frames),
+        }
+    }
+
+    /// Whether its connections are frame connections.
+    pub(crate) const fn is_frames(&self) -> bool {
+        matches!(self, Self::Frames(_))
+    }
+
+    /// Appends what has arrived on streams that are attended to; only frame connections have such.
+    pub(crate) fn take_arrived(&self, arrived: &mut Vec<FrameArrival>, waker: Option<&Waker>) {
+        match self {
+            Self::Quic { .. } => {}
+            Self::Frames(endpoint) => endpoint.take_arrived(arrived, waker),
         }
     }
 
@@ -295,6 +309,11 @@ impl Connection {
             Self::Quic(connection) => Some(Arc::new(connection.clone())),
             Self::Frames(_) => None,
         }
+    }
+
+    /// Whether streams are written to on the stack of whoever sends, and read by one task of the endpoint.
+    pub(crate) const fn is_frames(&self) -> bool {
+        matches!(self, Self::Frames(_))
     }
 
     /// Whether what was written is sent only when others have had their turn.

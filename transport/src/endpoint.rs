@@ -25,6 +25,7 @@ use crate::{
     hub::{Hub, canonical},
     rotation::Standing,
     shared::{Shared, TransportStats},
+    stream_in::attended::receive,
     tls::Tls,
 };
 
@@ -99,6 +100,9 @@ impl Transport {
         hub.spawn(accept(Rc::clone(&hub)));
         hub.spawn(hire(Rc::clone(&hub)));
         hub.spawn(listen_for_unreachable(Rc::clone(&hub), socket));
+        if hub.endpoint.is_frames() {
+            hub.spawn(receive(Rc::clone(&hub)));
+        }
         Ok(Rc::new(Self { hub }))
     }
 

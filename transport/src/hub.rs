@@ -29,6 +29,7 @@ use crate::{
     log_gate::LogGate,
     rotation::Standing,
     shared::Shared,
+    stream_in::attended::Attended,
 };
 
 /// Dials to addresses whose node is not known, at once; further ones are refused, their datagrams dropped.
@@ -46,6 +47,8 @@ pub(crate) struct Hub {
     seeds: RefCell<BTreeMap<SocketAddr, Option<Bytes>>>,
     tasks: RefCell<JoinSet<()>>,
     pub(crate) flushes: Flushes,
+    /// The lanes of frame connections that are read.
+    pub(crate) attended: Attended,
     dismissed: Notify,
     seed_ended: Notify,
     pub(crate) bad_peers: LogGate,
@@ -71,6 +74,7 @@ impl Hub {
             seeds: RefCell::default(),
             tasks: RefCell::default(),
             flushes: Flushes::default(),
+            attended: Attended::default(),
             dismissed: Notify::new(),
             seed_ended: Notify::new(),
             bad_peers: LogGate::default(),

@@ -3,6 +3,8 @@
 //! Every error here is the peer's or QUIC's, and ends the connection; nothing panics on what a peer sends. A lane
 //! never waits for a receiver: what its credit allows is taken. What a lane announces comes by `bulk_in.rs`.
 
+pub(crate) mod attended;
+
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -204,7 +206,8 @@ async fn read_stream(
             let index = lane_index(&live, preamble, &seen)?;
             read_lane(&live, stream, index).await
         }
-        Purpose::Bulk => read_bulk(&live, stream, preamble.index).await,
+        // In a box, as the pieces that a lane takes from QUIC: most streams are of the other kind.
+        Purpose::Bulk => Box::pin(read_bulk(&live, stream, preamble.index)).await,
         Purpose::Control => {
             let text = "a control stream has no place here";
             Err(End::protocol(CloseCode::Protocol, &text))
@@ -212,7 +215,7 @@ async fn read_stream(
     }
 }
 
-async fn read_lane(live: &Live, stream: RecvStream, index: u8) -> Result<(), End> {
+async fn read_lane(live: &Rc<Live>, stream: RecvStream, index: u8) -> Result<(), End> {
     let _read = live.bulk_reads.lane();
     tracing::trace!(peer = live.association.peer().name(), lane = index, "lane opened");
     let config = live.config();
@@ -220,9 +223,15 @@ async fn read_lane(live: &Live, stream: RecvStream, index: u8) -> Result<(), End
     let windows = LaneWindows::new(window, Arc::clone(&live.control));
     live.association.opened(Arc::clone(&windows));
     let reader = FrameReader::sharing(Purpose::Lane, live.limits(), live.association.slabs());
+    let stream = match stream {
+        RecvStream::Frames(stream) => {
+            return attended::attend(live, stream, index, windows, reader).await;
+        }
+        stream @ RecvStream::Quic(_) => stream,
+    };
     let counters = &live.association.counters.lane(index).stream;
     let take = |frame| take_from_lane(live, index, &windows, frame);
-    read_frames(live, stream, reader, counters, take).await
+    Box::pin(read_frames(live, stream, reader, counters, take)).await
 }
 
 fn take_from_lane(

@@ -16,6 +16,9 @@ use crate::{
     connection::{End, Live, Part},
 };
 
+/// How probable it is in a simulation that a writer is late.
+const LATE_CHANCE: f64 = 0.05;
+
 /// Writes one lane until the connection ends, or until it is drained.
 pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
     let association = &live.association;
@@ -26,8 +29,16 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
         return Ok(Part::LaneWriter);
     }
     let mut stream = open_lane(&live, index).await?;
+    let _at_once = lane.write_at_once(stream.at_once());
+    let is_frames = live.connection.is_frames();
     loop {
-        late().await;
+        if is_frames {
+            // What is written at once is never late, so that what wakes the writer is so more often.
+            poll_fn(|cx| lane.poll_frames(cx)).await;
+            late(0.5).await;
+        } else {
+            late(LATE_CHANCE).await;
+        }
         let Batch::Bytes { bytes: mut batch, frames, waited } =
             poll_fn(|cx| lane.poll_batch(cx)).await
         else {
@@ -47,8 +58,7 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
             stream.write_chunk(piece).await?;
             drop(first);
             lane.taken(bytes);
-            Counters::add(&association.counters.bytes_sent, bytes as u64);
-            Counters::add(&association.counters.lane(index).stream.bytes_sent, bytes as u64);
+            association.counters.wrote(index, bytes);
         }
         // What was written is sent while the next batch grows: without this turn for the others a busy sender would
         // be answered with a write for every few frames.
@@ -61,8 +71,8 @@ pub(crate) async fn write_lane(live: Rc<Live>, index: u8) -> Result<Part, End> {
 }
 
 /// In a simulation a writer is late now and then, and finds more, or credit that waits.
-async fn late() {
-    if let Some(ms) = buggify_number!(0.05, 1..20) {
+async fn late(chance: f64) {
+    if let Some(ms) = buggify_number!(chance, 1..20) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 }
@@ -85,7 +95,7 @@ pub(crate) async fn end_stream(mut stream: SendStream) -> Result<(), End> {
 pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Result<Part, End> {
     let counters = &live.association.counters;
     loop {
-        late().await;
+        late(LATE_CHANCE).await;
         let Control::Batch { bytes, frames } = poll_fn(|cx| live.control.poll_take(cx)).await
         else {
             break;

@@ -162,6 +162,12 @@ impl Counters {
         self.sampled(|sampled| sampled.record(bytes, waited));
     }
 
+    /// A lane's bytes were handed on.
+    pub(crate) fn wrote(&self, lane: u8, bytes: usize) {
+        Self::add(&self.bytes_sent, bytes as u64);
+        Self::add(&self.lane(lane).stream.bytes_sent, bytes as u64);
+    }
+
     /// Works on the histograms, under their lock.
     pub(crate) fn sampled<R>(&self, work: impl FnOnce(&mut Sampled) -> R) -> R {
         work(&mut self.sampled.lock().unwrap_or_else(PoisonError::into_inner))

@@ -5,6 +5,7 @@
 //! connections the pieces wait. Large messages are in `lane/large.rs`. What is NOT here: the rules of positions and
 //! credit, which are `odeon_wire`'s.
 
+mod at_once;
 mod large;
 
 use std::{
@@ -33,6 +34,7 @@ use super::{
 };
 use crate::LostReason;
 
+pub(crate) use at_once::{AtOnce, Wrote};
 pub(crate) use large::{Large, LargeFrame};
 
 /// Receivers forgotten at once when the book is full, and in one sweep.
@@ -76,6 +78,8 @@ struct Inner {
     /// The writer shall finish its stream when nothing waits.
     draining: bool,
     writer: Option<Waker>,
+    /// How a piece is written without the writer, while the carrier can and the writer has opened its stream.
+    at_once: Option<Arc<dyn AtOnce>>,
 }
 
 /// An outbound lane.
@@ -152,6 +156,7 @@ impl Lane {
             was_full: false,
             draining: false,
             writer: None,
+            at_once: None,
         };
         Self { inner: Mutex::new(inner) }
     }
@@ -162,13 +167,14 @@ impl Lane {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a frame and tells `seen` of it; `paid` ones take credit of their receiver.
+    /// Appends a frame and tells `seen` of it; `paid` ones take credit of their receiver. Also returned is what was written
+    /// at once.
     pub(crate) fn push<R>(
         &self,
         parcel: Parcel<'_>,
         paid: bool,
         seen: impl FnOnce(Appended<'_>) -> R,
-    ) -> Result<R, SendRefused> {
+    ) -> Result<(R, Option<Wrote>), SendRefused> {
         let mut guard = self.lock();
         let inner = &mut *guard;
         inner.check_phase(paid)?;
@@ -181,7 +187,7 @@ impl Lane {
                 let (result, is_large) = archive_within(from_bytes, append);
                 if is_large && result.is_err() {
                     drop(guard);
-                    return self.push_large(parcel, paid, seen);
+                    return self.push_large(parcel, paid, seen).map(|seen| (seen, None));
                 }
                 result
             }
@@ -192,12 +198,13 @@ impl Lane {
         };
         let payload = inner.payload(&payload);
         let result = seen(Appended { position, payload });
-        let writer = if was_empty { inner.writer.take() } else { None };
+        let wrote = if was_empty { inner.write_at_once() } else { None };
+        let writer = if was_empty && wrote.is_none() { inner.writer.take() } else { None };
         drop(guard);
         if let Some(writer) = writer {
             writer.wake();
         }
-        Ok(result)
+        Ok((result, wrote))
     }
 
     /// Why no message is taken before the peer's hello is known.
@@ -264,6 +271,7 @@ impl Lane {
                 inner.books.write(if nth == 0 { bytes } else { 0 });
             }
         }
+        inner.at_once = None;
         if let Some(phase) = phase
             && !matches!(inner.phase, Phase::Closed(_))
         {

@@ -9,18 +9,18 @@ use std::{
     future::poll_fn,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
-use odeon_env::{FrameConnection, FrameEndpoint, FrameLoss, FrameStream, FrameWay};
+use odeon_env::{FrameArrival, FrameConnection, FrameEndpoint, FrameLoss, FrameStream, FrameWay};
 use quinn::{
     ApplicationClose, ConnectionClose, ConnectionError, ReadError, ReadExactError,
     TransportErrorCode, VarInt, WriteError,
 };
 use rustls::pki_types::CertificateDer;
 
-use crate::Identity;
+use crate::{Identity, association::AtOnce};
 
 /// Whose chain and authorities an endpoint shows its peers. It changes with the identity.
 #[derive(Debug)]
@@ -77,6 +77,10 @@ impl Endpoint {
     pub(super) async fn accept(&self) -> Option<Connection> {
         let connection = poll_fn(|cx| self.endpoint.poll_incoming(cx)).await?;
         Some(Connection { connection, ours: Arc::clone(&self.ours) })
+    }
+
+    pub(super) fn take_arrived(&self, arrived: &mut Vec<FrameArrival>, waker: Option<&Waker>) {
+        self.endpoint.take_arrived(arrived, waker);
     }
 
     pub(super) fn refuse_incoming(&self) {
@@ -171,6 +175,24 @@ impl Stream {
             .map_err(|why| WriteError::ConnectionLost(lost(why)))
     }
 
+    /// A handle that writes to it on the stack of whoever sends.
+    pub(super) fn at_once(&self) -> Arc<dyn AtOnce> {
+        Arc::new(Self { rest: Bytes::new(), ..self.clone() })
+    }
+
+    /// Lets the endpoint have what arrives from now on; returns what came before.
+    pub(crate) fn attend(&mut self, ticket: u64) -> Bytes {
+        self.connection.attend(self.stream, ticket);
+        std::mem::take(&mut self.rest)
+    }
+
+    /// Completes at the end of a stream that is attended to, or with the connection's loss.
+    pub(crate) async fn ended(&mut self) -> Result<(), ReadError> {
+        let mut piece = [Bytes::new()];
+        while self.read_chunks(&mut piece).await?.is_some() {}
+        Ok(())
+    }
+
     pub(super) fn finish(&mut self) -> bool {
         self.connection.finish(self.stream);
         true
@@ -217,6 +239,12 @@ impl Stream {
             filled += taken.len();
         }
         Ok(())
+    }
+}
+
+impl AtOnce for Stream {
+    fn write(&self, length: usize, take: &mut dyn FnMut() -> Bytes) -> bool {
+        self.connection.write_at_once(self.stream, length, take)
     }
 }
 

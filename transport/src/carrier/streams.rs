@@ -2,10 +2,13 @@
 //!
 //! Read `frames.rs` next.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use quinn::{ReadError, ReadExactError, WriteError};
 
 use super::frames;
+use crate::association::AtOnce;
 
 /// The sending side of a stream.
 #[derive(Debug)]
@@ -34,6 +37,14 @@ impl SendStream {
         match self {
             Self::Quic(stream) => stream.write_chunk(bytes).await,
             Self::Frames(stream) => stream.write(bytes).await,
+        }
+    }
+
+    /// A handle that writes on the stack of whoever sends, where the carrier can.
+    pub(crate) fn at_once(&self) -> Option<Arc<dyn AtOnce>> {
+        match self {
+            Self::Quic(_) => None,
+            Self::Frames(stream) => Some(stream.at_once()),
         }
     }
 

@@ -14,6 +14,7 @@ use std::{
 };
 
 use clap::Parser;
+use odeon_sim::runner::settle_heap;
 use serde_json::Value;
 
 use row::{ROWS, Row};
@@ -91,6 +92,8 @@ fn in_own_program(row: &Row, args: &Args) -> Result<Value, String> {
     command.args([row.name, "--here"]);
     command.args(["--seconds".to_owned(), args.seconds.to_string()]);
     command.args(["--rounds".to_owned(), row.rounds.to_string()]);
+    // As the programs that run seeds.
+    settle_heap(&mut command);
     let output = command.stderr(std::process::Stdio::inherit()).output();
     let output = output.map_err(|error| failed(&error))?;
     if !output.status.success() {

@@ -27,7 +27,7 @@ fn minute() -> Trial {
 /// Whether the runner has started this program to run one seed; then this does not return.
 pub(crate) fn run_as_child() {
     if std::env::args().nth(1).as_deref() == Some("--exact") {
-        // A parent's arguments and an empty environment: the seed is run, and the program ends.
+        // A parent's arguments and environment: the seed is run, and the program ends.
         drop(minute().run_each(&[], LIMIT));
     }
 }

@@ -16,6 +16,7 @@ use odeon_interpose::{last_words, take_refusals};
 
 use super::{
     act::Act,
+    heap,
     order::{ORDER_BYTES, Order},
 };
 use crate::{
@@ -81,11 +82,12 @@ pub(super) fn test_arguments(test: &str) -> Vec<String> {
 }
 
 impl Child {
-    /// Whether this program was started by a parent with these arguments: its environment is empty, its arguments are
+    /// Whether this program was started by a parent with these arguments: its environment is the child's, its arguments are
     /// the child's, and its standard input is a socket with an order in it.
     pub(super) fn find(arguments: &[String]) -> Option<Self> {
         let expected = arguments.iter().map(OsString::from);
-        if std::env::vars_os().next().is_some() || !std::env::args_os().skip(1).eq(expected) {
+        let is_bare = std::env::vars_os().all(|(name, _)| name == heap::VARIABLE);
+        if !is_bare || !std::env::args_os().skip(1).eq(expected) {
             return None;
         }
         let mut line = UnixStream::from(stdin().as_fd().try_clone_to_owned().ok()?);

@@ -183,6 +183,10 @@ pub(crate) fn any(waker: &Waker) -> bool {
     if FOUND.with_borrow(|found| !found.is_empty()) {
         return true;
     }
-    WAITING.set(Some(waker.clone()));
+    WAITING.with_borrow_mut(|waiting| {
+        if !waiting.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *waiting = Some(waker.clone());
+        }
+    });
     false
 }

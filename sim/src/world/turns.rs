@@ -19,7 +19,7 @@ use crate::schedule::{Picker, Schedule};
 /// Gives the nodes of a world their turns.
 pub(super) struct Turns {
     ready: Arc<Ready>,
-    stages: RefCell<BTreeMap<u64, (Rc<Stage>, Waker)>>,
+    stages: RefCell<BTreeMap<u64, Rc<(Rc<Stage>, Waker)>>>,
     /// `None` where each life draws.
     picker: RefCell<Option<Picker>>,
     /// The number of the last life that was added.
@@ -103,7 +103,8 @@ impl Turns {
         self.lives.set(life);
         let (ready, draws) = (Arc::clone(&self.ready), stage.turns());
         let bell = Arc::new(Bell { ready, life, draws });
-        self.stages.borrow_mut().insert(life, (stage, Waker::from(Arc::clone(&bell))));
+        let waker = Waker::from(Arc::clone(&bell));
+        self.stages.borrow_mut().insert(life, Rc::new((stage, waker)));
         self.ready.add(&bell);
     }
 
@@ -143,9 +144,10 @@ impl Turns {
     }
 
     fn turn(&self, life: u64) {
-        let Some((stage, waker)) = self.stages.borrow().get(&life).cloned() else { return };
+        let Some(found) = self.stages.borrow().get(&life).cloned() else { return };
+        let (stage, waker) = &*found;
         // Not while the map is borrowed: a node may end, or start another, in its turn.
-        if stage.poll(&mut Context::from_waker(&waker)).is_ready() {
+        if stage.poll(&mut Context::from_waker(waker)).is_ready() {
             self.stages.borrow_mut().remove(&life);
         }
     }

@@ -9,8 +9,8 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc, task::Waker};
 
 use bytes::Bytes;
 use odeon_actor::{
-    ActorSystem, ExitKind, ExitReason, Inbound as InboundMessage, NetworkWatcher, ReplyPath,
-    ReplyTo, TerminatedSink, WatchId,
+    ActorSystem, ExitKind, ExitReason, Inbound as InboundMessage, InboundTrain, NetworkWatcher,
+    ReplyPath, ReplyTo, TerminatedSink, WatchId,
 };
 use odeon_message::{
     ActorKey, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Incarnation, NodeId,
@@ -18,7 +18,8 @@ use odeon_message::{
 };
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
 use odeon_wire::{
-    CloseCode, Frame, FrameKind, ItemsOverrun, PayloadError, Refuse, StreamCredit, StreamEnd,
+    CloseCode, Frame, FrameKind, ItemsOverrun, MessageTrain, PayloadError, Refuse, StreamCredit,
+    StreamEnd,
 };
 use tokio::time::Instant;
 
@@ -268,6 +269,22 @@ impl TransportEvents for Inbound {
             kind => {
                 tracing::debug!(peer = %peer.peer().id, %kind, "frame of a kind that has no use yet")
             }
+        }
+        Ok(())
+    }
+
+    fn train(
+        &self,
+        peer: &Arc<Association>,
+        train: MessageTrain,
+        credit: Credit,
+    ) -> Result<(), PayloadError> {
+        let MessageTrain { header, archives } = train;
+        let (to, message, count) = (header.receiver, header.message, archives.len());
+        let delivered = self.system.deliver_train(InboundTrain { to, message, archives, credit });
+        if let Err(failure) = delivered {
+            let peer = peer.peer().id;
+            tracing::debug!(%peer, %to, %message, count, %failure, "messages not delivered");
         }
         Ok(())
     }

@@ -124,6 +124,11 @@ impl BulkReads {
         Ok(())
     }
 
+    /// Whether nothing that a lane has announced is still to come.
+    pub(crate) fn is_clear(&self, lane: u8) -> bool {
+        self.inbox.borrow().is_clear(lane)
+    }
+
     /// Lets a frame of a lane pass, or keeps it until what was announced before it is there.
     pub(crate) fn pass(
         &self,
@@ -131,7 +136,7 @@ impl BulkReads {
         mut frame: Frame,
         credit: Option<Credit>,
     ) -> Result<Option<Waiting>, End> {
-        if self.inbox.borrow().is_clear(lane) {
+        if self.is_clear(lane) {
             return Ok(Some((frame, credit)));
         }
         let nobody = ActorKey { slot: 0, generation: 0 };

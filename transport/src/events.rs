@@ -7,7 +7,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use odeon_message::{Credit, Incarnation, NodeId};
-use odeon_wire::{CloseCode, PayloadError, Refuse, RefuseReason};
+use odeon_wire::{CloseCode, MessageTrain, PayloadError, Refuse, RefuseReason};
 
 use crate::{Association, Frame};
 
@@ -51,6 +51,24 @@ pub trait TransportEvents {
         frame: Frame,
         credit: Option<Credit>,
     ) -> Result<(), PayloadError>;
+
+    /// Tells of one type from `peer` to one actor, which came one behind the other: as many frames, but one call. By default
+    /// each is given to [`frame`](Self::frame), with its part of the credit.
+    ///
+    /// # Errors
+    /// As [`frame`](Self::frame).
+    fn train(
+        &self,
+        peer: &Arc<Association>,
+        mut train: MessageTrain,
+        mut credit: Credit,
+    ) -> Result<(), PayloadError> {
+        while let Some(frame) = train.next_frame() {
+            let credit = credit.part(1, frame.frame_bytes as u64);
+            self.frame(peer, frame, Some(credit))?;
+        }
+        Ok(())
+    }
 
     /// A gossip datagram.
     fn datagram(&self, from: PeerId, bytes: Bytes);

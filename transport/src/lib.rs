@@ -55,7 +55,9 @@ pub use metrics::{
     StreamMetrics, TransportMetrics,
 };
 pub use name::NameError;
-pub use odeon_wire::{EnrolAnswer, EnrolRefusal, EnrolRequest, Frame, FrameKind, Header};
+pub use odeon_wire::{
+    EnrolAnswer, EnrolRefusal, EnrolRequest, Frame, FrameKind, Header, MessageTrain,
+};
 pub use papers::{Papers, PapersStamp};
 pub use peers::Peers;
 pub use shared::TransportStats;

@@ -11,12 +11,14 @@ use bytes::Bytes;
 use odeon_env::{buggify, buggify::any_order, buggify_number};
 use odeon_wire::{
     Announce, CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit,
-    PayloadError, Ping, Pong, Preamble, Purpose, format::PREAMBLE_BYTES,
+    MessageTrain, Overrun, PayloadError, Ping, Pong, Preamble, Purpose, Received,
+    format::PREAMBLE_BYTES,
 };
 use quinn::ReadExactError;
 use tokio::task::JoinSet;
 
 use crate::{
+    Association,
     association::{Counters, StreamCounters, flow::LaneWindows},
     bulk_in::read_bulk,
     carrier::RecvStream,
@@ -28,8 +30,8 @@ const PIECES_MAX: usize = 32;
 /// Bytes given to a reader before its frames are taken out: with a partial frame they fit one slab of 64 KiB.
 const PUSH_BYTES_MAX: usize = 32 << 10;
 
-fn unexpected(frame: &Frame) -> End {
-    let text = format!("a {} frame has no place here", frame.header.kind);
+fn misplaced(kind: FrameKind) -> End {
+    let text = format!("a {kind} frame has no place here");
     End::protocol(CloseCode::Protocol, &text)
 }
 
@@ -37,13 +39,13 @@ fn malformed(cause: &dyn std::fmt::Display) -> End {
     End::protocol(CloseCode::Malformed, cause)
 }
 
-/// Reads a stream to its end and gives each frame to `take`.
+/// Reads a stream to its end and gives what comes to `take`.
 async fn read_frames(
     live: &Live,
     mut stream: RecvStream,
     mut reader: FrameReader,
     of_stream: &StreamCounters,
-    mut take: impl FnMut(Frame) -> Result<(), End>,
+    mut take: impl FnMut(Received) -> Result<(), End>,
 ) -> Result<(), End> {
     let counters = &live.association.counters;
     let drain = |reader: &mut FrameReader, take: &mut _| drain(live, reader, of_stream, take);
@@ -76,25 +78,41 @@ async fn read_frames(
     reader.end().map_err(|cause| malformed(&cause))
 }
 
-/// Gives every whole frame to `take`.
+/// Gives every whole frame to `take`, those of a train together.
 fn drain(
     live: &Live,
     reader: &mut FrameReader,
     of_stream: &StreamCounters,
-    take: &mut impl FnMut(Frame) -> Result<(), End>,
+    take: &mut impl FnMut(Received) -> Result<(), End>,
 ) -> Result<(), End> {
     let mut count = 0;
-    while let Some(frame) = reader.next().map_err(|cause| malformed(&cause))? {
-        count += 1;
-        if frame.extensions.trace_ignored {
-            Counters::add(&live.association.counters.traces_ignored, 1);
-        }
-        live.association.observe(true, frame.header, frame.payload.bytes());
-        take(frame)?;
+    while let Some(received) = reader.next_or_train().map_err(|cause| malformed(&cause))? {
+        count += note(&live.association, &received);
+        take(received)?;
     }
     Counters::add(&live.association.counters.frames_received, count);
     Counters::add(&of_stream.frames_received, count);
     Ok(())
+}
+
+/// Shows what came to who looks on; how many frames it is.
+fn note(association: &Association, received: &Received) -> u64 {
+    match received {
+        Received::Frame(frame) => {
+            if frame.extensions.trace_ignored {
+                Counters::add(&association.counters.traces_ignored, 1);
+            }
+            association.observe(true, frame.header, frame.payload.bytes());
+            1
+        }
+        Received::Train(MessageTrain { header, archives }) => {
+            if association.observer().is_some() {
+                let all = archives.iter();
+                all.for_each(|one| association.observe(true, *header, archives.bytes_of(&one)));
+            }
+            archives.len().into()
+        }
+    }
 }
 
 /// Reads the control stream until the connection ends.
@@ -104,7 +122,12 @@ pub(crate) async fn read_control(
     reader: FrameReader,
 ) -> Result<Part, End> {
     let counters = &live.association.counters.control;
-    read_frames(&live, stream, reader, counters, |frame| take_control(&live, frame)).await?;
+    let take = |received| match received {
+        Received::Frame(frame) => take_control(&live, frame),
+        // Lanes alone have trains.
+        Received::Train(train) => Err(misplaced(train.header.kind)),
+    };
+    read_frames(&live, stream, reader, counters, take).await?;
     Ok(Part::Reader)
 }
 
@@ -128,7 +151,7 @@ fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
         // The close of QUIC follows that of the stream.
         FrameKind::Close => {}
         FrameKind::Hello | FrameKind::Welcome | FrameKind::Refuse => {
-            return Err(unexpected(&frame));
+            return Err(misplaced(frame.header.kind));
         }
         _ => tell(live, frame, None)?,
     }
@@ -230,8 +253,25 @@ async fn read_lane(live: &Rc<Live>, stream: RecvStream, index: u8) -> Result<(),
         stream @ RecvStream::Quic(_) => stream,
     };
     let counters = &live.association.counters.lane(index).stream;
-    let take = |frame| take_from_lane(live, index, &windows, frame);
+    let take = |received| take_from(live, index, &windows, received);
     Box::pin(read_frames(live, stream, reader, counters, take)).await
+}
+
+fn overrun(cause: Overrun) -> End {
+    End::protocol(CloseCode::CreditOverrun, &cause)
+}
+
+/// Takes what came on a lane.
+fn take_from(
+    live: &Live,
+    index: u8,
+    windows: &Arc<LaneWindows>,
+    received: Received,
+) -> Result<(), End> {
+    match received {
+        Received::Frame(frame) => take_from_lane(live, index, windows, frame),
+        Received::Train(train) => take_train(live, index, windows, train),
+    }
 }
 
 fn take_from_lane(
@@ -240,7 +280,6 @@ fn take_from_lane(
     windows: &Arc<LaneWindows>,
     frame: Frame,
 ) -> Result<(), End> {
-    let overrun = |cause| End::protocol(CloseCode::CreditOverrun, &cause);
     match frame.header.kind {
         FrameKind::Message => {
             let credit =
@@ -259,6 +298,26 @@ fn take_from_lane(
             live.bulk_reads.announce(lane, frame.header, announce, credit)?;
         }
         _ => tell(live, frame, None)?,
+    }
+    Ok(())
+}
+
+/// Takes tells that came together, and hands them on together unless something that was announced before them is still to
+/// come.
+fn take_train(
+    live: &Live,
+    lane: u8,
+    windows: &Arc<LaneWindows>,
+    mut train: MessageTrain,
+) -> Result<(), End> {
+    let mut credit =
+        windows.deliver_train(train.header.receiver, &train.archives).map_err(overrun)?;
+    if live.bulk_reads.is_clear(lane) {
+        return live.hub.events.train(&live.association, train, credit).map_err(refused);
+    }
+    while let Some(frame) = train.next_frame() {
+        let credit = credit.part(1, frame.frame_bytes as u64);
+        pass(live, lane, frame, Some(credit))?;
     }
     Ok(())
 }
@@ -296,11 +355,14 @@ fn pong(live: &Live, ping: &Frame) -> Result<(), End> {
 }
 
 fn tell(live: &Live, frame: Frame, credit: Option<odeon_message::Credit>) -> Result<(), End> {
-    let taken = live.hub.events.frame(&live.association, frame, credit);
-    taken.map_err(|cause| match cause {
+    live.hub.events.frame(&live.association, frame, credit).map_err(refused)
+}
+
+fn refused(cause: PayloadError) -> End {
+    match cause {
         PayloadError::Overrun(overrun) => End::protocol(CloseCode::CreditOverrun, &overrun),
         cause => malformed(&cause),
-    })
+    }
 }
 
 /// Reads datagrams until the connection ends.

@@ -12,9 +12,8 @@ use std::{
 };
 
 use odeon_message::{ActorTypeId, Codec, Fingerprint, Formers, Message, MessageId, Wire};
-use tokio::time::Instant;
 
-use crate::{Actor, Handler, Inbound, ViewHandler, envelope::Envelope};
+use crate::{Actor, Handler, ViewHandler, inbound::Makes};
 
 /// One message that a node takes from others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -63,12 +62,9 @@ pub enum DeclareError {
     },
 }
 
-/// Makes the envelope of an inbound message; the instant is its deadline.
-pub(crate) type MakeEnvelope = fn(Inbound, Option<Instant>) -> Envelope;
-
 /// What one actor type takes from other nodes, while it is being listed.
 pub struct Accepts<A: Actor> {
-    entries: Vec<(Accepted, MakeEnvelope)>,
+    entries: Vec<(Accepted, Makes)>,
     local: Option<&'static str>,
     actor: PhantomData<fn(A)>,
 }
@@ -83,7 +79,7 @@ impl<A: Actor> Accepts<A> {
             self.local = Some(M::NAME);
             return;
         };
-        self.entries.push((accepted(codec, false), Envelope::inbound::<A, M>));
+        self.entries.push((accepted(codec, false), Makes::values::<A, M>()));
         M::formers(&mut FormerEntries(&mut self.entries, PhantomData::<fn(A)>));
     }
 }
@@ -98,13 +94,13 @@ impl<A: Actor> Accepts<A> {
             self.local = Some(M::NAME);
             return;
         };
-        self.entries.push((accepted(codec, false), Envelope::inbound_view::<A, M>));
+        self.entries.push((accepted(codec, false), Makes::views::<A, M>()));
         M::formers(&mut FormerEntries(&mut self.entries, PhantomData::<fn(A)>));
     }
 }
 
 /// Where the older layouts of a message go.
-struct FormerEntries<'a, A>(&'a mut Vec<(Accepted, MakeEnvelope)>, PhantomData<fn(A)>);
+struct FormerEntries<'a, A>(&'a mut Vec<(Accepted, Makes)>, PhantomData<fn(A)>);
 
 impl<A: Handler<M>, M: Message> Formers<M> for FormerEntries<'_, A> {
     fn former<O>(&mut self)
@@ -114,7 +110,7 @@ impl<A: Handler<M>, M: Message> Formers<M> for FormerEntries<'_, A> {
     {
         // One without a codec has another id, which does not compile.
         let Some(codec) = O::CODEC else { return };
-        self.0.push((accepted(codec, true), Envelope::inbound_former::<A, M, O>));
+        self.0.push((accepted(codec, true), Makes::formers::<A, M, O>()));
     }
 }
 
@@ -126,7 +122,7 @@ fn accepted<M: Message>(codec: Codec<M>, former: bool) -> Accepted {
 struct Entry {
     message: MessageId,
     layout: Fingerprint,
-    make: MakeEnvelope,
+    make: Makes,
 }
 
 /// What one actor type takes: sorted by id, and of each message the present layout first.
@@ -139,7 +135,7 @@ impl AcceptTable {
         &self,
         message: MessageId,
         layout: Option<Fingerprint>,
-    ) -> Result<MakeEnvelope, NotTaken> {
+    ) -> Result<Makes, NotTaken> {
         let first = self.0.partition_point(|entry| entry.message < message);
         let count = self.0[first..].partition_point(|entry| entry.message == message);
         let entries = &self.0[first..first + count];

@@ -192,6 +192,7 @@ impl<A: Handler<M>, M: Message> Asks<A, M> {
         reads: A::READS,
         asked: None,
         caused: false,
+        train: None,
     };
 
     unsafe fn start(head: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {

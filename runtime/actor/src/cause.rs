@@ -49,6 +49,7 @@ impl<const READS: bool> Caused<READS> {
         // What comes from another node has no cause here.
         asked: None,
         caused: true,
+        train: None,
     };
 }
 

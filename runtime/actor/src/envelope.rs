@@ -1,4 +1,5 @@
-//! One message on its way through a mailbox: one allocation, linked in place, typed by a table of functions.
+//! One message on its way through a mailbox: one allocation, linked in place, typed by a table of functions. Tells of another
+//! node that came together are one as well (`inbound/trains.rs`).
 //!
 //! An [`Envelope`] owns its node. It ends in exactly one of three ways: it is [started](Envelope::start), which hands
 //! the message to a handler, it is [refused](Envelope::refuse), which answers whoever waits, or a tell takes its
@@ -18,6 +19,7 @@ use crate::{
     AskThere, Handler, ReplyTo,
     cell::{ActorCell, CellHead},
     future_slot::Sink,
+    inbound::TrainCalls,
     life,
     load::units,
     nodes,
@@ -80,6 +82,8 @@ pub(crate) struct EnvelopeCalls {
     pub(crate) asked: Option<AskedCall>,
     /// Whether it is another node with its cause, of `cause.rs`.
     pub(crate) caused: bool,
+    /// What can be done with it if it is messages that came together, of `inbound/trains.rs`.
+    pub(crate) train: Option<&'static TrainCalls>,
 }
 
 /// An owned node.
@@ -102,6 +106,13 @@ impl Envelope {
         ManuallyDrop::new(self).0
     }
 
+    /// Its node, which it goes on to own.
+    #[inline]
+    pub(crate) fn as_node(&self) -> NonNull<Head> {
+        self.0
+    }
+
+    #[inline]
     pub(crate) fn calls(node: NonNull<Head>) -> &'static EnvelopeCalls {
         // SAFETY: the caller owns the node, so it is alive.
         unsafe { node.as_ref() }.calls
@@ -181,6 +192,7 @@ impl<A: Handler<M>, M: Message> Told<A, M> {
         reads: A::READS,
         asked: None,
         caused: false,
+        train: None,
     };
 
     unsafe fn start(node: NonNull<Head>, cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool {

@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "nodes of different types share one intrusive list")]
 
 mod opening;
+mod trains;
 
 use std::{
     any::Any,
@@ -16,8 +17,8 @@ use std::{
 };
 
 use odeon_message::{
-    Certainty, Codec, Credit, Failure, FailureKind, Message, Payload, TraceContext, Wire,
-    planted::Bug,
+    Certainty, Codec, Credit, DecodeError, Failure, FailureKind, Message, Payload, TraceContext,
+    Train, Wire, planted::Bug,
 };
 use tokio::time::Instant;
 
@@ -37,6 +38,8 @@ use crate::{
     watched::is_traced,
 };
 use opening::{AsValue, InPlace, Opening};
+
+pub(crate) use trains::{FirstTrain, TrainCalls, split_first};
 
 #[repr(C)]
 struct InboundNode {
@@ -70,6 +73,16 @@ unsafe fn asked(node: NonNull<Head>) -> Option<NonNull<ReplyTo>> {
     unsafe { node.cast::<InboundNode>().as_ref() }.reply.as_ref().map(NonNull::from)
 }
 
+/// What a message fails with whose archive is none, or cannot be read.
+#[cold]
+fn unreadable<M: Message>(turn: &Turn<'_>, error: &DecodeError) -> Failure {
+    let counters = turn.worker.system().counters();
+    if let Some(count) = count_aloud(&counters.decode_failures) {
+        tracing::warn!(message = M::NAME, %error, count, "a message from another node cannot be read");
+    }
+    Failure::not_delivered(FailureKind::Decode, format!("{}: {error}", M::NAME))
+}
+
 /// The table of inbound messages `M` to `A`, and the sink of their handlers.
 struct FromNetwork<A, M>(PhantomData<(A, M)>);
 
@@ -84,6 +97,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
             reads: A::READS,
             asked: Some(asked),
             caused: false,
+            train: None,
         }
     }
 
@@ -106,12 +120,7 @@ impl<A: Handler<M>, M: Message> FromNetwork<A, M> {
         let opened = match W::open(payload, credit, turn) {
             Ok(opened) => opened,
             Err(error) => {
-                let counters = turn.worker.system().counters();
-                if let Some(count) = count_aloud(&counters.decode_failures) {
-                    tracing::warn!(message = M::NAME, %error, count, "a message from another node cannot be read");
-                }
-                let detail = format!("{}: {error}", M::NAME);
-                asked.fail(&Failure::not_delivered(FailureKind::Decode, detail));
+                asked.fail(&unreadable::<M>(turn, &error));
                 return true;
             }
         };
@@ -205,6 +214,7 @@ impl<A: Handler<M>, M: Message> Carried<A, M> {
         // It was sent to another actor, where it is not looked for any more.
         asked: None,
         caused: false,
+        train: None,
     };
 
     /// # Safety
@@ -391,41 +401,49 @@ impl<M> Drop for Asked<M> {
     }
 }
 
-impl Envelope {
-    /// A message from the network.
-    pub(crate) fn inbound<A: Handler<M>, M: Message>(
-        inbound: Inbound,
-        deadline: Option<Instant>,
-    ) -> Self {
-        Self::opened_by::<A, M, AsValue<M>>(inbound, deadline)
+/// How messages of one type, in one layout, become envelopes for one type of actor.
+#[derive(Clone, Copy)]
+pub(crate) struct Makes {
+    /// Makes one of a message; the instant is its deadline.
+    pub(crate) alone: fn(Inbound, Option<Instant>) -> Envelope,
+    /// Makes one of tells that came together.
+    pub(crate) train: fn(Train, Credit) -> Envelope,
+}
+
+impl Makes {
+    /// Of messages whose values are handled.
+    pub(crate) fn values<A: Handler<M>, M: Message>() -> Self {
+        Self::opened_by::<A, M, AsValue<M>>()
     }
 
-    /// A message from the network in the layout of `O`, from which it is made when its turn comes.
-    pub(crate) fn inbound_former<A: Handler<M>, M: Message, O: Message + Into<M>>(
-        inbound: Inbound,
-        deadline: Option<Instant>,
-    ) -> Self {
-        Self::opened_by::<A, M, AsValue<O>>(inbound, deadline)
+    /// Of messages in the layout of `O`, of which values are made when their turn comes.
+    pub(crate) fn formers<A: Handler<M>, M: Message, O: Message + Into<M>>() -> Self {
+        Self::opened_by::<A, M, AsValue<O>>()
     }
 
-    /// A message from the network that is read in place.
-    pub(crate) fn inbound_view<A: ViewHandler<M>, M: Message + Wire>(
-        inbound: Inbound,
-        deadline: Option<Instant>,
-    ) -> Self {
-        Self::opened_by::<A, M, InPlace>(inbound, deadline)
+    /// Of messages that are read in place.
+    pub(crate) fn views<A: ViewHandler<M>, M: Message + Wire>() -> Self {
+        Self::opened_by::<A, M, InPlace>()
     }
 
-    fn opened_by<A: Handler<M>, M: Message, W: Opening<A, M>>(
-        inbound: Inbound,
-        deadline: Option<Instant>,
-    ) -> Self {
-        let Inbound { payload, reply, trace, credit, .. } = inbound;
-        // Nobody would look at it.
-        let trace = trace.filter(|_| is_traced()).map(Box::new);
-        let head = Head::new(const { &FromNetwork::<A, M>::calls::<W>() });
-        let node = nodes::put(InboundNode { head, payload, deadline, reply, trace, credit }).cast();
-        // SAFETY: it is the start of a node whose table is its own, and nobody else has it.
-        unsafe { Self::from_raw(node) }
+    fn opened_by<A: Handler<M>, M: Message, W: Opening<A, M>>() -> Self {
+        Self { alone: alone::<A, M, W>, train: train::<A, M, W> }
     }
+}
+
+fn alone<A: Handler<M>, M: Message, W: Opening<A, M>>(
+    inbound: Inbound,
+    deadline: Option<Instant>,
+) -> Envelope {
+    let Inbound { payload, reply, trace, credit, .. } = inbound;
+    // Nobody would look at it.
+    let trace = trace.filter(|_| is_traced()).map(Box::new);
+    let head = Head::new(const { &FromNetwork::<A, M>::calls::<W>() });
+    let node = nodes::put(InboundNode { head, payload, deadline, reply, trace, credit }).cast();
+    // SAFETY: it is the start of a node whose table is its own, and nobody else has it.
+    unsafe { Envelope::from_raw(node) }
+}
+
+fn train<A: Handler<M>, M: Message, W: Opening<A, M>>(archives: Train, credit: Credit) -> Envelope {
+    Envelope::train(const { &FromNetwork::<A, M>::train_calls::<W>() }, archives, credit)
 }

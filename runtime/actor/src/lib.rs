@@ -142,8 +142,8 @@ pub use reads::{ReadContext, ReadHandler};
 pub use recipient::{Recipient, RecipientAsk, RecipientTell};
 pub use registry::{AnyRef, NameChange, NameChanges, NameState, NameTaken};
 pub use remote::{
-    Along, AskThere, Found, Inbound, Parcel, Refused, RemoteAnswer, Remotes, ReplyPath, ReplyTo,
-    RoomWaiter, Route, TerminatedSink, Wait, Way,
+    Along, AskThere, Found, Inbound, InboundTrain, Parcel, Refused, RemoteAnswer, Remotes,
+    ReplyPath, ReplyTo, RoomWaiter, Route, TerminatedSink, Wait, Way,
 };
 pub use reply::Reply;
 pub use responder::Responder;

@@ -17,6 +17,7 @@ mod reaping;
 mod seeking;
 mod starting;
 mod steps;
+mod trains;
 mod value;
 
 use std::{
@@ -42,6 +43,7 @@ pub(crate) use ending::end;
 pub(crate) use handling::{handle, view};
 pub(crate) use near::{push, tell};
 pub(crate) use seeking::seek;
+pub(crate) use trains::Ride;
 
 use self::core::Exit;
 use value::Value;
@@ -253,7 +255,17 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
                 Next::Rest => break,
             }
         }
-        let Some(envelope) = core.batch.pop().or_else(|| head.mailbox.pop()) else {
+        let done = if let Some(train) = core.batch.first_train() {
+            // SAFETY: as for an envelope below; it is the first of the batch.
+            unsafe { train.run(cell, turn) }
+        } else if let Some(envelope) = core.batch.pop_node().or_else(|| head.mailbox.pop()) {
+            turn.taken += 1;
+            if head.spare.add(charge(&envelope)) >= portion {
+                give_portion_back(head);
+            }
+            // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
+            unsafe { envelope.start(cell, turn) }
+        } else {
             // So most turns end, of actors that are told from this thread.
             if head.mailbox.sleeps_on(&head.spare) {
                 head.taken_at.store(0, Ordering::Relaxed);
@@ -269,12 +281,7 @@ unsafe fn drive<A: Actor>(cell: NonNull<CellHead>, turn: &mut Turn<'_>) -> bool 
             }
             continue;
         };
-        turn.taken += 1;
-        if head.spare.add(charge(&envelope)) >= portion {
-            give_portion_back(head);
-        }
-        // SAFETY: only senders to this cell's type put envelopes in its mailbox; the slot is idle.
-        if !unsafe { envelope.start(cell, turn) } {
+        if !done {
             core.extras.get().into_iter().for_each(|extras| extras.held.set(true));
             head.mailbox.rouse();
             break;

@@ -46,6 +46,11 @@ const LARGE: Charge = Charge(128 | (128 * AHEAD_UNITS_MAX as u64) << UNITS_AT);
 pub(crate) struct Charge(u64);
 
 impl Charge {
+    /// So many messages of so many units together, which no bound has cut.
+    pub(crate) const fn of(messages: u32, units: u32) -> Self {
+        Self(messages as u64 | (units as u64) << UNITS_AT)
+    }
+
     /// Both together.
     #[inline]
     pub(crate) const fn plus(self, other: Self) -> Self {
@@ -92,6 +97,12 @@ impl Bounds {
     #[inline]
     const fn is_large(self) -> bool {
         self.fit(Charge(0), LARGE)
+    }
+
+    /// Whether neither half is more than all that may be held.
+    const fn holds(self, charge: Charge) -> bool {
+        charge.messages() <= self.messages_max()
+            && (charge.0 >> UNITS_AT) as u32 <= self.units_max()
     }
 
     pub(crate) const fn bytes_max(self) -> usize {
@@ -234,6 +245,62 @@ impl Load {
         false
     }
 
+    /// Reserves room for the first messages of a row, as many as fit: how many. `whole` is what all of them take up if none is
+    /// cut to the bound, `each` what one after the other does. With `first`, past the mark as
+    /// [`reserve_waiting`](Self::reserve_waiting) does.
+    pub(crate) fn reserve_some<I: Iterator<Item = Charge>>(
+        &self,
+        whole: Charge,
+        each: impl Fn() -> I,
+        first: bool,
+    ) -> u32 {
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let held = if first { word & !WAITING } else { word };
+            if held & WAITING != 0 {
+                return 0;
+            }
+            let some = match self.bounds.holds(whole) && self.bounds.fit(Charge(held), whole) {
+                true => whole,
+                false => self.as_fit(Charge(held), each()),
+            };
+            if some == Charge::default() {
+                return 0;
+            }
+            match self.word.compare_exchange_weak(word, word + some.0, Relaxed, Relaxed) {
+                Ok(_) => return some.messages(),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// What the first of them take up together that fit beside what is held.
+    fn as_fit(&self, held: Charge, each: impl Iterator<Item = Charge>) -> Charge {
+        let mut some = Charge::default();
+        for charge in each {
+            let more = some.plus(charge);
+            if !self.bounds.fit(held, more) {
+                break;
+            }
+            some = more;
+        }
+        some
+    }
+
+    /// Reserves room for a message that was handed over, if one is still in; `false` if there is none. Only the receiver's
+    /// thread calls it.
+    pub(crate) fn reserve_owed(&self, spare: &Spare) -> bool {
+        let owed = spare.owed();
+        if owed == Charge::default() {
+            return true;
+        }
+        let reserved = self.try_reserve(owed);
+        if reserved {
+            spare.set(Charge::default());
+        }
+        reserved
+    }
+
     /// As [`reserve`](Self::reserve), for the receiver's thread, which has what is to spare. If the receiver is `asleep`, so
     /// that it has a turn next, and the bounds are large, the first message takes up no room: it is handed over, and counted
     /// before another one is reserved for. More of them have theirs reserved together, and what is not used is given back
@@ -277,13 +344,7 @@ impl Load {
                 return true;
             }
         }
-        if owed != Charge::default() {
-            if !self.try_reserve(owed) {
-                return false;
-            }
-            spare.set(Charge::default());
-        }
-        self.reserve(units)
+        self.reserve_owed(spare) && self.reserve(units)
     }
 
     /// Reserves room past the waiting mark, for whoever set it and holds the lock of the waiting room.

@@ -8,6 +8,7 @@
 //! `room.rs` next.
 #![expect(unsafe_code, reason = "the queue is linked through the messages themselves")]
 
+mod board;
 mod mark;
 mod order;
 
@@ -17,10 +18,13 @@ use mark::Mark;
 
 use crate::{
     envelope::{Envelope, Head},
+    inbound::{FirstTrain, split_first},
     lanes::Lanes,
     load::{Bounds, Charge, Load, Spare},
     stack::{self, Landed, Linked, Stack},
 };
+
+pub(crate) use board::Boarded;
 
 /// The receiver gives room back in portions of at most this many messages.
 const PORTION_MAX: u32 = 32;
@@ -87,13 +91,16 @@ impl Mailbox {
         (self.load.bounds().messages_max() / 4).clamp(1, PORTION_MAX)
     }
 
-    /// What a message takes up here.
+    /// What a message, or a train, takes up here.
     #[inline]
     pub(crate) fn charge(&self, envelope: &Envelope) -> Charge {
-        self.charger()(envelope)
+        match envelope.is_train() {
+            true => envelope.charges(self.bounds()).fold(Charge::default(), Charge::plus),
+            false => self.charger()(envelope),
+        }
     }
 
-    /// The same for many, without a look at what senders change.
+    /// The same for many, none of them a train, without a look at what senders change.
     #[inline]
     pub(crate) fn charger(&self) -> impl Fn(&Envelope) -> Charge + use<> {
         let bounds = self.load.bounds();
@@ -390,9 +397,29 @@ impl Batch {
         self.last.get().and_then(|last| unsafe { stack::next(last) })
     }
 
-    /// The oldest message.
+    /// The train that is the oldest, if it is one; it stays.
     #[inline(always)]
+    pub(crate) fn first_train(&self) -> Option<FirstTrain> {
+        self.first().and_then(FirstTrain::of)
+    }
+
+    /// The oldest message, also of a train, alone.
     pub(crate) fn pop(&self) -> Option<Envelope> {
+        let first = self.first()?;
+        if FirstTrain::of(first).is_none() {
+            return self.pop_node();
+        }
+        // SAFETY: it is a train, which the batch owns.
+        let (one, has_more) = unsafe { split_first(first) };
+        if !has_more {
+            drop(self.pop_node());
+        }
+        one.or_else(|| self.pop())
+    }
+
+    /// The oldest, be it a message or a train.
+    #[inline(always)]
+    pub(crate) fn pop_node(&self) -> Option<Envelope> {
         let last = self.last.get()?;
         let first = self.first()?;
         if first == last {
@@ -433,7 +460,7 @@ fn link(node: NonNull<Head>, to: NonNull<Head>) {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        while let Some(envelope) = self.pop() {
+        while let Some(envelope) = self.pop_node() {
             drop(envelope);
         }
     }

@@ -42,13 +42,15 @@ enum Via {
     InboundAsk,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Step {
     Send {
         via: Via,
         big: bool,
         priority: u8,
     },
+    /// Messages come from another node together: whether each is big.
+    Train(Vec<bool>),
     /// The handler that waits goes on.
     Let,
     /// Somebody drops the future that they await.
@@ -63,6 +65,9 @@ enum End {
     Failed(FailureKind),
 }
 
+/// From one message of a train to the next: more than there are steps.
+const TRAIN_NUMBERS: u64 = 1000;
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let via = prop_oneof![
         1 => Just(Via::TryTell),
@@ -74,6 +79,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let send = (via, prop::bool::weighted(0.2), 0_u8..4);
     let step = prop_oneof![
         6 => send.prop_map(|(via, big, priority)| Step::Send { via, big, priority }),
+        2 => prop::collection::vec(prop::bool::weighted(0.2), 2..9).prop_map(Step::Train),
         3 => Just(Step::Let),
         1 => (0_usize..8).prop_map(Step::Forget),
     ];
@@ -194,6 +200,14 @@ impl<'a> Run<'a> {
                     Ok(pending) => self.pending.push(pending),
                     Err(end) => self.ends.push((number, end)),
                 }
+            }
+            Step::Train(big) => {
+                let numbers = (0..).map(|at| number + at * TRAIN_NUMBERS);
+                let messages = numbers.zip(big);
+                for (number, big) in messages.clone() {
+                    self.list.send(Sent { number, via: Via::Inbound, big, priority: 0 });
+                }
+                self.office.desk.deliver_train(self.clerk, messages);
             }
             Step::Let => {
                 self.list.go_on();

@@ -13,7 +13,7 @@ use std::{
 
 use odeon_message::{
     ActorKey, Address, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Fingerprint,
-    Incarnation, MessageId, NodeId, Outflow, Payload, TraceContext,
+    Incarnation, MessageId, NodeId, Outflow, Payload, TraceContext, Train,
 };
 
 use tokio::time::Instant;
@@ -37,6 +37,18 @@ pub struct Inbound {
     /// The trace that it is part of, if its sender said so.
     pub trace: Option<TraceContext>,
     /// The credit it holds: given back when its handler begins or it is dropped.
+    pub credit: Credit,
+}
+
+/// Tells that came from another node one behind the other: of one type, to one actor, in the one layout that it takes.
+pub struct InboundTrain {
+    /// Whom they are for.
+    pub to: ActorKey,
+    /// What they are.
+    pub message: MessageId,
+    /// Their archives, not checked yet.
+    pub archives: Train,
+    /// The credit that they hold together: given back as they are handled or dropped.
     pub credit: Credit,
 }
 

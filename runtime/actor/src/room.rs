@@ -6,6 +6,8 @@
 //! it can leave again. Mailboxes that do not let wait, and those with lanes, are told apart here too. Data comes from
 //! `tell.rs`, `ask.rs` and `system/network.rs`. Read `mailbox.rs` for the mark.
 
+mod trains;
+
 use std::{collections::VecDeque, mem, task::Waker};
 
 use odeon_message::{Failure, FailureKind};
@@ -16,7 +18,7 @@ use crate::{
     cell::{CellHead, CellPtr},
     envelope::Envelope,
     lanes::Lanes,
-    mailbox::{Offered, Pushed},
+    mailbox::{Boarded, Offered, Pushed},
     stats::count,
 };
 
@@ -30,10 +32,17 @@ struct Entry {
     waker: Option<Waker>,
 }
 
+impl Entry {
+    fn messages(&self) -> usize {
+        self.envelope.messages() as usize
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Room {
     /// By priority; made as far as they are used.
     lines: Vec<VecDeque<Entry>>,
+    /// Messages, of which an entry may be many.
     waiting: usize,
     tickets: u64,
     closed: bool,
@@ -92,7 +101,7 @@ impl Room {
     fn remove(&mut self, ticket: u64) -> Option<Entry> {
         let (line, at) = self.find(ticket)?;
         let entry = self.lines.get_mut(line)?.remove(at)?;
-        self.waiting -= 1;
+        self.waiting -= entry.messages();
         Some(entry)
     }
 
@@ -103,8 +112,9 @@ impl Room {
         if self.lines.len() <= line {
             self.lines.resize_with(line + 1, VecDeque::new);
         }
-        self.lines[line].push_back(Entry { ticket, envelope, waker });
-        self.waiting += 1;
+        let entry = Entry { ticket, envelope, waker };
+        self.waiting += entry.messages();
+        self.lines[line].push_back(entry);
         ticket
     }
 
@@ -117,14 +127,14 @@ impl Room {
     fn pop(&mut self) -> Option<(u8, Entry)> {
         let line = self.lines.iter().rposition(|line| !line.is_empty())?;
         let entry = self.lines[line].pop_front()?;
-        self.waiting -= 1;
+        self.waiting -= entry.messages();
         Some((u8::try_from(line).ok()?, entry))
     }
 
     /// Undoes a [`pop`](Self::pop).
     fn put_back(&mut self, priority: u8, entry: Entry) {
+        self.waiting += entry.messages();
         self.lines[usize::from(priority)].push_front(entry);
-        self.waiting += 1;
     }
 }
 
@@ -297,6 +307,16 @@ impl CellHead {
         // Those who wait at a closed room take their messages back themselves.
         while !room.closed {
             let Some((priority, Entry { ticket, envelope, waker })) = room.pop() else { break };
+            if envelope.is_train() {
+                let Boarded { woke: roused, closed, rest } = self.mailbox.board(envelope, true);
+                woke |= roused;
+                let left = [rest, closed].into_iter().flatten();
+                let back = left.map(|envelope| Entry { ticket, envelope, waker: None });
+                if back.map(|entry| room.put_back(priority, entry)).count() > 0 {
+                    break;
+                }
+                continue;
+            }
             match self.mailbox.offer_first(envelope, priority) {
                 // Of a closed mailbox the worker closes the room next.
                 Offered::Full(envelope) | Offered::Closed(envelope) => {
@@ -332,7 +352,8 @@ impl CellHead {
                 wakers.extend(woken.map(|waker| mem::replace(waker, nobody())));
                 refused.extend(rest.into_iter().map(|entry| entry.envelope));
             }
-            room.waiting -= refused.len();
+            room.waiting -=
+                refused.iter().map(|envelope| envelope.messages() as usize).sum::<usize>();
             (refused, wakers)
         });
         wakers.into_iter().for_each(Waker::wake);

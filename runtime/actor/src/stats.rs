@@ -124,3 +124,8 @@ pub(crate) fn count_aloud(counter: &AtomicU64) -> Option<u64> {
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }
+
+/// Adds so many.
+pub(crate) fn count_more(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Relaxed);
+}

@@ -95,6 +95,17 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// As [`give_back`](Self::give_back), of some of the messages that came together.
+    #[inline(always)]
+    pub(crate) fn give_back_part(&mut self, credit: &mut Credit, messages: u64, bytes: u64) {
+        if let Some(held) = &mut *self.credit
+            && held.absorb_part(credit, messages, bytes)
+        {
+            return;
+        }
+        *self.credit = Some(credit.part(messages, bytes));
+    }
+
     /// Whether messages of the mailbox were handled in this turn.
     pub(crate) fn handles_messages(&self) -> bool {
         self.resumed || self.taken > self.aside

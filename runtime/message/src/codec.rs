@@ -273,7 +273,19 @@ impl<M: Message> Codec<M> {
         payload: &Payload,
         site: &(dyn Any + Send + Sync),
     ) -> Result<M, DecodeError> {
-        (self.decode)(payload.bytes(), site)
+        self.decode_bytes(payload.bytes(), site)
+    }
+
+    /// As [`decode`](Self::decode), of an archive that lies at a multiple of 16, as in a [`Train`](crate::Train).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode_bytes(
+        &self,
+        archive: &[u8],
+        site: &(dyn Any + Send + Sync),
+    ) -> Result<M, DecodeError> {
+        (self.decode)(archive, site)
     }
 
     /// Appends the archive of what a handler returned; on an error `out` is as it was.

@@ -27,17 +27,54 @@ pub struct Credit {
 impl Credit {
     /// What one message to `receiver` holds: `bytes` of its sender's credit.
     pub fn new(creditor: Arc<dyn Creditor>, receiver: ActorKey, bytes: u64) -> Self {
-        Self { creditor, receiver, messages: 1, bytes }
+        Self::of_many(creditor, receiver, 1, bytes)
+    }
+
+    /// What so many messages to `receiver` hold, of so many bytes together.
+    pub fn of_many(
+        creditor: Arc<dyn Creditor>,
+        receiver: ActorKey,
+        messages: u64,
+        bytes: u64,
+    ) -> Self {
+        Self { creditor, receiver, messages, bytes }
+    }
+
+    /// Takes out of it what so many of its messages hold.
+    pub fn part(&mut self, messages: u64, bytes: u64) -> Self {
+        let mut part = Self::of_many(Arc::clone(&self.creditor), self.receiver, 0, 0);
+        part.take_part(self, messages, bytes);
+        part
+    }
+
+    /// Adds a part of another of the same origin and receiver; `false`, and nothing changed, if it is of another.
+    pub fn absorb_part(&mut self, other: &mut Self, messages: u64, bytes: u64) -> bool {
+        let same = self.is_like(other);
+        if same {
+            self.take_part(other, messages, bytes);
+        }
+        same
+    }
+
+    /// Whether both are of the same origin and receiver.
+    fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.creditor, &other.creditor) && self.receiver == other.receiver
+    }
+
+    fn take_part(&mut self, other: &mut Self, messages: u64, bytes: u64) {
+        let (messages, bytes) = (messages.min(other.messages), bytes.min(other.bytes));
+        other.messages -= messages;
+        other.bytes -= bytes;
+        self.messages += messages;
+        self.bytes += bytes;
     }
 
     /// Adds another of the same origin and receiver; one of another origin comes back.
     pub fn absorb(&mut self, mut other: Self) -> Option<Self> {
-        let same = Arc::ptr_eq(&self.creditor, &other.creditor) && self.receiver == other.receiver;
-        if !same {
+        if !self.is_like(&other) {
             return Some(other);
         }
-        self.messages += std::mem::take(&mut other.messages);
-        self.bytes += std::mem::take(&mut other.bytes);
+        self.take_part(&mut other, u64::MAX, u64::MAX);
         None
     }
 
@@ -88,5 +125,20 @@ mod tests {
         assert_eq!(*book.0.lock().unwrap(), [(2, 1, 10)]);
         drop(held);
         assert_eq!(*book.0.lock().unwrap(), [(2, 1, 10), (1, 2, 20)]);
+    }
+
+    #[test]
+    fn parts_are_given_back_one_by_one_or_with_others() {
+        let book = Arc::new(Book::default());
+        let credit = |slot, messages, bytes| {
+            Credit::of_many(book.clone(), ActorKey { slot, generation: 0 }, messages, bytes)
+        };
+        let mut held = credit(1, 3, 60);
+        drop(held.part(1, 10));
+        let (mut mine, mut other) = (credit(1, 1, 5), credit(2, 1, 5));
+        assert!(mine.absorb_part(&mut held, 1, 20) && !other.absorb_part(&mut held, 1, 20));
+        drop((mine, held, other));
+        let lines = book.0.lock().unwrap();
+        assert_eq!(*lines, [(1, 1, 10), (1, 2, 25), (1, 1, 30), (2, 1, 5)]);
     }
 }

@@ -22,6 +22,7 @@ mod schema;
 mod scratch;
 mod slab;
 mod trace;
+mod train;
 mod view;
 
 pub use ceiling::archive_within;
@@ -38,6 +39,7 @@ pub use rkyv;
 pub use schema::{Fingerprint, Schema, SchemaWalk};
 pub use slab::{Slab, SlabHome, SlabMemory};
 pub use trace::{TraceContext, TraceParentError};
+pub use train::{Coupling, Taken, Train};
 pub use view::View;
 
 pub use odeon_macros::{data, message};

@@ -42,7 +42,7 @@ pub use hello::{
 };
 pub use lane::{LaneState, Position};
 pub use preamble::{Preamble, PreambleError, Purpose};
-pub use read::{Frame, FrameLimits, FrameReader};
+pub use read::{Frame, FrameLimits, FrameReader, MessageTrain, Received};
 pub use slab::{SlabPool, SlabShare, SlabStats};
 pub use write::{FrameWriter, expire, write_body, write_empty};
 

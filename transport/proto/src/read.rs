@@ -3,7 +3,9 @@
 //! A [`FrameReader`] belongs to one stream, after its preamble. It takes chunks as they come, copies them once and
 //! hands out frames whose payloads share its slabs. It trusts nothing: every length is checked against its bound
 //! before it is used, and memory grows with what has arrived, not with what was promised. Frames go to the
-//! transport; read `body.rs` for the payloads of control frames.
+//! transport; read `read/trains.rs` for tells that come together, `body.rs` for the payloads of control frames.
+
+mod trains;
 
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ use crate::{
     header::Lengths,
     slab::{SlabPool, SlabShare, Slabs},
 };
+
+pub use trains::{MessageTrain, Received};
 
 /// Bounds of a [`FrameReader`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

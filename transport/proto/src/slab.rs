@@ -10,7 +10,7 @@ mod share;
 
 use std::{ops::Range, sync::Arc};
 
-use odeon_message::{Payload, Slab, SlabHome, SlabMemory};
+use odeon_message::{Coupling, Payload, Slab, SlabHome, SlabMemory, Train};
 
 pub use pool::SlabPool;
 pub use share::{SlabShare, SlabStats};
@@ -58,6 +58,21 @@ impl Slabs {
         let range = self.read + range.start..self.read + range.end;
         Payload::new(Arc::clone(&self.slab), range)
             .expect("frames start at multiples of 16 in the slab and the whole frame is there")
+    }
+
+    /// So many archives, with what stands before each, at the beginning of the unread bytes, of which they are `bytes`.
+    /// `None` if payloads hold too much already, so that each is to be looked at.
+    pub(crate) fn train(
+        &self,
+        bytes: usize,
+        count: u32,
+        coupling: &'static Coupling,
+    ) -> Option<Train> {
+        if self.share.is_full() {
+            return None;
+        }
+        let range = self.read..self.read + bytes;
+        Train::new(Arc::clone(&self.slab), range, count, coupling)
     }
 
     #[cold]

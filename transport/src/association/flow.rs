@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use odeon_message::{ActorKey, Credit, Creditor};
+use odeon_message::{ActorKey, Credit, Creditor, Train};
 use odeon_wire::{InitialCredit, Overrun, WindowTable};
 
 use super::control::ControlQueue;
@@ -38,6 +38,19 @@ impl LaneWindows {
         self.lock().deliver(receiver, frame_bytes)?;
         let creditor: Arc<dyn Creditor> = self.clone();
         Ok(Credit::new(creditor, receiver, frame_bytes as u64))
+    }
+
+    /// Counts messages that came together.
+    pub(crate) fn deliver_train(
+        self: &Arc<Self>,
+        receiver: ActorKey,
+        train: &Train,
+    ) -> Result<Credit, Overrun> {
+        let (messages, bytes) = (u64::from(train.len()), train.whole_bytes() as u64);
+        let frames = train.iter().map(|taken| taken.whole_bytes);
+        self.lock().deliver_all(receiver, messages, bytes, frames)?;
+        let creditor: Arc<dyn Creditor> = self.clone();
+        Ok(Credit::of_many(creditor, receiver, messages, bytes))
     }
 
     /// The sender forgot a receiver.

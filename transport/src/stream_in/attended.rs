@@ -20,7 +20,7 @@ use odeon_env::{FrameArrival, buggify_number};
 use odeon_wire::FrameReader;
 use tokio::sync::Notify;
 
-use super::{drain, malformed, take_from_lane};
+use super::{drain, malformed, take_from};
 use crate::{
     association::{Counters, flow::LaneWindows},
     carrier::FrameStream,
@@ -181,7 +181,7 @@ impl Lane {
         Counters::add(&counters.bytes_received, bytes.len() as u64);
         Counters::add(&of_stream.bytes_received, bytes.len() as u64);
         live.bulk_reads.heard();
-        let mut take = |frame| take_from_lane(live, *index, windows, frame);
+        let mut take = |frame| take_from(live, *index, windows, frame);
         drain(live, &mut reader, of_stream, &mut take)?;
         reader.rest();
         Ok(())

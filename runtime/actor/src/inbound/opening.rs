@@ -5,7 +5,7 @@
 
 use std::{marker::PhantomData, ptr::NonNull};
 
-use odeon_message::{Credit, DecodeError, Message, Payload, View, Wire};
+use odeon_message::{Credit, DecodeError, Message, Payload, Taken, Train, View, Wire};
 
 use crate::{Actor, Handler, ViewHandler, cell::CellHead, future_slot::Sink, life, turn::Turn};
 
@@ -18,6 +18,14 @@ pub(super) trait Opening<A: Actor, M: Message> {
     fn open(
         payload: Payload,
         credit: Credit,
+        turn: &mut Turn<'_>,
+    ) -> Result<Self::Opened, DecodeError>;
+
+    /// The same of one that was taken off a train, with its part of the train's credit.
+    fn open_of(
+        train: &Train,
+        taken: &Taken,
+        credit: &mut Credit,
         turn: &mut Turn<'_>,
     ) -> Result<Self::Opened, DecodeError>;
 
@@ -45,6 +53,18 @@ impl<A: Handler<M>, M: Message, O: Message + Into<M>> Opening<A, M> for AsValue<
         codec.decode(&payload, turn.worker.system()).map(Into::into)
     }
 
+    #[inline(always)]
+    fn open_of(
+        train: &Train,
+        taken: &Taken,
+        credit: &mut Credit,
+        turn: &mut Turn<'_>,
+    ) -> Result<M, DecodeError> {
+        turn.give_back_part(credit, 1, taken.whole_bytes as u64);
+        let codec = O::CODEC.expect("only messages with a codec are accepted");
+        codec.decode_bytes(train.bytes_of(taken), turn.worker.system()).map(Into::into)
+    }
+
     unsafe fn handle<S: Sink<M::Output>>(
         cell: NonNull<CellHead>,
         target: *mut (),
@@ -64,6 +84,16 @@ impl<A: ViewHandler<M>, M: Message + Wire> Opening<A, M> for InPlace {
 
     fn open(payload: Payload, credit: Credit, _: &mut Turn<'_>) -> Result<View<M>, DecodeError> {
         View::open(payload, Some(credit))
+    }
+
+    fn open_of(
+        train: &Train,
+        taken: &Taken,
+        credit: &mut Credit,
+        _: &mut Turn<'_>,
+    ) -> Result<View<M>, DecodeError> {
+        let credit = credit.part(1, taken.whole_bytes as u64);
+        View::open(train.payload_of(taken), Some(credit))
     }
 
     unsafe fn handle<S: Sink<M::Output>>(

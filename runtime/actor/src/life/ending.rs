@@ -253,7 +253,13 @@ impl<'a> Refusal<'a> {
         Self { head, reason, failure: OnceCell::new() }
     }
 
-    fn refuse(&self, envelope: Envelope) {
+    fn refuse(&self, mut envelope: Envelope) {
+        // Of messages that came together each is counted.
+        while envelope.messages() > 1
+            && let Some(one) = envelope.take_one()
+        {
+            self.refuse(one);
+        }
         let words = || Failure::not_delivered(FailureKind::Stopped, self.reason.to_string());
         let failure = self.failure.get_or_init(words);
         count(&self.head.worker.system().counters().undelivered);

@@ -10,14 +10,15 @@ use std::{
 };
 
 use odeon_message::{
-    ActorKey, AskError, AskId, Certainty, Codec, Credit, Creditor, EncodeError, Failure,
-    FailureKind, Message, Payload,
+    ActorKey, AskError, AskId, Certainty, Codec, Coupling, Credit, Creditor, EncodeError, Failure,
+    FailureKind, Message, MessageId, Payload, Slab, Train,
 };
 
 use super::End;
 use crate::{
-    Actor, ActorRef, Context, Handler, Inbound, ReplyPath, ReplyTo, SpawnOptions, StartError,
-    SystemConfig, ask_slot::AskHandle, by_hand::ByHand, envelope::Envelope,
+    Actor, ActorRef, Context, Handler, Inbound, InboundTrain, ReplyPath, ReplyTo, SpawnOptions,
+    StartError, SystemConfig, ask_slot::AskHandle, by_hand::ByHand, envelope::Envelope,
+    inbound::Makes,
 };
 
 /// The root that the macros name things through.
@@ -150,15 +151,24 @@ impl ReplyPath for Desk {
     }
 }
 
-fn inbound(desk: &Arc<Desk>, to: ActorKey, number: u64, big: bool, ask: bool) -> Inbound {
+fn archive(number: u64, big: bool) -> Vec<u8> {
     let codec: Codec<Memo> = Memo::CODEC.unwrap();
     let mut bytes = Vec::new();
     codec.encode(&Memo { number, text: vec![0; if big { 300 } else { 3 }] }, &mut bytes).unwrap();
+    bytes
+}
+
+/// What stands before each archive of a train here: its length.
+const COUPLING: &Coupling =
+    &Coupling { bytes: 16, length: |before| u16::from_le_bytes([before[0], before[1]]).into() };
+
+fn inbound(desk: &Arc<Desk>, to: ActorKey, number: u64, big: bool, ask: bool) -> Inbound {
+    let bytes = archive(number, big);
     *desk.held.lock().unwrap() += 1;
     Inbound {
         layout: None,
         to,
-        message: codec.id(),
+        message: MessageId::of(Memo::NAME),
         payload: Payload::copy_from(&bytes),
         remaining: None,
         reply: ask.then(|| ReplyTo { ask: AskId(number), path: desk.clone() }),
@@ -178,6 +188,34 @@ impl Desk {
         let to = clerk.address().unwrap().key;
         let system = clerk.cell().unwrap().worker.system().clone();
         system.deliver(inbound(self, to, number, big, ask)).unwrap();
+    }
+
+    /// Delivers messages that came together.
+    pub(super) fn deliver_train(
+        self: &Arc<Self>,
+        clerk: &ActorRef<Clerk>,
+        messages: impl Iterator<Item = (u64, bool)>,
+    ) {
+        let mut slab = Slab::with_capacity(4096);
+        let mut count = 0;
+        for (number, big) in messages {
+            let bytes = archive(number, big);
+            let mut before = [0; 16];
+            before[..2].copy_from_slice(&(bytes.len() as u16).to_le_bytes());
+            slab.extend_from_slice(&before);
+            slab.extend_from_slice(&bytes);
+            let padded = slab.len().next_multiple_of(16);
+            slab.resize(padded, 0);
+            count += 1;
+        }
+        let whole = slab.len();
+        *self.held.lock().unwrap() += u64::from(count);
+        let to = clerk.address().unwrap().key;
+        let archives = Train::new(Arc::new(slab), 0..whole, count, COUPLING).unwrap();
+        let credit = Credit::of_many(self.clone(), to, count.into(), whole as u64);
+        let message = MessageId::of(Memo::NAME);
+        let system = clerk.cell().unwrap().worker.system().clone();
+        system.deliver_train(InboundTrain { to, message, archives, credit }).unwrap();
     }
 
     pub(super) fn held(&self) -> u64 {
@@ -209,7 +247,7 @@ pub(super) fn units_of(via: super::Via, big: bool) -> u32 {
         (super::Via::Ask, false) => ask(Note(0)),
         (super::Via::Ask, true) => ask(Big::new(0)),
         (super::Via::Inbound | super::Via::InboundAsk, big) => {
-            Envelope::inbound::<Clerk, Memo>(inbound(&desk, key, 0, big, false), None)
+            (Makes::values::<Clerk, Memo>().alone)(inbound(&desk, key, 0, big, false), None)
         }
     };
     envelope.units()

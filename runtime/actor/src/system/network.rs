@@ -4,15 +4,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use odeon_message::{ActorKey, Address, Failure, FailureKind, Incarnation, NodeId, planted::Bug};
+use odeon_message::{
+    ActorKey, Address, Failure, FailureKind, Incarnation, MessageId, NodeId, planted::Bug,
+};
 use tokio::time::Instant;
 
 use super::ActorSystem;
 use crate::{
-    Along, AskThere, ExitKind, ExitReason, Found, Inbound, NetworkWatcher, TerminatedSink, WatchId,
+    Along, AskThere, ExitKind, ExitReason, Found, Inbound, InboundTrain, NetworkWatcher,
+    TerminatedSink, WatchId,
     accepts::NotTaken,
     room::{Entered, Patience},
-    stats::{count, count_aloud},
+    stats::{count, count_aloud, count_more},
     worker::Seek,
 };
 
@@ -34,7 +37,7 @@ impl ActorSystem {
         }
         let mut inbound = Some(inbound);
         let taken = self.inner.slots.with(to, |cell, accepts| {
-            let make = accepts.find(message, layout)?;
+            let make = accepts.find(message, layout)?.alone;
             let Some(inbound) = inbound.take() else { return Ok(None) };
             let deadline = inbound.remaining.and_then(|time| Instant::now().checked_add(time));
             Ok(match cell.enter(make(inbound, deadline), 0, Patience::Quiet) {
@@ -49,24 +52,57 @@ impl ActorSystem {
                 envelope.refuse(&cell.refusal(kind));
                 Ok(())
             }
-            missing => {
-                let incompatible =
-                    |detail| Failure::not_delivered(FailureKind::Incompatible, detail);
-                let failure = match missing {
-                    Some(Err(NotTaken::Message)) => incompatible(format!(
-                        "actor {to} does not list message {message} in handles(…)"
-                    )),
-                    Some(Err(NotTaken::Layout)) => incompatible(format!(
-                        "actor {to} takes message {message}, but not in the layout in which it came"
-                    )),
-                    _ => no_actor(to),
-                };
-                if let Some(count) = count_aloud(&self.inner.counters.refused) {
-                    tracing::warn!(%to, %message, %failure, count, "a message from another node was refused");
-                }
-                Err(failure)
-            }
+            missing => Err(self.refused(to, message, missing.and_then(Result::err), 1)),
         }
+    }
+
+    /// Takes tells from the network that came together, as [`deliver`](Self::deliver) takes one: for all of them the actor is
+    /// looked up once, and what its mailbox has room for goes in at once.
+    ///
+    /// # Errors
+    /// As there, for all of them.
+    pub fn deliver_train(&self, inbound: InboundTrain) -> Result<(), Failure> {
+        let InboundTrain { to, message, archives, credit } = inbound;
+        let count = u64::from(archives.len());
+        let mut parts = Some((archives, credit));
+        let taken = self.inner.slots.with(to, |cell, accepts| {
+            let make = accepts.find(message, None)?.train;
+            if let Some((archives, credit)) = parts.take() {
+                cell.enter_train(make(archives, credit));
+            }
+            Ok(())
+        });
+        match taken {
+            Some(Ok(())) => Ok(()),
+            missing => Err(self.refused(to, message, missing.and_then(Result::err), count)),
+        }
+    }
+
+    /// Why so many messages were refused before a mailbox.
+    #[cold]
+    fn refused(
+        &self,
+        to: ActorKey,
+        message: MessageId,
+        why: Option<NotTaken>,
+        messages: u64,
+    ) -> Failure {
+        let incompatible = |detail| Failure::not_delivered(FailureKind::Incompatible, detail);
+        let failure = match why {
+            Some(NotTaken::Message) => {
+                incompatible(format!("actor {to} does not list message {message} in handles(…)"))
+            }
+            Some(NotTaken::Layout) => incompatible(format!(
+                "actor {to} takes message {message}, but not in the layout in which it came"
+            )),
+            None => no_actor(to),
+        };
+        let refused = &self.inner.counters.refused;
+        count_more(refused, messages.saturating_sub(1));
+        if let Some(count) = count_aloud(refused) {
+            tracing::warn!(%to, %message, %failure, count, "a message from another node was refused");
+        }
+        failure
     }
 
     /// Looks for an ask of another node and for whom its actor waits, so that the ask is held up; `found` is told, or

@@ -51,6 +51,30 @@ impl Window {
         Ok(())
     }
 
+    /// Counts messages that have arrived together, by the lengths of their frames, whose sum is `bytes`.
+    ///
+    /// # Errors
+    /// As [`deliver`](Self::deliver), at the first that had no credit; those before it are counted.
+    pub fn deliver_all(
+        &mut self,
+        receiver: ActorKey,
+        messages: u64,
+        bytes: u64,
+        frames: impl Iterator<Item = usize>,
+    ) -> Result<(), Overrun> {
+        let granted = self.granted();
+        let messages_left = granted.messages.saturating_sub(self.delivered.messages);
+        let bytes_left = granted.bytes.saturating_sub(self.delivered.bytes);
+        if messages <= messages_left && bytes <= bytes_left {
+            // Before each of them as much is left as it has, which is all that any needs.
+            self.touched = true;
+            self.delivered.messages += messages;
+            self.delivered.bytes += bytes;
+            return Ok(());
+        }
+        frames.into_iter().try_for_each(|bytes| self.deliver(receiver, bytes))
+    }
+
     /// Counts messages that left the receiver's queue, by the same lengths together; says when a grant is due.
     pub fn consume(&mut self, messages: u64, bytes: u64) -> Option<Grant> {
         self.consumed.messages += messages;
@@ -126,15 +150,33 @@ impl WindowTable {
     /// When the sender had no credit for it, or reaches more receivers than [`CREDIT_ENTRIES_MAX`]: close the
     /// connection.
     pub fn deliver(&mut self, receiver: ActorKey, bytes: usize) -> Result<(), Overrun> {
-        if let Some(entry) = self.find(receiver) {
-            return entry.deliver(receiver, bytes);
+        self.entry(receiver)?.deliver(receiver, bytes)
+    }
+
+    /// Counts messages that have arrived together for one receiver, by the lengths of their frames, whose sum is `bytes`.
+    ///
+    /// # Errors
+    /// As [`deliver`](Self::deliver).
+    pub fn deliver_all(
+        &mut self,
+        receiver: ActorKey,
+        messages: u64,
+        bytes: u64,
+        frames: impl Iterator<Item = usize>,
+    ) -> Result<(), Overrun> {
+        self.entry(receiver)?.deliver_all(receiver, messages, bytes, frames)
+    }
+
+    fn entry(&mut self, receiver: ActorKey) -> Result<&mut Window, Overrun> {
+        if self.find(receiver).is_none() {
+            if self.entries.len() >= CREDIT_ENTRIES_MAX {
+                return Err(Overrun::Receivers);
+            }
+            self.last = self.entries.len();
+            self.entries.insert(receiver, Window::new(self.window));
         }
-        if self.entries.len() >= CREDIT_ENTRIES_MAX {
-            return Err(Overrun::Receivers);
-        }
-        let window = self.window;
-        let entry = self.entries.entry(receiver).or_insert_with(|| Window::new(window));
-        entry.deliver(receiver, bytes)
+        let found = self.entries.get_index_mut(self.last);
+        Ok(found.map(|(_, window)| window).expect("it was found or put there just now"))
     }
 
     fn find(&mut self, receiver: ActorKey) -> Option<&mut Window> {

@@ -174,28 +174,47 @@ impl RemoteRoute {
         parcel: &mut dyn Parcel,
         ask: AskId,
     ) -> Result<Position, Refused> {
-        let agreed = self.agreed.load(Ordering::Relaxed) == parcel.message().0;
         let header = MessageHeader {
-            to: self.to.key,
-            message: parcel.message(),
-            fingerprint: (!agreed).then(|| self.outbound.layout(parcel)),
             ask,
             remaining: parcel.remaining(),
             repeat: parcel.repeat(),
             stream: parcel.is_streaming().then(|| self.outbound.asks.stream_window()),
-            trace: outgoing_trace(&*self.outbound.propagation),
+            ..self.tell(parcel)
         };
-        let name = parcel.name();
-        let sent = association.try_send(header, &mut |out| parcel.encode(out));
-        match sent {
+        self.put(association, header, parcel)
+    }
+
+    /// The header of a tell, which has less to say than an ask.
+    fn tell(&self, parcel: &dyn Parcel) -> MessageHeader {
+        let message = parcel.message();
+        let agreed = self.agreed.load(Ordering::Relaxed) == message.0;
+        MessageHeader {
+            to: self.to.key,
+            message,
+            fingerprint: (!agreed).then(|| self.outbound.layout(parcel)),
+            ask: AskId::NONE,
+            remaining: None,
+            repeat: None,
+            stream: None,
+            trace: outgoing_trace(&*self.outbound.propagation),
+        }
+    }
+
+    fn put(
+        &self,
+        association: &Association,
+        header: MessageHeader,
+        parcel: &mut dyn Parcel,
+    ) -> Result<Position, Refused> {
+        match association.try_send(header, &mut |out| parcel.encode(out)) {
             Ok(position) => {
                 // Where there are several layouts, each frame says which it has.
-                if !agreed && association.has_one_layout(header.message) {
+                if header.fingerprint.is_some() && association.has_one_layout(header.message) {
                     self.agreed.store(header.message.0, Ordering::Relaxed);
                 }
                 Ok(position)
             }
-            Err(refused) => Err(Refused { failure: describe(name, &refused) }),
+            Err(refused) => Err(Refused { failure: describe(parcel.name(), &refused) }),
         }
     }
 }
@@ -210,6 +229,7 @@ fn table_line(waiter: &RoomWaiter) -> Option<AskKind> {
 }
 
 /// Says in the caller's words why a frame was not taken.
+#[cold]
 fn describe(name: &str, refused: &SendRefused) -> Failure {
     let kind = match refused {
         refused if refused.is_full() => FailureKind::Full,
@@ -228,7 +248,7 @@ impl Route for RemoteRoute {
     }
 
     fn try_send(&self, parcel: &mut dyn Parcel) -> Result<(), Refused> {
-        self.send(self.association()?, parcel, AskId::NONE).map(drop)
+        self.put(self.association()?, self.tell(parcel), parcel).map(drop)
     }
 
     fn poll_room(&self, waiter: &mut RoomWaiter, cx: &mut Context<'_>) -> Poll<()> {

@@ -31,7 +31,7 @@ impl Flushes {
                 Ok(())
             };
             let header = Header::bare(FrameKind::Ping);
-            let parcel = Parcel { header, extensions: Extensions::default(), encode: &mut encode };
+            let parcel = Parcel { header, extensions: Extensions::none(), encode: &mut encode };
             // A lane that takes no more is closed, or its peer does not read: nothing to wait for.
             if lane.push(parcel, false, |_| ()).is_ok() {
                 self.awaited.borrow_mut().entry(association.peer().id).or_default().insert(token);

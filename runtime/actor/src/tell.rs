@@ -412,14 +412,23 @@ impl<A: Handler<M>, M: Message> Future for Tell<'_, A, M> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        // The common way: an actor of this node that has room. Whatever is in its way is seen to below.
-        if let Whom::One(actor) = &*this.whom
-            && let Where::Local(cell) = actor.place()
-            && let Some(message) = this.message.take()
-        {
-            match post(cell, message) {
-                Ok(()) => return Poll::Ready(Ok(())),
-                Err((_, message)) => this.message = Some(message),
+        // The common ways: an actor of this node that has room, or one of another node. Whatever is in the way of the first is
+        // seen to below.
+        if let Whom::One(actor) = &*this.whom {
+            let actor: &ActorRef<A> = actor;
+            match actor.place() {
+                Where::Local(cell) => {
+                    if let Some(message) = this.message.take() {
+                        match post(cell, message) {
+                            Ok(()) => return Poll::Ready(Ok(())),
+                            Err((_, message)) => this.message = Some(message),
+                        }
+                    }
+                }
+                Where::Remote(abroad) => {
+                    return this.poll_remote(&*abroad.route, &abroad.system, cx);
+                }
+                Where::Gone(_) => {}
             }
         }
         this.poll_uncommon(cx)

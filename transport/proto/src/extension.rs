@@ -49,6 +49,22 @@ pub struct Extensions {
 }
 
 impl Extensions {
+    /// Nothing, for frames that need not make it.
+    #[must_use]
+    pub fn none() -> &'static Self {
+        static NONE: Extensions = Extensions {
+            remaining: None,
+            trace: None,
+            trace_ignored: false,
+            chain: Vec::new(),
+            shard_epoch: None,
+            repeat: None,
+            layout: None,
+            stream: None,
+        };
+        &NONE
+    }
+
     /// Only the time left.
     #[must_use]
     pub fn remaining(remaining: Option<Duration>) -> Self {

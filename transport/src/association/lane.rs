@@ -80,6 +80,8 @@ struct Inner {
     writer: Option<Waker>,
     /// How a piece is written without the writer, while the carrier can and the writer has opened its stream.
     at_once: Option<Arc<dyn AtOnce>>,
+    /// Frames that were taken, over all connections.
+    taken: u64,
 }
 
 /// An outbound lane.
@@ -91,7 +93,7 @@ pub(crate) struct Lane {
 /// What to append.
 pub(crate) struct Parcel<'a> {
     pub(crate) header: Header,
-    pub(crate) extensions: Extensions,
+    pub(crate) extensions: &'a Extensions,
     pub(crate) encode: &'a mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
 }
 
@@ -157,6 +159,7 @@ impl Lane {
             draining: false,
             writer: None,
             at_once: None,
+            taken: 0,
         };
         Self { inner: Mutex::new(inner) }
     }
@@ -196,6 +199,7 @@ impl Lane {
             Ok(appended) => appended,
             Err(refused) => return Err(refuse(guard, was_empty, refused)),
         };
+        inner.taken += 1;
         let payload = inner.payload(&payload);
         let result = seen(Appended { position, payload });
         let wrote = if was_empty { inner.write_at_once() } else { None };
@@ -421,6 +425,11 @@ impl Lane {
         !inner.pieces.is_empty() || !inner.rooms.is_empty()
     }
 
+    /// Frames that were taken, over all connections.
+    pub(crate) fn frames_taken(&self) -> u64 {
+        self.lock().taken
+    }
+
     /// Whether a frame was appended since the connection was last lost.
     pub(crate) fn is_used(&self) -> bool {
         self.lock().books.is_used()
@@ -500,7 +509,7 @@ impl Inner {
         let frame_bytes_max = large.map_or(self.frame_bytes_max, |large| large.bytes_max);
         let out = self.pieces.grow();
         let start = out.len();
-        let mut writer = FrameWriter::begin(out, parcel.header, &parcel.extensions)
+        let mut writer = FrameWriter::begin(out, parcel.header, parcel.extensions)
             .expect("every frame of a piece is a multiple of 16 long");
         let payload_start = writer.payload().len();
         (parcel.encode)(writer.payload())?;

@@ -75,6 +75,14 @@ impl Entry {
         Ok(())
     }
 
+    fn try_take(&mut self, bytes: usize, window: InitialCredit) -> Result<(), CreditRefused> {
+        self.touched = true;
+        self.check(bytes, window)?;
+        self.used_messages += 1;
+        self.used_bytes += bytes as u64;
+        Ok(())
+    }
+
     /// Whether all that was used was granted back: the receiver holds nothing and has no grant left to send.
     fn settled(&self, window: InitialCredit) -> bool {
         self.granted_messages - self.used_messages == u64::from(window.messages)
@@ -113,19 +121,16 @@ impl CreditBook {
     /// [`forget_idle`](Self::forget_idle) and try again, once.
     pub fn try_take(&mut self, receiver: ActorKey, bytes: usize) -> Result<(), CreditRefused> {
         let window = self.window;
-        if self.find(receiver).is_none() {
-            if self.entries.len() >= self.entries_max {
-                return Err(CreditRefused::BookFull { entries_max: self.entries_max });
-            }
-            self.last = self.entries.insert_full(receiver, Entry::new(window)).0;
+        if let Some(entry) = self.find(receiver) {
+            return entry.try_take(bytes, window);
         }
-        let (_, entry) =
-            self.entries.get_index_mut(self.last).expect("it was found or added above");
-        entry.touched = true;
-        entry.check(bytes, window)?;
-        entry.used_messages += 1;
-        entry.used_bytes += bytes as u64;
-        Ok(())
+        if self.entries.len() >= self.entries_max {
+            return Err(CreditRefused::BookFull { entries_max: self.entries_max });
+        }
+        let mut entry = Entry::new(window);
+        let taken = entry.try_take(bytes, window);
+        self.last = self.entries.insert_full(receiver, entry).0;
+        taken
     }
 
     /// Takes back a [`try_take`](Self::try_take) whose frame was not appended to the lane.

@@ -54,7 +54,7 @@ impl Lane {
             inner.large_from(header.kind).ok_or(SendRefused::Connecting)?
         };
         let mut bytes = Vec::with_capacity(large.from_bytes.saturating_mul(2));
-        let mut writer = FrameWriter::begin(&mut bytes, header, &extensions)
+        let mut writer = FrameWriter::begin(&mut bytes, header, extensions)
             .expect("the buffer is empty, and so aligned");
         let start = writer.payload().len();
         encode(writer.payload())?;
@@ -69,6 +69,7 @@ impl Lane {
             Ok(position) => position,
             Err(refused) => return Err(refuse(guard, was_empty, refused)),
         };
+        inner.taken += 1;
         let payload = inner.payload(&Where::Large(payload));
         let result = seen(Appended { position, payload });
         let writer = if was_empty { inner.writer.take() } else { None };

@@ -2,7 +2,9 @@
 //!
 //! What it is: the start of a node from its parts, the tasks that live as long as it, and its orderly end. What it is
 //! NOT: the threads (`threads.rs`) or the choices (`builder.rs`). It is called inside a `LocalSet`, real or simulated;
-//! what it makes is [`Node`](crate::Node).
+//! what it makes is [`Node`](crate::Node). Read `heart/drain.rs` for what may come before the end.
+
+mod drain;
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
@@ -16,6 +18,7 @@ use crate::{
     builder::{NodeBuilder, NodeError},
     circles::Circles,
     directory::Directory,
+    drain::Gate,
     follower::Follower,
     inbound::Inbound,
     join::Join,
@@ -33,6 +36,8 @@ use crate::{
 pub(crate) struct Stop {
     /// Longest time for each phase of the stop.
     pub(crate) within: Duration,
+    /// Whether what others began is finished first; then `within` is for all of it together.
+    pub(crate) drains: bool,
 }
 
 /// Starts the workers of a system, where and how many is the host's choice.
@@ -52,6 +57,7 @@ pub(crate) struct Heart {
     phases: Arc<Phases>,
     tasks: JoinSet<()>,
     stop: mpsc::Receiver<Stop>,
+    gate: Arc<Gate>,
     /// The last field: dropped when all else is.
     _ended: Ended,
 }
@@ -104,10 +110,11 @@ impl Heart {
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
         builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
-        place_registrar(&system, &tasks).await?;
+        let gate = Arc::new(Gate::new());
+        place_registrar(&system, &tasks, &gate).await?;
 
         let news = Rc::new(Newsfeed::default());
-        let events = Inbound::new(&system, &outbound, &news);
+        let events = Inbound::new(&system, &outbound, &news, &gate);
         let hello = hello(&system, incarnation, addr);
         let transport = Transport::start(
             Arc::clone(&env),
@@ -122,9 +129,8 @@ impl Heart {
         let phases = Arc::new(Phases::new());
         let (stop_sender, stop) = mpsc::channel(1);
         let (rotate, orders) = mpsc::channel(1);
-        let name = identity.node_name().to_owned();
         let shared = Shared {
-            name,
+            name: identity.node_name().to_owned(),
             addr,
             env,
             system,
@@ -140,7 +146,7 @@ impl Heart {
         let ended = Ended { directory: Arc::clone(&directory), phases: Arc::clone(&phases) };
         let tasks = JoinSet::new();
         let mut heart =
-            Self { node, transport, news, directory, phases, tasks, stop, _ended: ended };
+            Self { node, transport, news, directory, phases, tasks, stop, gate, _ended: ended };
         heart.tasks.spawn_local(task_owner.run());
         let watched = heart.node.system().clone();
         heart.tasks.spawn_local(async move { watched.watch_workers().await });
@@ -206,18 +212,20 @@ impl Heart {
     /// Runs the node until it is told to stop, a later life of it appears, or one of its tasks fails; then ends it in
     /// order.
     pub(crate) async fn run(mut self) {
-        let within = tokio::select! {
+        let at_once = Stop { within: Duration::ZERO, drains: false };
+        let stop = tokio::select! {
             biased;
-            stop = self.stop.recv() => stop.map_or(Duration::ZERO, |stop| stop.within),
-            () = self.phases.was_superseded() => Duration::ZERO,
+            stop = self.stop.recv() => stop.unwrap_or(at_once),
+            () = self.phases.was_superseded() => at_once,
             // They run for ever: without one of them the node would live on deaf, or unseen.
             Some(task) = self.tasks.join_next() => {
                 let error = task.err().map(|error| error.to_string());
                 tracing::error!(node = self.node.name(), error, "a task of the node has ended: the node stops");
-                Duration::ZERO
+                at_once
             }
         };
         self.phases.leaving();
+        let within = if stop.drains { self.drain(stop.within).await } else { stop.within };
         self.node.system().stop(within).await;
         // Before the goodbye: whoever hears it takes nothing from this node any more, and would hold the ends of its
         // actors, which are on their way, for unknown.
@@ -245,9 +253,13 @@ fn outbound(system: &ActorSystem, directory: &Arc<Directory>, circles: Circles) 
 
 /// The registrar must be the first actor that other nodes can reach: they know it by its place, which it keeps
 /// when the node joins anew under another incarnation.
-async fn place_registrar(system: &ActorSystem, tasks: &Tasks) -> Result<(), NodeError> {
+async fn place_registrar(
+    system: &ActorSystem,
+    tasks: &Tasks,
+    gate: &Arc<Gate>,
+) -> Result<(), NodeError> {
     let registrar = system
-        .spawn::<Registrar>(tasks.clone(), SpawnOptions::default())
+        .spawn::<Registrar>((tasks.clone(), Arc::clone(gate)), SpawnOptions::default())
         .await
         .map_err(NodeError::Registrar)?;
     let address = system.pin(&registrar);

@@ -25,9 +25,11 @@ use tokio::time::Instant;
 
 use crate::{
     cancels::Cancels,
+    drain::Gate,
     frames,
     newsfeed::{News, Newsfeed},
     outbound::Outbound,
+    registrar::Registrar,
     repeats::{Arrived, Attempt, RepeatKey, Repeats},
     streams::Streams,
 };
@@ -39,6 +41,7 @@ pub(crate) struct Inbound {
     news: Rc<Newsfeed>,
     cancels: Arc<Cancels>,
     repeats: Arc<Repeats>,
+    gate: Arc<Gate>,
 }
 
 /// The way back to one peer: its association.
@@ -104,9 +107,15 @@ impl TerminatedSink for TellTerminated {
 }
 
 impl Inbound {
-    pub(crate) fn new(system: &ActorSystem, outbound: &Arc<Outbound>, news: &Rc<Newsfeed>) -> Self {
+    pub(crate) fn new(
+        system: &ActorSystem,
+        outbound: &Arc<Outbound>,
+        news: &Rc<Newsfeed>,
+        gate: &Arc<Gate>,
+    ) -> Self {
         let (system, outbound, news) = (system.clone(), Arc::clone(outbound), Rc::clone(news));
-        Self { system, outbound, news, cancels: Arc::default(), repeats: Arc::default() }
+        let (cancels, gate) = (Arc::clone(gate.cancels()), Arc::clone(gate));
+        Self { system, outbound, news, cancels, repeats: Arc::default(), gate }
     }
 
     fn message(&self, peer: &Arc<Association>, frame: Frame, credit: Option<Credit>) {
@@ -123,6 +132,13 @@ impl Inbound {
         // Of an ask that may come again it is told there.
         let back = reply.as_ref().filter(|_| frame.extensions.repeat.is_some()).cloned();
         let bytes = frame.payload.len();
+        // An attempt of an ask that was taken before has joined it above. Names are still answered for.
+        if !tell && self.gate.is_closed() && header.receiver != Registrar::KEY {
+            if let Some(ReplyTo { ask, path }) = reply {
+                path.fail(ask, Gate::refusal());
+            }
+            return;
+        }
         let delivered = self.system.deliver(InboundMessage {
             to: header.receiver,
             message: header.message,

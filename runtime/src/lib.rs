@@ -162,6 +162,7 @@ mod builder;
 mod cancels;
 mod circles;
 mod directory;
+mod drain;
 #[doc(hidden)]
 pub mod entry;
 mod follower;

@@ -331,7 +331,45 @@ impl Node {
     /// The node stops all the same.
     pub async fn stop(&self, within: Duration) {
         // Full or closed: somebody else stops it already.
-        let _ = self.shared.stop.try_send(Stop { within });
+        let _ = self.shared.stop.try_send(Stop { within, drains: false });
         self.ended().await;
+    }
+
+    /// Stops the node so that others notice as little as can be: as [`stop`](Self::stop), after what other nodes began
+    /// here is finished.
+    ///
+    /// It is [`Phase::Leaving`] at once. Other nodes lose its names, so that whoever follows one looks elsewhere; a
+    /// moment later new asks of theirs are refused as `Stopped`, not delivered, which a [retried](odeon_actor::Ask::retry)
+    /// ask of a routed target sends to somebody else. Asks and streams that they began before are finished, tells are
+    /// taken until no mailbox holds a message, and then the node stops.
+    ///
+    /// All of it takes at most `within`, and a second more where a handler blocks its thread. What others began has four
+    /// fifths of that time, and what is not finished then fares as under a stop. [`stop`](Self::stop) cuts a drain short.
+    /// An ask that comes from another node on behalf of one that is being finished here is refused too.
+    ///
+    /// # Cancel safety
+    /// The node drains and stops all the same.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(node: odeon::Node) {
+    /// node.drain(std::time::Duration::from_secs(30)).await;
+    /// assert_eq!(node.phase(), odeon::Phase::Down);
+    /// # }
+    /// ```
+    pub async fn drain(&self, within: Duration) {
+        // Full or closed: somebody else stops it already.
+        let _ = self.shared.stop.try_send(Stop { within, drains: true });
+        self.ended().await;
+    }
+
+    /// Waits until the node is asked to end or has ended: from then on it takes nothing new.
+    ///
+    /// For what a program does beside its actors, such as accepting connections of its own.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn leaving(&self) {
+        self.shared.phases.reached(Phase::Leaving).await;
     }
 }

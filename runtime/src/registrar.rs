@@ -4,7 +4,7 @@
 //! ordinary messages. What it is NOT: the registry, which is the actor system's; it only looks there. A name that is
 //! followed has a task of its own here, which ends with its follower.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use odeon_actor::{
     Actor, ActorIdentity, ActorRef, ActorSystem, AnyRef, Context, ExportError, Handler,
@@ -15,6 +15,7 @@ use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
 
 use crate::{
+    drain::Gate,
     follower::Follower,
     tasks::{TaskHandle, Tasks},
 };
@@ -76,6 +77,12 @@ impl Hidden {
 }
 
 impl Holding {
+    /// What other nodes are told of any name once this one drains: nobody holds it, and nothing later counts.
+    fn withdrawn(system: &ActorSystem) -> Self {
+        let incarnation = system.incarnation();
+        Self { holder: None, hidden: None, incarnation, version: u64::MAX }
+    }
+
     pub(crate) fn of(system: &ActorSystem, state: &NameState) -> Self {
         let address = state.holder.as_ref().map(AnyRef::address);
         let (holder, hidden) = match address {
@@ -110,15 +117,18 @@ pub(crate) struct FollowRefused {
 /// Answers for the names of its node.
 pub(crate) struct Registrar {
     tasks: Tasks,
+    gate: Arc<Gate>,
     /// One name a follower: whoever asks again, because an answer was lost, is told by a new task.
     following: BTreeMap<ActorIdentity, TaskHandle>,
 }
 
 impl Registrar {
+    /// Its place on every node.
+    pub(crate) const KEY: ActorKey = ActorKey { slot: 0, generation: 0 };
+
     /// Where the registrar of that life of a node is.
     pub(crate) fn address(node: NodeId, incarnation: Incarnation) -> Address {
-        let key = ActorKey { slot: 0, generation: 0 };
-        Address { node, incarnation, key, actor_type: ActorTypeId::of(TYPE) }
+        Address { node, incarnation, key: Self::KEY, actor_type: ActorTypeId::of(TYPE) }
     }
 
     fn follow(&mut self, follow: Follow, ctx: &mut Context<Self>) -> Result<(), FollowRefused> {
@@ -134,7 +144,12 @@ impl Registrar {
             ctx.system().subscribe(&follow.name).map_err(|error| refused(error.to_string()))?;
         let task = self
             .tasks
-            .spawn(tell_changes(ctx.system().clone(), changes, follow.follower.clone()))
+            .spawn(tell_names(
+                ctx.system().clone(),
+                changes,
+                follow.follower.clone(),
+                Arc::clone(&self.gate),
+            ))
             .ok_or_else(|| refused("the node is stopping".to_owned()))?;
         ctx.watch(&follow.follower);
         self.following.insert(follow.follower.identity(), task);
@@ -144,10 +159,10 @@ impl Registrar {
 
 #[actor(id = "odeon/Registrar", handles(Lookup, Follow))]
 impl Actor for Registrar {
-    type Args = Tasks;
+    type Args = (Tasks, Arc<Gate>);
 
-    async fn start(tasks: Tasks, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self { tasks, following: BTreeMap::new() })
+    async fn start((tasks, gate): Self::Args, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(Self { tasks, gate, following: BTreeMap::new() })
     }
 
     async fn terminated(&mut self, terminated: Terminated, _: &mut Context<Self>) {
@@ -160,6 +175,9 @@ impl Handler<Lookup> for Registrar {
     async fn handle(&mut self, lookup: Lookup, ctx: &mut Context<Self>) -> Holding {
         if let Some(ms) = buggify_number!(1..100) {
             tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        if self.gate.is_hidden() {
+            return Holding::withdrawn(ctx.system());
         }
         Holding::of(ctx.system(), &ctx.system().name_state(&lookup.name))
     }
@@ -175,16 +193,37 @@ impl Handler<Follow> for Registrar {
     }
 }
 
+/// Tells a follower every change of a name until the node drains, and then that nobody holds it.
+async fn tell_names(
+    system: ActorSystem,
+    changes: NameChanges,
+    follower: ActorRef<Follower>,
+    gate: Arc<Gate>,
+) {
+    tokio::select! {
+        biased;
+        () = gate.was_hidden() => tell(&follower, Holding::withdrawn(&system)).await,
+        () = tell_changes(&system, changes, &follower) => {}
+    }
+}
+
 /// Tells a follower every change of a name, in order; a follower that cannot be told hears it when it asks again.
-async fn tell_changes(system: ActorSystem, mut changes: NameChanges, follower: ActorRef<Follower>) {
+async fn tell_changes(
+    system: &ActorSystem,
+    mut changes: NameChanges,
+    follower: &ActorRef<Follower>,
+) {
     while let Some(state) = changes.next_state().await {
         if let Some(ms) = buggify_number!(1..100) {
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
-        let name = NameIs { holding: Holding::of(&system, &state) };
-        if let Err(error) = follower.tell(name).await {
-            tracing::debug!(%error, "a follower was not told of a name");
-        }
+        tell(follower, Holding::of(system, &state)).await;
+    }
+}
+
+async fn tell(follower: &ActorRef<Follower>, holding: Holding) {
+    if let Err(error) = follower.tell(NameIs { holding }).await {
+        tracing::debug!(%error, "a follower was not told of a name");
     }
 }
 

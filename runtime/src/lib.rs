@@ -219,6 +219,8 @@ pub use odeon_message::{
 };
 #[doc(hidden)]
 pub use odeon_message::{Formers, is_same_id};
+#[doc(hidden)]
+pub use odeon_transport::{AdminTls, NotAnOperator, OperatorTls};
 pub use odeon_transport::{
     AssociationStats, Ca, CaError, ConfigError, EnrolDesk, EnrolError, EnrolRefusal, EnrolRefused,
     EnrolRequest, Enrolled, Enrolment, EnrolmentError, HandshakeFailure, HandshakeMetrics,

@@ -5,6 +5,7 @@
 //! next, then `identity.rs`.
 
 mod enrolment;
+mod operator;
 mod revocation;
 mod serial;
 

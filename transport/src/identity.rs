@@ -88,6 +88,14 @@ pub enum IdentityError {
         /// The file, or "the given text".
         origin: String,
     },
+    /// The certificate does not name an operator.
+    #[error(
+        "the certificate in {origin} is no operator's: use one that `odeon ca issue --operator NAME` makes"
+    )]
+    NoOperator {
+        /// The file.
+        origin: String,
+    },
     /// The private key does not fit the certificate, or is of a kind that cannot sign.
     #[error(
         "the key in {origin} does not fit the certificate ({cause}); pass the key it was issued with"

@@ -25,6 +25,7 @@ mod link;
 mod log_gate;
 mod metrics;
 mod name;
+mod operator;
 mod papers;
 mod peers;
 mod quic_config;
@@ -58,6 +59,8 @@ pub use name::NameError;
 pub use odeon_wire::{
     EnrolAnswer, EnrolRefusal, EnrolRequest, Frame, FrameKind, Header, MessageTrain,
 };
+#[doc(hidden)]
+pub use operator::{AdminTls, NotAnOperator, OperatorTls};
 pub use papers::{Papers, PapersStamp};
 pub use peers::Peers;
 pub use shared::TransportStats;

@@ -2,7 +2,7 @@
 //!
 //! Every certificate of a cluster has two DNS names: `<cluster>.odeon`, which a dialler verifies, and
 //! `<node>.<cluster>.node.odeon`, which says who the peer is. The endpoint where fresh nodes ask for theirs has
-//! `<cluster>.enrol.odeon` instead. Read `identity.rs` next.
+//! `<cluster>.enrol.odeon` instead, and an operator's certificate `<operator>.<cluster>.operator.odeon`. Read `identity.rs` next.
 
 use odeon_wire::{ClusterName, NodeName};
 
@@ -10,7 +10,7 @@ use odeon_wire::{ClusterName, NodeName};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} name {name:?} cannot be part of a certificate ({cause}): use another name")]
 pub struct NameError {
-    /// `cluster` or `node`.
+    /// `cluster`, `node` or `operator`.
     pub what: &'static str,
     /// The name, cut.
     pub name: String,
@@ -30,6 +30,28 @@ pub(crate) fn cluster_name(name: &str) -> Result<ClusterName, NameError> {
 /// Reads the name of a node as a person gave it.
 pub(crate) fn node_name(name: &str) -> Result<NodeName, NameError> {
     NodeName::new(name).map_err(|cause| name_error("node", name, cause))
+}
+
+/// Reads the name of an operator as a person gave it; it is made like a node's.
+pub(crate) fn operator_name(name: &str) -> Result<NodeName, NameError> {
+    NodeName::new(name).map_err(|cause| name_error("operator", name, cause))
+}
+
+/// The name that only an operator's certificate carries.
+pub(crate) fn operator_dns(cluster: &ClusterName, operator: &NodeName) -> String {
+    format!("{operator}.{cluster}.operator.odeon")
+}
+
+/// Finds cluster and operator in the DNS names of a certificate; `None` unless there is exactly one such name.
+pub(crate) fn read_operator<'a>(
+    names: impl Iterator<Item = &'a str>,
+) -> Option<(ClusterName, NodeName)> {
+    let mut operators = names.take(16).filter_map(|name| name.strip_suffix(".operator.odeon"));
+    let (operator, cluster) = operators.next()?.split_once('.')?;
+    if operators.next().is_some() {
+        return None;
+    }
+    Some((ClusterName::new(cluster).ok()?, NodeName::new(operator).ok()?))
 }
 
 /// The name that every certificate of the cluster carries.

@@ -2,14 +2,7 @@
 //!
 //! The authority's key stays where it was made; nodes take their own certificate and key, the authority's certificate
 //! and its list of what is revoked. `issue` never overwrites a file, `renew` replaces them; keys can be read by their
-//! owner only. The files are `ca/folder.rs`.
-
-mod desk;
-mod folder;
-mod index;
-mod tokens;
-
-pub(crate) use desk::Desk;
+//! owner only. The files are `authority/folder.rs` of `odeon-ops`, because a node that answers fresh ones reads them too.
 
 use std::{
     fs,
@@ -18,12 +11,10 @@ use std::{
 };
 
 use odeon::{Ca, JoinToken, Serial, Validity, env::Env};
-
-use self::{
-    folder::{Folder, PRIVATE, PUBLIC, read, replace, write_pair},
-    index::{Issued, UNKNOWN, now, seconds},
-    tokens::Token,
+use odeon_ops::authority::{
+    Folder, Issued, PRIVATE, PUBLIC, Token, UNKNOWN, now, read, replace, seconds, span, write_pair,
 };
+
 use crate::{failure::Failed, output::print};
 
 /// The name of the authority's files, which no node can have.
@@ -47,11 +38,16 @@ pub(crate) enum CaCommand {
         #[arg(long, default_value_t = 3650, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=36500))]
         days: u32,
     },
-    /// Issue a certificate to a node: `NAME.pem` and `NAME.key`.
+    /// Issue a certificate to a node, or to an operator: `NAME.pem` and `NAME.key`.
+    #[command(group = clap::ArgGroup::new("who").required(true))]
     Issue {
         /// Name of the node: 1 to 63 lower-case letters, digits and `-`.
-        #[arg(long)]
-        name: String,
+        #[arg(long, group = "who")]
+        name: Option<String>,
+        /// Name of an operator, made like a node's: who has the certificate may look at every node of the cluster that
+        /// has an admin port, and drain it. No node can be started with it.
+        #[arg(long, group = "who")]
+        operator: Option<String>,
         /// Folder with `ca.pem` and `ca.key`; the node's files are put beside them.
         #[arg(long, default_value = ".")]
         dir: PathBuf,
@@ -89,7 +85,7 @@ pub(crate) enum CaCommand {
         #[arg(long)]
         at: String,
         /// How long it can be used: a number with s, m, h or d, at most 30d.
-        #[arg(long, default_value = "1h", value_parser = tokens::span)]
+        #[arg(long, default_value = "1h", value_parser = span)]
         ttl: Duration,
         /// Folder of the authority.
         #[arg(long, default_value = ".")]
@@ -104,6 +100,9 @@ pub(crate) enum CaCommand {
         /// All certificates of this node.
         #[arg(long, group = "which")]
         name: Option<String>,
+        /// All certificates of this operator.
+        #[arg(long, group = "which")]
+        operator: Option<String>,
         /// The certificate with this serial number, in hexadecimal.
         #[arg(long, group = "which")]
         serial: Option<Serial>,
@@ -120,12 +119,16 @@ pub(crate) enum CaCommand {
 pub(crate) async fn run(command: CaCommand) -> Result<(), Failed> {
     match command {
         CaCommand::Init { cluster, dir, days } => init(&cluster, &dir, validity(days)).await,
-        CaCommand::Issue { name, dir, days } => issue(&name, &dir, validity(days)).await,
+        CaCommand::Issue { name, operator, dir, days } => match operator {
+            Some(operator) => issue_operator(&operator, &dir, validity(days)).await,
+            None => issue(&name.unwrap_or_default(), &dir, validity(days)).await,
+        },
         CaCommand::Renew { name, same_key, dir, days } => {
             renew(&name, same_key, &dir, validity(days)).await
         }
         CaCommand::Token { name, at, ttl, dir } => token(&name, &at, ttl, &dir).await,
-        CaCommand::Revoke { name, serial, cert, dir } => {
+        CaCommand::Revoke { name, operator, serial, cert, dir } => {
+            let name = name.or_else(|| operator.map(|operator| as_listed(&operator)));
             let serial = match cert {
                 Some(path) => Some(
                     Serial::of_pem(&read(&path)?)
@@ -170,6 +173,20 @@ async fn issue(name: &str, dir: &Path, validity: Validity) -> Result<(), Failed>
     let mut folder = Folder::open(dir).await?;
     let pair = folder.ca.issue_pem(name, validity).map_err(Failed::input)?;
     folder.remember(name, &pair.cert, validity)?;
+    let [cert, key] = write_pair(dir, name, &pair)?;
+    print(&format!("wrote {} and {}", cert.display(), key.display()))
+}
+
+/// What an operator is called in the index, where no node can have the name.
+fn as_listed(operator: &str) -> String {
+    format!("operator:{operator}")
+}
+
+async fn issue_operator(name: &str, dir: &Path, validity: Validity) -> Result<(), Failed> {
+    check_name(name)?;
+    let mut folder = Folder::open(dir).await?;
+    let pair = folder.ca.issue_operator_pem(name, validity).map_err(Failed::input)?;
+    folder.remember(&as_listed(name), &pair.cert, validity)?;
     let [cert, key] = write_pair(dir, name, &pair)?;
     print(&format!("wrote {} and {}", cert.display(), key.display()))
 }

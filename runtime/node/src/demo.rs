@@ -7,7 +7,7 @@ mod broken;
 pub(crate) mod child;
 mod children;
 mod input;
-mod job;
+pub(crate) mod job;
 mod journal;
 mod meter;
 mod papers;

@@ -7,18 +7,18 @@
 mod ca;
 mod demo;
 mod failure;
-mod join;
 mod node;
 mod output;
 mod sim;
+mod steer;
 mod usage;
 
 use std::{io::IsTerminal, process::ExitCode};
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::Failed;
+use crate::{failure::Failed, steer::Wish};
 
 /// A distributed actor runtime: run the demo, run a node, make certificates.
 #[derive(Debug, Parser)]
@@ -36,14 +36,32 @@ enum Command {
     /// is compared with a plain single-threaded run, and every failed call with what truly happened. With --sim the same
     /// job runs in the simulator, many times over and under many faults.
     Demo(demo::DemoArgs),
-    /// Run one node until it is told to stop.
+    /// Run one node until it is told to leave.
     ///
-    /// It leaves in order on SIGTERM, SIGINT and SIGHUP. It runs no actors of yours: a program of yours joins the same
-    /// cluster as a node itself, with the crate `odeon`.
-    Node(Box<node::NodeArgs>),
+    /// On SIGTERM and SIGINT it finishes what others began and leaves; on SIGHUP it reads its file again. It runs the
+    /// actors of the demo: a program of yours is a node of the same cluster, with the same flags, by one line of the crate
+    /// `odeon-ops`.
+    Node(Box<odeon_ops::Flags>),
     /// Make a certificate authority, certificates of nodes, and join tokens; renew and revoke them.
     #[command(subcommand)]
     Ca(ca::CaCommand),
+    /// Say how a node is.
+    Status(steer::SteerArgs),
+    /// List the members of the cluster, as a node sees it, that node first.
+    Members(steer::SteerArgs),
+    /// Show the actors of a node, each under who spawned it.
+    Actors(steer::SteerArgs),
+    /// Show a node's ways to others: connections, bytes, round trips, what waits.
+    Peers(steer::SteerArgs),
+    /// Have a node finish what others began, and leave.
+    ///
+    /// The command ends when the node has begun; the node ends within its drain.within.
+    Drain(steer::SteerArgs),
+    /// Print completions for a shell, to be put where it looks for them.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Run clusters in the deterministic simulator, and break them on purpose.
     ///
     /// It is the program `odeon-sim`: what the variable ODEON_SIM names, else the one beside this program, which
@@ -66,7 +84,12 @@ fn main() -> ExitCode {
         }
         Err(error) => return end(&Failed::input(usage::one_line(&error))),
     };
-    if let Err(failed) = log(matches!(args.command, Command::Node(_))) {
+    let command = match args.command {
+        // It has a log and a runtime of its own.
+        Command::Node(flags) => return node::run(*flags),
+        command => command,
+    };
+    if let Err(failed) = log() {
         return end(&failed);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -75,7 +98,7 @@ fn main() -> ExitCode {
         Err(error) => return end(&Failed::run(error)),
     };
     let local = tokio::task::LocalSet::new();
-    match local.block_on(&runtime, run(args.command)) {
+    match local.block_on(&runtime, run(command)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failed) => end(&failed),
@@ -86,10 +109,23 @@ async fn run(command: Command) -> Result<bool, Failed> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::DemoNode(args) => demo::child::run(args).await.map(|()| true),
-        Command::Node(args) => node::run(*args).await.map(|()| true),
+        Command::Node(flags) => Ok(node::run(*flags) == ExitCode::SUCCESS),
         Command::Ca(command) => ca::run(command).await.map(|()| true),
+        Command::Status(args) => steer::run(Wish::Status, args).await.map(|()| true),
+        Command::Members(args) => steer::run(Wish::Members, args).await.map(|()| true),
+        Command::Actors(args) => steer::run(Wish::Actors, args).await.map(|()| true),
+        Command::Peers(args) => steer::run(Wish::Peers, args).await.map(|()| true),
+        Command::Drain(args) => steer::run(Wish::Drain, args).await.map(|()| true),
+        Command::Completions { shell } => completions(shell).map(|()| true),
         Command::Sim(args) => Err(sim::run(args)),
     }
+}
+
+/// Prints what a shell needs to complete commands and flags.
+fn completions(shell: clap_complete::Shell) -> Result<(), Failed> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "odeon", &mut script);
+    output::print(String::from_utf8_lossy(&script).trim_end())
 }
 
 #[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
@@ -99,14 +135,14 @@ fn end(failed: &Failed) -> ExitCode {
 }
 
 /// Logs on standard error; `RUST_LOG` overrides what is shown.
-fn log(node: bool) -> Result<(), Failed> {
+fn log() -> Result<(), Failed> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
             Failed::input(format!(
                 "RUST_LOG is {filter:?}: {error}; use something like info or odeon=debug"
             ))
         })?,
-        Err(_) => EnvFilter::new(if node { "info" } else { "error" }),
+        Err(_) => EnvFilter::new("error"),
     };
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()

@@ -40,7 +40,7 @@ fn a_node_that_leaves_in_order_looks_like_it_in_both_logs() {
     let b = Running::start(&papers, "b", &["--join", &seed]);
     a.line(&["member up", "member=\"b\""]);
     b.line(&["member up", "member=\"a\""]);
-    let of_a = a.leave("-HUP");
+    let of_a = a.leave("-INT");
     b.line(&["member left", "member=\"a\""]);
     let of_b = b.leave("-TERM");
     for line in of_a.iter().chain(&of_b) {

@@ -88,7 +88,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("odeon-transport", "transport", 3, &["odeon-env", "odeon-message", "odeon-wire"], true),
     room("odeon", "runtime", 4, BELOW_RUNTIME, true),
     room("odeon-sim", "sim", 5, BELOW_SIM, true),
-    room("odeon-ops", "runtime/ops", 5, &["odeon"], false),
+    room("odeon-ops", "runtime/ops", 5, &["odeon"], true),
     room("odeon-node", "runtime/node", 6, &["odeon", "odeon-ops"], true),
     room("odeon-examples", "examples", 6, &["odeon"], true),
     room("odeon-benches", "benches", 6, BELOW_BENCHES, true),

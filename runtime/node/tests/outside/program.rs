@@ -124,15 +124,25 @@ impl Running {
         addr.split_whitespace().next().and_then(|addr| addr.parse().ok()).expect("an address")
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(told.expect("kill runs").success());
+    }
+
     /// Sends SIGTERM; the node must leave by itself, and have said nothing on standard output.
     pub(crate) fn terminate(self) {
         self.leave("-TERM");
     }
 
     /// Sends a signal, on which the node must leave by itself; the rest of its log.
-    pub(crate) fn leave(mut self, signal: &str) -> Vec<String> {
-        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(told.expect("kill runs").success());
+    pub(crate) fn leave(self, signal: &str) -> Vec<String> {
+        self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits until the node has ended by itself and well; the rest of its log.
+    pub(crate) fn ended(mut self) -> Vec<String> {
         assert!(self.child.wait().expect("it was started").success());
         let mut said = String::new();
         let mut stdout = self.child.stdout.take().expect("it is piped");

@@ -19,13 +19,13 @@ use crate::failure::Failed;
 const VALID_FOR: Duration = Duration::from_secs(90 * 86_400);
 
 /// Answers in the name of the authority whose folder this is.
-pub(crate) struct Desk {
+pub struct Desk {
     dir: PathBuf,
 }
 
 impl Desk {
     /// The desk of the folder that holds this key, which must be its `ca.key`, and its authority.
-    pub(crate) async fn open(key: PathBuf) -> Result<(Self, Ca), Failed> {
+    pub async fn open(key: PathBuf) -> Result<(Self, Ca), Failed> {
         let dir = match key.parent() {
             Some(dir) if key.ends_with("ca.key") => dir.to_owned(),
             _ => {

@@ -20,7 +20,7 @@ use super::{
 use crate::failure::Failed;
 
 /// The list of revoked certificates, for nodes.
-pub(super) const LIST: &str = "ca.crl";
+const LIST: &str = "ca.crl";
 const INDEX: &str = "ca.index";
 const TOKENS: &str = "ca.tokens";
 const LOCK: &str = "ca.lock";
@@ -30,27 +30,27 @@ const LOCKED_FOR: Duration = Duration::from_secs(5);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Modes of files: a key is its owner's, a certificate everybody's.
-pub(super) const PRIVATE: u32 = 0o600;
-pub(super) const PUBLIC: u32 = 0o644;
+pub const PRIVATE: u32 = 0o600;
+pub const PUBLIC: u32 = 0o644;
 
 /// An authority's folder, held by this program alone.
-pub(super) struct Folder {
+pub struct Folder {
     dir: PathBuf,
-    pub(super) ca: Ca,
-    pub(super) index: Index,
+    pub ca: Ca,
+    pub index: Index,
     _lock: File,
 }
 
 impl Folder {
     /// Opens the folder of an authority, waiting for whoever holds it.
-    pub(super) async fn open(dir: &Path) -> Result<Self, Failed> {
+    pub async fn open(dir: &Path) -> Result<Self, Failed> {
         let ca = authority(dir)?;
         let lock = lock(dir).await?;
         Self::held(dir, ca, lock)
     }
 
     /// Opens the folder of an authority, unless somebody else holds it.
-    pub(super) fn try_open(dir: &Path) -> Result<Option<Self>, Failed> {
+    pub fn try_open(dir: &Path) -> Result<Option<Self>, Failed> {
         let ca = authority(dir)?;
         let path = dir.join(LOCK);
         let file = lock_file(&path)?;
@@ -78,12 +78,12 @@ impl Folder {
     }
 
     /// The path of a node's certificate or key.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
     /// Remembers a certificate, before it is given to anybody.
-    pub(super) fn remember(
+    pub fn remember(
         &mut self,
         node: &str,
         cert: &str,
@@ -108,7 +108,7 @@ impl Folder {
     }
 
     /// The join tokens that were given.
-    pub(super) fn tokens(&self) -> Result<Tokens, Failed> {
+    pub fn tokens(&self) -> Result<Tokens, Failed> {
         let path = self.path(TOKENS);
         match fs::read_to_string(&path) {
             Ok(text) => Tokens::parse(&text).map_err(|cause| {
@@ -122,12 +122,12 @@ impl Folder {
         }
     }
 
-    pub(super) fn write_tokens(&self, tokens: &Tokens) -> Result<(), Failed> {
+    pub fn write_tokens(&self, tokens: &Tokens) -> Result<(), Failed> {
         replace(&self.path(TOKENS), &tokens.text(), PRIVATE)
     }
 
     /// Writes the list of revoked certificates anew, and what it was made of.
-    pub(super) fn write_list(&mut self) -> Result<PathBuf, Failed> {
+    pub fn write_list(&mut self) -> Result<PathBuf, Failed> {
         self.index.list += 1;
         let at = odeon::env::RealEnv.wall_clock();
         let list = self.ca.revocation_list_pem(self.index.list, at, &self.index.revoked());
@@ -172,7 +172,7 @@ async fn lock(dir: &Path) -> Result<File, Failed> {
 }
 
 /// Reads a file of the folder.
-pub(super) fn read(path: &Path) -> Result<String, Failed> {
+pub fn read(path: &Path) -> Result<String, Failed> {
     fs::read_to_string(path).map_err(|error| unreadable(path, &error))
 }
 
@@ -194,7 +194,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Failed {
 }
 
 /// Writes a certificate and its key, unless files of that name are there.
-pub(super) fn write_pair(dir: &Path, name: &str, pair: &PemPair) -> Result<[PathBuf; 2], Failed> {
+pub fn write_pair(dir: &Path, name: &str, pair: &PemPair) -> Result<[PathBuf; 2], Failed> {
     let [key, cert] = ["key", "pem"].map(|end| dir.join(format!("{name}.{end}")));
     write(&key, &pair.key, PRIVATE).map_err(|error| unwritable(&key, &error))?;
     write(&cert, &pair.cert, PUBLIC).map_err(|error| {
@@ -212,7 +212,7 @@ fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 }
 
 /// Puts a file in the place of another, or where none was.
-pub(super) fn replace(path: &Path, text: &str, mode: u32) -> Result<(), Failed> {
+pub fn replace(path: &Path, text: &str, mode: u32) -> Result<(), Failed> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = path.with_file_name(format!(".{name}.new"));
     let replaced = (|| {

@@ -19,24 +19,24 @@ const REMEMBERED: Duration = Duration::from_secs(86_400);
 
 /// One token.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Token {
+pub struct Token {
     /// Hash of its secret.
-    pub(super) digest: String,
+    pub digest: String,
     /// Last second in which it can be used, since 1970.
-    pub(super) not_after: u64,
+    pub not_after: u64,
     /// The node that it is for.
-    pub(super) node: String,
+    pub node: String,
     /// When it was used.
-    pub(super) used: Option<u64>,
+    pub used: Option<u64>,
 }
 
 /// All tokens that are remembered.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Tokens(Vec<Token>);
+pub struct Tokens(Vec<Token>);
 
 impl Tokens {
     /// Reads what [`text`](Self::text) wrote; an error says what is wrong with which line.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let mut lines = text.lines().enumerate();
         if lines.next().is_none_or(|(_, line)| line != TITLE) {
             return Err(format!("line 1 is not `{TITLE}`"));
@@ -47,7 +47,7 @@ impl Tokens {
         lines.map(one).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = format!("{TITLE}\n");
         for Token { digest, not_after, node, used } in &self.0 {
             let used = used.map_or("-".to_owned(), |at| at.to_string());
@@ -58,7 +58,7 @@ impl Tokens {
     }
 
     /// Adds a token; false if there are too many.
-    pub(super) fn add(&mut self, token: Token, now: u64) -> bool {
+    pub fn add(&mut self, token: Token, now: u64) -> bool {
         self.0.retain(|one| now <= one.not_after.saturating_add(REMEMBERED.as_secs()));
         let fits = self.0.len() < TOKENS_MAX;
         if fits {
@@ -68,7 +68,7 @@ impl Tokens {
     }
 
     /// The token with this hash, if this node may use it now.
-    pub(super) fn usable(
+    pub fn usable(
         &mut self,
         digest: &str,
         node: &str,
@@ -106,7 +106,7 @@ impl Token {
 }
 
 /// Reads how long a token can be used, such as `30m`, `1h` or `2d`.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
+pub fn span(text: &str) -> Result<Duration, String> {
     const MOST: Duration = Duration::from_secs(30 * 86_400);
     let refused = || "use a number with s, m, h or d, such as 30m, and at most 30d".to_owned();
     let unit = text.chars().last().ok_or_else(refused)?;

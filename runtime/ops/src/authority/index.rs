@@ -19,30 +19,30 @@ const ISSUED_MAX: usize = 65_536;
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
 /// Whose certificate it is where that is not known: it was issued before there was an index.
-pub(super) const UNKNOWN: &str = "?";
+pub const UNKNOWN: &str = "?";
 
 /// One certificate.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Issued {
-    pub(super) serial: Serial,
+pub struct Issued {
+    pub serial: Serial,
     /// Last second of its validity, since 1970.
-    pub(super) not_after: u64,
-    pub(super) node: String,
+    pub not_after: u64,
+    pub node: String,
     /// When it was revoked, in seconds since 1970.
-    pub(super) revoked: Option<u64>,
+    pub revoked: Option<u64>,
 }
 
 /// All certificates that are remembered, in the order in which they were issued.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Index {
+pub struct Index {
     /// Number of the last list of revoked certificates.
-    pub(super) list: u64,
-    pub(super) issued: Vec<Issued>,
+    pub list: u64,
+    pub issued: Vec<Issued>,
 }
 
 impl Index {
     /// Reads what [`text`](Self::text) wrote; an error says what is wrong with which line.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let mut lines = text.lines().enumerate();
         let title = lines.next().and_then(|(_, line)| line.strip_prefix(TITLE));
         let list = title.and_then(|rest| rest.trim().parse().ok());
@@ -55,7 +55,7 @@ impl Index {
         Ok(Self { list, issued: issued? })
     }
 
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = format!("{TITLE} {}\n", self.list);
         for Issued { serial, not_after, node, revoked } in &self.issued {
             let revoked = revoked.map_or("-".to_owned(), |at| at.to_string());
@@ -66,7 +66,7 @@ impl Index {
     }
 
     /// Adds a certificate; false if there are too many.
-    pub(super) fn add(&mut self, issued: Issued, now: u64) -> bool {
+    pub fn add(&mut self, issued: Issued, now: u64) -> bool {
         self.issued.retain(|one| now < one.not_after.saturating_add(REMEMBERED.as_secs()));
         let fits = self.issued.len() < ISSUED_MAX;
         if fits {
@@ -76,7 +76,7 @@ impl Index {
     }
 
     /// Revokes those that `is_meant` and that were not revoked before; says which.
-    pub(super) fn revoke(&mut self, now: u64, is_meant: impl Fn(&Issued) -> bool) -> Vec<Serial> {
+    pub fn revoke(&mut self, now: u64, is_meant: impl Fn(&Issued) -> bool) -> Vec<Serial> {
         let fresh = |one: &&mut Issued| one.revoked.is_none() && is_meant(one);
         let revoked = self.issued.iter_mut().filter(fresh).map(|one| {
             one.revoked = Some(now);
@@ -86,7 +86,7 @@ impl Index {
     }
 
     /// What the list of revoked certificates names.
-    pub(super) fn revoked(&self) -> Vec<Revoked> {
+    pub fn revoked(&self) -> Vec<Revoked> {
         let revoked = |one: &Issued| {
             let at = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(one.revoked?);
             Some(Revoked { serial: one.serial.clone(), at })
@@ -112,11 +112,11 @@ impl Issued {
 }
 
 /// The present second since 1970.
-pub(super) fn now() -> u64 {
+pub fn now() -> u64 {
     seconds(odeon::env::RealEnv.wall_clock())
 }
 
-pub(super) fn seconds(time: std::time::SystemTime) -> u64 {
+pub fn seconds(time: std::time::SystemTime) -> u64 {
     time.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 

@@ -1,0 +1,91 @@
+//! `odeon status`, `members`, `actors`, `peers` and `drain`: what an operator asks a node's admin port.
+//!
+//! What it is: one request and its answer, as text or as JSON. What it is NOT: the port or the certificates, which are
+//! `odeon-ops`'s; what is printed as JSON is what the port says.
+
+use std::{fmt::Display, path::PathBuf};
+
+use odeon_ops::operator::{Actors, Member, Operator, OperatorError, Peer, Status};
+use serde::Serialize;
+
+use crate::{failure::Failed, output::print};
+
+/// Which node, and who asks.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SteerArgs {
+    /// Where the node's admin port is, host:port: its --admin-listen.
+    #[arg(value_name = "NODE-ADMIN-ADDRESS")]
+    node: String,
+    /// The operator's certificate, PEM; `odeon ca issue --operator NAME` makes it.
+    #[arg(long, env = "ODEON_OPERATOR_CERT")]
+    cert: PathBuf,
+    /// The certificate's key, PEM.
+    #[arg(long, env = "ODEON_OPERATOR_KEY")]
+    key: PathBuf,
+    /// The certificate of the cluster's authority, PEM.
+    #[arg(long, env = "ODEON_OPERATOR_CA", default_value = "ca.pem")]
+    ca: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wish {
+    Status,
+    Members,
+    Actors,
+    Peers,
+    Drain,
+}
+
+/// Asks, and prints the answer.
+pub(crate) async fn run(wish: Wish, args: SteerArgs) -> Result<(), Failed> {
+    let SteerArgs { node, cert, key, ca, json } = args;
+    let operator = Operator::from_pem_files(&cert, &key, &ca).map_err(failed)?;
+    match wish {
+        Wish::Status => {
+            show(&operator.get::<Status>(&node, "/v1/status").await.map_err(failed)?, json)
+        }
+        Wish::Members => {
+            let members: Vec<Member> = operator.get(&node, "/v1/members").await.map_err(failed)?;
+            show_all(&members, json)
+        }
+        Wish::Actors => {
+            show(&operator.get::<Actors>(&node, "/v1/actors").await.map_err(failed)?, json)
+        }
+        Wish::Peers => {
+            let peers: Vec<Peer> = operator.get(&node, "/v1/peers").await.map_err(failed)?;
+            show_all(&peers, json)
+        }
+        Wish::Drain => {
+            let status = operator.drain(&node).await.map_err(failed)?;
+            if json { show(&status, true) } else { print(&format!("{} drains", status.node)) }
+        }
+    }
+}
+
+/// A refusal and files that cannot be used are the caller's to mend.
+fn failed(error: OperatorError) -> Failed {
+    match error {
+        OperatorError::Papers(_) | OperatorError::Refused { .. } => Failed::input(error),
+        error => Failed::run(error),
+    }
+}
+
+fn show(value: &(impl Serialize + Display), json: bool) -> Result<(), Failed> {
+    if json { print_json(value) } else { print(&value.to_string()) }
+}
+
+fn show_all<T: Serialize + Display>(values: &[T], json: bool) -> Result<(), Failed> {
+    if json {
+        return print_json(&values);
+    }
+    let lines = values.iter().map(T::to_string).collect::<Vec<_>>();
+    print(&if lines.is_empty() { "none".to_owned() } else { lines.join("\n") })
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failed> {
+    print(&serde_json::to_string(value).expect("texts and numbers have a JSON form"))
+}

@@ -1,0 +1,178 @@
+//! A node as an operator steers it: with a certificate of their own, from another program.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests from outside use the machine's own threads and ports"
+)]
+#![expect(clippy::unwrap_used, reason = "a test whose world cannot be set up has failed")]
+
+#[path = "outside/program.rs"]
+mod program;
+
+use serde_json::Value;
+
+use crate::program::{Folder, Running, odeon, refuses, run};
+
+/// The authority's folder with nodes and an operator, and one node that runs.
+struct Cluster {
+    papers: Folder,
+    a: Running,
+    /// Where other nodes reach it.
+    seed: String,
+    admin: String,
+}
+
+impl Cluster {
+    fn start(name: &str) -> Self {
+        let papers = Folder::new(name).papers("hand", &["a", "b"]);
+        issue_operator(&papers, "alice");
+        let crl = papers.path("ca.crl");
+        let flags = ["--dev", "--admin-listen", "127.0.0.1:0", "--crl", &crl];
+        let a = Running::start(&papers, "a", &flags);
+        let seed = a.addr().to_string();
+        let line = a.line(&["operators are served", "addr="]);
+        let admin = line.split("addr=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let admin = admin.expect("the line says where").to_owned();
+        Self { papers, a, seed, admin }
+    }
+
+    /// The arguments of this operator's command.
+    fn args<'a>(&'a self, command: &'a str, files: &'a [String; 3]) -> Vec<&'a str> {
+        let [cert, key, ca] = files;
+        vec![command, &self.admin, "--cert", cert, "--key", key, "--ca", ca]
+    }
+
+    fn json(&self, command: &str) -> Value {
+        let files = files(&self.papers, "alice");
+        let mut args = self.args(command, &files);
+        args.push("--json");
+        let output = run(&args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+fn issue_operator(papers: &Folder, name: &str) {
+    let dir = papers.0.to_str().unwrap();
+    assert!(run(&["ca", "issue", "--operator", name, "--dir", dir]).status.success());
+}
+
+fn files(papers: &Folder, name: &str) -> [String; 3] {
+    [
+        papers.path(&format!("{name}.pem")),
+        papers.path(&format!("{name}.key")),
+        papers.path("ca.pem"),
+    ]
+}
+
+#[test]
+fn an_operator_sees_the_node_its_members_its_actors_and_its_peers() {
+    let cluster = Cluster::start("steer");
+    let b = Running::start(&cluster.papers, "b", &["--join", &cluster.seed]);
+    cluster.a.line(&["member up", "member=\"b\""]);
+    let status = cluster.json("status");
+    assert_eq!((status["node"].as_str(), status["phase"].as_str()), (Some("a"), Some("up")));
+    assert_eq!((status["ready"].as_bool(), status["members"].as_u64()), (Some(true), Some(1)));
+    let members = cluster.json("members");
+    assert_eq!((members[0]["name"].as_str(), members[1]["name"].as_str()), (Some("a"), Some("b")));
+    let actors = cluster.json("actors");
+    let is_usher = |actor: &Value| actor["names"][0] == "demo/usher" && actor["state"] == "running";
+    assert!(actors["actors"].as_array().unwrap().iter().any(is_usher), "{actors}");
+    let peers = cluster.json("peers");
+    assert!(peers[0]["name"] == "b" && peers[0]["up_for"].as_f64().is_some(), "{peers}");
+    // The same for people.
+    let of_alice = files(&cluster.papers, "alice");
+    for (command, says) in [
+        ("status", "a is up"),
+        ("members", "b at "),
+        ("actors", "\"demo/usher\" running"),
+        ("peers", "b at "),
+    ] {
+        let text = String::from_utf8(run(&cluster.args(command, &of_alice)).stdout).unwrap();
+        assert!(text.contains(says), "{command}: {text}");
+    }
+    b.terminate();
+    cluster.a.terminate();
+}
+
+#[test]
+fn an_operator_drains_a_node() {
+    let cluster = Cluster::start("steer-drain");
+    let status = cluster.json("drain");
+    assert_eq!(status["node"], "a");
+    let lines = cluster.a.ended();
+    assert!(lines.iter().any(|line| line.contains("operator=\"alice\"")), "{lines:?}");
+    assert!(lines.last().is_some_and(|line| line.contains("left")), "{lines:?}");
+}
+
+#[test]
+fn nobody_but_an_operator_of_the_cluster_is_let_in() {
+    let cluster = Cluster::start("steer-not");
+    let refused = |files: &[String; 3], code: i32, says: &[&str]| {
+        let output = run(&cluster.args("status", files));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(says.iter().all(|said| text.contains(said)), "{text:?} should say {says:?}");
+    };
+    // A node's certificate is not even sent.
+    refused(&files(&cluster.papers, "b"), 2, &["no operator's", "--operator"]);
+    let other = Folder::new("steer-other").papers("hand", &[]);
+    issue_operator(&other, "alice");
+    refused(&files(&other, "alice"), 1, &["certificate", &cluster.admin]);
+    // Whoever believes our authority and shows another one's certificate.
+    let [cert, key, _] = files(&other, "alice");
+    refused(&[cert, key, cluster.papers.path("ca.pem")], 1, &[&cluster.admin]);
+    refused(
+        &[
+            cluster.papers.path("no.pem"),
+            cluster.papers.path("no.key"),
+            cluster.papers.path("ca.pem"),
+        ],
+        2,
+        &["no.pem"],
+    );
+    cluster.a.line(&["no operator of this cluster"]);
+    cluster.a.terminate();
+}
+
+#[test]
+fn an_operator_who_was_revoked_is_let_in_no_more() {
+    let cluster = Cluster::start("steer-revoked");
+    assert_eq!(cluster.json("status")["node"], "a");
+    let dir = cluster.papers.0.to_str().unwrap();
+    assert!(run(&["ca", "revoke", "--operator", "alice", "--dir", dir]).status.success());
+    let of_alice = files(&cluster.papers, "alice");
+    assert_eq!(run(&cluster.args("status", &of_alice)).status.code(), Some(1));
+    cluster.a.line(&["no operator of this cluster", "Revoked"]);
+    cluster.a.terminate();
+}
+
+#[test]
+fn an_admin_port_without_papers_is_refused() {
+    let node = ["node", "--name", "a", "--dev", "--admin-listen", "127.0.0.1:0"];
+    refuses(&node, &["admin.listen", "papers", "--cert"]);
+}
+
+#[test]
+fn an_operators_certificate_starts_no_node() {
+    let papers = Folder::new("steer-node").papers("hand", &[]);
+    issue_operator(&papers, "alice");
+    let [cert, key, ca] = files(&papers, "alice");
+    let node =
+        ["node", "--name", "alice", "--dev", "--cert", &cert, "--key", &key, "--ca-cert", &ca];
+    refuses(&node, &["does not name its node", &cert]);
+    let dir = papers.0.to_str().unwrap();
+    refuses(&["ca", "issue", "--dir", dir], &["--name", "--operator"]);
+    refuses(&["ca", "issue", "--operator", "A", "--dir", dir], &["operator name \"A\""]);
+}
+
+#[test]
+fn completions_know_the_commands_and_the_flags() {
+    for (shell, says) in
+        [("bash", "_odeon"), ("zsh", "#compdef odeon"), ("fish", "complete -c odeon")]
+    {
+        let output = odeon(&["completions", shell]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(says) && text.contains("admin-listen"), "{shell}");
+    }
+}

@@ -1,0 +1,170 @@
+//! The tree of values that a node runs by.
+//!
+//! What it is: one serde tree, which is what a file may hold, and what `--print-config` prints. Units, bounds, defaults and
+//! reasons of its values stand in the table, `settings.rs`. What it is NOT: where a value came from; that is in
+//! `layers.rs`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use odeon::{SystemConfig, TransportConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::span::Span;
+
+/// All values of one node.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// The node itself.
+    pub node: NodeSection,
+    /// How it finds its cluster.
+    pub join: JoinSection,
+    /// Its certificates.
+    pub papers: PapersSection,
+    /// How it leaves.
+    pub drain: DrainSection,
+    /// What it logs.
+    pub log: LogSection,
+    /// Where it says how it is.
+    pub health: HealthSection,
+    /// Where operators reach it.
+    pub admin: AdminSection,
+    /// Bounds of its actors.
+    pub actors: ActorsSection,
+    /// Bounds of its ways to others.
+    pub transport: TransportSection,
+}
+
+/// `[node]`: the node itself.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct NodeSection {
+    /// Its name; there must be one before it starts.
+    pub name: Option<String>,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where others reach it.
+    pub advertise: Option<SocketAddr>,
+    /// Threads that run actors.
+    pub workers: Option<usize>,
+}
+
+/// `[join]`: how the node finds its cluster.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct JoinSection {
+    /// The `host:port` of nodes that may be in the cluster.
+    pub seeds: Vec<String>,
+    /// Whether it may be a cluster of its own.
+    pub dev: bool,
+}
+
+/// `[papers]`: certificates and keys, and how a fresh node gets its own.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PapersSection {
+    /// The node's certificate.
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// The authority's certificate.
+    pub ca_cert: Option<PathBuf>,
+    /// The authority's list of revoked certificates.
+    pub crl: Option<PathBuf>,
+    /// The token of a fresh node.
+    pub join_token: Option<String>,
+    /// The authority's key, on the node that answers fresh ones.
+    pub ca_key: Option<PathBuf>,
+    /// Where it answers them.
+    pub enrol_listen: Option<SocketAddr>,
+}
+
+/// `[drain]`: how the node leaves.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DrainSection {
+    /// How long it may take.
+    pub within: Span,
+}
+
+/// `[log]`: what the node logs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LogSection {
+    /// As tracing-subscriber reads it.
+    pub filter: String,
+}
+
+/// `[health]`: where the node says how it is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct HealthSection {
+    /// Where it listens, if anywhere.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[admin]`: where operators reach the node.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AdminSection {
+    /// Where it listens, if anywhere.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[actors]`: bounds of the node's actors. What is not set is as the program says, else the default of
+/// [`SystemConfig`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ActorsSection {
+    /// See [`SystemConfig::mailbox_messages_max`].
+    pub mailbox_messages_max: Option<u32>,
+    /// See [`SystemConfig::ask_within`].
+    pub ask_within: Option<Span>,
+    /// See [`SystemConfig::tell_within`].
+    pub tell_within: Option<Span>,
+}
+
+impl ActorsSection {
+    pub(crate) fn apply(&self, config: &mut SystemConfig) {
+        set(&mut config.mailbox_messages_max, self.mailbox_messages_max);
+        set(&mut config.ask_within, self.ask_within.map(|span| span.0));
+        set(&mut config.tell_within, self.tell_within.map(|span| span.0));
+    }
+}
+
+/// `[transport]`: bounds of the node's ways to others. What is not set is as the program says, else the default of
+/// [`TransportConfig`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TransportSection {
+    /// See [`TransportConfig::message_bytes_max`].
+    pub message_bytes_max: Option<u32>,
+    /// See [`TransportConfig::peers_max`].
+    pub peers_max: Option<usize>,
+    /// See [`TransportConfig::idle_timeout`].
+    pub idle_timeout: Option<Span>,
+}
+
+impl TransportSection {
+    pub(crate) fn apply(&self, config: &mut TransportConfig) {
+        set(&mut config.message_bytes_max, self.message_bytes_max);
+        set(&mut config.peers_max, self.peers_max);
+        set(&mut config.idle_timeout, self.idle_timeout.map(|span| span.0));
+    }
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}

@@ -1,0 +1,134 @@
+//! The health port: `/livez`, `/readyz` and `/metrics`, for probes and scrapers.
+//!
+//! `/livez` says that the program runs and its node has not ended: whoever hears something else may kill it. `/readyz` says
+//! whether work should be sent here: the node has joined, its actors are started, and it is not leaving. The reason is the
+//! body. What it is NOT: authenticated, so that it tells nothing that a stranger must not know, and changes nothing.
+
+use std::rc::Rc;
+
+use hyper::{Method, StatusCode};
+use odeon::Phase;
+
+use crate::{
+    http::{Answer, Answers, Asked},
+    metrics,
+    standing::Standing,
+};
+
+/// Who answers at the health port.
+pub(crate) fn answers(standing: &Rc<Standing>) -> Answers {
+    let standing = Rc::clone(standing);
+    Rc::new(move |asked| {
+        let standing = Rc::clone(&standing);
+        Box::pin(async move { answer(&standing, &asked).await })
+    })
+}
+
+async fn answer(standing: &Standing, asked: &Asked) -> Answer {
+    if asked.method != Method::GET && asked.method != Method::HEAD {
+        return Answer::text(StatusCode::METHOD_NOT_ALLOWED, "use GET");
+    }
+    match asked.path.as_str() {
+        "/livez" if standing.node.phase() == Phase::Down => {
+            Answer::text(StatusCode::SERVICE_UNAVAILABLE, "down")
+        }
+        "/livez" => Answer::text(StatusCode::OK, "ok"),
+        "/readyz" => match standing.ready() {
+            Ok(()) => Answer::text(StatusCode::OK, "ok"),
+            Err(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, why),
+        },
+        "/metrics" => {
+            let body = metrics::page(standing).await;
+            Answer { status: StatusCode::OK, kind: metrics::CONTENT_TYPE, body }
+        }
+        _ => Answer::text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use odeon::{
+        Actor, Ca, Context, Handler, Node, StartError, Validity, actor,
+        env::{Env, RealEnv},
+        message,
+    };
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[message(id = "health/Hold", reply = ())]
+    struct Hold;
+
+    /// Says when it has begun, and answers when it is let go.
+    struct Holder {
+        began: mpsc::Sender<()>,
+        go: mpsc::Receiver<()>,
+    }
+
+    #[actor(id = "health/Holder", handles(Hold))]
+    impl Actor for Holder {
+        type Args =
+            (mpsc::Sender<()>, std::sync::Arc<std::sync::Mutex<Option<mpsc::Receiver<()>>>>);
+
+        async fn start((began, go): Self::Args, _: &mut Context<Self>) -> Result<Self, StartError> {
+            let go = go.lock().ok().and_then(|mut go| go.take());
+            Ok(Self { began, go: go.ok_or_else(|| StartError::new("it starts once"))? })
+        }
+    }
+
+    impl Handler<Hold> for Holder {
+        async fn handle(&mut self, _: Hold, _: &mut Context<Self>) {
+            let _ = self.began.send(()).await;
+            self.go.recv().await;
+        }
+    }
+
+    async fn says(standing: &Standing, path: &str) -> (u16, String) {
+        let asked = Asked { method: Method::GET, path: path.to_owned() };
+        let answer = answer(standing, &asked).await;
+        (answer.status.as_u16(), answer.body)
+    }
+
+    #[tokio::test]
+    async fn a_node_that_leaves_is_alive_and_not_ready() {
+        let ca = Ca::in_memory("health").unwrap();
+        let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(86_400));
+        let node = |name: &str| Node::builder(name).identity(ca.issue(name, validity).unwrap());
+        let a = node("a").alone().actor::<Holder>().start().await.unwrap();
+        let b = node("b").seed(a.addr().to_string()).start().await.unwrap();
+        assert!(b.joined().await);
+        let (began, mut has_begun) = mpsc::channel(1);
+        let (go, gone) = mpsc::channel(1);
+        let args = (began, std::sync::Arc::new(std::sync::Mutex::new(Some(gone))));
+        let holder = a.spawn_with::<Holder>(args).await.unwrap();
+        a.register("holder", &holder).unwrap();
+        let standing = Standing::new(&a, "test", "1");
+        assert_eq!(
+            says(&standing, "/readyz").await.0,
+            503,
+            "its actors are not said to be started"
+        );
+        standing.started();
+        assert_eq!(says(&standing, "/readyz").await, (200, "ok\n".to_owned()));
+
+        let there = b.on("a").lookup::<Holder>("holder").await.unwrap().unwrap();
+        let asking = there.ask(Hold).within(Duration::from_secs(60)).into_future();
+        let draining = async {
+            has_begun.recv().await;
+            let looking = async {
+                a.leaving().await;
+                let (status, why) = says(&standing, "/readyz").await;
+                assert!(status == 503 && why.contains("leaving"), "{status} {why}");
+                assert_eq!(says(&standing, "/livez").await, (200, "ok\n".to_owned()));
+                go.send(()).await.unwrap();
+            };
+            tokio::join!(a.drain(Duration::from_secs(60)), looking)
+        };
+        let (answer, _) = tokio::join!(asking, draining);
+        assert_eq!(answer, Ok(()), "what was begun is finished");
+        assert_eq!(says(&standing, "/livez").await.0, 503);
+        b.stop(Duration::from_secs(5)).await;
+    }
+}

@@ -1,0 +1,68 @@
+//! Anybody's actors as a node that can be deployed: one line in `main`.
+//!
+//! ```no_run
+//! # use odeon::{Actor, Context, StartError};
+//! # struct Clock;
+//! # impl Actor for Clock {
+//! #     type Args = ();
+//! #     async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> { Ok(Self) }
+//! # }
+//! fn main() -> std::process::ExitCode {
+//!     odeon_ops::run("my-node", |node| async move {
+//!         node.spawn_with::<Clock>(()).await?;
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! What the program has then:
+//! * **Values.** Flags over environment (`ODEON_…`) over a TOML file (`--config`) over defaults, one tree, [`Config`].
+//!   What cannot be used is refused with its key, its value, where it came from and the remedy ([`ConfigError`]);
+//!   `--print-config` shows every value with where it came from, `--help` each with its bounds and its default.
+//! * **Signals.** SIGTERM and SIGINT [drain](odeon::Node::drain) the node within `drain.within`, 30 s, and it ends with
+//!   status 0; a second one ends it at once. SIGHUP reads the file again, applies the values that are marked live, and
+//!   names the others in the log.
+//! * **Health.** `/livez`, `/readyz` and, for Prometheus, `/metrics` on a port of their own, where `health.listen` says.
+//! * **Operators.** Status, members, the tree of actors, peers, figures and the drain, as JSON over HTTP over mutual TLS,
+//!   where `admin.listen` says, for those who have a certificate of `odeon ca issue --operator`. `odeon status`, `members`,
+//!   `actors`, `peers` and `drain` ask it.
+//! * **Papers.** Certificates are read again when their files change, and a fresh node gets its own with a join token.
+//!
+//! What it is NOT: needed. A program that has a `main` of its own starts a node with `odeon::Node::builder`; everything
+//! here is made of what the crate `odeon` has. For maintainers: read `life.rs` next.
+
+mod admin;
+#[doc(hidden)]
+pub mod authority;
+mod config;
+mod failure;
+mod flags;
+mod health;
+mod http;
+mod layers;
+mod life;
+mod logs;
+mod metrics;
+#[doc(hidden)]
+pub mod operator;
+mod output;
+mod papers;
+mod print;
+mod program;
+mod settings;
+mod signals;
+mod span;
+mod standing;
+
+pub use config::{
+    ActorsSection, AdminSection, Config, DrainSection, HealthSection, JoinSection, LogSection,
+    NodeSection, PapersSection, TransportSection,
+};
+#[doc(hidden)]
+pub use failure::Failed;
+pub use flags::Flags;
+pub use layers::{ConfigError, Origin};
+#[doc(hidden)]
+pub use output::print;
+pub use program::{Program, Started, run};
+pub use span::{NoSpan, Span};

@@ -1,0 +1,43 @@
+//! The log on standard error, with a filter that can change while the program runs.
+//!
+//! A program that has a subscriber of its own keeps it; then the filter is its own affair, which is said once.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::{
+    EnvFilter, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
+
+/// The filter in force.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    filter: Option<reload::Handle<EnvFilter, Registry>>,
+}
+
+impl Logs {
+    /// Starts the log; the filter was checked with the other values.
+    pub(crate) fn start(filter: &str) -> Self {
+        let (filter, handle) = reload::Layer::new(EnvFilter::new(filter));
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr);
+        match tracing_subscriber::registry().with(filter).with(lines).try_init() {
+            Ok(()) => Self { filter: Some(handle) },
+            Err(_) => {
+                tracing::debug!("the program logs by itself: log.filter is not used");
+                Self { filter: None }
+            }
+        }
+    }
+
+    /// Another filter from now on.
+    pub(crate) fn set(&self, filter: &str) {
+        let Some(handle) = &self.filter else {
+            tracing::warn!("the program logs by itself: log.filter is not used");
+            return;
+        };
+        if let Err(error) = handle.reload(EnvFilter::new(filter)) {
+            tracing::warn!(%error, "the filter of the log stays as it was");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `/metrics`: the node in figures, for Prometheus.
+//!
+//! What it is: what `Node::metrics`, `stats` and `network_metrics` say, as families in the text format 0.0.4
+//! (prometheus.io/docs/instrumenting/exposition_formats), named by its conventions: base units, `_total` for what only
+//! grows. Labels have few values: an actor type (256 and `other`), a worker, a peer (`peers_max`). What it is NOT: a
+//! registry that code writes to; programs with metrics of their own export these themselves. Read `metrics/page.rs` for
+//! the format.
+
+mod actors;
+#[cfg(test)]
+mod lint;
+mod network;
+mod page;
+
+use std::time::SystemTime;
+
+use odeon::Phase;
+use page::{Kind, Page};
+
+use crate::standing::Standing;
+
+/// The content type of the page.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The page of this moment. It waits at most a second for workers that are busy.
+pub(crate) async fn page(standing: &Standing) -> String {
+    let node = &standing.node;
+    let metrics = node.metrics().await;
+    let mut page = Page::default();
+    of_the_node(&mut page, standing);
+    actors::write(&mut page, &metrics, &node.stats());
+    network::write(&mut page, &node.network_metrics(), &node.network_stats());
+    page.into_text()
+}
+
+fn of_the_node(page: &mut Page, standing: &Standing) {
+    let node = &standing.node;
+    page.family("odeon_node_info", Kind::Gauge, "The node and its program, always 1.");
+    page.sample(
+        &[("node", node.name()), ("program", standing.program), ("version", standing.version)],
+        1.0,
+    );
+    let since = standing.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    page.family(
+        "odeon_node_start_time_seconds",
+        Kind::Gauge,
+        "When the node started, in seconds since 1970.",
+    );
+    page.sample(&[], since.as_secs_f64());
+    page.family("odeon_node_ready", Kind::Gauge, "Whether the node takes work, as /readyz says.");
+    page.sample(&[], f64::from(u8::from(standing.ready().is_ok())));
+    page.family(
+        "odeon_node_phase",
+        Kind::Gauge,
+        "Where the node stands: 1 at its phase, 0 elsewhere.",
+    );
+    for (phase, name) in [
+        (Phase::Joining, "joining"),
+        (Phase::Up, "up"),
+        (Phase::Leaving, "leaving"),
+        (Phase::Down, "down"),
+    ] {
+        page.sample(&[("phase", name)], f64::from(u8::from(node.phase() == phase)));
+    }
+    page.family(
+        "odeon_members",
+        Kind::Gauge,
+        "Other members of the cluster, as this node sees it.",
+    );
+    page.sample(&[], node.members_now().len() as f64);
+}

@@ -1,0 +1,201 @@
+//! The program: somebody's actors, to be run as a node.
+
+use std::{error::Error, future::Future, process::ExitCode};
+
+use clap::{Args, Command, FromArgMatches, error::ErrorKind};
+use odeon::{Actor, Node, NodeBuilder, SystemConfig, TransportConfig};
+
+use crate::{failure::Failed, flags::Flags, life};
+
+/// What the program's own start comes to.
+pub type Started = Result<(), Box<dyn Error + Send + Sync>>;
+
+type Setup = Box<dyn FnOnce(NodeBuilder) -> NodeBuilder>;
+
+/// A program that runs somebody's actors as a node: its flags, its signals, its health.
+///
+/// # Examples
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use odeon::{Actor, Context, Handler, StartError, actor, message};
+/// use odeon_ops::Program;
+///
+/// #[message(id = "greeter/Greet", reply = String)]
+/// struct Greet {
+///     name: String,
+/// }
+///
+/// #[derive(Clone)]
+/// struct Greeter;
+///
+/// #[actor(id = "greeter/Greeter", handles(Greet))]
+/// impl Actor for Greeter {
+///     type Args = Self;
+///
+///     async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
+///         Ok(args)
+///     }
+/// }
+///
+/// impl Handler<Greet> for Greeter {
+///     async fn handle(&mut self, greet: Greet, _: &mut Context<Self>) -> String {
+///         format!("hello, {}", greet.name)
+///     }
+/// }
+///
+/// fn main() -> ExitCode {
+///     Program::new("greeter").actor::<Greeter>().run(|node| async move {
+///         let greeter = node.spawn(Greeter).await?;
+///         node.register("greeter", &greeter)?;
+///         Ok(())
+///     })
+/// }
+/// ```
+#[must_use = "a program does nothing until it is run"]
+pub struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) system: SystemConfig,
+    pub(crate) transport: TransportConfig,
+    pub(crate) setups: Vec<Setup>,
+}
+
+impl Program {
+    /// A program of this name, which is what it calls itself in errors and in its help.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            version: "unversioned",
+            about: "A node of an Odeon cluster.",
+            system: SystemConfig::default(),
+            transport: TransportConfig::default(),
+            setups: Vec::new(),
+        }
+    }
+
+    /// Its version, such as `env!("CARGO_PKG_VERSION")`: `--version` and the metrics say it.
+    pub fn version(mut self, version: &'static str) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// What it is, a sentence for its help.
+    pub fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// An actor type that other nodes may send to, as [`NodeBuilder::actor`].
+    pub fn actor<A: Actor>(self) -> Self {
+        self.node(NodeBuilder::actor::<A>)
+    }
+
+    /// Bounds of its actors, where flags, environment and file say nothing. Default: those of [`SystemConfig`].
+    pub fn system(mut self, config: SystemConfig) -> Self {
+        self.system = config;
+        self
+    }
+
+    /// Bounds and times of its transport, where flags, environment and file say nothing. Default: those of
+    /// [`TransportConfig`].
+    pub fn transport(mut self, config: TransportConfig) -> Self {
+        self.transport = config;
+        self
+    }
+
+    /// What else is to be said to the node before it starts. It is done last, and so counts more than flags, environment
+    /// and file.
+    pub fn node(mut self, setup: impl FnOnce(NodeBuilder) -> NodeBuilder + 'static) -> Self {
+        self.setups.push(Box::new(setup));
+        self
+    }
+
+    /// Runs the node by its command line, environment and file until it is told to leave; `start` starts its actors.
+    ///
+    /// `start` is called once the node runs, while it joins; the node is ready when both are done. What it answers ends
+    /// nothing unless it is an error. It runs on the program's main thread, which serves health and signals as well, so it
+    /// must not block; actors have threads of their own. SIGTERM and SIGINT [drain](Node::drain) the node within
+    /// `drain.within`, and the program ends with status 0; a second one ends it at once. SIGHUP reads the file again.
+    ///
+    /// The status is 0 after an orderly end, 2 when a value cannot be used, and 1 for whatever else goes wrong; one line
+    /// on standard error says what.
+    pub fn run<F, R>(self, start: F) -> ExitCode
+    where
+        F: FnOnce(Node) -> R,
+        R: Future<Output = Started>,
+    {
+        let command = Command::new(self.name).version(self.version).about(self.about);
+        let matches = Flags::augment_args(command).try_get_matches();
+        let name = self.name;
+        match matches.and_then(|matches| Flags::from_arg_matches(&matches)) {
+            Ok(flags) => self.run_with(flags, start),
+            // Help and version go where they belong, with status 0.
+            Err(error) if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelp => {
+                error.exit()
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let what = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
+                let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+                end(name, &Failed::input(format!("{what}; `{name} --help` lists the flags")))
+            }
+        }
+    }
+
+    /// As [`run`](Self::run), for a program whose command line has more in it than the node: [`Flags`] are `clap`'s
+    /// arguments, of a command or a subcommand.
+    pub fn run_with<F, R>(self, flags: Flags, start: F) -> ExitCode
+    where
+        F: FnOnce(Node) -> R,
+        R: Future<Output = Started>,
+    {
+        let name = self.name;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let lived = match runtime {
+            Ok(runtime) => {
+                let local = tokio::task::LocalSet::new();
+                local.block_on(&runtime, life::live(self, flags, start))
+            }
+            Err(error) => Err(Failed::run(error)),
+        };
+        match lived {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failed) => end(name, &failed),
+        }
+    }
+}
+
+/// Runs a program of this name; see [`Program::run`].
+///
+/// Its actors can be asked on this node alone: what other nodes may send to is declared with [`Program::actor`].
+///
+/// # Examples
+/// ```no_run
+/// # use odeon::{Actor, Context, StartError};
+/// # struct Clock;
+/// # impl Actor for Clock {
+/// #     type Args = ();
+/// #     async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> { Ok(Self) }
+/// # }
+/// fn main() -> std::process::ExitCode {
+///     odeon_ops::run("my-node", |node| async move {
+///         node.spawn_with::<Clock>(()).await?;
+///         Ok(())
+///     })
+/// }
+/// ```
+pub fn run<F, R>(name: &'static str, start: F) -> ExitCode
+where
+    F: FnOnce(Node) -> R,
+    R: Future<Output = Started>,
+{
+    Program::new(name).run(start)
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
+fn end(name: &str, failed: &Failed) -> ExitCode {
+    eprintln!("{name}: {failed}");
+    failed.status()
+}

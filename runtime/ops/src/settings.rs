@@ -1,0 +1,258 @@
+//! The settings: every value that a node can be told, in one table.
+//!
+//! What it is: key, flag, kind, bounds, default, reason, and whether a value can change while the node runs. The flags
+//! (`flags.rs`), the layers (`layers.rs`), what `--print-config` says and the help are made of it. What it is NOT: the
+//! tree that the values become, `config.rs`; a test holds the two alike.
+
+mod kind;
+
+pub(crate) use kind::Kind;
+
+/// One value that can be set.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Its place in the file, section first.
+    pub(crate) key: &'static str,
+    /// Its flag, without the dashes; the variable is made of it.
+    pub(crate) flag: &'static str,
+    pub(crate) kind: Kind,
+    /// What it is if nobody says; `None`: the program or the runtime decides, as `about` says.
+    pub(crate) default: Option<&'static str>,
+    /// What it is, in which unit, and why the default is what it is.
+    pub(crate) about: &'static str,
+    /// Whether SIGHUP applies it.
+    pub(crate) live: bool,
+    /// Whether it is shown to nobody.
+    pub(crate) secret: bool,
+}
+
+impl Setting {
+    const fn new(key: &'static str, flag: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { key, flag, kind, default: None, about, live: false, secret: false }
+    }
+
+    const fn default(mut self, text: &'static str) -> Self {
+        self.default = Some(text);
+        self
+    }
+
+    const fn live(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// The environment variables that set it, the first one first.
+    pub(crate) fn variables(&self) -> Vec<String> {
+        let own = format!("ODEON_{}", self.flag.to_uppercase().replace('-', "_"));
+        let of_others = (self.key == "log.filter").then(|| "RUST_LOG".to_owned());
+        std::iter::once(own).chain(of_others).collect()
+    }
+}
+
+/// The setting with this key.
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+const DAY_MILLIS: u64 = 86_400_000;
+
+/// All of them, section by section.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "node.name",
+        "name",
+        Kind::Text,
+        "Name of the node, the one in its certificate: 1 to 63 lower-case letters, digits and -, unique in its cluster",
+    ),
+    Setting::new(
+        "node.listen",
+        "listen",
+        Kind::Addr,
+        "Where to listen, UDP; port 0 lets the system choose. For other machines an address that they reach, or 0.0.0.0 \
+         and --advertise. By default loopback, so that nothing is open to others unasked",
+    )
+    .default("127.0.0.1:0"),
+    Setting::new(
+        "node.advertise",
+        "advertise",
+        Kind::Addr,
+        "Where others reach this node, if that is not where it listens; port 0 is the one it listens at. By default it is",
+    ),
+    Setting::new(
+        "node.workers",
+        "workers",
+        Kind::Number { min: 1, max: 1024 },
+        "Threads that run actors. By default one less than the machine has, for the endpoint has one of its own",
+    ),
+    Setting::new(
+        "join.seeds",
+        "join",
+        Kind::Seeds,
+        "The host:port of nodes that may be in the cluster. By default none: it waits to be found",
+    )
+    .default(""),
+    Setting::new(
+        "join.dev",
+        "dev",
+        Kind::Switch,
+        "The node may be a cluster of its own, which others join: for the first node, also when it is started again. \
+         Without --cert, --key and --ca-cert it makes a certificate for itself, and no other node can join it. By default \
+         not, because two halves of a cluster would not find each other",
+    )
+    .default("false"),
+    Setting::new(
+        "papers.cert",
+        "cert",
+        Kind::Path,
+        "The node's certificate, PEM. When this file or one of the next three changes, the node takes the new one within \
+         seconds, without a restart; what cannot be used it names in its log, and goes on with what it had",
+    ),
+    Setting::new("papers.key", "key", Kind::Path, "The certificate's key, PEM"),
+    Setting::new(
+        "papers.ca_cert",
+        "ca-cert",
+        Kind::Path,
+        "The certificate of the cluster's authority, PEM",
+    ),
+    Setting::new(
+        "papers.crl",
+        "crl",
+        Kind::Path,
+        "The authority's list of revoked certificates, PEM, such as ca.crl. By default none is heeded",
+    ),
+    Setting::new(
+        "papers.join_token",
+        "join-token",
+        Kind::Token,
+        "A token that `odeon ca token` has printed: it brings a fresh node its certificate, its key and the authority's \
+         certificate, which are written where --cert, --key and --ca-cert say, else to NAME.pem, NAME.key and ca.pem. A \
+         node that has them starts with them",
+    )
+    .secret(),
+    Setting::new(
+        "papers.ca_key",
+        "ca-key",
+        Kind::Path,
+        "The authority's key, ca.key in its folder: this node answers fresh ones at --enrol-listen. Whoever breaks into \
+         this machine can admit nodes, so by default none has it",
+    ),
+    Setting::new(
+        "papers.enrol_listen",
+        "enrol-listen",
+        Kind::Addr,
+        "Where fresh nodes ask for their certificates, UDP, an address beside --listen",
+    ),
+    Setting::new(
+        "drain.within",
+        "drain-within",
+        Kind::Span { min_millis: 100, max_millis: DAY_MILLIS },
+        "How long the node may take to leave on SIGTERM or SIGINT, with what others began finished first; a second signal \
+         ends it at once. By default as long as Kubernetes waits before it kills",
+    )
+    .default("30s")
+    .live(),
+    Setting::new(
+        "log.filter",
+        "log",
+        Kind::Filter,
+        "What is logged on standard error, as tracing-subscriber reads it: a level, or such as info,odeon=debug. By \
+         default what a person who runs the node wants to know",
+    )
+    .default("info")
+    .live(),
+    Setting::new(
+        "health.listen",
+        "health-listen",
+        Kind::Addr,
+        "Where /livez, /readyz and /metrics answer, HTTP without TLS, so keep it on loopback or in a network of your own; \
+         port 0 lets the system choose. By default nowhere",
+    ),
+    Setting::new(
+        "admin.listen",
+        "admin-listen",
+        Kind::Addr,
+        "Where operators of the cluster look at the node and drain it, HTTP over mutual TLS; port 0 lets the system choose. \
+         It needs papers. By default nowhere",
+    ),
+    Setting::new(
+        "actors.mailbox_messages_max",
+        "mailbox-messages-max",
+        Kind::Number { min: 1, max: 1 << 30 },
+        "Messages that a mailbox holds before senders wait. By default 1024: a burst fits, a backlog is felt within \
+         milliseconds",
+    ),
+    Setting::new(
+        "actors.ask_within",
+        "ask-within",
+        Kind::Span { min_millis: 1, max_millis: DAY_MILLIS },
+        "How long an ask waits that sets no time of its own. By default 5s",
+    ),
+    Setting::new(
+        "actors.tell_within",
+        "tell-within",
+        Kind::Span { min_millis: 1, max_millis: DAY_MILLIS },
+        "How long a tell waits for room that sets no time of its own. By default 5s",
+    ),
+    Setting::new(
+        "transport.message_bytes_max",
+        "message-bytes-max",
+        Kind::Number { min: 1 << 20, max: 256 << 20 },
+        "Longest message or reply that is read, in bytes, a multiple of 65536. By default 64 MiB",
+    ),
+    Setting::new(
+        "transport.peers_max",
+        "peers-max",
+        Kind::Number { min: 1, max: 1 << 16 },
+        "Other nodes known at once; beyond it idle ones are forgotten, then new ones refused. By default 1024",
+    ),
+    Setting::new(
+        "transport.idle_timeout",
+        "idle-timeout",
+        Kind::Span { min_millis: 100, max_millis: DAY_MILLIS },
+        "Silence after which a connection is lost. By default 10s",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_flags_are_given_once_and_defaults_can_be_used() {
+        for (at, setting) in SETTINGS.iter().enumerate() {
+            let others = &SETTINGS[at + 1..];
+            assert!(others.iter().all(|it| it.key != setting.key && it.flag != setting.flag));
+            assert_eq!(setting.key.split('.').count(), 2, "a section and a name: {}", setting.key);
+            assert!(!setting.about.ends_with('.') && !setting.about.is_empty());
+            if let Some(default) = setting.default {
+                assert!(setting.kind.read_text(&[default]).is_ok(), "{}", setting.key);
+            } else {
+                let said =
+                    setting.about.contains("By default") || setting.about.contains("by default");
+                assert!(
+                    said || matches!(
+                        setting.kind,
+                        Kind::Path | Kind::Text | Kind::Token | Kind::Addr
+                    ),
+                    "{}",
+                    setting.key
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sections_are_not_torn_apart() {
+        let mut sections = SETTINGS.iter().map(|it| it.key.split('.').next()).collect::<Vec<_>>();
+        sections.dedup();
+        let count = sections.len();
+        sections.sort_unstable();
+        sections.dedup();
+        assert_eq!(sections.len(), count);
+    }
+}

@@ -1,0 +1,56 @@
+//! How the node stands, for whoever looks from outside: health, metrics, the admin interface.
+
+use std::{cell::Cell, rc::Rc, time::SystemTime};
+
+use odeon::{Node, Phase};
+use tokio::sync::Notify;
+
+/// What the parts of a running program know together. One thread has it.
+pub(crate) struct Standing {
+    pub(crate) node: Node,
+    /// The program's name and version.
+    pub(crate) program: &'static str,
+    pub(crate) version: &'static str,
+    /// When it started, by the wall clock.
+    pub(crate) since: SystemTime,
+    /// Whether the program has started its actors.
+    started: Cell<bool>,
+    /// Somebody has asked it to leave, beside signals.
+    leave: Notify,
+}
+
+impl Standing {
+    pub(crate) fn new(node: &Node, program: &'static str, version: &'static str) -> Rc<Self> {
+        let since = node.env().wall_clock();
+        let (node, started, leave) = (node.clone(), Cell::new(false), Notify::new());
+        Rc::new(Self { node, program, version, since, started, leave })
+    }
+
+    /// The program has started its actors.
+    pub(crate) fn started(&self) {
+        self.started.set(true);
+    }
+
+    /// Asks the node to leave.
+    pub(crate) fn ask_to_leave(&self) {
+        self.leave.notify_one();
+    }
+
+    /// Completes once somebody has asked it to leave; one task waits.
+    pub(crate) async fn was_asked_to_leave(&self) {
+        self.leave.notified().await;
+    }
+
+    /// Whether it takes work now, or what it waits for.
+    pub(crate) fn ready(&self) -> Result<(), &'static str> {
+        match self.node.phase() {
+            Phase::Joining => Err("joining: no node of the cluster has answered yet"),
+            Phase::Up if !self.started.get() => {
+                Err("starting: the program has not started its actors")
+            }
+            Phase::Up => Ok(()),
+            Phase::Leaving => Err("leaving: nothing new is taken"),
+            _ => Err("down"),
+        }
+    }
+}

@@ -91,6 +91,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("odeon-ops", "runtime/ops", 5, &["odeon"], true),
     room("odeon-node", "runtime/node", 6, &["odeon", "odeon-ops"], true),
     room("odeon-examples", "examples", 6, &["odeon"], true),
+    room("odeon-example-service", "examples/service", 6, &["odeon", "odeon-ops"], true),
     room("odeon-benches", "benches", 6, BELOW_BENCHES, true),
     room("odeon-bench-sim", "benches/sim", 6, &["odeon", "odeon-interpose", "odeon-sim"], true),
     room("odeon-compare", "benches/compare", 6, &["odeon"], true),

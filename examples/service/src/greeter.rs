@@ -1,0 +1,36 @@
+//! The actor of this node, and what it takes.
+
+use odeon::{Actor, Context, Handler, StartError, actor, message};
+
+/// The name under which each node's greeter is found.
+pub(crate) const GREETER: &str = "greeter";
+
+/// Asks for a greeting. `Clone`, so that an ask can be retried.
+#[derive(Clone)]
+#[message(id = "greeter/Greet", reply = String)]
+pub(crate) struct Greet {
+    pub(crate) name: String,
+}
+
+/// Greets, and counts.
+#[derive(Clone)]
+pub(crate) struct Greeter {
+    pub(crate) node: String,
+    pub(crate) greeted: u64,
+}
+
+#[actor(id = "greeter/Greeter", handles(Greet))]
+impl Actor for Greeter {
+    type Args = Self;
+
+    async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(args)
+    }
+}
+
+impl Handler<Greet> for Greeter {
+    async fn handle(&mut self, greet: Greet, _: &mut Context<Self>) -> String {
+        self.greeted += 1;
+        format!("hello, {}, from {}", greet.name, self.node)
+    }
+}

@@ -1,0 +1,213 @@
+//! The program as a cluster of three real nodes: while one after the other is restarted, whoever asks in a loop sees no
+//! error.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test from outside uses the machine's own threads and clocks"
+)]
+#![expect(clippy::unwrap_used, reason = "a test whose world cannot be set up has failed")]
+
+#[path = "../src/greeter.rs"]
+mod greeter;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc,
+    },
+    time::{Duration, SystemTime},
+};
+
+use greeter::{GREETER, Greet, Greeter};
+use odeon::{
+    Aim, Ca, Failure, FailureKind, Identity, Node, Pick, RemoteName, RetryPolicy, Router, Target,
+    Validity,
+};
+use tokio::time::{sleep, timeout};
+
+const WITHIN: Duration = Duration::from_secs(60);
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// A folder with certificates; it goes with the test.
+struct Papers {
+    dir: PathBuf,
+    asker: Identity,
+}
+
+impl Papers {
+    fn new() -> Self {
+        let dir = std::env::temp_dir().join(format!("odeon-greeter-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir(&dir).unwrap();
+        let validity = Validity::from(SystemTime::now(), Duration::from_secs(86_400));
+        let ca = Ca::new("greeters", validity).unwrap();
+        fs::write(dir.join("ca.pem"), ca.to_pem().cert).unwrap();
+        for name in NAMES {
+            let pair = ca.issue_pem(name, validity).unwrap();
+            fs::write(dir.join(format!("{name}.pem")), pair.cert).unwrap();
+            fs::write(dir.join(format!("{name}.key")), pair.key).unwrap();
+        }
+        Self { asker: ca.issue("asker", validity).unwrap(), dir }
+    }
+}
+
+impl Drop for Papers {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// One node; killed if the test fails.
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(papers: &Papers, name: &str, listen: &str, seeds: &str) -> Self {
+        let file = |end: &str| papers.dir.join(format!("{name}.{end}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_greeter"));
+        command.args(["--name", name, "--listen", listen]);
+        command.arg("--cert").arg(file("pem")).arg("--key").arg(file("key"));
+        command.arg("--ca-cert").arg(papers.dir.join("ca.pem"));
+        if name == NAMES[0] {
+            command.arg("--dev");
+        }
+        if !seeds.is_empty() {
+            command.args(["--join", seeds]);
+        }
+        let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::sync_channel(10_000);
+        std::thread::spawn(move || {
+            // A log that nobody reads any more is read all the same, so that the node is not held up.
+            log.lines().map_while(Result::ok).for_each(|line| drop(sender.try_send(line)));
+        });
+        Self { child, lines }
+    }
+
+    /// What follows `addr=` in the line that says where it listens.
+    fn addr(&self) -> String {
+        loop {
+            let line = self.lines.recv_timeout(WITHIN).expect("it says where it listens");
+            if let Some((_, addr)) = line.split_once("addr=").filter(|_| line.contains("listening"))
+            {
+                return addr.split_whitespace().next().unwrap().to_owned();
+            }
+        }
+    }
+
+    fn leave(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "a drain ends with status 0");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whoever greets on one of the nodes now, in turn.
+struct Turns {
+    names: Vec<RemoteName<Greeter>>,
+    turn: AtomicUsize,
+}
+
+impl Router<Greeter> for Turns {
+    fn pick(&self) -> Result<Pick<Greeter>, Failure> {
+        let mut held = self.names.iter().filter_map(RemoteName::current).collect::<Vec<_>>();
+        if held.is_empty() {
+            return Err(Failure::not_delivered(FailureKind::Stopped, "nobody greets"));
+        }
+        let turn = self.turn.fetch_add(1, Relaxed) % held.len();
+        Ok(Pick::of(held.swap_remove(turn)))
+    }
+}
+
+/// The greeters of all nodes as one target.
+struct Greeters(Arc<Turns>);
+
+impl Target for Greeters {
+    type Actor = Greeter;
+
+    fn aim(&self) -> Aim<Greeter> {
+        Aim::routed(self.0.clone())
+    }
+}
+
+impl Greeters {
+    async fn of(asker: &Node) -> Self {
+        let mut names = Vec::new();
+        for node in NAMES {
+            names.push(asker.on(node).follow::<Greeter>(GREETER).await.unwrap());
+        }
+        Self(Arc::new(Turns { names, turn: AtomicUsize::new(0) }))
+    }
+
+    /// Waits until all nodes greet.
+    async fn all(&self) {
+        let all = async {
+            while self.0.names.iter().any(|name| name.current().is_none()) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(WITHIN, all).await.expect("all nodes greet");
+    }
+}
+
+#[tokio::test]
+async fn nobody_sees_an_error_while_every_node_is_restarted() {
+    let papers = Papers::new();
+    let mut nodes: Vec<(&str, String, Running)> = Vec::new();
+    for name in NAMES {
+        let seed = nodes.first().map(|(_, addr, _)| addr.clone()).unwrap_or_default();
+        let node = Running::start(&papers, name, "127.0.0.1:0", &seed);
+        nodes.push((name, node.addr(), node));
+    }
+    let addrs: Vec<String> = nodes.iter().map(|(_, addr, _)| addr.clone()).collect();
+    let asker = Node::builder("asker").identity(papers.asker.clone());
+    let asker = addrs.iter().cloned().fold(asker, odeon::NodeBuilder::seed);
+    let asker = asker.start().await.unwrap();
+    let greeters = Greeters::of(&asker).await;
+    greeters.all().await;
+
+    let rolling = async {
+        for (at, name) in NAMES.iter().enumerate() {
+            let (_, addr, node) = nodes.remove(at);
+            // Waiting for a process blocks, and the loop must go on meanwhile.
+            tokio::task::spawn_blocking(move || node.leave()).await.unwrap();
+            let others = addrs.iter().filter(|other| **other != addr).cloned().collect::<Vec<_>>();
+            nodes.insert(
+                at,
+                (name, addr.clone(), Running::start(&papers, name, &addr, &others.join(","))),
+            );
+            greeters.all().await;
+        }
+    };
+    let mut answers = [0_u32; 3];
+    let asking = async {
+        loop {
+            let greet = Greet { name: "you".to_owned() };
+            let answer = greeters.ask(greet).retry(RetryPolicy::attempts(6)).await;
+            let answer = answer.expect("somebody else can greet");
+            let by = NAMES.iter().position(|name| answer.ends_with(&format!("from {name}")));
+            answers[by.unwrap()] += 1;
+        }
+    };
+    tokio::select! {
+        () = rolling => {}
+        () = asking => unreachable!("it asks until the rolling is over"),
+    }
+    assert!(answers.iter().all(|count| *count > 10), "all have greeted: {answers:?}");
+    asker.stop(Duration::from_secs(5)).await;
+    nodes.into_iter().for_each(|(_, _, node)| node.leave());
+}

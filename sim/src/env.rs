@@ -7,6 +7,7 @@ use std::{
     fmt,
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -23,6 +24,7 @@ use odeon_interpose::{Seat, Stream};
 
 use crate::{
     disk::{DiskWindow, SimDisk},
+    host_files::HostFiles,
     net::{Lookup, ResolveError, SimFrames, SimNet},
     schedule::{Picker, Schedule},
     timeline::Timeline,
@@ -40,6 +42,7 @@ pub(crate) struct Ground {
     pub(crate) net: SimNet,
     pub(crate) history: Recorder,
     pub(crate) link: Link,
+    pub(crate) files: HostFiles,
 }
 
 /// The environment of one life of a simulated node.
@@ -183,6 +186,21 @@ impl Env for SimEnv {
 
     fn resolve_srv(&self, name: &str) -> BoxFuture<io::Result<Vec<SrvRecord>>> {
         self.look_up(name.to_owned(), SimNet::found_srv)
+    }
+
+    fn read_file(&self, path: &Path, bytes_max: usize) -> BoxFuture<io::Result<Vec<u8>>> {
+        let read =
+            self.check_open().and_then(|()| self.ground.files.read(self.name(), path, bytes_max));
+        let detail = match &read {
+            Ok(bytes) => format!("{}, {} bytes", path.display(), bytes.len()),
+            Err(error) => error.to_string(),
+        };
+        self.note("file read", &detail);
+        Box::pin(std::future::ready(read))
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.ground.files.variable(self.name(), name)
     }
 
     fn wall_clock(&self) -> SystemTime {

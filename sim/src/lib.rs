@@ -67,6 +67,7 @@ mod disk;
 mod env;
 mod fault;
 pub mod guide;
+mod host_files;
 #[doc = include_str!("../LIMITS.md")]
 pub mod limits {}
 mod mischief;

@@ -10,6 +10,7 @@ mod checks;
 mod clocks;
 mod cluster;
 mod disks;
+mod files;
 mod host;
 mod leaks;
 mod link;

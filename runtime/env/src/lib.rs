@@ -34,6 +34,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    path::Path,
     pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -82,6 +83,27 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
             "this environment looks up no SRV records; resolve the addresses of {name:?} instead"
         );
         Box::pin(std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, text))))
+    }
+
+    /// Reads a file of this machine that somebody else writes, such as a list of seeds: all of it, in one piece. The
+    /// node's own files are on its [`disk`](Self::disk).
+    ///
+    /// # Errors
+    /// What the system says; `FileTooLarge` where it has more than `bytes_max`; `InvalidInput` where it is no regular
+    /// file. `Unsupported` where the environment has no files, as this default has none.
+    ///
+    /// # Cancel safety
+    /// The file is read all the same, and forgotten.
+    fn read_file(&self, path: &Path, bytes_max: usize) -> BoxFuture<io::Result<Vec<u8>>> {
+        let text = format!("this environment has no files; {} cannot be read", path.display());
+        let _ = bytes_max;
+        Box::pin(std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, text))))
+    }
+
+    /// A variable of the program's environment; `None` where it is not set or is no text.
+    fn variable(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
     }
 
     /// The time of day, for incarnations, certificates and logs; never for timeouts.

@@ -6,6 +6,7 @@
 
 mod builder;
 mod disk;
+mod file;
 mod memory;
 mod multicast;
 mod recv_error;
@@ -14,7 +15,7 @@ mod threads;
 mod tick;
 mod unreachable;
 
-use std::{io, net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::SystemTime};
 
 use crate::{BoxFuture, DatagramSocket, Disk, DiskError, Env, MulticastGroup};
 
@@ -68,6 +69,14 @@ impl Env for RealEnv {
             }
             Ok(found)
         })
+    }
+
+    fn read_file(&self, path: &Path, bytes_max: usize) -> BoxFuture<io::Result<Vec<u8>>> {
+        file::read(path, bytes_max)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the window to the wall clock")]

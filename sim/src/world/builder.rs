@@ -19,6 +19,7 @@ use tokio::{runtime::Builder, task::LocalSet};
 use super::{Link, World};
 use crate::{
     env::Ground,
+    host_files::HostFiles,
     mischief::Mischievous,
     net::{LinkRule, SimNet},
     outcome::Outcome,
@@ -196,7 +197,9 @@ impl WorldBuilder {
         let mischief = Mischievous::begin(seed, buggify_percent, schedule, timeline, trace.clone());
         let net = SimNet::new(seed, self.rule, timeline, trace.clone());
         let history = Recorder::new(move || timeline.now());
-        (World::new(Ground { seed, schedule, timeline, trace, net, link, history }), mischief)
+        let files = HostFiles::default();
+        let ground = Ground { seed, schedule, timeline, trace, net, link, history, files };
+        (World::new(ground), mischief)
     }
 
     /// Polls the scenario until it ends, time runs out or something goes wrong.

@@ -24,6 +24,9 @@ pub struct MembershipConfig {
     pub suspicion: Duration,
     /// How often one piece of news is passed on by each node. Default 10 and more, with the members.
     pub transmissions: u8,
+    /// Whether `suspicion` and `transmissions` grow with the members that there are, as these two say they do by
+    /// default, and shrink with them down to what they are here. Default yes: nobody knows the size of a cluster ahead.
+    pub grows: bool,
     /// How often news are sent without waiting for a probe to carry them. Default 200 ms.
     pub gossip_period: Duration,
     /// How many members gossip goes to. Default 3.
@@ -62,6 +65,7 @@ impl MembershipConfig {
             suspicion: Duration::from_secs(2) + Duration::from_millis(500).mul_f64(scale - 1.0),
             // Four times the logarithm reaches everybody without loss (foca, after memberlist); the rest is for loss.
             transmissions: (10.0 * scale) as u8,
+            grows: true,
             gossip_period: Duration::from_millis(200),
             gossip_members: 3,
             touch_period: Duration::from_millis(150),
@@ -73,6 +77,17 @@ impl MembershipConfig {
             heal_period_max: Duration::from_secs(5),
             forget_down: Duration::from_secs(3_600),
         }
+    }
+
+    /// For about so many members, if it may grow: never less than it is.
+    pub(crate) fn grown(&self, members: usize) -> Self {
+        let mut grown = self.clone();
+        if self.grows {
+            let tuned = Self::lan(members);
+            grown.suspicion = self.suspicion.max(tuned.suspicion);
+            grown.transmissions = self.transmissions.max(tuned.transmissions);
+        }
+        grown
     }
 
     /// The part that SWIM needs, with what would break it (zeroes, a round trip above half a period) lifted to the

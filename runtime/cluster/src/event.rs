@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use odeon_message::{Incarnation, NodeId};
 
-use crate::Member;
+use crate::{Member, Profile};
 
 /// Something that happened, for [`Membership::handle`](crate::Membership::handle).
 #[derive(Clone, Debug)]
@@ -46,6 +46,14 @@ pub enum Event {
         /// The life that the peer knows.
         known: Incarnation,
     },
+    /// What this node says of itself from now on. Others learn it within about a second, in a large cluster later if
+    /// something was said shortly before; that it is about to leave they learn at once.
+    Describe {
+        /// All of it; the caller has [checked](Profile::check) it.
+        profile: Profile,
+        /// Whether it is about to leave, and should get nothing new.
+        leaving: bool,
+    },
     /// We leave on purpose. Others see [`DownReason::Left`]; [`Effect::Left`] comes when enough was said.
     Leave,
 }
@@ -65,6 +73,15 @@ pub enum Effect {
     Joined,
     /// A member is up. An earlier life of the same node was reported down before.
     Up(Member),
+    /// A member that is up said something of itself: first soon after it came up, then whenever it changes.
+    Described {
+        /// Who.
+        member: Member,
+        /// All of it.
+        profile: Profile,
+        /// Whether it is about to leave, and should get nothing new.
+        leaving: bool,
+    },
     /// A member is down, and will never be up again in this life.
     Down {
         /// Who was up until now.

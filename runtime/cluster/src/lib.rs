@@ -14,11 +14,13 @@ mod member;
 mod membership;
 mod outbox;
 mod packet;
+mod profile;
 
 pub use config::MembershipConfig;
 pub use event::{DownReason, Effect, Event};
 pub use member::Member;
 pub use membership::{MEMBERS_MAX, Membership, Phase, Stats};
 pub use packet::PACKET_BYTES_MAX;
+pub use profile::{PROFILE_BYTES_MAX, PROFILE_TEXT_BYTES_MAX, Profile, ProfileError, ROLES_MAX};
 
 pub use odeon_message::{NameError, NodeName};

@@ -2,7 +2,7 @@
 //!
 //! What it is: the one place that holds a node's view of the cluster and routes each event to the part that knows
 //! it: `inbound.rs` (packets), `news.rs` (what SWIM says), `accuse.rs`, `join.rs`, `heal.rs`, `ring.rs`, `leave.rs`,
-//! `rejoin.rs`.
+//! `profiles.rs`, `rejoin.rs`, `tune.rs`.
 //! What it is NOT: a protocol of its own; SWIM is foca's. Effects go to the runtime, which sends packets and tells
 //! the node's other halls who is up. Read `membership/inbound.rs` next.
 
@@ -13,8 +13,10 @@ mod inbound;
 mod join;
 mod leave;
 mod news;
+mod profiles;
 mod rejoin;
 mod ring;
+mod tune;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
@@ -23,7 +25,7 @@ use odeon_message::{Incarnation, NodeId};
 use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 
 use crate::{
-    Effect, Event, Member, MembershipConfig,
+    Effect, Event, Member, MembershipConfig, Profile,
     doubt::Doubts,
     identity::Identity,
     member::canonical,
@@ -36,7 +38,9 @@ use clock::Clock;
 use heal::Heal;
 use join::Join;
 use leave::Leave;
+use profiles::Profiles;
 use ring::Ring;
+use tune::Tune;
 
 /// Most nodes that are remembered, up and down together. A packet that would go beyond is dropped.
 pub const MEMBERS_MAX: usize = 10_000;
@@ -104,6 +108,8 @@ pub struct Membership {
     heal: Heal,
     join: Join,
     leave: Leave,
+    profiles: Profiles,
+    tune: Tune,
     effects: Vec<Effect>,
     stats: Stats,
 }
@@ -114,6 +120,7 @@ impl Membership {
     pub fn new(me: Member, config: MembershipConfig, seed: u64) -> Self {
         let rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let identity = Identity(me.clone());
+        let profiles = Profiles::new(&me, seed.rotate_left(32));
         Self {
             me,
             phase: Phase::Joining,
@@ -127,6 +134,8 @@ impl Membership {
             heal: Heal::default(),
             join: Join::default(),
             leave: Leave::default(),
+            profiles,
+            tune: Tune::default(),
             effects: Vec::new(),
             stats: Stats::default(),
             config,
@@ -178,6 +187,12 @@ impl Membership {
         &self.me
     }
 
+    /// What a member that is up said of itself, and whether it is about to leave; `None` until it is known.
+    #[must_use]
+    pub fn profile(&self, node: NodeId) -> Option<(&Profile, bool)> {
+        self.profiles.of(node)
+    }
+
     /// Where this node stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
@@ -193,7 +208,8 @@ impl Membership {
     fn take(&mut self, now: Duration, event: Event) {
         match event {
             Event::Tick => {}
-            Event::Datagram { from, bytes } => self.inbound(from, &bytes),
+            Event::Datagram { from, bytes } => self.inbound(now, from, &bytes),
+            Event::Describe { profile, leaving } => self.describe(now, profile, leaving),
             Event::Contact(member) => self.contact(now, member),
             Event::Unreachable { addr } => self.unreachable(now, addr),
             Event::Answered { node, incarnation } => self.doubts.clear(node, incarnation),
@@ -244,6 +260,7 @@ impl Membership {
         self.ring_due(now);
         self.heal_due(now);
         self.join_due(now);
+        self.profiles_due(now);
     }
 
     fn next_due(&self) -> Option<Duration> {
@@ -257,6 +274,7 @@ impl Membership {
                 self.ring.next(),
                 self.heal.next(),
                 self.join.next(),
+                self.profiles.next(),
             ]
             .into_iter()
             .flatten()

@@ -11,6 +11,12 @@
 //!          | nothing                kinds 6 Announce, 7 Feed, 8 Gossip, 9 Broadcast, 10 TurnUndead
 //! touch    = source node u64, source incarnation u64, destination node u64, destination incarnation u64
 //!                                   kinds 32 Touch, 33 Probe, 34 Answer
+//! told     = source node u64, source incarnation u64, destination node u64, destination incarnation u64, count u8,
+//!            as many records (kind 35), nodes u64 whose records are wanted (36), or a sum u64 over all editions that
+//!            are known and as many of these (37)
+//! record   = identity, number u32, leaving u8 (0 or 1), load u16, zone text, version text, count u8 (at most 16), as many roles text
+//! edition  = node u64, incarnation u64, number u32
+//! text     = length u8 (at most 63), UTF-8
 //! update   = identity, round u16, state u8 (0 alive, 1 suspect, 2 down)
 //! identity = incarnation u64, family u8 (4 or 6), ip (4 or 16 bytes, network order), port u16, length u8, name
 //! ```
@@ -20,6 +26,7 @@
 //! the name. What it is NOT: it judges no packet; a packet that reads well may still be refused. Nothing here panics
 //! on any bytes. Read `packet/reader.rs` next.
 
+mod about;
 mod reader;
 mod touch;
 
@@ -30,6 +37,7 @@ use foca::{Header, Message, State};
 
 use crate::{Member, identity::Identity};
 
+pub(crate) use about::{ASKED_MAX, About, Edition, LISTED_MAX, Record, Telling, fitting};
 use reader::Reader;
 pub(crate) use touch::{Touch, TouchKind};
 
@@ -40,6 +48,9 @@ const VERSION: u8 = 1;
 
 /// Kinds from here on are our own; below are SWIM's.
 const TOUCH_KIND_MIN: u8 = 32;
+
+/// Kinds from here on are about profiles.
+const TELLING_KIND_MIN: u8 = 35;
 
 /// Why bytes are no packet.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -57,6 +68,8 @@ pub(crate) enum PacketError {
     Family(u8),
     #[error("a packet of membership has a name that is none")]
     Name,
+    #[error("a packet of membership has a profile that is none")]
+    Profile,
     #[error("no room is left in the packet")]
     NoRoom,
 }
@@ -65,14 +78,17 @@ pub(crate) enum PacketError {
 #[derive(Debug)]
 pub(crate) enum Packet {
     Touch(Touch),
+    Telling(Telling),
     Swim { source: Member, destination: Member, about: Vec<Member> },
 }
 
 /// Reads a whole packet; foca reads it again when it is let in.
 pub(crate) fn read(bytes: &[u8]) -> Result<Packet, PacketError> {
     let mut reader = Reader::new(bytes);
-    if bytes.get(1).is_some_and(|kind| *kind >= TOUCH_KIND_MIN) {
-        return Ok(Packet::Touch(Touch::read(&mut reader)?));
+    match bytes.get(1) {
+        Some(TELLING_KIND_MIN..) => return Ok(Packet::Telling(Telling::read(&mut reader)?)),
+        Some(TOUCH_KIND_MIN..) => return Ok(Packet::Touch(Touch::read(&mut reader)?)),
+        _ => {}
     }
     let header = header(&mut reader)?;
     let mut about = Vec::new();

@@ -4,6 +4,8 @@
 //! of a later life of this very node (SWIM would declare that life dead, and two lives would kill each other for
 //! ever), and more members than the bound allows.
 
+use std::time::Duration;
+
 use odeon_message::{Incarnation, NodeId};
 
 use super::{MEMBERS_MAX, Membership};
@@ -13,10 +15,11 @@ use crate::{
 };
 
 impl Membership {
-    pub(super) fn inbound(&mut self, from: NodeId, bytes: &[u8]) {
+    pub(super) fn inbound(&mut self, now: Duration, from: NodeId, bytes: &[u8]) {
         let packet = (bytes.len() <= PACKET_BYTES_MAX).then(|| packet::read(bytes));
         let accepted = match packet {
             Some(Ok(Packet::Touch(touch))) => self.touched(from, touch),
+            Some(Ok(Packet::Telling(telling))) => self.hear(now, from, telling),
             Some(Ok(Packet::Swim { source, destination, about })) => {
                 self.told(from, bytes, &source, &destination, &about)
             }

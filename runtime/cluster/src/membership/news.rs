@@ -62,7 +62,6 @@ impl Membership {
             OwnedNotification::Active => {
                 if self.phase == Phase::Joining {
                     self.phase = Phase::Up;
-                    self.join.clear();
                     self.effects.push(Effect::Joined);
                 }
             }
@@ -77,9 +76,12 @@ impl Membership {
 
     fn member_up(&mut self, now: Duration, member: Member) {
         self.heal.remove(member.node);
+        self.join.remove(member.node);
         self.doubts.clear(member.node, member.incarnation);
         self.ring.begin(now, &self.config);
+        self.expect_profile(now, &member);
         self.up.insert(member.node, member.clone());
+        self.tune();
         self.effects.push(Effect::Up(member));
     }
 
@@ -90,6 +92,8 @@ impl Membership {
         }
         self.doubts.clear(member.node, member.incarnation);
         let Some(member) = self.up.remove(&member.node) else { return false };
+        self.profiles.remove(member.node);
+        self.tune();
         if reason != DownReason::Replaced || !Bug::ReplacedNotDown.is_planted() {
             self.effects.push(Effect::Down { member, reason });
         }

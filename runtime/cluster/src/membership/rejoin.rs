@@ -41,6 +41,7 @@ impl Membership {
         self.effects.push(Effect::Rejoined { me: self.me.clone() });
         self.heal.hurry(now);
         self.join.hurry(now);
+        self.describe_anew(now);
         let told: Vec<Member> = self.up.values().take(TOLD_MAX).cloned().collect();
         for member in told {
             self.announce(member);

@@ -40,7 +40,11 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_be_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, PacketError> {
+    pub(super) fn u32(&mut self) -> Result<u32, PacketError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, PacketError> {
         self.array().map(u64::from_le_bytes)
     }
 
@@ -69,9 +73,20 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn name(&mut self) -> Result<NodeName, PacketError> {
+        NodeName::from_bytes(self.counted()?).map_err(|_| PacketError::Name)
+    }
+
+    /// A text of a profile.
+    pub(super) fn text(&mut self) -> Result<String, PacketError> {
+        let text = str::from_utf8(self.counted()?).map_err(|_| PacketError::Profile)?;
+        Ok(text.to_owned())
+    }
+
+    /// As many bytes as the one before them says.
+    fn counted(&mut self) -> Result<&'a [u8], PacketError> {
         let len = usize::from(self.u8()?);
-        let (name, rest) = self.rest.split_at_checked(len).ok_or(PacketError::Truncated)?;
+        let (bytes, rest) = self.rest.split_at_checked(len).ok_or(PacketError::Truncated)?;
         self.rest = rest;
-        NodeName::from_bytes(name).map_err(|_| PacketError::Name)
+        Ok(bytes)
     }
 }

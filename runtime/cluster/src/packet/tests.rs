@@ -7,7 +7,7 @@ use odeon_message::Incarnation;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::NodeName;
+use crate::{NodeName, Profile};
 
 fn member() -> impl Strategy<Value = Member> + Clone {
     let name = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?".prop_map(|name| NodeName::new(&name).unwrap());
@@ -48,6 +48,32 @@ fn news() -> impl Strategy<Value = foca::Member<Identity>> {
     let state = prop::sample::select(vec![State::Alive, State::Suspect, State::Down]);
     (identity(), any::<u16>(), state)
         .prop_map(|(id, round, state)| foca::Member::new(id, round, state))
+}
+
+fn edition() -> impl Strategy<Value = Edition> + Clone {
+    (any::<u64>(), any::<u32>())
+        .prop_map(|(life, number)| Edition { incarnation: Incarnation(life), number })
+}
+
+fn record() -> impl Strategy<Value = Record> + Clone {
+    let text = "[a-z0-9äöü ]{0,20}";
+    let profile = (text, vec("[a-z]{1,20}", 0..6), text, any::<u16>())
+        .prop_map(|(zone, roles, version, load)| Profile { zone, roles, version, load });
+    (member(), any::<u32>(), any::<bool>(), profile)
+        .prop_map(|(member, number, leaving, profile)| Record { member, number, leaving, profile })
+}
+
+fn about() -> impl Strategy<Value = About> + Clone {
+    let node = any::<u64>().prop_map(odeon_message::NodeId);
+    prop_oneof![
+        vec(record(), 0..20).prop_map(|records| {
+            let fitting = fitting(records.iter());
+            About::Records(records.into_iter().take(fitting).collect())
+        }),
+        vec(node.clone(), 0..=ASKED_MAX).prop_map(About::Question),
+        (any::<u64>(), vec((node, edition()), 0..=LISTED_MAX))
+            .prop_map(|(sum, known)| About::List(sum, known)),
+    ]
 }
 
 /// All that equality of members leaves out.
@@ -119,6 +145,16 @@ proptest! {
     }
 
     #[test]
+    fn tellings_survive_and_fit(a in member(), b in member(), about in about(), cut in any::<prop::sample::Index>()) {
+        let telling = Telling::new(&a, &b, about);
+        let bytes = telling.write();
+        prop_assert!(bytes.len() <= PACKET_BYTES_MAX, "{}", bytes.len());
+        let Ok(Packet::Telling(read)) = super::read(&bytes) else { panic!("not a telling") };
+        prop_assert_eq!(read, telling);
+        prop_assert!(super::read(&bytes[..cut.index(bytes.len())]).is_err());
+    }
+
+    #[test]
     fn touches_survive(a in member(), b in member()) {
         for kind in [TouchKind::Touch, TouchKind::Probe, TouchKind::Answer] {
             let touch = Touch::new(kind, &a, &b);
@@ -145,6 +181,59 @@ fn golden_bytes() {
     assert_eq!(touch[..2], [1, 33]);
     assert_eq!(touch[2..10], a.node.0.to_le_bytes());
     assert_eq!(touch[26..], [2, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+/// Every byte of what is told of profiles.
+#[test]
+fn golden_bytes_of_a_profile() {
+    let a = Member::new(NodeName::new("a").unwrap(), Incarnation(1), "1.2.3.4:5".parse().unwrap());
+    let b = Member::new(NodeName::new("b").unwrap(), Incarnation(2), "[::1]:6".parse().unwrap());
+    let edition = Edition { incarnation: Incarnation(1), number: 3 };
+    let profile = Profile {
+        zone: "z".to_owned(),
+        roles: vec!["r".to_owned(), "s".to_owned()],
+        version: "1".to_owned(),
+        load: 0x0102,
+    };
+    let record = Record { member: a.clone(), number: 3, leaving: true, profile };
+    let told = |about| Telling::new(&a, &b, about).write();
+    let records = told(About::Records(vec![record]));
+    let mut head = a.node.0.to_le_bytes().to_vec();
+    head.extend(1_u64.to_le_bytes());
+    head.extend(b.node.0.to_le_bytes());
+    head.extend(2_u64.to_le_bytes());
+    let mut listed = a.node.0.to_le_bytes().to_vec();
+    listed.extend(1_u64.to_le_bytes());
+    listed.extend(3_u32.to_le_bytes());
+    let mut said = 1_u64.to_le_bytes().to_vec();
+    said.extend([4, 1, 2, 3, 4, 5, 0, 1, b'a', 3, 0, 0, 0]);
+    said.extend([1, 2, 1, 1, b'z', 1, b'1', 2, 1, b'r', 1, b's']);
+    assert_eq!(records, [&[1, 35], &head[..], &[1], &said].concat());
+    let question = told(About::Question(vec![a.node]));
+    assert_eq!(question, [&[1, 36], &head[..], &[1], &a.node.0.to_le_bytes()].concat());
+    let list = told(About::List(9, vec![(a.node, edition)]));
+    assert_eq!(list, [&[1, 37], &head[..], &[1], &9_u64.to_le_bytes(), &listed].concat());
+}
+
+#[test]
+fn a_profile_beyond_its_bounds_is_refused() {
+    let a = Member::new(NodeName::new("a").unwrap(), Incarnation(1), "1.2.3.4:5".parse().unwrap());
+    let profile = Profile { zone: "zone".to_owned(), ..Profile::default() };
+    let record = Record { member: a.clone(), number: 1, leaving: false, profile };
+    let bytes = Telling::new(&a, &a, About::Records(vec![record])).write();
+    assert!(read(&bytes).is_ok());
+    let zone = bytes.len() - 6;
+    assert_eq!(bytes[zone..], *b"zone\0\0");
+    let with = |at: usize, byte: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] = byte;
+        read(&bytes).map(drop)
+    };
+    assert_eq!(with(zone, b'\n'), Err(PacketError::Profile));
+    assert_eq!(with(zone, 0xff), Err(PacketError::Profile));
+    assert_eq!(with(zone + 5, 17), Err(PacketError::Profile), "too many roles");
+    assert_eq!(with(zone + 5, 2), Err(PacketError::Truncated));
+    assert_eq!(with(1, 38), Err(PacketError::Kind(38)));
 }
 
 #[test]

@@ -16,4 +16,5 @@ mod leave;
 mod lives;
 mod loss;
 mod partition;
+mod profiles;
 mod world;

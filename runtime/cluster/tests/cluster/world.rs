@@ -206,6 +206,8 @@ impl World {
                 Said::Down(member.name.to_string(), member.incarnation.0, reason)
             }
             Effect::Rejoined { me } => Said::Rejoined(me.incarnation.0),
+            // What is known of profiles is asked for at the end.
+            Effect::Described { .. } => return,
             Effect::Left => Said::Left,
             Effect::Superseded { by } => Said::Superseded(by.0),
             other => panic!("unknown effect {other:?}"),

@@ -1,0 +1,35 @@
+//! A table: what membership costs and how soon a death is known, from ten nodes to two thousand.
+//!
+//! `cargo bench -p odeon-cluster` takes some minutes; `-- 10 100` measures these sizes alone. It is virtual time, so the
+//! machine changes nothing in it.
+
+#![expect(clippy::print_stdout, reason = "a bench prints its table")]
+
+#[path = "../tests/scale/driver.rs"]
+mod driver;
+
+use std::time::Duration;
+
+fn main() {
+    let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let sizes = if asked.is_empty() { vec![10, 50, 100, 500, 2_000] } else { asked };
+    println!(
+        "| nodes | all know all | B/s a node | most | datagrams/s | killed | silent, half | silent, all |"
+    );
+    println!("|--:|--:|--:|--:|--:|--:|--:|--:|");
+    for size in sizes {
+        let it = driver::Cluster::new(7, size).measure(Duration::from_secs(10), 3);
+        println!(
+            "| {} | {:.2} s | {:.0} | {:.0} | {:.0} | {:.0} ms | {:.2} s | {:.2} s |",
+            it.nodes,
+            it.joined.as_secs_f64(),
+            it.bytes,
+            it.bytes_most,
+            it.datagrams,
+            it.killed.as_secs_f64() * 1e3,
+            it.silent_half.as_secs_f64(),
+            it.silent.as_secs_f64(),
+        );
+        assert_eq!(it.false_deaths, 0, "members were held for dead that were not");
+    }
+}

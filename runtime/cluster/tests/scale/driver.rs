@@ -1,0 +1,269 @@
+//! Many state machines on a network that loses nothing, and what they cost.
+//!
+//! What it is: one queue of events in virtual time, ordered and drawn by a seed, and counters. It is plain, so that
+//! thousands of nodes fit: `tests/cluster/world.rs` has the faults. What it is NOT: a transport; a datagram costs what
+//! it is long.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use odeon_cluster::{Effect, Event, Member, Membership, MembershipConfig, NodeName};
+use odeon_message::{Incarnation, NodeId};
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
+
+/// Nodes that the others know at first.
+const SEEDS: usize = 4;
+
+/// Over what time all nodes start.
+const START: Duration = Duration::from_secs(1);
+
+/// What happens to one node.
+enum Happening {
+    Wakes,
+    Hears { from: NodeId, bytes: Bytes },
+    Meets(usize),
+    FindsNobody(usize),
+}
+
+struct Node {
+    membership: Membership,
+    is_gone: bool,
+    alarm: Option<Duration>,
+    sent: u64,
+    bytes: u64,
+    /// When it said that somebody is down, of the last one.
+    missed_at: Option<Duration>,
+    /// How many it said are down.
+    deaths: usize,
+}
+
+/// A cluster and its time.
+pub(crate) struct Cluster {
+    now: Duration,
+    nodes: Vec<Node>,
+    by_id: BTreeMap<NodeId, usize>,
+    queue: BinaryHeap<Reverse<(Duration, u64, usize)>>,
+    happenings: BTreeMap<u64, Happening>,
+    count: u64,
+    rng: Xoshiro256PlusPlus,
+    closed_ports: bool,
+}
+
+/// How a node ends.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    /// The program is killed: its port is closed, and the machine says so.
+    Killed,
+    /// The machine is gone: nothing answers.
+    Silent,
+}
+
+/// What was measured of one cluster.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    pub(crate) nodes: usize,
+    /// From the first start until all know all.
+    pub(crate) joined: Duration,
+    /// Bytes a second of one node at rest: of all on average, and of the one that sent most.
+    pub(crate) bytes: f64,
+    pub(crate) bytes_most: f64,
+    /// Datagrams a second of one node at rest.
+    pub(crate) datagrams: f64,
+    /// From the kill until all others know, the longest of a few.
+    pub(crate) killed: Duration,
+    /// From the silence until half, and until all of the others know, the longest of a few.
+    pub(crate) silent_half: Duration,
+    pub(crate) silent: Duration,
+    /// Members held for dead that were not.
+    pub(crate) false_deaths: usize,
+}
+
+impl Cluster {
+    pub(crate) fn new(seed: u64, count: usize) -> Self {
+        let mut cluster = Self {
+            now: Duration::ZERO,
+            nodes: Vec::new(),
+            by_id: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            count: 0,
+            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+            closed_ports: true,
+        };
+        for number in 0..count {
+            let name = NodeName::new(&format!("n{number}")).expect("it is a name");
+            let [.., high, low] = number.to_be_bytes();
+            let me = Member::new(name, Incarnation(1), ([10, 0, high, low], 7400).into());
+            cluster.by_id.insert(me.node, number);
+            let config = MembershipConfig::default();
+            cluster.nodes.push(Node {
+                membership: Membership::new(me, config, cluster.rng.random()),
+                is_gone: false,
+                alarm: None,
+                sent: 0,
+                bytes: 0,
+                missed_at: None,
+                deaths: 0,
+            });
+            let after = START.mul_f64(cluster.rng.random_range(0.0..1.0));
+            // The seeds know the first of them, so that all are one cluster.
+            let seed = cluster.rng.random_range(0..SEEDS.min(count));
+            let seed = if number < SEEDS { 0 } else { seed };
+            cluster.happen(after, number, Happening::Meets(seed));
+            cluster.happen(after, seed, Happening::Meets(number));
+        }
+        cluster
+    }
+
+    fn happen(&mut self, after: Duration, node: usize, happening: Happening) {
+        self.count += 1;
+        self.queue.push(Reverse((self.now + after, self.count, node)));
+        self.happenings.insert(self.count, happening);
+    }
+
+    fn latency(&mut self) -> Duration {
+        Duration::from_micros(self.rng.random_range(100..1_000))
+    }
+
+    /// Does the next thing; says when it was.
+    fn step(&mut self) -> Duration {
+        let Reverse((at, number, node)) = self.queue.pop().expect("members always do something");
+        self.now = at;
+        let happening = self.happenings.remove(&number).expect("it is in the queue once");
+        if self.nodes[node].is_gone {
+            return at;
+        }
+        let event = match happening {
+            Happening::Wakes if self.nodes[node].alarm != Some(at) => return at,
+            Happening::Wakes => {
+                self.nodes[node].alarm = None;
+                Event::Tick
+            }
+            Happening::Hears { from, bytes } => Event::Datagram { from, bytes },
+            Happening::Meets(other) if other == node => return at,
+            Happening::Meets(other) => Event::Contact(self.nodes[other].membership.me().clone()),
+            Happening::FindsNobody(other) => {
+                Event::Unreachable { addr: self.nodes[other].membership.me().addr }
+            }
+        };
+        for effect in self.nodes[node].membership.handle(at, event) {
+            self.obey(node, effect);
+        }
+        let wakeup = self.nodes[node].membership.next_wakeup();
+        if wakeup != self.nodes[node].alarm {
+            self.nodes[node].alarm = wakeup;
+            if let Some(wakeup) = wakeup {
+                self.happen(wakeup.saturating_sub(at), node, Happening::Wakes);
+                // Never before now, and never another time than the alarm's.
+                self.nodes[node].alarm = Some(wakeup.max(at));
+            }
+        }
+        at
+    }
+
+    fn obey(&mut self, node: usize, effect: Effect) {
+        match effect {
+            Effect::Send { to, bytes } => {
+                let sender = &mut self.nodes[node];
+                sender.sent += 1;
+                sender.bytes += bytes.len() as u64;
+                let from = sender.membership.me().node;
+                let target = self.by_id[&to.node];
+                let latency = self.latency();
+                if !self.nodes[target].is_gone {
+                    self.happen(latency, target, Happening::Hears { from, bytes });
+                } else if self.closed_ports {
+                    self.happen(latency, node, Happening::FindsNobody(target));
+                }
+            }
+            Effect::Down { .. } => {
+                self.nodes[node].missed_at = Some(self.now);
+                self.nodes[node].deaths += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.queue.peek().is_some_and(|Reverse((at, ..))| *at <= end) {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    fn living(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| !node.is_gone)
+    }
+
+    /// Lets time pass until all know all; says how long it took.
+    fn join(&mut self) -> Duration {
+        let began = self.now;
+        let all = self.nodes.len();
+        while !self.living().all(|node| node.membership.members().count() + 1 == all) {
+            assert!(self.now - began < Duration::from_secs(600), "they do not join");
+            self.run(Duration::from_millis(10));
+        }
+        self.now - began
+    }
+
+    /// Ends a node; when each of the others knew, in order.
+    fn end(&mut self, node: usize, end: End) -> Vec<Duration> {
+        let began = self.now;
+        self.closed_ports = matches!(end, End::Killed);
+        self.nodes[node].is_gone = true;
+        let id = self.nodes[node].membership.me().node;
+        self.nodes.iter_mut().for_each(|node| node.missed_at = None);
+        while self.living().any(|node| node.membership.member(id).is_some()) {
+            assert!(self.now - began < Duration::from_secs(120), "it is not missed");
+            self.step();
+        }
+        let mut missed: Vec<Duration> =
+            self.living().filter_map(|node| node.missed_at).map(|at| at - began).collect();
+        missed.sort_unstable();
+        missed
+    }
+
+    /// Measures a cluster from its start over `rest` at rest and `ends` deaths of each sort.
+    pub(crate) fn measure(mut self, rest: Duration, ends: usize) -> Figures {
+        let joined = self.join();
+        let nodes = self.nodes.len();
+        // What joining left behind: news that are still passed on, profiles that are still asked for.
+        self.run(Duration::from_secs(10));
+        self.nodes.iter_mut().for_each(|node| (node.sent, node.bytes) = (0, 0));
+        self.run(rest);
+        let seconds = rest.as_secs_f64();
+        let sum = |count: fn(&Node) -> u64| self.nodes.iter().map(count).sum::<u64>() as f64;
+        let bytes = sum(|node| node.bytes) / nodes as f64 / seconds;
+        let datagrams = sum(|node| node.sent) / nodes as f64 / seconds;
+        let most = self.nodes.iter().map(|node| node.bytes).max().unwrap_or(0);
+        let false_deaths = self.nodes.iter().map(|node| node.deaths).sum();
+
+        let (mut killed, mut silent, mut silent_half) = Default::default();
+        for number in 0..ends {
+            let missed = self.end(number, End::Killed);
+            killed = missed.last().copied().max(Some(killed)).unwrap_or_default();
+            self.run(Duration::from_secs(5));
+            let missed = self.end(nodes - 1 - number, End::Silent);
+            silent = missed.last().copied().max(Some(silent)).unwrap_or_default();
+            silent_half =
+                missed.get(missed.len() / 2).copied().max(Some(silent_half)).unwrap_or_default();
+            self.run(Duration::from_secs(5));
+        }
+        Figures {
+            nodes,
+            joined,
+            bytes,
+            bytes_most: most as f64 / seconds,
+            datagrams,
+            killed,
+            silent_half,
+            silent,
+            false_deaths,
+        }
+    }
+}

@@ -9,7 +9,7 @@ use odeon_actor::{
     Actor, ActorSystem, DeclareError, StartError, SystemConfig, ThreadJob, Threads,
     TracePropagation,
 };
-use odeon_cluster::MembershipConfig;
+use odeon_cluster::{MembershipConfig, Profile, ProfileError};
 use odeon_env::{DatagramSocket, Env, RealEnv};
 use odeon_transport::{
     Ca, CaError, Identity, IdentityError, Papers, TransportConfig, TransportError, Validity,
@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     heart::{Heart, Workers, advertised},
+    join::{JoinConfig, JoinConfigError},
     node::Node,
     tasks::Tasks,
     threads,
@@ -46,21 +47,19 @@ pub enum NodeError {
         /// The name in the certificate.
         certificate: String,
     },
-    /// A seed cannot be dialled.
-    #[error(
-        "the seed {seed:?} is no host:port: use something like 127.0.0.1:7400 or db1.example:7400"
-    )]
-    Seed {
-        /// The seed.
-        seed: String,
-    },
+    /// A value of joining is out of its bounds.
+    #[error(transparent)]
+    Join(#[from] JoinConfigError),
+    /// What the node says of itself cannot travel.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// There are seeds and no certificate: no node would let this one in.
     #[error(
         "a node that joins others, here {seed}, needs a certificate that their authority has issued: give it with \
          NodeBuilder::identity, or leave the seed out and start the node alone"
     )]
     NoIdentity {
-        /// The first seed.
+        /// The first seed, or where else it looks for others.
         seed: String,
     },
     /// The files of its identity cannot be used.
@@ -143,8 +142,8 @@ pub struct NodeBuilder {
     advertise: Option<SocketAddr>,
     given: Option<Identity>,
     pub(crate) papers: Option<Papers>,
-    pub(crate) seeds: Vec<String>,
-    pub(crate) alone: bool,
+    pub(crate) join: JoinConfig,
+    pub(crate) profile: Profile,
     pub(crate) workers: Option<usize>,
     pub(crate) stealing: Option<Handle>,
     pub(crate) propagation: Option<Arc<dyn TracePropagation>>,
@@ -164,8 +163,8 @@ impl NodeBuilder {
             advertise: None,
             given: None,
             papers: None,
-            seeds: Vec::new(),
-            alone: false,
+            join: JoinConfig::default(),
+            profile: Profile::default(),
             workers: None,
             stealing: None,
             propagation: None,
@@ -212,13 +211,34 @@ impl NodeBuilder {
     /// asking its seeds until one answers, and its own address among them does no harm. It needs an
     /// [identity](Self::identity) that their authority has issued.
     pub fn seed(mut self, seed: impl Into<String>) -> Self {
-        self.seeds.push(seed.into());
+        self.join.seeds.push(seed.into());
         self
     }
 
-    /// The node may be a cluster of its own: it is up at once, and others join it.
+    /// The node may be a cluster of its own: it is up at once, and others join it. See [`JoinConfig::dev`].
     pub fn alone(mut self) -> Self {
-        self.alone = true;
+        self.join.dev = true;
+        self
+    }
+
+    /// With so many nodes that know each other, itself counted, the node may begin a cluster. See
+    /// [`JoinConfig::bootstrap_expect`].
+    pub fn bootstrap_expect(mut self, nodes: usize) -> Self {
+        self.join.bootstrap_expect = nodes;
+        self
+    }
+
+    /// Where the node looks for others, how often, and whether it may begin a cluster, in place of all that was said of
+    /// it before. Each source needs an [identity](Self::identity).
+    pub fn join(mut self, config: JoinConfig) -> Self {
+        self.join = config;
+        self
+    }
+
+    /// What the node says of itself to all others: zone, roles, version, load. Default: nothing. It may say something
+    /// else later, [`Node::describe`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
         self
     }
 
@@ -338,12 +358,11 @@ impl NodeBuilder {
         if let Some(value) = self.workers.filter(|value| !(1..=WORKERS_MAX).contains(value)) {
             return Err(NodeError::Workers { value });
         }
-        if let Some(seed) = self.seeds.iter().find(|seed| !is_host_and_port(seed)) {
-            return Err(NodeError::Seed { seed: seed.clone() });
-        }
-        match self.seeds.first() {
+        self.join.check()?;
+        self.profile.check()?;
+        match self.join.first_source() {
             Some(seed) if self.given.is_none() && self.papers.is_none() => {
-                Err(NodeError::NoIdentity { seed: seed.clone() })
+                Err(NodeError::NoIdentity { seed })
             }
             _ => Ok(()),
         }
@@ -364,24 +383,16 @@ impl NodeBuilder {
         })
     }
 
-    /// Opens the socket; the second address is the one to tell others.
-    pub(crate) fn socket(&self) -> Result<(Arc<dyn DatagramSocket>, SocketAddr), NodeError> {
+    /// Opens the socket, bound to the first address; the second is the one to tell others.
+    pub(crate) fn socket(&self) -> Result<(Arc<dyn DatagramSocket>, [SocketAddr; 2]), NodeError> {
         let listen = self.listen;
         let failed = |source| NodeError::Listen { listen, source };
         let socket = self.env.bind(listen).map_err(failed)?;
         let local = socket.local_addr().map_err(failed)?;
         let addr =
             advertised(local, self.advertise).ok_or(NodeError::Advertise { listen: local })?;
-        Ok((socket, addr))
+        Ok((socket, [local, addr]))
     }
-}
-
-/// Whether a seed names a host, or an address, and a port to dial.
-fn is_host_and_port(seed: &str) -> bool {
-    let Some((host, port)) = seed.rsplit_once(':') else { return false };
-    let is_bracketed = host.starts_with('[') && host.ends_with(']');
-    let is_host = !host.is_empty() && (is_bracketed || !host.contains(':'));
-    is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// Workers on the thread that starts them.

@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use odeon_cluster::Profile;
 use odeon_message::{Incarnation, NodeId};
 use tokio::sync::{Notify, broadcast};
 
@@ -27,6 +28,24 @@ pub struct Member {
     pub name: String,
     /// Where it is reached.
     pub addr: SocketAddr,
+    /// What it says of itself: the default until it is known, which is soon after it came up.
+    pub profile: Arc<Profile>,
+    /// Whether it is about to leave: it answers still, and should get nothing new.
+    pub leaving: bool,
+}
+
+impl Member {
+    /// Whether both are one node in one of its lives, whatever it says of itself.
+    #[must_use]
+    pub fn is_same_life(&self, other: &Self) -> bool {
+        (self.node, self.incarnation) == (other.node, other.incarnation)
+    }
+
+    /// Whether it has this role.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.profile.roles.iter().any(|one| one == role)
+    }
 }
 
 /// Why a member is gone.
@@ -49,6 +68,8 @@ pub enum DownReason {
 pub enum MemberEvent {
     /// A node is in the cluster and can be reached.
     Up(Member),
+    /// A member says something else of itself, or that it is about to leave.
+    Changed(Member),
     /// A node is gone; references to that life of it are dead.
     Down {
         /// Who.
@@ -90,10 +111,11 @@ impl Members {
 
     fn note(&mut self, event: &MemberEvent) {
         match event {
-            MemberEvent::Up(member) => drop(self.known.insert(member.node, member.clone())),
+            MemberEvent::Up(member) | MemberEvent::Changed(member) => {
+                self.known.insert(member.node, member.clone());
+            }
             MemberEvent::Down { member, .. } => {
-                let same_life = |known: &Member| known.incarnation == member.incarnation;
-                if self.known.get(&member.node).is_some_and(same_life) {
+                if self.known.get(&member.node).is_some_and(|known| known.is_same_life(member)) {
                     self.known.remove(&member.node);
                 }
             }
@@ -105,16 +127,20 @@ impl Members {
         let (now, changes) = self.directory.snapshot();
         self.changes = changes;
         for member in self.known.values() {
-            if now.get(&member.node) != Some(member) {
-                let reason = DownReason::Replaced;
-                let reason =
-                    if now.contains_key(&member.node) { reason } else { DownReason::Suspected };
-                self.ready.push_back(MemberEvent::Down { member: member.clone(), reason });
-            }
+            let reason = match now.get(&member.node) {
+                Some(present) if present.is_same_life(member) => continue,
+                Some(_) => DownReason::Replaced,
+                None => DownReason::Suspected,
+            };
+            self.ready.push_back(MemberEvent::Down { member: member.clone(), reason });
         }
         for member in now.into_values() {
-            if self.known.get(&member.node) != Some(&member) {
-                self.ready.push_back(MemberEvent::Up(member));
+            match self.known.get(&member.node) {
+                Some(known) if *known == member => {}
+                Some(known) if known.is_same_life(&member) => {
+                    self.ready.push_back(MemberEvent::Changed(member));
+                }
+                _ => self.ready.push_back(MemberEvent::Up(member)),
             }
         }
     }
@@ -201,14 +227,35 @@ impl Directory {
         self.changed.notify_one();
     }
 
+    /// A member said something of itself.
+    pub(crate) fn describe(
+        &self,
+        (node, incarnation): (NodeId, Incarnation),
+        profile: Profile,
+        leaving: bool,
+    ) {
+        let mut state = self.state();
+        let Some(member) = state.members.get_mut(&node) else { return };
+        if member.incarnation != incarnation
+            || (&*member.profile, member.leaving) == (&profile, leaving)
+        {
+            return;
+        }
+        (member.profile, member.leaving) = (Arc::new(profile), leaving);
+        let member = member.clone();
+        if let Some(changes) = &state.changes {
+            let _ = changes.send(MemberEvent::Changed(member));
+        }
+    }
+
     pub(crate) fn down(&self, member: Member, reason: DownReason) {
         let mut state = self.state();
-        if state
-            .members
-            .get(&member.node)
-            .is_some_and(|known| known.incarnation == member.incarnation)
+        let mut member = member;
+        if state.members.get(&member.node).is_some_and(|known| known.is_same_life(&member))
+            && let Some(known) = state.members.remove(&member.node)
         {
-            state.members.remove(&member.node);
+            // With what it said last.
+            member = known;
         }
         if let Some(changes) = &state.changes {
             let _ = changes.send(MemberEvent::Down { member, reason });
@@ -219,5 +266,85 @@ impl Directory {
     /// The node has stopped: every stream ends.
     pub(crate) fn close(&self) {
         self.state().changes = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn member(name: &str, life: u64) -> Member {
+        Member {
+            node: NodeId::of(name),
+            incarnation: Incarnation(life),
+            name: name.to_owned(),
+            addr: SocketAddr::from(([127, 0, 0, 1], 1)),
+            profile: Arc::default(),
+            leaving: false,
+        }
+    }
+
+    fn describe(directory: &Directory, name: &str, life: u64, load: u16) {
+        let profile = Profile { load, ..Profile::default() };
+        directory.describe((NodeId::of(name), Incarnation(life)), profile, false);
+    }
+
+    async fn all(members: &mut Members) -> Vec<MemberEvent> {
+        let mut all = Vec::new();
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, members.next()).await {
+            all.push(event);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_lags_behind_is_given_the_difference_and_no_more() {
+        let directory = Arc::new(Directory::new());
+        ["a", "b", "c", "d"].iter().for_each(|name| directory.up(member(name, 1)));
+        let mut members = directory.subscribe();
+        assert_eq!(all(&mut members).await.len(), 4);
+        (1..=300).for_each(|load| describe(&directory, "c", 1, load));
+        directory.down(member("a", 1), DownReason::Left);
+        directory.down(member("b", 1), DownReason::Replaced);
+        directory.up(member("b", 2));
+        directory.up(member("e", 1));
+        let mut told = [0; 4];
+        for event in all(&mut members).await {
+            match event {
+                MemberEvent::Down { member, reason } => match member.name.as_str() {
+                    "a" => told[0] += usize::from(reason != DownReason::Replaced),
+                    "b" => told[0] += usize::from(reason == DownReason::Replaced),
+                    other => panic!("{other} is not down"),
+                },
+                MemberEvent::Up(member) => told[1] += usize::from("be".contains(&*member.name)),
+                MemberEvent::Changed(member) => {
+                    assert_eq!((member.name.as_str(), member.profile.load), ("c", 300));
+                    told[2] += 1;
+                }
+            }
+        }
+        assert_eq!(told, [2, 2, 1, 0]);
+        describe(&directory, "d", 1, 7);
+        assert!(matches!(&all(&mut members).await[..], [MemberEvent::Changed(_)]), "and goes on");
+    }
+
+    #[tokio::test]
+    async fn what_is_said_twice_or_by_another_life_is_no_change() {
+        let directory = Arc::new(Directory::new());
+        directory.up(member("a", 2));
+        let mut members = directory.subscribe();
+        all(&mut members).await;
+        describe(&directory, "a", 1, 9);
+        describe(&directory, "nobody", 1, 9);
+        assert_eq!(all(&mut members).await, []);
+        describe(&directory, "a", 2, 9);
+        describe(&directory, "a", 2, 9);
+        assert_eq!(all(&mut members).await.len(), 1);
+        directory.down(member("a", 2), DownReason::Left);
+        let gone = all(&mut members).await;
+        let [MemberEvent::Down { member, .. }] = &gone[..] else { panic!("{gone:?}") };
+        assert_eq!(member.profile.load, 9, "with what it said last");
     }
 }

@@ -6,13 +6,18 @@
 
 mod drain;
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use odeon_actor::{ActorSystem, SpawnOptions, Threads};
+use odeon_cluster::Profile;
 use odeon_env::{Env, buggify::any_order};
 use odeon_message::{ActorKey, Incarnation, NodeId, planted::Bug};
 use odeon_transport::{LocalHello, Papers, PapersStamp, Transport};
-use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::Instant,
+};
 
 use crate::{
     builder::{NodeBuilder, NodeError},
@@ -21,7 +26,7 @@ use crate::{
     drain::Gate,
     follower::Follower,
     inbound::Inbound,
-    join::Join,
+    join::{Beginning, Join},
     membership::MembershipHall,
     newsfeed::{News, Newsfeed},
     node::{Node, Shared},
@@ -55,6 +60,7 @@ pub(crate) struct Heart {
     news: Rc<Newsfeed>,
     directory: Arc<Directory>,
     phases: Arc<Phases>,
+    own: Arc<watch::Sender<(Profile, bool)>>,
     tasks: JoinSet<()>,
     stop: mpsc::Receiver<Stop>,
     gate: Arc<Gate>,
@@ -85,7 +91,7 @@ impl Heart {
         // Before they are read: what changes meanwhile is seen later.
         let papers = builder.papers.clone().map(|papers| (papers.stamp(), papers));
         let identity = builder.make_identity()?;
-        let (socket, addr) = builder.socket()?;
+        let (socket, [local, addr]) = builder.socket()?;
         let incarnation = new_incarnation(&*env);
         let system = ActorSystem::new(
             builder.system.clone(),
@@ -129,6 +135,7 @@ impl Heart {
         let phases = Arc::new(Phases::new());
         let (stop_sender, stop) = mpsc::channel(1);
         let (rotate, orders) = mpsc::channel(1);
+        let own = Arc::new(watch::Sender::new((builder.profile.clone(), false)));
         let shared = Shared {
             name: identity.node_name().to_owned(),
             addr,
@@ -137,6 +144,7 @@ impl Heart {
             directory: Arc::clone(&directory),
             outbound,
             phases: Arc::clone(&phases),
+            own: Arc::clone(&own),
             tasks,
             stop: stop_sender,
             peers: transport.peers(),
@@ -146,13 +154,17 @@ impl Heart {
         let ended = Ended { directory: Arc::clone(&directory), phases: Arc::clone(&phases) };
         let tasks = JoinSet::new();
         let mut heart =
-            Self { node, transport, news, directory, phases, tasks, stop, gate, _ended: ended };
+            Self { node, transport, news, directory, phases, own, tasks, stop, gate, _ended: ended };
         heart.tasks.spawn_local(task_owner.run());
-        let watched = heart.node.system().clone();
-        heart.tasks.spawn_local(async move { watched.watch_workers().await });
+        heart.watch_workers();
         heart.start_rotation(orders, papers);
-        heart.start_membership(&builder, incarnation)?;
+        heart.start_membership(&builder, incarnation, local)?;
         Ok(heart)
+    }
+
+    fn watch_workers(&mut self) {
+        let watched = self.node.system().clone();
+        self.tasks.spawn_local(async move { watched.watch_workers().await });
     }
 
     /// Lets the node take other papers: by order, and when its files have changed.
@@ -171,6 +183,7 @@ impl Heart {
         &mut self,
         builder: &NodeBuilder,
         incarnation: Incarnation,
+        local: SocketAddr,
     ) -> Result<(), NodeError> {
         let system = self.node.system().clone();
         let env = system.env();
@@ -183,26 +196,29 @@ impl Heart {
             builder.membership.clone(),
             u64::from_le_bytes(seed),
         );
+        let config = builder.join.clone();
+        let beginning = Rc::new(Beginning::new(config.dev, config.bootstrap_expect));
         let hall = MembershipHall {
             machine,
+            beginning: Rc::clone(&beginning),
             news: Rc::clone(&self.news),
             transport: Rc::clone(&self.transport),
             directory: Arc::clone(&self.directory),
             phases: Arc::clone(&self.phases),
             observer: env.observer(),
+            own: self.own.subscribe(),
             began: Instant::now(),
             system: system.clone(),
         };
         let join = Join {
-            seeds: builder.seeds.clone(),
-            own: self.node.addr(),
-            alone: builder.alone,
+            config,
+            own: [local, self.node.addr()],
             env: Arc::clone(env),
             transport: Rc::clone(&self.transport),
             directory: Arc::clone(&self.directory),
             news: Rc::clone(&self.news),
             phases: Arc::clone(&self.phases),
-            unresolved: Cell::new(0),
+            beginning,
         };
         self.tasks.spawn_local(any_order(Box::pin(hall.run())));
         self.tasks.spawn_local(any_order(Box::pin(join.run())));
@@ -225,6 +241,7 @@ impl Heart {
             }
         };
         self.phases.leaving();
+        self.own.send_modify(|(_, leaving)| *leaving = true);
         let within = if stop.drains { self.drain(stop.within).await } else { stop.within };
         self.node.system().stop(within).await;
         // Before the goodbye: whoever hears it takes nothing from this node any more, and would hold the ends of its

@@ -1,14 +1,19 @@
-//! Joining: keeps knocking at the seeds until this node is among others.
+//! Joining: keeps looking for others, and knocks at whoever is no member.
 //!
-//! What it is: one task on the endpoint's thread that resolves the seeds, dials those that are not members, and says
-//! why the node is still alone. What it is NOT: the membership protocol, which takes over once a seed has answered
-//! (`membership.rs`).
+//! What it is: one task on the endpoint's thread that asks all sources of addresses again and again, dials strangers,
+//! and says why the node is still alone. What it is NOT: the membership protocol, which takes over once somebody has
+//! answered (`membership.rs`). Read `join/look.rs` for the sources, `join/beginning.rs` for who may begin a cluster.
+
+mod beginning;
+mod config;
+mod look;
+mod pace;
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use odeon_env::{Env, buggify};
+use odeon_env::Env;
 use odeon_transport::Transport;
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     directory::Directory,
@@ -16,18 +21,14 @@ use crate::{
     phase::{Phase, Phases},
 };
 
-/// First pause between two rounds of knocking; doubled up to [`PAUSE_MAX`].
-const PAUSE_MIN: Duration = Duration::from_millis(100);
+pub(crate) use beginning::{Beginning, Waits};
+pub use config::{JoinConfig, JoinConfigError};
+use look::{Found, Source};
+use pace::Pace;
 
-/// Longest pause while the node is alone: a cluster that starts later is found within about a second.
-const PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// Pause once the node is among others: seeds that come back after a partition are found, at the cost of one look at
-/// the directory.
-const PAUSE_JOINED: Duration = Duration::from_secs(5);
-
-/// Longest pause while those who answer refuse this node for what must be changed by hand, such as its certificate.
-const PAUSE_REFUSED_MAX: Duration = Duration::from_secs(10);
+/// Strangers of one source that are dialled in one look, the others in the next ones: gossip brings most of them sooner,
+/// and all of a thousand at once would be a storm of handshakes.
+const DIALS_MAX: usize = 32;
 
 /// When a node that is alone first says why.
 const SAY_AFTER: Duration = Duration::from_secs(2);
@@ -35,118 +36,192 @@ const SAY_AFTER: Duration = Duration::from_secs(2);
 /// Longest time until it says so again; doubled up to it from [`SAY_AFTER`].
 const SAY_EVERY_MAX: Duration = Duration::from_secs(300);
 
-/// What knocking needs.
+/// What joining needs.
 pub(crate) struct Join {
-    pub(crate) seeds: Vec<String>,
-    pub(crate) own: SocketAddr,
-    /// Whether the node may be a cluster of its own.
-    pub(crate) alone: bool,
+    pub(crate) config: JoinConfig,
+    /// Where this node listens and where others reach it: not dialled.
+    pub(crate) own: [SocketAddr; 2],
     pub(crate) env: Arc<dyn Env>,
     pub(crate) transport: Rc<Transport>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) news: Rc<Newsfeed>,
     pub(crate) phases: Arc<Phases>,
-    /// How often a seed's name could not be resolved.
-    pub(crate) unresolved: Cell<u64>,
+    pub(crate) beginning: Rc<Beginning>,
+}
+
+/// One source, and how looking there went so far.
+struct Lookout {
+    source: Source,
+    /// The look under way has not ended: no other begins.
+    is_busy: Cell<bool>,
+    /// Looks that brought trouble.
+    troubles: Cell<u64>,
+    /// Strangers dialled so far, so that the next look begins with others.
+    dialled: Cell<usize>,
+}
+
+/// When a node that is alone says why.
+struct Says {
+    every: Duration,
+    at: Instant,
+}
+
+impl Says {
+    fn new() -> Self {
+        Self { every: SAY_AFTER, at: Instant::now() + SAY_AFTER }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let is_due = Instant::now() >= self.at;
+        if is_due {
+            self.every = (self.every * 2).min(SAY_EVERY_MAX);
+            self.at = Instant::now() + self.every;
+        }
+        is_due
+    }
 }
 
 impl Join {
     /// Runs until it is dropped.
     pub(crate) async fn run(self) {
-        let mut pause = PAUSE_MIN;
-        let mut say_every = SAY_AFTER;
-        let mut say_at = Instant::now() + say_every;
-        if self.alone {
+        if self.beginning.is_open() {
+            tracing::info!(addr = %self.own[1], "up as a cluster of its own, which others may join");
             self.phases.up();
         }
-        let mut with_others = false;
+        let lookouts: Vec<Rc<Lookout>> =
+            Source::all(&self.config).into_iter().map(Lookout::new).collect();
+        let mut looks = JoinSet::new();
+        let mut pace = Pace::new(&self.config);
+        let mut says = Says::new();
         loop {
-            if self.others() {
-                pause = PAUSE_JOINED;
-                with_others = true;
-            } else if std::mem::take(&mut with_others) {
+            if pace.note(!self.directory.is_empty()) {
                 // Alone again: the way back is asked for as at first, and said no sooner.
-                pause = PAUSE_MIN;
-                say_every = SAY_AFTER;
-                say_at = Instant::now() + say_every;
-            } else if Instant::now() >= say_at {
-                say_every = (say_every * 2).min(SAY_EVERY_MAX);
-                say_at = Instant::now() + say_every;
+                says = Says::new();
+            } else if self.directory.is_empty() && says.is_due() {
                 self.say_why_alone();
             }
             if self.phases.current() >= Phase::Leaving {
                 return std::future::pending().await;
             }
-            self.knock().await;
-            let round = tokio::time::sleep(pause);
+            self.begin_looks(&lookouts, &mut looks);
+            let is_refused = self.news.refusal().is_some_and(|refusal| refusal.lasting);
+            let next_look = Instant::now() + pace.pause(is_refused, self.random());
+            self.take_until(next_look, &mut looks).await;
+        }
+    }
+
+    /// Begins a look at each source where none is under way: a slow name server holds up no other source.
+    fn begin_looks(&self, lookouts: &[Rc<Lookout>], looks: &mut JoinSet<(Rc<Lookout>, Found)>) {
+        for lookout in lookouts.iter().filter(|lookout| !lookout.is_busy.replace(true)) {
+            let (lookout, env) = (Rc::clone(lookout), Arc::clone(&self.env));
+            looks.spawn_local(async move {
+                let found = lookout.source.look(&env).await;
+                (lookout, found)
+            });
+        }
+    }
+
+    /// Takes what is found, until it is time to look again, or the node is alone no more, or alone again.
+    async fn take_until(&self, next_look: Instant, looks: &mut JoinSet<(Rc<Lookout>, Found)>) {
+        let was_alone = self.directory.is_empty();
+        let next_look = tokio::time::sleep_until(next_look);
+        tokio::pin!(next_look);
+        while self.directory.is_empty() == was_alone {
             tokio::select! {
                 biased;
                 () = self.directory.changed() => {}
-                () = round => pause = (pause * 2).min(self.pause_max().max(pause)),
-            }
-        }
-    }
-
-    fn pause_max(&self) -> Duration {
-        let lasting = self.news.refusal().is_some_and(|refusal| refusal.lasting);
-        if lasting { PAUSE_REFUSED_MAX } else { PAUSE_MAX }
-    }
-
-    fn others(&self) -> bool {
-        !self.directory.is_empty()
-    }
-
-    async fn knock(&self) {
-        for seed in &self.seeds {
-            match self.env.resolve(seed).await {
-                // As if the dial were lost: the next round knocks again.
-                Ok(_) if buggify!() => {}
-                Ok(addrs) => {
-                    let strangers = addrs
-                        .into_iter()
-                        .filter(|addr| *addr != self.own && !self.directory.has_addr(*addr));
-                    strangers.for_each(|addr| self.transport.dial_seed(addr));
+                Some(looked) = looks.join_next() => {
+                    // A look does not panic; one that did would leave its source busy, and say so.
+                    match looked {
+                        Ok((lookout, found)) => self.take(&lookout, found),
+                        Err(error) => tracing::error!(%error, "a look for others failed"),
+                    }
                 }
-                Err(error) => self.unresolved(seed, &error),
+                () = &mut next_look => return,
             }
         }
     }
 
-    /// Says so the first, second, fourth, eighth time and so on.
-    fn unresolved(&self, seed: &str, error: &std::io::Error) {
-        let count = self.unresolved.get() + 1;
-        self.unresolved.set(count);
-        if count.is_power_of_two() {
-            tracing::warn!(seed, %error, count, "the seed's name cannot be resolved");
+    fn take(&self, lookout: &Lookout, found: Found) {
+        lookout.is_busy.set(false);
+        if let Some(trouble) = found.trouble {
+            lookout.say_trouble(&trouble);
         }
+        let strangers: Vec<_> = found
+            .addresses
+            .into_iter()
+            .filter(|addr| !self.own.contains(addr) && !self.directory.has_addr(*addr))
+            .collect();
+        if strangers.is_empty() {
+            return;
+        }
+        let begin = lookout.dialled.get() % strangers.len();
+        let (later, first) = strangers.split_at(begin);
+        lookout.dialled.set(begin + DIALS_MAX);
+        let dialled = first.iter().chain(later).take(DIALS_MAX);
+        dialled.for_each(|addr| self.transport.dial_seed(*addr));
+    }
+
+    /// A number from 0 up to 1.
+    fn random(&self) -> f64 {
+        let mut random = [0; 4];
+        self.env.entropy(&mut random);
+        f64::from(u32::from_le_bytes(random)) / (f64::from(u32::MAX) + 1.0)
     }
 
     fn say_why_alone(&self) {
-        let seeds = self.seeds.join(", ");
+        let places: Vec<_> =
+            Source::all(&self.config).iter().map(ToString::to_string).take(8).collect();
+        let places = places.join(", ");
         let last = match self.news.refusal() {
             Some(Refusal { addr, reason, .. }) => {
                 format!("; the last answer, from {addr}: {reason}")
             }
             None => String::new(),
         };
-        match (self.alone, self.seeds.is_empty()) {
-            (true, true) => {}
-            (true, false) => tracing::info!(
-                "no seed has answered: this node runs as a cluster of its own and keeps asking {seeds}{last}"
+        if self.phases.current() >= Phase::Up && !self.config.dev {
+            tracing::warn!("all others are gone: asking {places} for the way back{last}");
+            return;
+        }
+        let own = self.own[1];
+        match self.beginning.waits() {
+            Waits::No if places.is_empty() => {}
+            Waits::No => tracing::info!(
+                "nobody has answered: this node runs as a cluster of its own and keeps asking {places}{last}"
             ),
-            (false, true) => tracing::warn!(
-                "waiting at {} for another node to join: this node has no seed and may not be a cluster of its own \
-                 (give it a seed, or start it as a lone node)",
-                self.own
+            Waits::ForMore(more, known) => tracing::warn!(
+                ?known,
+                "waiting for {more} more nodes to begin a cluster with (bootstrap_expect {}), asking {places}{last}",
+                self.config.bootstrap_expect
             ),
-            (false, false) if self.was_up() => {
-                tracing::warn!("all others are gone: asking {seeds} for the way back{last}");
+            Waits::ForCluster(known) if !known.is_empty() => tracing::warn!(
+                ?known,
+                "waiting for a cluster: none of the nodes that answered is in one, and this node may begin none (give \
+                 all of them bootstrap_expect, or one of them dev){last}"
+            ),
+            Waits::ForCluster(_) if places.is_empty() => tracing::warn!(
+                "waiting at {own} for another node to join: this node has no seed and may not be a cluster of its own \
+                 (give it a seed, or start it as a lone node)"
+            ),
+            Waits::ForCluster(_) => {
+                tracing::warn!("waiting for a seed to answer: {places}{last}");
             }
-            (false, false) => tracing::warn!("waiting for a seed to answer: {seeds}{last}"),
         }
     }
+}
 
-    fn was_up(&self) -> bool {
-        self.phases.current() >= Phase::Up
+impl Lookout {
+    fn new(source: Source) -> Rc<Self> {
+        let (is_busy, troubles, dialled) = Default::default();
+        Rc::new(Self { source, is_busy, troubles, dialled })
+    }
+
+    /// Says so the first, second, fourth, eighth time and so on.
+    fn say_trouble(&self, trouble: &str) {
+        let count = self.troubles.get() + 1;
+        self.troubles.set(count);
+        if count.is_power_of_two() {
+            tracing::warn!(source = %self.source, trouble, count, "a source of seeds cannot be used");
+        }
     }
 }

@@ -126,6 +126,7 @@
 //!   what it did, what waits, and how the ways to other nodes are.
 //! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates; [`JoinToken`], [`enrol`], [`Enrolment`]: how a
 //!   fresh node gets its own.
+//! * [`JoinConfig`]: where a node looks for others, and when it may begin a cluster.
 //! * [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
@@ -186,6 +187,7 @@ mod threads;
 
 pub use builder::{NodeBuilder, NodeError};
 pub use directory::{DownReason, Member, MemberEvent, Members};
+pub use join::{JoinConfig, JoinConfigError};
 pub use network_stats::NetworkStats;
 pub use node::Node;
 pub use phase::Phase;
@@ -209,7 +211,7 @@ pub use odeon_actor::{
 };
 #[doc(hidden)]
 pub use odeon_actor::{NoView, Views};
-pub use odeon_cluster::MembershipConfig;
+pub use odeon_cluster::{MembershipConfig, Profile, ProfileError};
 pub use odeon_env::{self as env, buggify, buggify_number};
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{

@@ -7,13 +7,14 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use odeon_actor::ActorSystem;
-use odeon_cluster::{Effect, Event, Membership};
+use odeon_cluster::{Effect, Event, Membership, Profile};
 use odeon_env::{Observed, Observer, buggify_number};
 use odeon_transport::{Association, PeerId, Transport};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     directory::{Directory, DownReason, Member},
+    join::Beginning,
     newsfeed::{News, Newsfeed},
     phase::Phases,
 };
@@ -21,12 +22,15 @@ use crate::{
 /// The membership of one node, in motion.
 pub(crate) struct MembershipHall {
     pub(crate) machine: Membership,
+    pub(crate) beginning: Rc<Beginning>,
     pub(crate) news: Rc<Newsfeed>,
     pub(crate) transport: Rc<Transport>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) system: ActorSystem,
     pub(crate) phases: Arc<Phases>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// What this node says of itself, and whether it is about to leave.
+    pub(crate) own: watch::Receiver<(Profile, bool)>,
     /// The zero of the machine's time.
     pub(crate) began: Instant,
 }
@@ -35,6 +39,8 @@ impl MembershipHall {
     /// Runs until it is dropped.
     pub(crate) async fn run(mut self) {
         let news = Rc::clone(&self.news);
+        let mut own = self.own.clone();
+        own.mark_changed();
         loop {
             let due = self.machine.next_wakeup().map(|at| self.began + at);
             let timer = async {
@@ -46,6 +52,10 @@ impl MembershipHall {
             tokio::select! {
                 biased;
                 () = news.arrived() => self.read_news(),
+                Ok(()) = own.changed() => {
+                    let (profile, leaving) = own.borrow_and_update().clone();
+                    self.step(Event::Describe { profile, leaving });
+                }
                 () = timer => {
                     self.observe(Observed::TimerFired { timer: "membership" });
                     self.step(Event::Tick);
@@ -64,6 +74,7 @@ impl MembershipHall {
                 }
                 News::Unreachable(addr) => self.step(Event::Unreachable { addr }),
                 News::ConnectionLost(PeerId { node, incarnation }) => {
+                    self.beginning.lose(node, incarnation);
                     self.step(Event::ConnectionLost { node, incarnation });
                 }
                 News::Outdated(known) => self.step(Event::Outdated { known }),
@@ -78,7 +89,8 @@ impl MembershipHall {
         match odeon_cluster::NodeName::new(info.name()) {
             Ok(name) => {
                 let member = odeon_cluster::Member::new(name, info.id.incarnation, peer.addr());
-                self.step(Event::Contact(member));
+                let asked = self.beginning.meet(member);
+                asked.into_iter().for_each(|member| self.step(Event::Contact(member)));
             }
             Err(error) => tracing::warn!(peer = %info.id, %error, "the peer cannot be a member"),
         }
@@ -100,12 +112,23 @@ impl MembershipHall {
                     self.transport.datagram((to.node, to.addr), bytes);
                 }
             }
-            Effect::Joined => self.phases.up(),
+            Effect::Joined => {
+                self.phases.up();
+                let asked = self.beginning.joined();
+                asked.into_iter().for_each(|member| self.step(Event::Contact(member)));
+            }
             Effect::Up(member) => {
                 let member = describe(&member);
                 tracing::info!(member = member.name, addr = %member.addr, "member up");
                 self.note("member up", &member.name);
                 self.directory.up(member);
+            }
+            Effect::Described { member, profile, leaving } => {
+                if leaving {
+                    tracing::info!(member = member.name.as_str(), "member is about to leave");
+                }
+                self.note("member described", member.name.as_str());
+                self.directory.describe((member.node, member.incarnation), profile, leaving);
             }
             Effect::Down { member, reason } => self.down(&describe(&member), reason.into()),
             Effect::Rejoined { me } => {
@@ -160,6 +183,8 @@ fn describe(member: &odeon_cluster::Member) -> Member {
         incarnation: member.incarnation,
         name: member.name.to_string(),
         addr: member.addr,
+        profile: Arc::default(),
+        leaving: false,
     }
 }
 

@@ -9,10 +9,11 @@ use odeon_actor::{
     Actor, ActorRef, ActorSystem, Metrics, NameChanges, NameTaken, SpawnOptions, StartError,
     SystemStats, Tree,
 };
+use odeon_cluster::{Profile, ProfileError};
 use odeon_env::Env;
 use odeon_message::{Incarnation, NodeId};
 use odeon_transport::{Identity, Peers, TransportMetrics};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     builder::NodeBuilder,
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) directory: Arc<Directory>,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) phases: Arc<Phases>,
+    /// What the node says of itself, and whether it is about to leave.
+    pub(crate) own: Arc<watch::Sender<(Profile, bool)>>,
     pub(crate) tasks: Tasks,
     pub(crate) stop: mpsc::Sender<Stop>,
     pub(crate) peers: Peers,
@@ -201,6 +204,32 @@ impl Node {
     #[must_use]
     pub fn members_now(&self) -> Vec<Member> {
         self.shared.directory.members()
+    }
+
+    /// What this node says of itself to all others.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.shared.own.borrow().0.clone()
+    }
+
+    /// Says something else of this node from now on. Others see it as [`MemberEvent::Changed`](crate::MemberEvent) within
+    /// about a second, in a cluster of more than ten members within a tenth of a second for each, so that all of them
+    /// together say no more in a large cluster; of what is said in between the last counts.
+    ///
+    /// # Errors
+    /// When it cannot travel; the node goes on with what it said before.
+    ///
+    /// # Examples
+    /// ```
+    /// # fn example(node: odeon::Node) -> Result<(), odeon::ProfileError> {
+    /// // In thousandths of what it can do: whoever spawns on the least loaded node looks at it.
+    /// node.describe(odeon::Profile { load: 350, ..node.profile() })
+    /// # }
+    /// ```
+    pub fn describe(&self, profile: Profile) -> Result<(), ProfileError> {
+        profile.check()?;
+        self.shared.own.send_modify(|(own, _)| *own = profile);
+        Ok(())
     }
 
     /// The actors of this node.

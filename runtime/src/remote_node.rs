@@ -314,7 +314,9 @@ impl Following {
     fn note(&self, event: MemberEvent, there: &mut Option<Member>) -> bool {
         match event {
             MemberEvent::Up(member) if member.name == self.node => *there = Some(member),
-            MemberEvent::Down { member, .. } if there.as_ref() == Some(&member) => {
+            MemberEvent::Down { member, .. }
+                if there.as_ref().is_some_and(|it| it.is_same_life(&member)) =>
+            {
                 *there = None;
                 lost(&self.known, member.incarnation);
                 return false;

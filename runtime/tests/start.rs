@@ -11,8 +11,8 @@ use std::{
 };
 
 use odeon::{
-    Actor, ActorRef, Ca, Context, ExitKind, Handler, Node, NodeError, Placement, SpawnOptions,
-    StartError, Terminated, Validity, actor,
+    Actor, ActorRef, Ca, Context, ExitKind, Handler, JoinConfigError, Node, NodeError, Placement,
+    SpawnOptions, StartError, Terminated, Validity, actor,
     env::{Env, RealEnv},
     message,
 };
@@ -198,7 +198,10 @@ fn seeds_that_can_never_let_a_node_in_are_refused() {
     for seed in ["nonsense", "", "host", "host:", ":7400", "host:0", "host:99999", "::1:7400"] {
         let builder = Node::builder("a").identity(identity.clone()).seed("[::1]:7400").seed(seed);
         let error = block_on(builder.start()).expect_err("the seed is bad");
-        assert!(matches!(&error, NodeError::Seed { seed: named } if named == seed), "{error}");
+        assert!(
+            matches!(&error, NodeError::Join(JoinConfigError::Seed { seed: named }) if named == seed),
+            "{error}"
+        );
     }
     let error = block_on(Node::builder("a").seed("127.0.0.1:7400").start());
     let error = error.expect_err("nobody lets it in");

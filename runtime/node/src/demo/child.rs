@@ -5,7 +5,7 @@
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use odeon::{MemberEvent, Node};
+use odeon::{MemberEvent, Members, Node};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 
@@ -74,8 +74,8 @@ pub(crate) async fn run(args: ChildArgs) -> Result<(), Failed> {
     let mut byte = [0];
     loop {
         tokio::select! {
-            event = members.next() => match event {
-                Some(event) => say(&describe(&node, event)),
+            said = next_said(&node, &mut members) => match said {
+                Some(said) => say(&said),
                 None => return Ok(()),
             },
             // Nothing is ever sent: a byte, the end and an error all mean that the driver is done.
@@ -86,20 +86,30 @@ pub(crate) async fn run(args: ChildArgs) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What a node says about a change among its members.
-pub(crate) fn describe(node: &Node, event: MemberEvent) -> Said {
+/// What a node says next about who comes and goes among its members; `None` once it has ended. Nothing is lost when it is
+/// dropped.
+pub(crate) async fn next_said(node: &Node, members: &mut Members) -> Option<Said> {
+    loop {
+        if let Some(said) = describe(node, members.next().await?) {
+            return Some(said);
+        }
+    }
+}
+
+/// What a node says about a change among its members; nothing about what they say of themselves.
+fn describe(node: &Node, event: MemberEvent) -> Option<Said> {
     let at_us = crate::demo::micros(node.env().wall_clock());
     match event {
         MemberEvent::Up(member) => {
-            Said::Up { member: member.name, incarnation: member.incarnation.0, at_us }
+            Some(Said::Up { member: member.name, incarnation: member.incarnation.0, at_us })
         }
-        MemberEvent::Down { member, reason } => Said::Down {
+        MemberEvent::Down { member, reason } => Some(Said::Down {
             member: member.name,
             incarnation: member.incarnation.0,
             at_us,
             reason: format!("{reason:?}"),
-        },
-        other => unreachable!("the driver and its children are one program, without {other:?}"),
+        }),
+        _ => None,
     }
 }
 

@@ -113,9 +113,9 @@ impl<'a> Stage<'a> {
     /// What the driver or a child sees next: who says it, and what.
     async fn see(&mut self) -> Result<(String, Said), Failed> {
         let (from, said) = tokio::select! {
-            event = self.members.next() => {
-                let event = event.ok_or_else(|| Failed::run("the driver's node has ended"))?;
-                ("driver".to_owned(), child::describe(&self.node, event))
+            said = child::next_said(&self.node, &mut self.members) => {
+                let said = said.ok_or_else(|| Failed::run("the driver's node has ended"))?;
+                ("driver".to_owned(), said)
             }
             heard = self.children.hear() => (heard.from, heard.said),
         };

@@ -9,7 +9,7 @@ use odeon_actor::{
     Actor, ActorSystem, DeclareError, StartError, SystemConfig, ThreadJob, Threads,
     TracePropagation,
 };
-use odeon_cluster::{MembershipConfig, Profile, ProfileError};
+use odeon_cluster::{MembershipConfig, Profile, ProfileError, RosterConfig};
 use odeon_env::{DatagramSocket, Env, RealEnv};
 use odeon_transport::{
     Ca, CaError, Identity, IdentityError, Papers, TransportConfig, TransportError, Validity,
@@ -98,8 +98,8 @@ pub enum NodeError {
     /// The endpoint did not start.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The node's own registrar did not start.
-    #[error("the node's registrar did not start: {0}")]
+    /// The node's own registrar, or its receptionist, did not start.
+    #[error("the node's registrar or receptionist did not start: {0}")]
     Registrar(#[source] StartError),
     /// A thread could not be started.
     #[error("cannot start a thread of the node: {0}; raise the limit on threads")]
@@ -150,6 +150,7 @@ pub struct NodeBuilder {
     pub(crate) system: SystemConfig,
     pub(crate) transport: TransportConfig,
     pub(crate) membership: MembershipConfig,
+    pub(crate) roster: RosterConfig,
     pub(crate) declarations: Vec<Declaration>,
     pub(crate) env: Arc<dyn Env>,
 }
@@ -171,6 +172,7 @@ impl NodeBuilder {
             system: SystemConfig::default(),
             transport: TransportConfig::default(),
             membership: MembershipConfig::default(),
+            roster: RosterConfig::default(),
             declarations: Vec::new(),
             env: Arc::new(RealEnv),
         }
@@ -310,6 +312,12 @@ impl NodeBuilder {
     /// Times of the membership protocol.
     pub fn membership(mut self, config: MembershipConfig) -> Self {
         self.membership = config;
+        self
+    }
+
+    /// Bounds and times of names and groups of the cluster.
+    pub fn roster(mut self, config: RosterConfig) -> Self {
+        self.roster = config;
         self
     }
 

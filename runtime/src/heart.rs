@@ -8,7 +8,7 @@ mod drain;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use odeon_actor::{ActorSystem, SpawnOptions, Threads};
+use odeon_actor::{ActorSystem, DeclareError, SpawnOptions, StartError, Threads};
 use odeon_cluster::Profile;
 use odeon_env::{Env, buggify::any_order};
 use odeon_message::{ActorKey, Incarnation, NodeId, planted::Bug};
@@ -33,9 +33,13 @@ use crate::{
     outbound::{Outbound, OutboundRemotes},
     phase::Phases,
     registrar::Registrar,
+    roster::{RosterHall, receptionist::Receptionist, telling},
     rotation::{self, Rotation},
     tasks::Tasks,
 };
+
+/// How long a node that stops waits at most until the others have heard that its names and groups are no more.
+const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
 /// An order to stop.
 pub(crate) struct Stop {
@@ -72,11 +76,19 @@ pub(crate) struct Heart {
 struct Ended {
     directory: Arc<Directory>,
     phases: Arc<Phases>,
+    roster: Arc<RosterHall>,
+}
+
+impl Ended {
+    fn of(directory: &Arc<Directory>, phases: &Arc<Phases>, roster: Arc<RosterHall>) -> Self {
+        Self { directory: Arc::clone(directory), phases: Arc::clone(phases), roster }
+    }
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
         self.directory.close();
+        self.roster.close();
         self.phases.down();
     }
 }
@@ -100,11 +112,7 @@ impl Heart {
             incarnation,
             tokio::runtime::Handle::current(),
         );
-        system.declare::<Registrar>()?;
-        system.declare::<Follower>()?;
-        for declare in builder.declarations.drain(..) {
-            declare(&system)?;
-        }
+        declare_all(&system, &mut builder)?;
         workers.start(&system);
         system.start_endpoint_worker();
 
@@ -117,10 +125,12 @@ impl Heart {
         system.set_threads(workers.threads(&tasks));
         builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
         let gate = Arc::new(Gate::new());
+        let roster = RosterHall::new(&system, builder.roster.clone());
         place_registrar(&system, &tasks, &gate).await?;
+        place_receptionist(&system, &roster).await?;
 
         let news = Rc::new(Newsfeed::default());
-        let events = Inbound::new(&system, &outbound, &news, &gate);
+        let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
         let hello = hello(&system, incarnation, addr);
         let transport = Transport::start(
             Arc::clone(&env),
@@ -149,9 +159,10 @@ impl Heart {
             stop: stop_sender,
             peers: transport.peers(),
             rotate,
+            roster: Arc::clone(&roster),
         };
         let node = Node::new(shared);
-        let ended = Ended { directory: Arc::clone(&directory), phases: Arc::clone(&phases) };
+        let ended = Ended::of(&directory, &phases, roster);
         let tasks = JoinSet::new();
         let mut heart =
             Self { node, transport, news, directory, phases, own, tasks, stop, gate, _ended: ended };
@@ -209,6 +220,7 @@ impl Heart {
             own: self.own.subscribe(),
             began: Instant::now(),
             system: system.clone(),
+            roster: Arc::clone(self.node.roster()),
         };
         let join = Join {
             config,
@@ -222,6 +234,8 @@ impl Heart {
         };
         self.tasks.spawn_local(any_order(Box::pin(hall.run())));
         self.tasks.spawn_local(any_order(Box::pin(join.run())));
+        let telling = telling::run(Arc::clone(self.node.roster()), self.node.members());
+        self.tasks.spawn_local(any_order(Box::pin(telling)));
         Ok(())
     }
 
@@ -242,6 +256,10 @@ impl Heart {
         };
         self.phases.leaving();
         self.own.send_modify(|(_, leaving)| *leaving = true);
+        // Before its actors stop, so that others send them nothing that would only be refused.
+        if let Some(version) = self.node.roster().leave() {
+            self.node.roster().told(version, stop.within.min(LEAVE_WITHIN)).await;
+        }
         let within = if stop.drains { self.drain(stop.within).await } else { stop.within };
         self.node.system().stop(within).await;
         // Before the goodbye: whoever hears it takes nothing from this node any more, and would hold the ends of its
@@ -255,6 +273,14 @@ impl Heart {
         self.transport.close(within).await;
         self.tasks.shutdown().await;
     }
+}
+
+/// Makes the types of the node's own actors known, and then the program's.
+fn declare_all(system: &ActorSystem, builder: &mut NodeBuilder) -> Result<(), DeclareError> {
+    system.declare::<Registrar>()?;
+    system.declare::<Follower>()?;
+    system.declare::<Receptionist>()?;
+    builder.declarations.drain(..).try_for_each(|declare| declare(system))
 }
 
 /// What the node says of itself in each handshake.
@@ -286,6 +312,22 @@ async fn place_registrar(
         ActorKey { slot: 0, generation: 0 },
         "nothing was exported before the registrar"
     );
+    Ok(())
+}
+
+/// The receptionist is the second one, for the same reason.
+async fn place_receptionist(
+    system: &ActorSystem,
+    roster: &Arc<RosterHall>,
+) -> Result<(), NodeError> {
+    let receptionist = system
+        .spawn::<Receptionist>(Arc::clone(roster), SpawnOptions::default())
+        .await
+        .map_err(NodeError::Registrar)?;
+    let address = system.pin(&receptionist);
+    // The table may have room for one actor alone.
+    let address = address.map_err(|error| NodeError::Registrar(StartError::new(error)))?;
+    debug_assert_eq!(address.key, Receptionist::KEY, "only the registrar was exported before it");
     Ok(())
 }
 

@@ -31,6 +31,7 @@ use crate::{
     outbound::Outbound,
     registrar::Registrar,
     repeats::{Arrived, Attempt, RepeatKey, Repeats},
+    roster::RosterHall,
     streams::Streams,
 };
 
@@ -42,6 +43,7 @@ pub(crate) struct Inbound {
     cancels: Arc<Cancels>,
     repeats: Arc<Repeats>,
     gate: Arc<Gate>,
+    roster: Arc<RosterHall>,
 }
 
 /// The way back to one peer: its association.
@@ -112,16 +114,21 @@ impl Inbound {
         outbound: &Arc<Outbound>,
         news: &Rc<Newsfeed>,
         gate: &Arc<Gate>,
+        roster: &Arc<RosterHall>,
     ) -> Self {
         let (system, outbound, news) = (system.clone(), Arc::clone(outbound), Rc::clone(news));
         let (cancels, gate) = (Arc::clone(gate.cancels()), Arc::clone(gate));
-        Self { system, outbound, news, cancels, repeats: Arc::default(), gate }
+        let (repeats, roster) = (Arc::default(), Arc::clone(roster));
+        Self { system, outbound, news, cancels, repeats, gate, roster }
     }
 
     fn message(&self, peer: &Arc<Association>, frame: Frame, credit: Option<Credit>) {
         let header = frame.header;
         // Every message frame comes with its credit.
         let Some(credit) = credit else { return };
+        if header.receiver.is_many() {
+            return self.to_many(peer, frame, credit);
+        }
         let tell = header.ask == AskId::NONE;
         let reply = match (!tell).then(|| self.way_back(peer, &frame)) {
             // Its credit is given back here.
@@ -159,6 +166,32 @@ impl Inbound {
                 None if !tell => frames::error(peer, header.ask, &failure),
                 None => {}
             }
+        }
+    }
+
+    /// A message to all members of a group.
+    fn to_many(&self, peer: &Arc<Association>, frame: Frame, credit: Credit) {
+        let header = frame.header;
+        if header.ask != AskId::NONE {
+            let detail = "many actors cannot be asked as one: only tells go to a group";
+            let failure = Failure::not_delivered(FailureKind::Incompatible, detail);
+            return frames::error(peer, header.ask, &failure);
+        }
+        let delivered = self.roster.fan.deliver(
+            &self.system,
+            InboundMessage {
+                to: header.receiver,
+                message: header.message,
+                layout: frame.extensions.layout,
+                payload: frame.payload,
+                remaining: None,
+                reply: None,
+                trace: frame.extensions.trace,
+                credit,
+            },
+        );
+        if let Err(failure) = delivered {
+            tracing::debug!(peer = %peer.peer().id, to = %header.receiver, %failure, "message not delivered");
         }
     }
 

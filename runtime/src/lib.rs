@@ -127,7 +127,8 @@
 //! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates; [`JoinToken`], [`enrol`], [`Enrolment`]: how a
 //!   fresh node gets its own.
 //! * [`JoinConfig`]: where a node looks for others, and when it may begin a cluster.
-//! * [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`]: bounds and times.
+//! * [`Cluster`]: names and groups of all nodes; [`ClusterGroup`], [`ClusterName`].
+//! * [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`], [`RosterConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
 //!
@@ -146,7 +147,8 @@
 //! | a stream's sink that is an actor | [`Context::attach`] |
 //! | monitor, watch; link | [`Context::watch`], [`Context::link`] |
 //! | `register`, `whereis`, receptionist | [`SpawnOptions::named`], [`Node::register`], [`lookup`](Node::lookup), [`subscribe`](Node::subscribe) |
-//! | routers | [`Group`], [`Pool`] |
+//! | `global`, `pg`, a cluster's receptionist | [`Cluster::register`], [`Cluster::lookup`], [`Cluster::group`] |
+//! | routers | [`Group`], [`Pool`], [`ClusterGroup`] |
 //! | a dispatcher for what blocks | [`Placement::Blocking`] |
 //! | `exit(Pid, kill)`, `PoisonPill` | [`ActorRef::kill`], [`ActorRef::drain`] |
 //! | `TestProbe` | [`Probe`], [`macro@test`] |
@@ -162,6 +164,7 @@ mod asks;
 mod builder;
 mod cancels;
 mod circles;
+mod cluster;
 mod directory;
 mod drain;
 #[doc(hidden)]
@@ -180,18 +183,26 @@ mod phase;
 mod registrar;
 mod remote_node;
 mod repeats;
+mod roster;
 mod rotation;
 mod streams;
 mod tasks;
 mod threads;
 
 pub use builder::{NodeBuilder, NodeError};
+pub use cluster::{
+    Cluster, RegisterError,
+    group::{ClusterGroup, ClusterRouted, GroupChange, GroupChanges},
+    name::ClusterName,
+    routing::ClusterStrategy,
+};
 pub use directory::{DownReason, Member, MemberEvent, Members};
 pub use join::{JoinConfig, JoinConfigError};
 pub use network_stats::NetworkStats;
 pub use node::Node;
 pub use phase::Phase;
 pub use remote_node::{LookupError, RemoteName, RemoteNode};
+pub use roster::WhenLost;
 pub use rotation::RotateError;
 
 pub use odeon_actor::{
@@ -211,7 +222,7 @@ pub use odeon_actor::{
 };
 #[doc(hidden)]
 pub use odeon_actor::{NoView, Views};
-pub use odeon_cluster::{MembershipConfig, Profile, ProfileError};
+pub use odeon_cluster::{MembershipConfig, Profile, ProfileError, RosterConfig};
 pub use odeon_env::{self as env, buggify, buggify_number};
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{

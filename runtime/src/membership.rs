@@ -17,6 +17,7 @@ use crate::{
     join::Beginning,
     newsfeed::{News, Newsfeed},
     phase::Phases,
+    roster::RosterHall,
 };
 
 /// The membership of one node, in motion.
@@ -27,6 +28,7 @@ pub(crate) struct MembershipHall {
     pub(crate) transport: Rc<Transport>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) system: ActorSystem,
+    pub(crate) roster: Arc<RosterHall>,
     pub(crate) phases: Arc<Phases>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     /// What this node says of itself, and whether it is about to leave.
@@ -136,6 +138,7 @@ impl MembershipHall {
                 tracing::warn!(%incarnation, "others held this node for dead: it lives on under a new incarnation");
                 self.note("rejoined", me.name.as_str());
                 self.system.set_incarnation(incarnation);
+                self.roster.renew();
                 self.transport.peers().reincarnate(incarnation);
             }
             Effect::Left => self.phases.left(),

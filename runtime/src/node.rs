@@ -17,12 +17,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     builder::NodeBuilder,
+    cluster::Cluster,
     directory::{Directory, Member, Members},
     heart::Stop,
     network_stats::NetworkStats,
     outbound::Outbound,
     phase::{Phase, Phases},
     remote_node::RemoteNode,
+    roster::RosterHall,
     rotation::{RotateError, Rotation},
     tasks::Tasks,
 };
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) stop: mpsc::Sender<Stop>,
     pub(crate) peers: Peers,
     pub(crate) rotate: mpsc::Sender<Rotation>,
+    pub(crate) roster: Arc<RosterHall>,
 }
 
 /// A running node of a cluster.
@@ -186,6 +189,12 @@ impl Node {
     /// When the table of names is full.
     pub fn subscribe(&self, name: &str) -> Result<NameChanges, NameTaken> {
         self.shared.system.subscribe(name)
+    }
+
+    /// The names, groups and topics of the whole cluster.
+    #[must_use]
+    pub fn cluster(&self) -> Cluster {
+        Cluster::new(self.clone())
     }
 
     /// Another node, by its name, whether it is there now or not.
@@ -344,6 +353,10 @@ impl Node {
 
     pub(crate) fn directory(&self) -> &Arc<Directory> {
         &self.shared.directory
+    }
+
+    pub(crate) fn roster(&self) -> &Arc<RosterHall> {
+        &self.shared.roster
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {

@@ -7,7 +7,7 @@
 use std::{marker::PhantomData, time::Duration};
 
 use odeon_actor::{Actor, ActorRef, ActorSystem, ExportError, NameChanges, SpawnOptions};
-use odeon_message::{ActorTypeId, Address, AskError, Certainty};
+use odeon_message::{ActorTypeId, Address, AskError, Certainty, Fingerprint};
 use odeon_transport::{AssociationStats, PeerId};
 use tokio::sync::watch;
 
@@ -41,6 +41,23 @@ pub enum LookupError {
         name: String,
         /// The node.
         node: String,
+    },
+    /// The holder's node takes messages of this type in another layout only.
+    #[error(
+        "{name} on {node} takes {message} in another layout ({theirs}) than ours ({ours}): let both nodes run the same \
+         version, or one that accepts the former layout"
+    )]
+    Incompatible {
+        /// The name.
+        name: String,
+        /// The node.
+        node: String,
+        /// The message.
+        message: &'static str,
+        /// Its layout here.
+        ours: Fingerprint,
+        /// Its layout there.
+        theirs: Fingerprint,
     },
     /// Somebody holds the name and cannot be reached from other nodes.
     #[error("{name} is there on {node}, but cannot be reached from other nodes: {why}")]

@@ -99,6 +99,16 @@ impl<A: Actor> Accepts<A> {
     }
 }
 
+/// The messages that an actor type lists for other nodes, in their present layouts.
+#[doc(hidden)]
+#[must_use]
+pub fn listed<A: Actor>() -> Vec<Accepted> {
+    let mut accepts = Accepts::<A> { entries: Vec::new(), local: None, actor: PhantomData };
+    A::accept(&mut accepts);
+    let present = accepts.entries.into_iter().map(|(accepted, _)| accepted);
+    present.filter(|accepted| !accepted.former).collect()
+}
+
 /// Where the older layouts of a message go.
 struct FormerEntries<'a, A>(&'a mut Vec<(Accepted, Makes)>, PhantomData<fn(A)>);
 

@@ -13,7 +13,7 @@ use std::{
 use odeon_message::{ActorTypeId, Address, Failure, FailureKind, Message, TellError};
 
 use crate::{
-    Actor, ActorSystem, Aim, Ask, ExportError, Handler, Identity, Route, Tell,
+    Actor, ActorSystem, Aim, AnyRef, Ask, ExportError, Handler, Identity, Route, Tell,
     cell::{CellArc, CellPtr, Signals},
     tell,
 };
@@ -164,6 +164,12 @@ impl<A: Actor> ActorRef<A> {
             Place::Remote(abroad) => Identity::Remote(abroad.route.address()),
             Place::Gone(address) => Identity::Remote(**address),
         }
+    }
+
+    /// The same actor without its type, if it lives on this node.
+    #[must_use]
+    pub fn any(&self) -> Option<AnyRef> {
+        self.cell().map(AnyRef)
     }
 
     /// Whether the actor lives on this node.

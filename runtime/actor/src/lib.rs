@@ -118,6 +118,8 @@ mod weak_ref;
 mod worker;
 mod workers;
 
+#[doc(hidden)]
+pub use accepts::listed;
 pub use accepts::{Accepted, Accepts, DeclareError};
 pub use actor::{Actor, Handler, ViewHandler};
 pub use actor_ref::ActorRef;
@@ -168,6 +170,8 @@ pub use views::{NoView, Views};
 pub(crate) use watch::ActorIdentity as Identity;
 pub use watch::{ActorIdentity, Terminated, WatchId};
 pub use watchable::Watchable;
+#[doc(hidden)]
+pub use watchers::EndHook;
 pub use watchers::NetworkWatcher;
 pub use weak_ref::WeakRef;
 pub use workers::{ThreadJob, Threads};

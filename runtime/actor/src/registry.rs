@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::{
     Actor, ActorRef, ExportError, Identity,
     cell::{CellPtr, Signals},
+    watchers::{EndHook, Watcher},
 };
 use odeon_message::Address;
 
@@ -75,6 +76,19 @@ impl AnyRef {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.0.kind()
+    }
+
+    /// Has a list told when the actor is gone, once; `None` if it is. What is returned takes that back.
+    #[doc(hidden)]
+    pub fn on_end(&self, hook: Weak<dyn EndHook>) -> Option<u64> {
+        let token = self.0.worker.system().next_token();
+        self.0.add_watcher(Watcher::Hook { token, hook }).ok().map(|()| token)
+    }
+
+    /// Takes an [`on_end`](Self::on_end) back.
+    #[doc(hidden)]
+    pub fn forget_end(&self, token: u64) {
+        self.0.remove_watcher(token);
     }
 
     /// Lets it end after its present message, as [`ActorRef::stop`].

@@ -55,7 +55,8 @@ pub(crate) struct SlotTable {
 impl SlotTable {
     pub(crate) fn new(incarnation: Incarnation, slots_max: u32) -> Self {
         let slots = Slots { incarnation, slots: Vec::new(), free: VecDeque::new() };
-        Self { slots: RwLock::new(slots), slots_max }
+        // The keys beyond are those of many actors.
+        Self { slots: RwLock::new(slots), slots_max: slots_max.min(ActorKey::MANY) }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Slots> {

@@ -31,7 +31,8 @@ pub struct NetworkWatcher {
 }
 
 /// Takes a member that has ended off its list. Called from any thread; must not wait.
-pub(crate) trait EndHook: Send + Sync {
+pub trait EndHook: Send + Sync {
+    /// This actor is gone.
     fn ended(&self, who: Identity);
 }
 

@@ -14,6 +14,7 @@ mod credit;
 mod failure;
 mod id;
 mod items;
+mod many;
 mod message;
 mod name;
 mod payload;

@@ -1,0 +1,342 @@
+//! The cluster, seen from one node: its names, its groups and its topics.
+//!
+//! What it is: [`Cluster`], from [`Node::cluster`](crate::Node::cluster). What it is NOT: the names of this node alone,
+//! which are [`Node::register`](crate::Node::register) and [`RemoteNode`](crate::RemoteNode)'s, or the members, which are
+//! [`Node::members`](crate::Node::members). Read `roster.rs` for how every node knows what there is.
+
+pub(crate) mod group;
+pub(crate) mod name;
+pub(crate) mod routing;
+
+use std::sync::Arc;
+
+use odeon_actor::{Actor, ActorRef, ExportError, listed};
+use odeon_cluster::{EntryRefused, Roster, Subject};
+use odeon_message::{ActorTypeId, Address, NodeId};
+use odeon_transport::PeerId;
+use tokio::time::Sleep;
+
+use crate::{
+    node::Node,
+    remote_node::LookupError,
+    roster::{NotEntered, RosterHall, WhenLost},
+};
+use group::ClusterGroup;
+use name::ClusterName;
+
+/// A name could not be registered, or a group not be joined. State is unchanged.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The actor lives on another node.
+    #[error("{name:?} was to be given to an actor of another node: let its own node do that")]
+    NotHere {
+        /// The name, or the group.
+        name: Box<str>,
+    },
+    /// The actor has ended.
+    #[error("{name:?} was to be given to an actor that has ended")]
+    Ended {
+        /// The name, or the group.
+        name: Box<str>,
+    },
+    /// Other nodes cannot reach the actor.
+    #[error("{name:?} cannot be given to this actor: {why}")]
+    Hidden {
+        /// The name, or the group.
+        name: Box<str>,
+        /// Why, and what to do about it.
+        why: ExportError,
+    },
+    /// The name is too short or too long.
+    #[error("{name:?}: a name has 1 to 256 bytes")]
+    Length {
+        /// The name, or the group, cut to 64 characters.
+        name: Box<str>,
+    },
+    /// Another actor has the name.
+    #[error("the name {name:?} belongs to an actor on {node}: choose another, or stop that one")]
+    Taken {
+        /// The name.
+        name: Box<str>,
+        /// Where its holder lives.
+        node: Box<str>,
+    },
+    /// The group has members of another type.
+    #[error("the group {name:?} has actors of another type, on {node}: choose another name")]
+    OtherType {
+        /// The group.
+        name: Box<str>,
+        /// Where one of them lives.
+        node: Box<str>,
+    },
+    /// The names of two groups have one hash.
+    #[error(
+        "the groups {name:?} and {other:?} cannot be told apart on one node: rename one of them"
+    )]
+    Alike {
+        /// The group.
+        name: Box<str>,
+        /// The other group.
+        other: Box<str>,
+    },
+    /// Not all members have answered in time; the name was given back.
+    #[error(
+        "{name:?} is not registered, because {nodes:?} did not answer: try again, also when they are gone"
+    )]
+    Unconfirmed {
+        /// The name.
+        name: Box<str>,
+        /// Who has not answered.
+        nodes: Vec<Box<str>>,
+    },
+    /// This node has too many names and memberships.
+    #[error(
+        "this node has {max} names, memberships and patterns in the cluster: allow more in RosterConfig"
+    )]
+    Full {
+        /// The bound.
+        max: u32,
+    },
+    /// This node is leaving.
+    #[error("this node is leaving the cluster")]
+    Leaving,
+}
+
+/// The cluster, seen from one node. Cheap to clone.
+///
+/// Each node knows all names and groups of the cluster: looking something up asks nobody and never waits. What a node
+/// has registered is known to the others about one round trip later, and is gone with its actor, or with its node: within
+/// a second if that was killed, later if it cannot be heard.
+///
+/// # Examples
+/// ```
+/// use odeon::{Actor, Node};
+///
+/// async fn example<A: Actor>(node: &Node, a: &odeon::ActorRef<A>) -> Result<(), Box<dyn std::error::Error>> {
+///     node.cluster().register("scheduler", a).await?; // once in the whole cluster
+///     let found = node.cluster().lookup::<A>("scheduler")?; // from any node
+///     assert!(found.is_some());
+///     node.cluster().group::<A>("workers")?.join(a)?; // any number of actors on any nodes
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    node: Node,
+}
+
+impl Cluster {
+    pub(crate) fn new(node: Node) -> Self {
+        Self { node }
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn roster(&self) -> &Arc<RosterHall> {
+        self.node.roster()
+    }
+
+    /// Gives an actor of this node a name that no other actor of the cluster has, until it is gone.
+    ///
+    /// Done when all members have heard of it. So of those who register a name at the same time one succeeds at most, as
+    /// long as all members can hear each other. Nodes that cannot hear each other each hold the others for gone after a
+    /// while, and may both give the name away; when they hear each other again the older registration holds, and the
+    /// younger actor is stopped ([`register_with`](Self::register_with) lets it go on).
+    ///
+    /// # Errors
+    /// See [`RegisterError`].
+    ///
+    /// # Cancel safety
+    /// The name is given back.
+    pub async fn register<A: Actor>(
+        &self,
+        name: &str,
+        actor: &ActorRef<A>,
+    ) -> Result<(), RegisterError> {
+        self.register_with(name, actor, WhenLost::Stop).await
+    }
+
+    /// As [`register`](Self::register), and says what becomes of the actor if the name turns out to be another's.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    ///
+    /// # Cancel safety
+    /// The name is given back.
+    pub async fn register_with<A: Actor>(
+        &self,
+        name: &str,
+        actor: &ActorRef<A>,
+        when_lost: WhenLost,
+    ) -> Result<(), RegisterError> {
+        let roster = self.roster();
+        // From before the claim, so that nothing that is heard of it is missed.
+        let mut hearsay = roster.hearsay();
+        let claimed = roster.claim(name, actor, when_lost);
+        let (_, version) = claimed.map_err(|error| self.not_entered(name, error))?;
+        let mut claim = Claim { roster, name, actor, stands: false };
+        let mut late = Box::pin(self.timer());
+        loop {
+            self.still_held(name, actor)?;
+            let unsettled = roster.with(|roster| roster.unsettled(version));
+            if unsettled.is_empty() {
+                claim.stands = true;
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                // The sender lives in the roster.
+                _ = hearsay.changed() => {}
+                () = &mut late => {
+                    let nodes = unsettled.iter().map(|node| self.name_of(*node)).collect();
+                    return Err(RegisterError::Unconfirmed { name: name.into(), nodes });
+                }
+            }
+        }
+    }
+
+    fn timer(&self) -> Sleep {
+        let _entered = self.node.system().runtime().enter();
+        tokio::time::sleep(self.roster().config().confirm_within)
+    }
+
+    /// Whether the claim stands: it may be another's by now, or its actor be gone.
+    fn still_held<A: Actor>(&self, name: &str, actor: &ActorRef<A>) -> Result<(), RegisterError> {
+        let own = self.roster().with(|roster| {
+            let own = roster.own(&Subject::Name(name.into())).and_then(|entry| entry.address);
+            own.map(|own| own.key).ok_or_else(|| roster.holder(name))
+        });
+        match own {
+            Ok(key) if self.roster().key_of(actor) == Some(key) => Ok(()),
+            Ok(_) | Err(None) => Err(RegisterError::Ended { name: name.into() }),
+            Err(Some(holder)) => {
+                Err(RegisterError::Taken { name: name.into(), node: self.name_of(holder.node) })
+            }
+        }
+    }
+
+    /// Takes a name back that an actor of this node has; nothing if it has not.
+    pub fn unregister<A: Actor>(&self, name: &str, actor: &ActorRef<A>) {
+        self.roster().take_back(actor, &Subject::Name(name.into()));
+    }
+
+    /// The actor that has a name in the cluster, as far as this node has heard.
+    ///
+    /// # Errors
+    /// When the type has no id, and when the holder is of another type or takes messages of this type in other layouts
+    /// only.
+    pub fn lookup<A: Actor>(&self, name: &str) -> Result<Option<ActorRef<A>>, LookupError> {
+        let actor_type = type_of::<A>()?;
+        let Some(holder) = self.roster().with(|roster| roster.holder(name)) else {
+            return Ok(None);
+        };
+        if holder.actor_type != actor_type {
+            let node = self.name_of(holder.node).into();
+            return Err(LookupError::OtherType { name: name.to_owned(), node });
+        }
+        self.check_layouts::<A>(name, holder)?;
+        Ok(Some(ActorRef::from_address(self.node.system(), holder)))
+    }
+
+    /// Whether the node of an actor takes messages in the layouts of this one, as far as it has said: before the first
+    /// connection to it that is not known, and each send says it then.
+    fn check_layouts<A: Actor>(&self, name: &str, holder: Address) -> Result<(), LookupError> {
+        let peer = PeerId { node: holder.node, incarnation: holder.incarnation };
+        let Some(association) = self.node.outbound().known(peer) else { return Ok(()) };
+        for ours in listed::<A>() {
+            if let Some(theirs) = association.accepts(ours.message)
+                && theirs != ours.fingerprint
+                && association.has_one_layout(ours.message)
+            {
+                let (name, node) = (name.to_owned(), self.name_of(holder.node).into());
+                let (message, ours) = (ours.name, ours.fingerprint);
+                return Err(LookupError::Incompatible { name, node, message, ours, theirs });
+            }
+        }
+        Ok(())
+    }
+
+    /// Who has a name in the cluster, now and whenever it changes.
+    ///
+    /// # Errors
+    /// When the type has no id, and when this node has stopped or follows too many names.
+    pub fn follow<A: Actor>(&self, name: &str) -> Result<ClusterName<A>, LookupError> {
+        let actor_type = type_of::<A>()?;
+        ClusterName::new(Arc::clone(self.roster()), name, actor_type).ok_or(LookupError::Stopped)
+    }
+
+    /// The actors of one type, on all nodes, that have joined a group of this name.
+    ///
+    /// # Errors
+    /// When the type has no id, and when this node has stopped or follows too many groups.
+    pub fn group<A: Actor>(&self, name: &str) -> Result<ClusterGroup<A>, LookupError> {
+        let actor_type = type_of::<A>()?;
+        ClusterGroup::new(self.clone(), name, actor_type).ok_or(LookupError::Stopped)
+    }
+
+    /// All names of the cluster, in their order, each with the node of its holder; as far as this node has heard.
+    #[must_use]
+    pub fn names(&self) -> Vec<(String, String)> {
+        let holder =
+            |(name, address): (&str, Address)| (name.to_owned(), self.name_of(address.node).into());
+        self.roster().with(|roster| roster.names().map(holder).collect())
+    }
+
+    /// All groups of the cluster, in the order of their names, each with how many members it has.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(String, usize)> {
+        let group = |(name, members): (&str, usize)| (name.to_owned(), members);
+        self.roster().with(|roster: &Roster| roster.groups().map(group).collect())
+    }
+
+    /// What people call a node; its id if it is no member any more.
+    pub(crate) fn name_of(&self, node: NodeId) -> Box<str> {
+        if node == self.node.id() {
+            return self.node.name().into();
+        }
+        match self.node.directory().member(node) {
+            Some(member) => member.name.into(),
+            None => node.to_string().into(),
+        }
+    }
+
+    pub(crate) fn not_entered(&self, name: &str, error: NotEntered) -> RegisterError {
+        let cut = || name.chars().take(64).collect::<String>().into_boxed_str();
+        match error {
+            NotEntered::NotHere => RegisterError::NotHere { name: name.into() },
+            NotEntered::Ended => RegisterError::Ended { name: name.into() },
+            NotEntered::Leaving => RegisterError::Leaving,
+            NotEntered::Hidden(why) => RegisterError::Hidden { name: name.into(), why },
+            NotEntered::Alike(other) => RegisterError::Alike { name: name.into(), other },
+            NotEntered::Refused(EntryRefused::Taken { holder }) => {
+                RegisterError::Taken { name: name.into(), node: self.name_of(holder.node) }
+            }
+            NotEntered::Refused(EntryRefused::Full { max }) => RegisterError::Full { max },
+            NotEntered::Refused(_) => RegisterError::Length { name: cut() },
+        }
+    }
+}
+
+/// A claim that not all have heard of; dropped before they have, it is withdrawn.
+struct Claim<'a, A: Actor> {
+    roster: &'a RosterHall,
+    name: &'a str,
+    actor: &'a ActorRef<A>,
+    stands: bool,
+}
+
+impl<A: Actor> Drop for Claim<'_, A> {
+    fn drop(&mut self) {
+        if !self.stands {
+            self.roster.take_back(self.actor, &Subject::Name(self.name.into()));
+        }
+    }
+}
+
+/// The id of an actor type that other nodes can know.
+pub(crate) fn type_of<A: Actor>() -> Result<ActorTypeId, LookupError> {
+    A::ID.map(ActorTypeId::of).ok_or(LookupError::LocalType)
+}

@@ -1,0 +1,416 @@
+//! The roster hall: this node's names, groups and topics in the cluster, and what it knows of the others'.
+//!
+//! What it is: the state machine of `odeon-cluster` under a lock, with what must happen around it: an actor that ends
+//! takes its entries with it, an actor that lost its name is told, whoever follows something is woken. What it is NOT:
+//! the way to other nodes; `roster/telling.rs` sends pages and `roster/receptionist.rs` takes them. Users hold a
+//! [`Cluster`](crate::Cluster).
+
+pub(crate) mod fan;
+pub(crate) mod receptionist;
+pub(crate) mod signs;
+pub(crate) mod telling;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use odeon_actor::{Actor, ActorIdentity, ActorRef, ActorSystem, AnyRef, EndHook, ExportError};
+use odeon_cluster::{EntryRefused, Learned, Lost, Page, Reached, Roster, RosterConfig, Subject};
+use odeon_message::{ActorKey, Address, Incarnation, NodeId};
+use tokio::sync::watch;
+
+use fan::Fan;
+use signs::Signs;
+
+/// What becomes of an actor whose name turns out to be another's: two nodes gave it away while they could not hear each
+/// other, and the older registration holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub enum WhenLost {
+    /// It stops after its present message, so that at most one of the two goes on. A supervisor may start it again,
+    /// without the name.
+    #[default]
+    Stop,
+    /// It goes on without the name.
+    GoOn,
+}
+
+/// An actor of this node that has entries.
+struct Held {
+    actor: AnyRef,
+    /// Its place in the present life of the node.
+    key: ActorKey,
+    /// What takes the hook at its end back.
+    token: u64,
+    subjects: BTreeSet<Subject>,
+    /// Names that it goes on without.
+    spared: BTreeSet<Box<str>>,
+}
+
+struct State {
+    roster: Roster,
+    /// By the number of the actor.
+    held: BTreeMap<u64, Held>,
+    /// The node leaves, and takes no more entries.
+    leaving: bool,
+}
+
+/// Why an actor of this node got no entry.
+#[derive(Debug)]
+pub(crate) enum NotEntered {
+    NotHere,
+    Ended,
+    Leaving,
+    Hidden(ExportError),
+    /// Another group of this node has the same key.
+    Alike(Box<str>),
+    Refused(EntryRefused),
+}
+
+/// The roster of one node.
+pub(crate) struct RosterHall {
+    system: ActorSystem,
+    config: RosterConfig,
+    state: RwLock<State>,
+    pub(crate) signs: Signs,
+    pub(crate) fan: Fan,
+    /// The version of the own entries.
+    version: watch::Sender<u64>,
+    /// How often something was heard from others: for whoever waits until all have heard.
+    heard: watch::Sender<u64>,
+    myself: Weak<Self>,
+}
+
+impl RosterHall {
+    pub(crate) fn new(system: &ActorSystem, config: RosterConfig) -> Arc<Self> {
+        let roster = Roster::new(system.node(), system.incarnation(), config.clone());
+        let state = State { roster, held: BTreeMap::new(), leaving: false };
+        Arc::new_cyclic(|myself| Self {
+            system: system.clone(),
+            config,
+            state: RwLock::new(state),
+            signs: Signs::default(),
+            fan: Fan::default(),
+            version: watch::Sender::new(0),
+            heard: watch::Sender::new(0),
+            myself: Weak::clone(myself),
+        })
+    }
+
+    pub(crate) fn system(&self) -> &ActorSystem {
+        &self.system
+    }
+
+    pub(crate) fn config(&self) -> &RosterConfig {
+        &self.config
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks something up.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&Roster) -> R) -> R {
+        f(&self.read().roster)
+    }
+
+    /// The version of the own entries, as it changes.
+    pub(crate) fn versions(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Changes when something was heard from others.
+    pub(crate) fn hearsay(&self) -> watch::Receiver<u64> {
+        self.heard.subscribe()
+    }
+
+    /// Does what follows from a change, without the lock.
+    fn follow_up(&self, learned: Learned) {
+        self.version.send_if_modified(|version| {
+            let now = self.with(Roster::version);
+            std::mem::replace(version, now) != now
+        });
+        let Learned { touched, lost } = learned;
+        for touched in &touched {
+            self.signs.changed(touched);
+        }
+        for lost in lost {
+            self.has_lost(lost);
+        }
+    }
+
+    fn has_lost(&self, lost: Lost) {
+        let Lost { name, loser, holder } = lost;
+        let mut state = self.write();
+        let held = state.held.iter_mut().find(|(_, held)| held.key == loser.key);
+        let Some((number, held)) = held else { return };
+        let number = *number;
+        held.subjects.remove(&Subject::Name(name.clone()));
+        let spared = held.spared.remove(&name);
+        let actor = held.actor.clone();
+        let idle = held.subjects.is_empty().then(|| state.held.remove(&number)).flatten();
+        drop(state);
+        tracing::warn!(
+            name, actor = ?actor, %holder, stops = !spared,
+            "two actors were given one name in the cluster: the one that had it first keeps it"
+        );
+        if let Some(idle) = idle {
+            actor.forget_end(idle.token);
+        }
+        if !spared {
+            actor.stop();
+        }
+    }
+
+    /// Enters an actor of this node: `enter` says what, with its address in the present life of the node.
+    fn enter<A: Actor>(
+        &self,
+        actor: &ActorRef<A>,
+        subject: impl Fn(&Address) -> Subject,
+        enter: impl Fn(&mut Roster, Address) -> Result<Learned, EntryRefused>,
+        mark: impl Fn(&mut Held),
+    ) -> Result<(Address, u64), NotEntered> {
+        let (Some(any), ActorIdentity::Local(number)) = (actor.any(), actor.identity()) else {
+            return Err(NotEntered::NotHere);
+        };
+        loop {
+            let address = match any.address() {
+                Ok(address) => address,
+                Err(ExportError::Ended) => return Err(NotEntered::Ended),
+                Err(why) => return Err(NotEntered::Hidden(why)),
+            };
+            let mut state = self.write();
+            if state.leaving {
+                return Err(NotEntered::Leaving);
+            }
+            if state.roster.incarnation() != address.incarnation {
+                // Another life of the node begins at this moment, and `renew` waits for the lock, or the address is old.
+                drop(state);
+                self.renew();
+                continue;
+            }
+            let learned = enter(&mut state.roster, address).map_err(NotEntered::Refused)?;
+            let version = state.roster.version();
+            let subject = subject(&address);
+            if let Some(held) = state.held.get_mut(&number) {
+                held.subjects.insert(subject);
+                mark(held);
+            } else {
+                let hook: Weak<dyn EndHook> = Weak::<Self>::clone(&self.myself);
+                let Some(token) = any.on_end(hook) else {
+                    state.roster.withdraw(&subject);
+                    drop(state);
+                    self.follow_up(learned);
+                    return Err(NotEntered::Ended);
+                };
+                let mut held = Held {
+                    actor: any,
+                    key: address.key,
+                    token,
+                    subjects: BTreeSet::from([subject]),
+                    spared: BTreeSet::new(),
+                };
+                mark(&mut held);
+                state.held.insert(number, held);
+            }
+            drop(state);
+            self.follow_up(learned);
+            return Ok((address, version));
+        }
+    }
+
+    /// Claims a name for an actor of this node; answers with the address under which, and as of which version.
+    pub(crate) fn claim<A: Actor>(
+        &self,
+        name: &str,
+        actor: &ActorRef<A>,
+        when_lost: WhenLost,
+    ) -> Result<(Address, u64), NotEntered> {
+        let since = self.system.env().wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        let mark = |held: &mut Held| match when_lost {
+            WhenLost::GoOn => drop(held.spared.insert(name.into())),
+            WhenLost::Stop => drop(held.spared.remove(name)),
+        };
+        let claim = |roster: &mut Roster, address| roster.claim(name, address, now);
+        self.enter(actor, |_| Subject::Name(name.into()), claim, mark)
+    }
+
+    /// Puts an actor of this node into a group.
+    pub(crate) fn join<A: Actor>(
+        &self,
+        group: &str,
+        actor: &ActorRef<A>,
+    ) -> Result<(), NotEntered> {
+        let subject =
+            |address: &Address| Subject::Member { group: group.into(), actor: address.key };
+        let join = |roster: &mut Roster, address| roster.join(group, address);
+        let (address, _) = self.enter(actor, subject, join, |_| ())?;
+        if let Err(other) = self.fan.add(group, &address) {
+            self.take_back(actor, &subject(&address));
+            return Err(NotEntered::Alike(other));
+        }
+        // It may have ended in between, and was taken off before it was put on.
+        if self.with(|roster| roster.own(&subject(&address)).is_none()) {
+            self.fan.remove(group, &address);
+        }
+        Ok(())
+    }
+
+    /// Takes an entry of an actor of this node back.
+    pub(crate) fn take_back<A: Actor>(&self, actor: &ActorRef<A>, subject: &Subject) {
+        let ActorIdentity::Local(number) = actor.identity() else { return };
+        let mut state = self.write();
+        let Some(held) = state.held.get_mut(&number) else { return };
+        if !held.subjects.remove(subject) {
+            return;
+        }
+        let idle = held.subjects.is_empty().then(|| state.held.remove(&number)).flatten();
+        let entry = state.roster.own(subject).cloned();
+        let learned = state.roster.withdraw(subject);
+        drop(state);
+        if let Some((entry, address)) = entry.and_then(|it| Some((it.clone(), it.address?))) {
+            self.leave_fan(&entry.subject, &address);
+        }
+        if let Some(idle) = idle {
+            idle.actor.forget_end(idle.token);
+        }
+        self.follow_up(learned);
+    }
+
+    fn leave_fan(&self, subject: &Subject, address: &Address) {
+        if let Subject::Member { group, .. } = subject {
+            self.fan.remove(group, address);
+        }
+    }
+
+    /// The place of an actor of this node in its entries.
+    pub(crate) fn key_of<A: Actor>(&self, actor: &ActorRef<A>) -> Option<ActorKey> {
+        let ActorIdentity::Local(number) = actor.identity() else { return None };
+        self.read().held.get(&number).map(|held| held.key)
+    }
+
+    /// A member is up.
+    pub(crate) fn up(&self, node: NodeId, incarnation: Incarnation) {
+        let learned = self.write().roster.up(node, incarnation);
+        self.hear(learned);
+    }
+
+    /// That life of a member is over.
+    pub(crate) fn down(&self, node: NodeId, incarnation: Incarnation) {
+        let learned = self.write().roster.down(node, incarnation);
+        self.hear(learned);
+    }
+
+    /// Takes a page of a member.
+    pub(crate) fn take(&self, page: Page) -> Reached {
+        let (reached, learned) = self.write().roster.take(page);
+        self.hear(learned);
+        reached
+    }
+
+    /// A member has answered a page.
+    pub(crate) fn answered(&self, node: NodeId, of: Incarnation, reached: Reached) {
+        self.write().roster.answered(node, of, reached);
+        self.heard.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn hear(&self, learned: Learned) {
+        self.follow_up(learned);
+        self.heard.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Another life of this node has begun: its entries go on under new addresses.
+    pub(crate) fn renew(&self) {
+        let incarnation = self.system.incarnation();
+        let mut state = self.write();
+        if state.roster.incarnation() == incarnation {
+            return;
+        }
+        let State { roster, held, .. } = &mut *state;
+        let mut addresses = BTreeMap::new();
+        for held in held.values_mut() {
+            let old = held.key;
+            // One that has ended is on its way out.
+            let Ok(address) = held.actor.address() else { continue };
+            addresses.insert(old, address);
+            held.key = address.key;
+            let subjects = std::mem::take(&mut held.subjects).into_iter();
+            let moved = subjects.map(|subject| match subject {
+                Subject::Member { group, .. } => Subject::Member { group, actor: address.key },
+                other => other,
+            });
+            held.subjects = moved.collect();
+        }
+        let learned = roster.renew(incarnation, |old| addresses.get(&old.key).copied());
+        self.fan.clear();
+        for (group, address) in roster.own_members() {
+            // They had their keys before.
+            let _ = self.fan.add(group, &address);
+        }
+        drop(state);
+        self.follow_up(learned);
+    }
+
+    /// The node leaves: all its entries are taken back, and no more are taken. The version that others should have
+    /// heard of then, if there was anything.
+    pub(crate) fn leave(&self) -> Option<u64> {
+        let mut state = self.write();
+        state.leaving = true;
+        let had = state.roster.own_len() > 0;
+        let held = std::mem::take(&mut state.held);
+        let learned = state.roster.clear();
+        let version = state.roster.version();
+        drop(state);
+        for held in held.values() {
+            held.actor.forget_end(held.token);
+        }
+        self.fan.clear();
+        self.follow_up(learned);
+        had.then_some(version)
+    }
+
+    /// Completes when all members have heard of this version, or after `within`; needs tokio's timers.
+    pub(crate) async fn told(&self, version: u64, within: Duration) {
+        let mut hearsay = self.hearsay();
+        let all = async {
+            while !self.with(|roster| roster.unsettled(version).is_empty()) {
+                if hearsay.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Whoever has not heard by then learns it with the goodbye.
+        let _ = tokio::time::timeout(within, all).await;
+    }
+
+    /// The node has ended: whoever follows something is told so.
+    pub(crate) fn close(&self) {
+        self.signs.close();
+    }
+}
+
+impl EndHook for RosterHall {
+    fn ended(&self, who: ActorIdentity) {
+        let ActorIdentity::Local(number) = who else { return };
+        let mut learned = Learned::default();
+        let mut gone = Vec::new();
+        let mut state = self.write();
+        let held = state.held.remove(&number);
+        for subject in held.iter().flat_map(|held| &held.subjects) {
+            gone.extend(state.roster.own(subject).cloned());
+            learned.touched.extend(state.roster.withdraw(subject).touched);
+        }
+        drop(state);
+        for entry in gone {
+            entry.address.iter().for_each(|address| self.leave_fan(&entry.subject, address));
+        }
+        self.follow_up(learned);
+    }
+}

@@ -1,0 +1,97 @@
+//! Telling the other members of this node's entries.
+//!
+//! What it is: a task that follows the members, and for each of them one that sends pages: one at a time, again when
+//! nobody has answered, the next when that one was taken. Whatever is lost on the way is so sent again. What it is NOT:
+//! the pages; `odeon-cluster` makes them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use odeon_cluster::{Cursor, Page, Roster};
+use odeon_env::buggify::any_order;
+use odeon_message::{Incarnation, NodeId};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+    time::sleep,
+};
+
+use super::{
+    RosterHall,
+    receptionist::{Receptionist, TakePage},
+};
+use crate::directory::{Member, MemberEvent, Members};
+
+/// Follows the members until it is dropped; inside of a `LocalSet`.
+pub(crate) async fn run(roster: Arc<RosterHall>, mut members: Members) {
+    let mut tasks = JoinSet::new();
+    let mut told: BTreeMap<(NodeId, Incarnation), AbortHandle> = BTreeMap::new();
+    loop {
+        let event = tokio::select! {
+            biased;
+            Some(_) = tasks.join_next() => continue,
+            event = members.next() => event,
+        };
+        match event {
+            Some(MemberEvent::Up(member)) => {
+                roster.up(member.node, member.incarnation);
+                let id = (member.node, member.incarnation);
+                let task = any_order(Box::pin(tell(Arc::clone(&roster), member)));
+                told.insert(id, tasks.spawn_local(task));
+            }
+            Some(MemberEvent::Down { member, .. }) => {
+                if let Some(task) = told.remove(&(member.node, member.incarnation)) {
+                    task.abort();
+                }
+                roster.down(member.node, member.incarnation);
+            }
+            // The node has ended, and this task ends with it.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Tells one member of everything, until it is gone.
+async fn tell(roster: Arc<RosterHall>, member: Member) {
+    let receptionist = Receptionist::of(roster.system(), member.node, member.incarnation);
+    let config = roster.config().clone();
+    let mut versions = roster.versions();
+    let mut cursor = Cursor::default();
+    loop {
+        let page = match roster.with(|roster| roster.page(&mut cursor)) {
+            Some(page) => page,
+            None => match news_or_check(&roster, &mut versions).await {
+                Some(page) => page,
+                None => continue,
+            },
+        };
+        let (of, to, is_last) = (page.incarnation, page.to, page.digest.is_some());
+        let answer = receptionist.ask(TakePage { page }).await;
+        match answer {
+            Ok(reached) => {
+                let is_covered = cursor.answered(to, is_last, reached.covered);
+                roster.answered(member.node, of, reached);
+                if !is_covered {
+                    // It does not know this node as a member yet, or has lost its place: at its own pace.
+                    sleep(config.retry_after).await;
+                }
+            }
+            Err(error) => {
+                tracing::debug!(member = member.name, %error, "a member was not told of names and groups");
+                sleep(config.retry_after).await;
+            }
+        }
+    }
+}
+
+/// Waits for something to tell; or for the time to ask whether all is known, which comes to a member the more rarely the
+/// more of them there are, so that a node asks as often in any cluster.
+async fn news_or_check(roster: &RosterHall, versions: &mut watch::Receiver<u64>) -> Option<Page> {
+    let members = roster.with(|roster| roster.peers().count()).max(1);
+    let pause = roster.config().check_every * u32::try_from(members).unwrap_or(u32::MAX);
+    tokio::select! {
+        biased;
+        // The sender lives in the roster.
+        _ = versions.changed() => None,
+        () = sleep(pause) => roster.with(Roster::check_page),
+    }
+}

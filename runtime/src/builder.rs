@@ -11,6 +11,7 @@ use odeon_actor::{
 };
 use odeon_cluster::{MembershipConfig, Profile, ProfileError, RosterConfig};
 use odeon_env::{DatagramSocket, Env, RealEnv};
+use odeon_message::Message;
 use odeon_transport::{
     Ca, CaError, Identity, IdentityError, Papers, TransportConfig, TransportError, Validity,
 };
@@ -248,6 +249,13 @@ impl NodeBuilder {
     /// starts.
     pub fn actor<A: Actor>(mut self) -> Self {
         self.declarations.push(Box::new(ActorSystem::declare::<A>));
+        self
+    }
+
+    /// Messages of this type may be listened to on this node; see [`Cluster::subscribe`](crate::Cluster::subscribe). What
+    /// an actor type [declared](Self::actor) here handles needs no word.
+    pub fn topic<M: Message>(mut self) -> Self {
+        self.declarations.push(Box::new(ActorSystem::declare_message::<M>));
         self
     }
 

@@ -7,12 +7,14 @@
 pub(crate) mod group;
 pub(crate) mod name;
 pub(crate) mod routing;
+pub(crate) mod subscription;
+pub(crate) mod topic;
 
 use std::sync::Arc;
 
-use odeon_actor::{Actor, ActorRef, ExportError, listed};
-use odeon_cluster::{EntryRefused, Roster, Subject};
-use odeon_message::{ActorTypeId, Address, NodeId};
+use odeon_actor::{Actor, ActorIdentity, ActorRef, ExportError, Handler, listed};
+use odeon_cluster::{EntryRefused, Roster, Subject, TopicError};
+use odeon_message::{ActorTypeId, Address, Message, NodeId};
 use odeon_transport::PeerId;
 use tokio::time::Sleep;
 
@@ -23,6 +25,8 @@ use crate::{
 };
 use group::ClusterGroup;
 use name::ClusterName;
+use subscription::{SubscribeError, SubscribeOptions, Subscription};
+use topic::Topic;
 
 /// A name could not be registered, or a group not be joined. State is unchanged.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -135,7 +139,7 @@ impl Cluster {
         &self.node
     }
 
-    fn roster(&self) -> &Arc<RosterHall> {
+    pub(crate) fn roster(&self) -> &Arc<RosterHall> {
         self.node.roster()
     }
 
@@ -275,6 +279,86 @@ impl Cluster {
     pub fn group<A: Actor>(&self, name: &str) -> Result<ClusterGroup<A>, LookupError> {
         let actor_type = type_of::<A>()?;
         ClusterGroup::new(self.clone(), name, actor_type).ok_or(LookupError::Stopped)
+    }
+
+    /// A topic to publish messages of one type to: words with `.` between, at most 256 bytes in 32 words.
+    ///
+    /// # Errors
+    /// When that is no topic, and when the message is declared local.
+    pub fn topic<M: Message>(&self, topic: &str) -> Result<Topic<M>, TopicError> {
+        Topic::new(self.clone(), topic)
+    }
+
+    /// Listens to messages of one type on all topics that match a pattern, from any node. In a pattern `*` stands for one
+    /// word, and `>` at its end for all further words, of which there must be one: `prices.*.eu`, `prices.>`.
+    ///
+    /// Nodes on which nobody listens get nothing.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`].
+    ///
+    /// # Examples
+    /// ```
+    /// use odeon::{Message, Node, SubscribeError};
+    ///
+    /// async fn watch<M: Message + std::fmt::Debug>(node: &Node) -> Result<(), SubscribeError> {
+    ///     let mut prices = node.cluster().subscribe::<M>("prices.>")?;
+    ///     while let Some(price) = prices.next().await {
+    ///         println!("{}: {:?}, and {} were missed", price.topic, price.message, prices.missed());
+    ///     }
+    ///     Ok(()) // this node has stopped
+    /// }
+    /// ```
+    pub fn subscribe<M: Message>(&self, pattern: &str) -> Result<Subscription<M>, SubscribeError> {
+        self.subscribe_with(pattern, &SubscribeOptions::default())
+    }
+
+    /// As [`subscribe`](Self::subscribe), with other bounds.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_with<M: Message>(
+        &self,
+        pattern: &str,
+        options: &SubscribeOptions,
+    ) -> Result<Subscription<M>, SubscribeError> {
+        Subscription::new(self.roster(), pattern, options)
+    }
+
+    /// Lets an actor of this node listen to messages of one type, which it lists in `handles(…)`, on all topics that match
+    /// a pattern, until it ends; again changes nothing. It gets the messages without their topics, as ordinary messages
+    /// in its mailbox; one for which there is no room then is lost, and [counted](Self::missed).
+    ///
+    /// # Errors
+    /// See [`SubscribeError`].
+    pub fn subscribe_actor<A: Handler<M>, M: Message>(
+        &self,
+        pattern: &str,
+        actor: &ActorRef<A>,
+    ) -> Result<(), SubscribeError> {
+        subscription::listen(self.roster(), pattern, actor)
+    }
+
+    /// Lets an actor listen no more by a pattern.
+    pub fn unsubscribe_actor<A: Handler<M>, M: Message>(&self, pattern: &str, actor: &ActorRef<A>) {
+        let message = M::CODEC.map(|codec| codec.id());
+        if let ActorIdentity::Local(number) = actor.identity() {
+            let which = |by: &str, of| by == pattern && Some(of) == message;
+            self.roster().hear_by_no_more(number, which);
+        }
+    }
+
+    /// On how many other nodes somebody listens to messages of this type on a topic, as far as this node has heard.
+    #[must_use]
+    pub fn listening_nodes<M: Message>(&self, topic: &str) -> usize {
+        let message = M::CODEC.map(|codec| codec.id());
+        self.roster().with(|roster| message.map_or(0, |it| roster.listeners(topic, it).len()))
+    }
+
+    /// How many messages all subscriptions of this node together have lost because their readers were too slow.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.roster().listeners.missed()
     }
 
     /// All names of the cluster, in their order, each with the node of its holder; as far as this node has heard.

@@ -19,7 +19,7 @@ use odeon_message::{
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
 use odeon_wire::{
     CloseCode, Frame, FrameKind, ItemsOverrun, MessageTrain, PayloadError, Refuse, StreamCredit,
-    StreamEnd,
+    StreamEnd, split_topic,
 };
 use tokio::time::Instant;
 
@@ -177,6 +177,11 @@ impl Inbound {
             let failure = Failure::not_delivered(FailureKind::Incompatible, detail);
             return frames::error(peer, header.ask, &failure);
         }
+        if header.receiver.is_topic() {
+            // Whoever listens has a buffer of its own: no sender waits for it.
+            drop(credit);
+            return self.publish(peer, frame);
+        }
         let delivered = self.roster.fan.deliver(
             &self.system,
             InboundMessage {
@@ -192,6 +197,20 @@ impl Inbound {
         );
         if let Err(failure) = delivered {
             tracing::debug!(peer = %peer.peer().id, to = %header.receiver, %failure, "message not delivered");
+        }
+    }
+
+    /// A message to all who listen to a topic.
+    fn publish(&self, peer: &Arc<Association>, frame: Frame) {
+        match split_topic(frame.payload.bytes()) {
+            Ok((len, topic)) => {
+                let (message, layout) = (frame.header.message, frame.extensions.layout);
+                let archive = frame.payload.clone().first(len);
+                self.roster.listeners.deliver(&self.system, topic, (message, layout), &archive);
+            }
+            Err(error) => {
+                tracing::warn!(peer = %peer.peer().id, %error, "a published message has no topic");
+            }
         }
     }
 
@@ -325,9 +344,17 @@ impl TransportEvents for Inbound {
     fn train(
         &self,
         peer: &Arc<Association>,
-        train: MessageTrain,
-        credit: Credit,
+        mut train: MessageTrain,
+        mut credit: Credit,
     ) -> Result<(), PayloadError> {
+        if train.header.receiver.is_many() {
+            // They are for several actors each.
+            while let Some(frame) = train.next_frame() {
+                let part = credit.part(1, frame.frame_bytes as u64);
+                self.to_many(peer, frame, part);
+            }
+            return Ok(());
+        }
         let MessageTrain { header, archives } = train;
         let (to, message, count) = (header.receiver, header.message, archives.len());
         let delivered = self.system.deliver_train(InboundTrain { to, message, archives, credit });

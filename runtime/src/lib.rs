@@ -127,7 +127,8 @@
 //! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates; [`JoinToken`], [`enrol`], [`Enrolment`]: how a
 //!   fresh node gets its own.
 //! * [`JoinConfig`]: where a node looks for others, and when it may begin a cluster.
-//! * [`Cluster`]: names and groups of all nodes; [`ClusterGroup`], [`ClusterName`].
+//! * [`Cluster`]: names, groups and topics of all nodes; [`ClusterGroup`], [`ClusterName`], [`Topic`],
+//!   [`Subscription`].
 //! * [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`], [`RosterConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
@@ -148,6 +149,7 @@
 //! | monitor, watch; link | [`Context::watch`], [`Context::link`] |
 //! | `register`, `whereis`, receptionist | [`SpawnOptions::named`], [`Node::register`], [`lookup`](Node::lookup), [`subscribe`](Node::subscribe) |
 //! | `global`, `pg`, a cluster's receptionist | [`Cluster::register`], [`Cluster::lookup`], [`Cluster::group`] |
+//! | pub/sub, `DistributedPubSub` | [`Cluster::topic`], [`Cluster::subscribe`] |
 //! | routers | [`Group`], [`Pool`], [`ClusterGroup`] |
 //! | a dispatcher for what blocks | [`Placement::Blocking`] |
 //! | `exit(Pid, kill)`, `PoisonPill` | [`ActorRef::kill`], [`ActorRef::drain`] |
@@ -195,6 +197,8 @@ pub use cluster::{
     group::{ClusterGroup, ClusterRouted, GroupChange, GroupChanges},
     name::ClusterName,
     routing::ClusterStrategy,
+    subscription::{Published, SubscribeError, SubscribeOptions, Subscription},
+    topic::{Publication, Topic},
 };
 pub use directory::{DownReason, Member, MemberEvent, Members};
 pub use join::{JoinConfig, JoinConfigError};
@@ -222,7 +226,7 @@ pub use odeon_actor::{
 };
 #[doc(hidden)]
 pub use odeon_actor::{NoView, Views};
-pub use odeon_cluster::{MembershipConfig, Profile, ProfileError, RosterConfig};
+pub use odeon_cluster::{MembershipConfig, Profile, ProfileError, RosterConfig, TopicError};
 pub use odeon_env::{self as env, buggify, buggify_number};
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{

@@ -347,7 +347,7 @@ impl Node {
         Ok(answered.await.map_err(|_| RotateError::Ended)??)
     }
 
-    pub(crate) fn outbound(&self) -> &Outbound {
+    pub(crate) fn outbound(&self) -> &Arc<Outbound> {
         &self.shared.outbound
     }
 

@@ -6,6 +6,7 @@
 //! [`Cluster`](crate::Cluster).
 
 pub(crate) mod fan;
+pub(crate) mod listeners;
 pub(crate) mod receptionist;
 pub(crate) mod signs;
 pub(crate) mod telling;
@@ -17,11 +18,15 @@ use std::{
 };
 
 use odeon_actor::{Actor, ActorIdentity, ActorRef, ActorSystem, AnyRef, EndHook, ExportError};
-use odeon_cluster::{EntryRefused, Learned, Lost, Page, Reached, Roster, RosterConfig, Subject};
-use odeon_message::{ActorKey, Address, Incarnation, NodeId};
+use odeon_cluster::{
+    EntryRefused, Learned, Lost, Page, Reached, Roster, RosterConfig, Subject, Touched,
+};
+use odeon_message::{ActorKey, Address, Incarnation, MessageId, NodeId};
 use tokio::sync::watch;
 
+use crate::cluster::subscription::SubscribeError;
 use fan::Fan;
+use listeners::Listeners;
 use signs::Signs;
 
 /// What becomes of an actor whose name turns out to be another's: two nodes gave it away while they could not hear each
@@ -76,6 +81,9 @@ pub(crate) struct RosterHall {
     state: RwLock<State>,
     pub(crate) signs: Signs,
     pub(crate) fan: Fan,
+    pub(crate) listeners: Listeners,
+    /// Changes when other nodes may listen to topics.
+    interests: watch::Sender<u64>,
     /// The version of the own entries.
     version: watch::Sender<u64>,
     /// How often something was heard from others: for whoever waits until all have heard.
@@ -93,6 +101,8 @@ impl RosterHall {
             state: RwLock::new(state),
             signs: Signs::default(),
             fan: Fan::default(),
+            listeners: Listeners::default(),
+            interests: watch::Sender::new(0),
             version: watch::Sender::new(0),
             heard: watch::Sender::new(0),
             myself: Weak::clone(myself),
@@ -130,6 +140,11 @@ impl RosterHall {
         self.heard.subscribe()
     }
 
+    /// Changes when other nodes may listen to topics.
+    pub(crate) fn interests(&self) -> watch::Receiver<u64> {
+        self.interests.subscribe()
+    }
+
     /// Does what follows from a change, without the lock.
     fn follow_up(&self, learned: Learned) {
         self.version.send_if_modified(|version| {
@@ -138,7 +153,10 @@ impl RosterHall {
         });
         let Learned { touched, lost } = learned;
         for touched in &touched {
-            self.signs.changed(touched);
+            match touched {
+                Touched::Interest => self.interests.send_modify(|it| *it = it.wrapping_add(1)),
+                named => self.signs.changed(named),
+            }
         }
         for lost in lost {
             self.has_lost(lost);
@@ -296,6 +314,48 @@ impl RosterHall {
         self.read().held.get(&number).map(|held| held.key)
     }
 
+    /// Somebody on this node listens to messages of this type by this pattern.
+    pub(crate) fn listen(&self, pattern: &str, message: MessageId) -> Result<(), SubscribeError> {
+        let mut state = self.write();
+        if state.leaving {
+            return Err(SubscribeError::Leaving);
+        }
+        let learned = state.roster.listen(pattern, message)?;
+        drop(state);
+        self.follow_up(learned);
+        Ok(())
+    }
+
+    /// Nobody does any more.
+    pub(crate) fn listen_no_more(&self, subject: &Subject) {
+        let learned = self.write().roster.withdraw(subject);
+        self.follow_up(learned);
+    }
+
+    /// An actor of this node listens, until it ends.
+    pub(crate) fn hear_by(
+        &self,
+        actor: AnyRef,
+        number: u64,
+        pattern: &str,
+        message: MessageId,
+    ) -> Result<(), SubscribeError> {
+        let first = || self.listen(pattern, message);
+        let hook = |actor: &AnyRef| {
+            let hook: Weak<dyn EndHook> = Weak::<Self>::clone(&self.myself);
+            actor.on_end(hook)
+        };
+        let listens = self.listeners.add_actor((actor, number), (pattern, message), first, hook)?;
+        if listens { Ok(()) } else { Err(SubscribeError::NotHere) }
+    }
+
+    /// It does not any more, by these of its patterns.
+    pub(crate) fn hear_by_no_more(&self, number: u64, which: impl Fn(&str, MessageId) -> bool) {
+        self.listeners.remove_actor(number, which, |pattern, message| {
+            self.listen_no_more(&Subject::Interest { pattern: pattern.into(), message });
+        });
+    }
+
     /// A member is up.
     pub(crate) fn up(&self, node: NodeId, incarnation: Incarnation) {
         let learned = self.write().roster.up(node, incarnation);
@@ -393,12 +453,14 @@ impl RosterHall {
     /// The node has ended: whoever follows something is told so.
     pub(crate) fn close(&self) {
         self.signs.close();
+        self.listeners.close();
     }
 }
 
 impl EndHook for RosterHall {
     fn ended(&self, who: ActorIdentity) {
         let ActorIdentity::Local(number) = who else { return };
+        self.hear_by_no_more(number, |_, _| true);
         let mut learned = Learned::default();
         let mut gone = Vec::new();
         let mut state = self.write();

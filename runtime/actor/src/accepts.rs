@@ -179,16 +179,72 @@ struct DeclaredActor {
 #[derive(Default)]
 pub(crate) struct Declared(RwLock<Declarations>);
 
+/// By id; of each the present layout before the older ones.
+type Messages = BTreeMap<(MessageId, bool, Fingerprint), Accepted>;
+
 #[derive(Default)]
 struct Declarations {
     actors: BTreeMap<ActorTypeId, DeclaredActor>,
     /// The present layouts come before the older ones of the same message.
-    messages: BTreeMap<(MessageId, bool, Fingerprint), Accepted>,
+    messages: Messages,
     /// Types with an id that were missed here and said so: at most as many as the program has.
     missed: BTreeSet<ActorTypeId>,
 }
 
+impl Declarations {
+    /// The messages with these among them.
+    fn with(&self, more: impl Iterator<Item = Accepted>) -> Result<Messages, DeclareError> {
+        let mut messages = self.messages.clone();
+        for accepted in more {
+            let Accepted { message, name, fingerprint, former } = accepted;
+            let mut known = messages.range((message, false, Fingerprint(0))..);
+            if let Some((_, known)) = known.next().filter(|((id, ..), _)| *id == message) {
+                let differs = !former && !known.former && known.fingerprint != fingerprint;
+                if known.name != name || differs {
+                    return Err(DeclareError::Message { ours: name, theirs: known.name });
+                }
+            }
+            messages.insert((message, former, fingerprint), accepted);
+        }
+        Ok(messages)
+    }
+}
+
+/// The layouts of a message that is listed for no actor.
+struct Layouts(Vec<Accepted>);
+
+impl<M: Message> Formers<M> for Layouts {
+    fn former<O>(&mut self)
+    where
+        O: Message<Reply = M::Reply, Error = M::Error, Output = M::Output>,
+        M: From<O>,
+    {
+        // One without a codec has another id, which does not compile.
+        self.0.extend(O::CODEC.map(|codec| accepted(codec, true)));
+    }
+}
+
 impl Declared {
+    /// Adds a message that other nodes may send though no actor lists it. Nothing changes on an error.
+    pub(crate) fn add_message<M: Message>(&self) -> Result<(), DeclareError> {
+        let Some(codec) = M::CODEC else {
+            return Err(DeclareError::LocalMessage { actor: "a topic", message: M::NAME });
+        };
+        let mut layouts = Layouts(vec![accepted(codec, false)]);
+        M::formers(&mut layouts);
+        let mut declared = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let messages = declared.with(layouts.0.into_iter())?;
+        declared.messages = messages;
+        Ok(())
+    }
+
+    /// Whether other nodes may send messages of this type.
+    pub(crate) fn has(&self, message: MessageId) -> bool {
+        let declared = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut known = declared.messages.range((message, false, Fingerprint(0))..);
+        known.next().is_some_and(|((id, ..), _)| *id == message)
+    }
+
     /// Whether this is the first time that a type with this id is missed among the declared ones.
     pub(crate) fn is_first_missed(&self, id: &'static str) -> bool {
         let actor = ActorTypeId::of(id);
@@ -214,18 +270,7 @@ impl Declared {
                 Err(DeclareError::Actor { ours: std::any::type_name::<A>(), theirs: known.name })
             };
         }
-        let mut messages = declared.messages.clone();
-        for (accepted, _) in &accepts.entries {
-            let Accepted { message, name, fingerprint, former } = *accepted;
-            let mut known = messages.range((message, false, Fingerprint(0))..);
-            if let Some((_, known)) = known.next().filter(|((id, ..), _)| *id == message) {
-                let differs = !former && !known.former && known.fingerprint != fingerprint;
-                if known.name != name || differs {
-                    return Err(DeclareError::Message { ours: name, theirs: known.name });
-                }
-            }
-            messages.insert((message, former, fingerprint), *accepted);
-        }
+        let messages = declared.with(accepts.entries.iter().map(|(accepted, _)| *accepted))?;
         let mut table = accepts.entries;
         table.sort_by_key(|(accepted, _)| (accepted.message, accepted.former));
         let table = table.into_iter().map(|(accepted, make)| {

@@ -19,7 +19,7 @@ use std::{
 };
 
 use odeon_env::Env;
-use odeon_message::{Address, Incarnation, NodeId};
+use odeon_message::{Address, Incarnation, Message, MessageId, NodeId};
 use tokio::{
     runtime::Handle,
     sync::Notify,
@@ -223,6 +223,21 @@ impl ActorSystem {
     /// When a listed message is local, or when two names or layouts share an id: the error names both.
     pub fn declare<A: Actor>(&self) -> Result<(), DeclareError> {
         self.inner.declared.add::<A>()
+    }
+
+    /// Makes a message known that other nodes may send though no actor lists it, as to a topic. Declare before the node
+    /// joins.
+    ///
+    /// # Errors
+    /// As [`declare`](Self::declare).
+    pub fn declare_message<M: Message>(&self) -> Result<(), DeclareError> {
+        self.inner.declared.add_message::<M>()
+    }
+
+    /// Whether other nodes may send messages of this type.
+    #[must_use]
+    pub fn accepts(&self, message: MessageId) -> bool {
+        self.inner.declared.has(message)
     }
 
     /// What this node takes from others, sorted by id.

@@ -39,6 +39,13 @@ impl Payload {
         if self.len() >= self.slab.len() / 2 { self } else { Self::copy_from(self.bytes()) }
     }
 
+    /// Its first `len` bytes, as a payload of its own in the same memory; all of it if it has fewer.
+    #[must_use]
+    pub fn first(mut self, len: usize) -> Self {
+        self.range.end = self.range.end.min(self.range.start.saturating_add(len));
+        self
+    }
+
     /// The bytes of the archive; their start is aligned to 16.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -20,6 +20,7 @@ mod lane;
 mod preamble;
 mod read;
 mod slab;
+mod topic;
 mod write;
 
 pub use body::{
@@ -44,6 +45,7 @@ pub use lane::{LaneState, Position};
 pub use preamble::{Preamble, PreambleError, Purpose};
 pub use read::{Frame, FrameLimits, FrameReader, MessageTrain, Received};
 pub use slab::{SlabPool, SlabShare, SlabStats};
+pub use topic::{TOPIC_BYTES_MAX, TopicFieldError, put_topic, split_topic};
 pub use write::{FrameWriter, expire, write_body, write_empty};
 
 pub use odeon_message::{ClusterName, NameError, NodeName, TraceContext};

@@ -105,6 +105,33 @@ impl ActorSystem {
         failure
     }
 
+    /// As [`deliver`](Self::deliver), for a tell that must not wait: `false` if the mailbox has no room for it.
+    ///
+    /// # Errors
+    /// When there is no such actor, or it does not take this message from outside.
+    pub fn offer(&self, inbound: Inbound) -> Result<bool, Failure> {
+        let (to, message, layout) = (inbound.to, inbound.message, inbound.layout);
+        let offered = self.inner.slots.with(to, |cell, accepts| {
+            let envelope = (accepts.find(message, layout)?.alone)(inbound, None);
+            Ok(match cell.enter(envelope, 0, Patience::None) {
+                Entered::Refused(envelope, kind) => Some((envelope, kind, cell.clone())),
+                Entered::Queued | Entered::Waiting(_) => None,
+            })
+        });
+        match offered {
+            Some(Ok(None)) => Ok(true),
+            Some(Ok(Some((envelope, kind, cell)))) => {
+                envelope.refuse(&cell.refusal(kind));
+                Ok(false)
+            }
+            Some(Err(NotTaken::Message | NotTaken::Layout)) => {
+                let detail = format!("actor {to} does not take message {message} in that layout");
+                Err(Failure::not_delivered(FailureKind::Incompatible, detail))
+            }
+            None => Err(no_actor(to)),
+        }
+    }
+
     /// Looks for an ask of another node and for whom its actor waits, so that the ask is held up; `found` is told, or
     /// dropped if there is no such actor or its worker leaves. Each call costs memory until the worker's next poll: the
     /// caller bounds how many there are.

@@ -17,6 +17,8 @@ pub struct RosterConfig {
     /// Entries and removals that one page to another node has; the rest comes in the next. Default 512: some 50 KiB,
     /// which stays in its lane.
     pub page_entries_max: u32,
+    /// Subscriptions to topics that a node has, of any patterns; a further one is refused. Default 65,536.
+    pub subscriptions_max: u32,
     /// How often a node asks one of the others, in turn, whether it has all of its entries, in case something went
     /// wrong that nobody saw. Default 2 s.
     pub check_every: Duration,
@@ -33,6 +35,7 @@ impl Default for RosterConfig {
             entries_max: 65_536,
             removals_max: 4_096,
             page_entries_max: 512,
+            subscriptions_max: 65_536,
             check_every: Duration::from_secs(2),
             retry_after: Duration::from_millis(200),
             confirm_within: Duration::from_secs(8),

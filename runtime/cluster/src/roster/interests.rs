@@ -41,6 +41,12 @@ pub enum TopicError {
         /// The pattern.
         topic: Box<str>,
     },
+    /// The message never leaves its node.
+    #[error("{message} is declared local: give it an id to publish it")]
+    Local {
+        /// The message.
+        message: &'static str,
+    },
     /// `>` stands elsewhere than at the end.
     #[error("`>` stands for all further words, so that nothing may follow it in {topic:?}")]
     Rest {

@@ -3,21 +3,22 @@
 //! What it is: [`NodeBuilder`] and the errors of a start, [`NodeError`]. What it is NOT: the start itself, which is
 //! the heart's (`heart.rs`), on threads of its own (`threads.rs`) or inside the caller's `LocalSet`.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use odeon_actor::{
-    Actor, ActorSystem, DeclareError, StartError, SystemConfig, ThreadJob, Threads,
+    Actor, ActorSystem, DeclareError, DynamicSpec, StartError, SystemConfig, ThreadJob, Threads,
     TracePropagation,
 };
 use odeon_cluster::{MembershipConfig, Profile, ProfileError, RosterConfig};
 use odeon_env::{DatagramSocket, Env, RealEnv};
-use odeon_message::Message;
+use odeon_message::{Message, Schema, Wire};
 use odeon_transport::{
     Ca, CaError, Identity, IdentityError, Papers, TransportConfig, TransportError, Validity,
 };
 use tokio::runtime::Handle;
 
 use crate::{
+    cluster::foreman::Spawner,
     heart::{Heart, Workers, advertised},
     join::{JoinConfig, JoinConfigError},
     node::Node,
@@ -102,10 +103,18 @@ pub enum NodeError {
     /// The node's own registrar, or its receptionist, did not start.
     #[error("the node's registrar or receptionist did not start: {0}")]
     Registrar(#[source] StartError),
+    /// What starts actors for other nodes did not start.
+    #[error("the supervisor of actors that other nodes start did not start: {0}")]
+    Spawnable(#[source] StartError),
     /// A thread could not be started.
     #[error("cannot start a thread of the node: {0}; raise the limit on threads")]
     Thread(#[source] io::Error),
 }
+
+/// Makes the supervisor of a type whose actors other nodes start here.
+pub(crate) type MakingSpawner = Pin<Box<dyn Future<Output = Result<Spawner, StartError>> + Send>>;
+
+pub(crate) type MakeSpawner = Box<dyn FnOnce(ActorSystem) -> MakingSpawner + Send>;
 
 type Declaration = Box<dyn FnOnce(&ActorSystem) -> Result<(), DeclareError> + Send>;
 
@@ -153,6 +162,7 @@ pub struct NodeBuilder {
     pub(crate) membership: MembershipConfig,
     pub(crate) roster: RosterConfig,
     pub(crate) declarations: Vec<Declaration>,
+    pub(crate) spawners: Vec<MakeSpawner>,
     pub(crate) env: Arc<dyn Env>,
 }
 
@@ -175,6 +185,7 @@ impl NodeBuilder {
             membership: MembershipConfig::default(),
             roster: RosterConfig::default(),
             declarations: Vec::new(),
+            spawners: Vec::new(),
             env: Arc::new(RealEnv),
         }
     }
@@ -249,6 +260,24 @@ impl NodeBuilder {
     /// starts.
     pub fn actor<A: Actor>(mut self) -> Self {
         self.declarations.push(Box::new(ActorSystem::declare::<A>));
+        self
+    }
+
+    /// Lets other nodes start actors of this type here, with [`Cluster::spawn_on`](crate::Cluster::spawn_on), each as a
+    /// child of one supervisor, which `spec` describes; a type that has an id. When the supervisor gives up it is started
+    /// anew with the next start. Declares the type as [`actor`](Self::actor) does.
+    pub fn spawnable<A>(mut self, spec: DynamicSpec<A>) -> Self
+    where
+        A: Actor,
+        A::Args: Wire + Schema,
+    {
+        self = self.actor::<A>();
+        if let Some(id) = A::ID {
+            let make = move |system: ActorSystem| -> MakingSpawner {
+                Box::pin(Spawner::of(system, id, spec))
+            };
+            self.spawners.push(Box::new(make));
+        }
         self
     }
 

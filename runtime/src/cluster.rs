@@ -4,9 +4,11 @@
 //! which are [`Node::register`](crate::Node::register) and [`RemoteNode`](crate::RemoteNode)'s, or the members, which are
 //! [`Node::members`](crate::Node::members). Read `roster.rs` for how every node knows what there is.
 
+pub(crate) mod foreman;
 pub(crate) mod group;
 pub(crate) mod name;
 pub(crate) mod routing;
+pub(crate) mod spawning;
 pub(crate) mod subscription;
 pub(crate) mod topic;
 
@@ -369,11 +371,16 @@ impl Cluster {
         self.roster().with(|roster| roster.names().map(holder).collect())
     }
 
-    /// All groups of the cluster, in the order of their names, each with how many members it has.
+    /// All groups of the cluster, in the order of their names, each with how many members it has. Names that begin with
+    /// `odeon.` are the nodes' own, and are left out.
     #[must_use]
     pub fn groups(&self) -> Vec<(String, usize)> {
         let group = |(name, members): (&str, usize)| (name.to_owned(), members);
-        self.roster().with(|roster: &Roster| roster.groups().map(group).collect())
+        let groups = |roster: &Roster| {
+            let users = roster.groups().filter(|(name, _)| !name.starts_with(foreman::RESERVED));
+            users.map(group).collect()
+        };
+        self.roster().with(groups)
     }
 
     /// What people call a node; its id if it is no member any more.

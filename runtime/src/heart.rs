@@ -22,6 +22,7 @@ use tokio::{
 use crate::{
     builder::{NodeBuilder, NodeError},
     circles::Circles,
+    cluster::foreman::{self, Foreman},
     directory::Directory,
     drain::Gate,
     follower::Follower,
@@ -128,6 +129,7 @@ impl Heart {
         let roster = RosterHall::new(&system, builder.roster.clone());
         place_registrar(&system, &tasks, &gate).await?;
         place_receptionist(&system, &roster).await?;
+        foreman::appoint(std::mem::take(&mut builder.spawners), &system, (&roster, &tasks)).await?;
 
         let news = Rc::new(Newsfeed::default());
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
@@ -280,6 +282,7 @@ fn declare_all(system: &ActorSystem, builder: &mut NodeBuilder) -> Result<(), De
     system.declare::<Registrar>()?;
     system.declare::<Follower>()?;
     system.declare::<Receptionist>()?;
+    system.declare::<Foreman>()?;
     builder.declarations.drain(..).try_for_each(|declare| declare(system))
 }
 

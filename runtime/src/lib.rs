@@ -150,6 +150,7 @@
 //! | `register`, `whereis`, receptionist | [`SpawnOptions::named`], [`Node::register`], [`lookup`](Node::lookup), [`subscribe`](Node::subscribe) |
 //! | `global`, `pg`, a cluster's receptionist | [`Cluster::register`], [`Cluster::lookup`], [`Cluster::group`] |
 //! | pub/sub, `DistributedPubSub` | [`Cluster::topic`], [`Cluster::subscribe`] |
+//! | `spawn(Node, …)`, remote deployment | [`NodeBuilder::spawnable`], [`Cluster::spawn_on`] |
 //! | routers | [`Group`], [`Pool`], [`ClusterGroup`] |
 //! | a dispatcher for what blocks | [`Placement::Blocking`] |
 //! | `exit(Pid, kill)`, `PoisonPill` | [`ActorRef::kill`], [`ActorRef::drain`] |
@@ -197,6 +198,7 @@ pub use cluster::{
     group::{ClusterGroup, ClusterRouted, GroupChange, GroupChanges},
     name::ClusterName,
     routing::ClusterStrategy,
+    spawning::{SpawnError, SpawnPlace},
     subscription::{Published, SubscribeError, SubscribeOptions, Subscription},
     topic::{Publication, Topic},
 };
@@ -232,7 +234,7 @@ pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{
     ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, DecodeError, EncodeError,
     Failure, FailureKind, Fingerprint, Incarnation, Items, Message, MessageId, NameError, NodeId,
-    Payload, Schema, SchemaWalk, StreamError, TellError, View, rkyv,
+    Payload, Schema, SchemaWalk, StreamError, TellError, View, Wire, rkyv,
 };
 #[doc(hidden)]
 pub use odeon_message::{Formers, is_same_id};

@@ -13,7 +13,10 @@ pub(crate) mod telling;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -88,6 +91,8 @@ pub(crate) struct RosterHall {
     version: watch::Sender<u64>,
     /// How often something was heard from others: for whoever waits until all have heard.
     heard: watch::Sender<u64>,
+    /// How often a node was picked by turns.
+    turn: AtomicUsize,
     myself: Weak<Self>,
 }
 
@@ -105,6 +110,7 @@ impl RosterHall {
             interests: watch::Sender::new(0),
             version: watch::Sender::new(0),
             heard: watch::Sender::new(0),
+            turn: AtomicUsize::new(0),
             myself: Weak::clone(myself),
         })
     }
@@ -123,6 +129,11 @@ impl RosterHall {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose turn it is, where nodes are picked by turns.
+    pub(crate) fn next_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Looks something up.

@@ -1,0 +1,226 @@
+//! Starting actors on other nodes.
+//!
+//! What it is: the choice of the node, the ask, and what can be wrong with it. What it is NOT: the start, which is the
+//! foreman's of that node (`foreman.rs`).
+
+use std::fmt;
+
+use odeon_actor::{Actor, ActorRef, strategy};
+use odeon_message::{ActorTypeId, Address, AskError, Certainty, Fingerprint, NodeId, Schema, Wire};
+
+use super::{
+    Cluster,
+    foreman::{Foreman, Spawn, SpawnRefused, group_of},
+};
+
+/// On which node an actor is started.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum SpawnPlace {
+    /// On the node of this name, this one or another.
+    Node(String),
+    /// On any node that starts actors of the type for others, one after the other.
+    Any,
+    /// On the node that a key belongs to, among those that start actors of the type: the same one from everywhere, as
+    /// long as the same are there.
+    Key(u64),
+}
+
+impl SpawnPlace {
+    /// On the node of this name.
+    #[must_use]
+    pub fn node(name: impl Into<String>) -> Self {
+        Self::Node(name.into())
+    }
+}
+
+impl fmt::Display for SpawnPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(name) => f.write_str(name),
+            Self::Any => f.write_str("any node"),
+            Self::Key(_) => f.write_str("the node of the key"),
+        }
+    }
+}
+
+/// An actor was not started elsewhere, or it is not known whether it was.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The type has no id.
+    #[error("actors of this type cannot be started elsewhere: give it an id, #[actor(id = \"…\")]")]
+    LocalType,
+    /// What the actor is to start from cannot be archived.
+    #[error("what the {actor_type} is to start from cannot be sent: {why}")]
+    Unsendable {
+        /// The type of the actor.
+        actor_type: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// No such node starts actors of this type for others.
+    #[error(
+        "{actor_type} is started for others on no such node now ({place}): declare it there, with NodeBuilder::spawnable"
+    )]
+    Nowhere {
+        /// The type of the actor.
+        actor_type: &'static str,
+        /// Where.
+        place: String,
+    },
+    /// What it starts from has another layout there.
+    #[error(
+        "{actor_type} starts from something else on {node} ({theirs}) than here ({ours}): let both run the same version"
+    )]
+    Layout {
+        /// The type of the actor.
+        actor_type: &'static str,
+        /// The node.
+        node: Box<str>,
+        /// The layout there.
+        theirs: Fingerprint,
+        /// The layout here.
+        ours: Fingerprint,
+    },
+    /// So many starts are under way there.
+    #[error("{node} starts {starts} actors for others already: try again")]
+    Busy {
+        /// The node.
+        node: Box<str>,
+        /// How many.
+        starts: u32,
+    },
+    /// It did not start.
+    #[error("{actor_type} did not start on {node}: {why}")]
+    Start {
+        /// The type of the actor.
+        actor_type: &'static str,
+        /// The node.
+        node: Box<str>,
+        /// Why.
+        why: String,
+    },
+    /// The node did not answer.
+    #[error("{node} did not answer: {failure}")]
+    NoAnswer {
+        /// The node.
+        node: Box<str>,
+        /// What happened, in words.
+        failure: String,
+        /// Whether the actor may have been started.
+        certainty: Certainty,
+    },
+}
+
+impl Cluster {
+    /// Starts an actor on a node that the place names, from what it starts from there as anywhere.
+    ///
+    /// The type must be declared on that node with [`NodeBuilder::spawnable`](crate::NodeBuilder::spawnable), which says
+    /// how it is supervised: by a supervisor of that node, not by whoever starts it. It ends by itself, or with its node;
+    /// watch it to be told.
+    ///
+    /// # Errors
+    /// See [`SpawnError`].
+    ///
+    /// # Cancel safety
+    /// The actor may be started all the same, and then nobody has its reference.
+    ///
+    /// # Examples
+    /// ```
+    /// use odeon::{Actor, Node, Schema, SpawnError, SpawnPlace, Wire};
+    ///
+    /// async fn delegate<A: Actor>(node: &Node, args: A::Args) -> Result<(), SpawnError>
+    /// where
+    ///     A::Args: Wire + Schema,
+    /// {
+    ///     let near = node.cluster().spawn_on::<A>(SpawnPlace::node("b"), args.clone()).await?;
+    ///     let somewhere = node.cluster().spawn_on::<A>(SpawnPlace::Any, args).await?;
+    ///     # let _ = (near, somewhere);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn spawn_on<A>(
+        &self,
+        place: SpawnPlace,
+        args: A::Args,
+    ) -> Result<ActorRef<A>, SpawnError>
+    where
+        A: Actor,
+        A::Args: Wire + Schema,
+    {
+        let actor_type = A::ID.ok_or(SpawnError::LocalType)?;
+        let foreman = self.foreman(actor_type, &place)?;
+        let mut archive = Vec::new();
+        args.archive(&mut archive).map_err(|error| {
+            let why = error.to_string();
+            SpawnError::Unsendable { actor_type, why }
+        })?;
+        drop(args);
+        let node = self.name_of(foreman.node);
+        let ours = Fingerprint::of::<A::Args>();
+        let spawn = Spawn { actor_type: actor_type.into(), layout: ours.0, args: archive };
+        let system = self.node().system();
+        let foreman = ActorRef::<Foreman>::from_address(system, foreman);
+        match foreman.ask(spawn).await {
+            Ok(address) if address.actor_type == ActorTypeId::of(actor_type) => {
+                Ok(ActorRef::from_address(system, address))
+            }
+            Ok(_) => Err(SpawnError::Start {
+                actor_type,
+                node,
+                why: "an actor of another type was started".into(),
+            }),
+            Err(AskError::Handler(refused)) => {
+                Err(refused_by(refused, (actor_type, node, place.to_string()), ours))
+            }
+            Err(error) => {
+                let (failure, certainty) = (error.to_string(), error.certainty());
+                Err(SpawnError::NoAnswer { node, failure, certainty })
+            }
+        }
+    }
+
+    /// The nodes that start actors of this type for others, by their names, as far as this node has heard.
+    #[must_use]
+    pub fn spawns_on<A: Actor>(&self) -> Vec<String> {
+        let group = A::ID.map(group_of);
+        let foremen = group.map(|group| self.roster().with(|roster| roster.members(&group)));
+        foremen.into_iter().flatten().map(|foreman| self.name_of(foreman.node).into()).collect()
+    }
+
+    /// The foreman that starts actors of this type at such a place.
+    fn foreman(&self, actor_type: &'static str, place: &SpawnPlace) -> Result<Address, SpawnError> {
+        let group = group_of(actor_type);
+        let foremen = self.roster().with(|roster| roster.members(&group));
+        let at = match place {
+            SpawnPlace::Node(name) => {
+                let id = NodeId::of(name);
+                foremen.iter().position(|foreman| foreman.node == id)
+            }
+            SpawnPlace::Any => strategy::round_robin(self.roster().next_turn(), foremen.len()),
+            SpawnPlace::Key(key) => {
+                strategy::rendezvous(*key, foremen.iter().map(|foreman| foreman.node.0))
+            }
+        };
+        let foreman = at.and_then(|at| foremen.get(at)).copied();
+        foreman.ok_or_else(|| SpawnError::Nowhere { actor_type, place: place.to_string() })
+    }
+}
+
+fn refused_by(
+    refused: SpawnRefused,
+    (actor_type, node, place): (&'static str, Box<str>, String),
+    ours: Fingerprint,
+) -> SpawnError {
+    match refused {
+        SpawnRefused::Undeclared => SpawnError::Nowhere { actor_type, place },
+        SpawnRefused::Layout { theirs } => {
+            SpawnError::Layout { actor_type, node, theirs: Fingerprint(theirs), ours }
+        }
+        SpawnRefused::Busy { starts } => SpawnError::Busy { node, starts },
+        SpawnRefused::Args { why } | SpawnRefused::Start { why } => {
+            SpawnError::Start { actor_type, node, why }
+        }
+    }
+}

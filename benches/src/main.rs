@@ -1,8 +1,9 @@
 //! The benches of Odeon: one a hop, printed as ratios of figures from one run.
 //!
 //! `cargo run --release -p odeon-benches -- remote --json` measures messages between two processes beside a bare QUIC
-//! echo. What it is NOT: a comparison with other actor systems, which is a crate of its own.
+//! echo, `cluster` messages to groups and topics beside plain tells. What it is NOT: a comparison with other actor systems, which is a crate of its own.
 
+mod cluster;
 mod remote;
 
 use std::process::ExitCode;
@@ -20,6 +21,11 @@ struct Args {
 enum Bench {
     /// Messages between two nodes in two processes, over loopback, encrypted.
     Remote(remote::RemoteArgs),
+    /// Messages to groups and topics of another node, beside plain tells.
+    Cluster(cluster::ClusterArgs),
+    /// The other process of `cluster`.
+    #[command(hide = true)]
+    ClusterPeer(cluster::peer::PeerArgs),
     /// The other process of `remote`.
     #[command(hide = true)]
     RemotePeer(remote::peer::PeerArgs),
@@ -31,6 +37,8 @@ fn main() -> ExitCode {
     let done = match (runtime, Args::parse().bench) {
         (Err(error), _) => Err(error.into()),
         (Ok(runtime), Bench::Remote(args)) => runtime.block_on(remote::run(args)),
+        (Ok(runtime), Bench::Cluster(args)) => runtime.block_on(cluster::run(args)),
+        (Ok(runtime), Bench::ClusterPeer(args)) => runtime.block_on(cluster::peer::run(args)),
         (Ok(runtime), Bench::RemotePeer(args)) => runtime.block_on(remote::peer::run(args)),
     };
     match done {

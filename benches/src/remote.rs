@@ -4,8 +4,8 @@
 //! rounds are printed. Both ends use the same certificates, ciphers and packet sizes.
 
 mod echo;
-mod messages;
-mod papers;
+pub(crate) mod messages;
+pub(crate) mod papers;
 pub(crate) mod peer;
 mod tells;
 

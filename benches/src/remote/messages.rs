@@ -4,6 +4,7 @@ use odeon::{Actor, Context, Handler, StartError, actor, message};
 
 /// 64 bytes, told.
 #[message(id = "odeon-bench/Tick")]
+#[derive(Clone)]
 pub(crate) struct Tick {
     pub(crate) words: [u64; 8],
 }

@@ -166,8 +166,18 @@ impl Heart {
         let node = Node::new(shared);
         let ended = Ended::of(&directory, &phases, roster);
         let tasks = JoinSet::new();
-        let mut heart =
-            Self { node, transport, news, directory, phases, own, tasks, stop, gate, _ended: ended };
+        let mut heart = Self {
+            node,
+            transport,
+            news,
+            directory,
+            phases,
+            own,
+            tasks,
+            stop,
+            gate,
+            _ended: ended,
+        };
         heart.tasks.spawn_local(task_owner.run());
         heart.watch_workers();
         heart.start_rotation(orders, papers);

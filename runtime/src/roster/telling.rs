@@ -44,6 +44,8 @@ pub(crate) async fn run(roster: Arc<RosterHall>, mut members: Members) {
                 }
                 roster.down(member.node, member.incarnation);
             }
+            // What it says of itself is no part of the roster.
+            Some(MemberEvent::Changed(_)) => {}
             // The node has ended, and this task ends with it.
             None => std::future::pending().await,
         }

@@ -118,7 +118,7 @@ mod tests {
             out.extend_from_slice(&[7; 16]);
             Ok(())
         };
-        let parcel = Parcel { header, extensions: Extensions::default(), encode };
+        let parcel = Parcel { header, extensions: Extensions::none(), encode };
         let (position, wrote) = lane.push(parcel, true, |appended| appended.position).unwrap();
         (position, wrote.is_some_and(|wrote| (wrote.bytes, wrote.frames) == (48, 1)))
     }

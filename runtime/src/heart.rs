@@ -125,12 +125,7 @@ impl Heart {
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
         builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
-        let gate = Arc::new(Gate::new());
-        let roster = RosterHall::new(&system, builder.roster.clone());
-        place_registrar(&system, &tasks, &gate).await?;
-        place_receptionist(&system, &roster).await?;
-        foreman::appoint(std::mem::take(&mut builder.spawners), &system, (&roster, &tasks)).await?;
-
+        let (gate, roster) = place_all(&system, &tasks, &mut builder).await?;
         let news = Rc::new(Newsfeed::default());
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
         let hello = hello(&system, incarnation, addr);
@@ -166,18 +161,9 @@ impl Heart {
         let node = Node::new(shared);
         let ended = Ended::of(&directory, &phases, roster);
         let tasks = JoinSet::new();
-        let mut heart = Self {
-            node,
-            transport,
-            news,
-            directory,
-            phases,
-            own,
-            tasks,
-            stop,
-            gate,
-            _ended: ended,
-        };
+        #[rustfmt::skip]
+        let mut heart =
+            Self { node, transport, news, directory, phases, own, tasks, stop, gate, _ended: ended };
         heart.tasks.spawn_local(task_owner.run());
         heart.watch_workers();
         heart.start_rotation(orders, papers);
@@ -305,6 +291,20 @@ fn hello(system: &ActorSystem, incarnation: Incarnation, advertise: SocketAddr) 
 fn outbound(system: &ActorSystem, directory: &Arc<Directory>, circles: Circles) -> Arc<Outbound> {
     let propagation = Arc::clone(system.propagation());
     Arc::new(Outbound::new(Arc::clone(directory), circles, system.config(), propagation))
+}
+
+/// Starts the actors that every node has, each at its place.
+async fn place_all(
+    system: &ActorSystem,
+    tasks: &Tasks,
+    builder: &mut NodeBuilder,
+) -> Result<(Arc<Gate>, Arc<RosterHall>), NodeError> {
+    let gate = Arc::new(Gate::new());
+    let roster = RosterHall::new(system, builder.roster.clone());
+    place_registrar(system, tasks, &gate).await?;
+    place_receptionist(system, &roster).await?;
+    foreman::appoint(std::mem::take(&mut builder.spawners), system, (&roster, tasks)).await?;
+    Ok((gate, roster))
 }
 
 /// The registrar must be the first actor that other nodes can reach: they know it by its place, which it keeps

@@ -172,7 +172,7 @@ async fn of_those_who_register_a_name_at_once_one_succeeds(world: &mut World) {
         for one in racing {
             one.await.expect("it does not panic");
         }
-        let results = results.borrow();
+        let results = results.take();
         let won = results.iter().filter(|(_, result)| result.is_ok()).collect::<Vec<_>>();
         assert_eq!(won.len(), 1, "{results:?}");
         let winner = won[0].0;

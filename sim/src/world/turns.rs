@@ -16,10 +16,13 @@ use odeon_interpose::{Stream, mix};
 use super::stage::Stage;
 use crate::schedule::{Picker, Schedule};
 
+/// A life's stage, and what wakes it.
+type Staged = Rc<(Rc<Stage>, Waker)>;
+
 /// Gives the nodes of a world their turns.
 pub(super) struct Turns {
     ready: Arc<Ready>,
-    stages: RefCell<BTreeMap<u64, Rc<(Rc<Stage>, Waker)>>>,
+    stages: RefCell<BTreeMap<u64, Staged>>,
     /// `None` where each life draws.
     picker: RefCell<Option<Picker>>,
     /// The number of the last life that was added.

@@ -183,17 +183,17 @@ mod tests {
     fn strangers_movers_and_ghosts_are_found() {
         let named = |name: &str| format!("[package]\nname = \"{name}\"\n");
         let (stranger, moved, early) =
-            (named("odeon-attic"), named("odeon-wire"), named("odeon-ops"));
+            (named("odeon-attic"), named("odeon-wire"), named("odeon-journal"));
         let tree = Tree::sample(&[
             ("attic/Cargo.toml", stranger.as_str()),
             ("wire/Cargo.toml", moved.as_str()),
-            ("runtime/ops/Cargo.toml", early.as_str()),
+            ("runtime/journal/Cargo.toml", early.as_str()),
         ]);
         let found = check(&tree);
         let has = |text: &str| found.iter().any(|it| it.found.contains(text));
         assert!(has("odeon-attic has no floor"));
         assert!(has("the table says transport/proto"));
-        assert!(has("odeon-ops is there"));
+        assert!(has("odeon-journal is there"));
         assert!(has("odeon-sim is called built"));
     }
 }

@@ -131,6 +131,13 @@ impl Node {
         self.shared.phases.reached(Phase::Down).await;
     }
 
+    /// Whether it ends, or has ended, because the cluster knows a later life of this node: another program of its name was
+    /// started after it.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.shared.phases.is_superseded()
+    }
+
     /// Starts an actor from its own value: one whose `Args` are `Self`. Any other starts with
     /// [`spawn_with`](Self::spawn_with).
     ///

@@ -69,6 +69,10 @@ impl Phases {
         self.superseded.send_replace(true);
     }
 
+    pub(crate) fn is_superseded(&self) -> bool {
+        *self.superseded.borrow()
+    }
+
     /// Completes once the phase is `phase` or a later one.
     pub(crate) async fn reached(&self, phase: Phase) -> Phase {
         let mut phases = self.phase.subscribe();

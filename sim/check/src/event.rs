@@ -6,7 +6,11 @@
 
 mod told;
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use odeon_message::Certainty;
 use serde::{Deserialize, Serialize};
@@ -248,6 +252,22 @@ pub enum What {
         /// Whom it sees.
         members: BTreeSet<Party>,
     },
+    /// In which of its lives a node is, and in which it sees the others; recorded whenever either changes.
+    Lives {
+        /// Whose view.
+        node: Party,
+        /// Its own life; a later one has a greater number.
+        life: u64,
+        /// The lives of those whom it sees.
+        members: BTreeMap<Party, u64>,
+    },
+    /// A life of a node ends because the others told it of a later one.
+    Superseded {
+        /// Which.
+        node: Party,
+        /// The life that ends.
+        life: u64,
+    },
     /// A holder has a name (a lease, a role, a shard); recorded after it got it.
     Claimed {
         /// Which.
@@ -294,6 +314,9 @@ impl What {
             Self::Refused { why, .. } => why.len() + 3 * TEXT,
             Self::View { members, .. } => {
                 members.iter().map(|member| member.len() + TEXT).sum::<usize>() + TEXT
+            }
+            Self::Lives { members, .. } => {
+                members.keys().map(|member| member.len() + TEXT).sum::<usize>() + TEXT
             }
             Self::Note { value, .. } => value.bytes() + 2 * TEXT,
             _ => 2 * TEXT,

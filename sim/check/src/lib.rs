@@ -15,6 +15,7 @@
 //! | [`SupervisionTable`] | children are started again as Erlang/OTP says, and no more often |
 //! | [`WatchOnce`] | each watcher is told of an end exactly once |
 //! | [`Convergence`] | after the last disturbance all live nodes see the live nodes |
+//! | [`PresentLives`] | a later life of a node replaces an earlier one, everywhere and for good |
 //! | [`OneHolder`] | no two hold a name at one time |
 //! | [`NoLeaks`] | in the end there is no more of anything than in the beginning |
 //!
@@ -54,6 +55,7 @@ mod honesty;
 mod leaks;
 mod letters;
 mod linearizability;
+mod lives;
 mod operation;
 mod patience;
 mod recorder;
@@ -76,6 +78,7 @@ pub use leaks::NoLeaks;
 pub use linearizability::{
     Budget, Linearizability, MapModel, Model, Part, QueueModel, RegisterModel,
 };
+pub use lives::PresentLives;
 pub use odeon_message::Certainty;
 pub use operation::{End, Operation};
 pub use patience::Patience;

@@ -63,11 +63,23 @@ impl Eyes {
             });
         }
     }
+
+    /// Writes down that the node has ended because it was told of a later life, if it has.
+    pub(super) fn see_end(&self, node: &Node) {
+        if self.views.get() && node.is_superseded() {
+            let (life, node) = (node.incarnation().0, node.name().into());
+            self.recorder.record(What::Superseded { node, life });
+        }
+    }
 }
 
 fn record_view(recorder: &Recorder, node: &Node) {
     let members = node.members_now().iter().map(|it| Text::from(it.name.as_str())).collect();
     recorder.record(What::View { node: node.name().into(), members });
+    let life = |member: odeon::Member| (Text::from(member.name), member.incarnation.0);
+    let members = node.members_now().into_iter().map(life).collect();
+    let life = node.incarnation().0;
+    recorder.record(What::Lives { node: node.name().into(), life, members });
 }
 
 impl World {
@@ -118,8 +130,9 @@ impl World {
         self.checks.at_end.push(Box::new(checker));
     }
 
-    /// From now on each node of the runtime that starts records whom it sees, for `Convergence`: a [`What::View`] whenever
-    /// that changes.
+    /// From now on each node of the runtime that starts records whom it sees, for `Convergence` and `PresentLives`: a
+    /// [`What::View`] and a [`What::Lives`] whenever that changes, and [`What::Superseded`] when it made way for a later
+    /// life.
     pub fn record_views(&self) {
         self.checks.views.set(true);
     }

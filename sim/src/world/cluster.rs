@@ -58,6 +58,7 @@ impl World {
                 eyes.see(&node);
                 main(node.clone()).await.outcome()?;
                 node.ended().await;
+                eyes.see_end(&node);
                 Ok::<(), String>(())
             }
         });

@@ -92,6 +92,12 @@ impl What {
                 let members = members.iter().map(|member| &**member).collect::<Vec<_>>();
                 write!(f, "{node} sees {{{}}}", members.join(", "))
             }
+            Self::Lives { node, life, members } => {
+                let members = members.iter().map(|(member, life)| format!("{member} {life}"));
+                let members = members.collect::<Vec<_>>().join(", ");
+                write!(f, "{node} is in life {life} and sees {{{members}}}")
+            }
+            Self::Superseded { node, life } => write!(f, "life {life} of {node} is superseded"),
             Self::Claimed { name, holder } => write!(f, "{holder} holds {name}"),
             Self::Released { name, holder } => write!(f, "{holder} releases {name}"),
             Self::Counted { place, resource, count } => write!(f, "{place} has {count} {resource}"),

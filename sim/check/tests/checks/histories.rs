@@ -38,6 +38,8 @@ fn one_of_each() -> History {
         What::Down { node: "n".into() },
         What::Fault { text: "n is cut off".into() },
         What::View { node: "n".into(), members: ["n".into(), "m".into()].into() },
+        What::Lives { node: "n".into(), life: 2, members: [("m".into(), 7)].into() },
+        What::Superseded { node: "n".into(), life: 2 },
         What::Claimed { name: "leader".into(), holder: "n".into() },
         What::Released { name: "leader".into(), holder: "n".into() },
         What::Counted { place: "n".into(), resource: Resource::Cells, count: 3 },

@@ -7,6 +7,7 @@ mod groups;
 mod histories;
 mod letters;
 mod linearizability;
+mod lives;
 mod planted;
 mod speed;
 mod supervision;

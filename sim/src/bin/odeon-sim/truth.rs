@@ -16,7 +16,7 @@ use odeon::{
 };
 use odeon_sim::{
     Check, LinkRule, NodeDown, Outline, Scenario, Site, Stream, Swarm, World,
-    check::{Call, Convergence, Linearizability, NoLeaks, Value},
+    check::{Call, Convergence, Linearizability, NoLeaks, PresentLives, Value},
 };
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +137,7 @@ impl Scenario for Truth {
         world.check_leaks();
         world.check_at_end(NoLeaks::new());
         world.check_at_end(Convergence::within(SETTLED));
+        world.check_at_end(PresentLives::within(SETTLED));
         world.check_at_end(Linearizability::of_registers());
         world.set_default_link(LinkRule::rough());
         for (name, _) in NODES {

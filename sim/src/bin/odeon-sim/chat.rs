@@ -6,7 +6,7 @@
 //! comes into every room and hears everybody, and nothing is left over.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -35,6 +35,9 @@ const HEARS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long all is tried again and again once everything is healed; longer than a room may take to hear of an end.
 const TRIES: Duration = Duration::from_secs(90);
+
+/// How long nobody says anything, in the end, where somebody was not heard: longer than a member waits for a room.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Numbers from here on are said in the liveness phase.
 const RECOVERY: u64 = 1 << 32;
@@ -166,6 +169,7 @@ impl Scenario for Chat {
             match not_empty(world).await {
                 None => break,
                 Some(room) if world.now() >= end => {
+                    nobody_sleeps(world).await?;
                     return Err(format!("{room} is not known to be empty, and all were killed"));
                 }
                 Some(_) => {}
@@ -175,6 +179,7 @@ impl Scenario for Chat {
         for (at, room) in (0..9).map(|pair| (pair / 3, pair % 3)) {
             loop {
                 if world.now() >= end {
+                    nobody_sleeps(world).await?;
                     let (who, room) = (NODES[at].2, NODES[room].1);
                     return Err(format!("what {who} says in {room} is not heard by all"));
                 }
@@ -221,6 +226,29 @@ async fn not_empty(world: &World) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// An error that names the actors at which messages wait, and which take none while all is quiet.
+async fn nobody_sleeps(world: &World) -> Result<(), String> {
+    let mut before = BTreeMap::new();
+    for look in 0..2 {
+        world.run_for(QUIET).await;
+        for (name, ..) in NODES {
+            let Some(node) = world.runtime_node(name) else { continue };
+            let asked = world.run_on(name, async move { node.metrics().await }).await;
+            for types in asked.into_iter().flat_map(|metrics| metrics.types) {
+                let (kind, waiting) = (types.kind, types.depth);
+                let was = before.insert((name, kind), types.handled);
+                if look > 0 && waiting > 0 && was == Some(types.handled) {
+                    let quiet = QUIET.as_secs();
+                    return Err(format!(
+                        "check nobody sleeps on messages: {waiting} wait at {kind} on {name}, and none was taken for {quiet} s"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn say(number: u64) -> Wish {

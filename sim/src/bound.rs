@@ -63,7 +63,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "the test is about another thread")]
     fn another_thread_is_refused() {
         let bound = Bound::new(7);
         *bound.hold() += 1;

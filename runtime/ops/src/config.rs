@@ -6,7 +6,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use odeon::{SystemConfig, TransportConfig};
+use odeon::{JoinConfig, SystemConfig, TransportConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::span::Span;
@@ -47,6 +47,10 @@ pub struct NodeSection {
     pub listen: SocketAddr,
     /// Where others reach it.
     pub advertise: Option<SocketAddr>,
+    /// Its zone.
+    pub zone: Option<String>,
+    /// What it is for.
+    pub roles: Vec<String>,
     /// Threads that run actors.
     pub workers: Option<usize>,
 }
@@ -58,8 +62,33 @@ pub struct NodeSection {
 pub struct JoinSection {
     /// The `host:port` of nodes that may be in the cluster.
     pub seeds: Vec<String>,
+    /// Names of SRV records whose targets may be nodes.
+    pub srv: Vec<String>,
+    /// A file with the `host:port` of nodes.
+    pub file: Option<PathBuf>,
+    /// The variable that has the `host:port` of nodes.
+    pub variable: Option<String>,
+    /// With how many nodes a cluster may begin.
+    pub bootstrap_expect: usize,
+    /// How often a node among others looks for more.
+    pub look_joined: Span,
     /// Whether it may be a cluster of its own.
     pub dev: bool,
+}
+
+impl JoinSection {
+    pub(crate) fn to_config(&self) -> JoinConfig {
+        JoinConfig {
+            seeds: self.seeds.clone(),
+            srv: self.srv.clone(),
+            file: self.file.clone(),
+            variable: self.variable.clone(),
+            bootstrap_expect: self.bootstrap_expect,
+            dev: self.dev,
+            look_joined: self.look_joined.0,
+            ..JoinConfig::default()
+        }
+    }
 }
 
 /// `[papers]`: certificates and keys, and how a fresh node gets its own.

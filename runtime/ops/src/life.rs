@@ -8,7 +8,7 @@ use std::{
     future::Future, net::SocketAddr, path::Path, pin::pin, rc::Rc, sync::Arc, time::Duration,
 };
 
-use odeon::{Node, NodeError, Papers, env::RealEnv};
+use odeon::{Node, NodeError, Papers, Profile, env::RealEnv};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
@@ -162,7 +162,7 @@ impl Running {
 
 /// The node by its values.
 fn builder(name: &str, config: &Config, program: Program) -> Result<odeon::NodeBuilder, Failed> {
-    let Program { mut system, mut transport, setups, .. } = program;
+    let Program { version, mut system, mut transport, setups, .. } = program;
     config.actors.apply(&mut system);
     config.transport.apply(&mut transport);
     let mut builder =
@@ -190,10 +190,13 @@ fn builder(name: &str, config: &Config, program: Program) -> Result<odeon::NodeB
     if let Some(workers) = config.node.workers {
         builder = builder.workers(workers);
     }
-    if config.join.dev {
-        builder = builder.alone();
-    }
-    builder = config.join.seeds.iter().cloned().fold(builder, odeon::NodeBuilder::seed);
+    let profile = Profile {
+        zone: config.node.zone.clone().unwrap_or_default(),
+        roles: config.node.roles.clone(),
+        version: version.to_owned(),
+        ..Profile::default()
+    };
+    builder = builder.join(config.join.to_config()).profile(profile);
     Ok(setups.into_iter().fold(builder, |builder, setup| setup(builder)))
 }
 

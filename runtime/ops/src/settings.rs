@@ -84,6 +84,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Where others reach this node, if that is not where it listens; port 0 is the one it listens at. By default it is",
     ),
     Setting::new(
+        "node.zone",
+        "zone",
+        Kind::Text,
+        "The zone of the node: a label that nodes share which break together. By default none",
+    ),
+    Setting::new(
+        "node.roles",
+        "role",
+        Kind::Names,
+        "What the node is for, seen by all others. By default nothing",
+    )
+    .default(""),
+    Setting::new(
         "node.workers",
         "workers",
         Kind::Number { min: 1, max: 1024 },
@@ -96,6 +109,42 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "The host:port of nodes that may be in the cluster. By default none: it waits to be found",
     )
     .default(""),
+    Setting::new(
+        "join.srv",
+        "join-srv",
+        Kind::Names,
+        "Names of SRV records, such as _odeon._udp.example.org, whose targets and ports may be nodes. By default none",
+    )
+    .default(""),
+    Setting::new(
+        "join.file",
+        "join-file",
+        Kind::Path,
+        "A file with the host:port of nodes, one a line, which somebody else writes: it is read again and again, and need \
+         not be there yet. By default none",
+    ),
+    Setting::new(
+        "join.variable",
+        "join-variable",
+        Kind::Text,
+        "The name of a variable of the environment that has host:port, with commas or spaces between. By default none",
+    ),
+    Setting::new(
+        "join.bootstrap_expect",
+        "bootstrap-expect",
+        Kind::Number { min: 0, max: 1000 },
+        "With how many nodes that know each other, this one counted, a cluster may begin; the same for all that start \
+         together, and more than half of them. By default 0: it joins a cluster that is there",
+    )
+    .default("0"),
+    Setting::new(
+        "join.look_joined",
+        "join-look-joined",
+        Kind::Span { min_millis: 10, max_millis: 3_600_000 },
+        "How long a node that is among others waits before it looks for more of them again. By default as long as two \
+         clusters that began apart may stay apart unnoticed",
+    )
+    .default("5s"),
     Setting::new(
         "join.dev",
         "dev",

@@ -114,6 +114,7 @@ fn every_setting_refuses_what_it_cannot_use_by_its_name() {
         // A text and a path may be almost anything; an empty flag is refused.
         let bad = match setting.kind {
             Kind::Text | Kind::Path => "",
+            Kind::Names => "\u{7}",
             Kind::Filter => "odeon=loud",
             _ => "=",
         };
@@ -194,7 +195,7 @@ fn every_key_of_the_table_is_a_field_of_the_tree() {
         Kind::Switch => "true".to_owned(),
         Kind::Number { min, .. } => min.to_string(),
         Kind::Span { .. } => "1s".to_owned(),
-        Kind::Text | Kind::Path | Kind::Filter | Kind::Token => "info".to_owned(),
+        Kind::Text | Kind::Names | Kind::Path | Kind::Filter | Kind::Token => "info".to_owned(),
     };
     let mut values = Values::new();
     for setting in SETTINGS {

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Addr,
     /// A list of `host:port`.
     Seeds,
+    /// A list of texts.
+    Names,
     /// Yes or no.
     Switch,
     /// A whole number within these bounds.
@@ -41,7 +43,7 @@ impl Kind {
     /// What stands for the value in the help.
     pub(crate) const fn placeholder(self) -> &'static str {
         match self {
-            Self::Text => "NAME",
+            Self::Text | Self::Names => "NAME",
             Self::Path => "FILE",
             Self::Addr => "ADDRESS:PORT",
             Self::Seeds => "HOST:PORT",
@@ -58,6 +60,7 @@ impl Kind {
         let span = |millis| Span(std::time::Duration::from_millis(millis));
         match self {
             Self::Text => "a text".to_owned(),
+            Self::Names => "texts of printable characters, several with commas between".to_owned(),
             Self::Path => "a path of a file".to_owned(),
             Self::Addr => "an IP address with a port, such as 127.0.0.1:7400".to_owned(),
             Self::Seeds => {
@@ -75,7 +78,7 @@ impl Kind {
 
     /// Reads what flags or a variable say; a list may come in several texts.
     pub(crate) fn read_text(self, texts: &[&str]) -> Read {
-        if let Self::Seeds = self {
+        if let Self::Seeds | Self::Names = self {
             let seeds = texts.iter().flat_map(|text| text.split(','));
             let seeds = seeds.map(str::trim).filter(|seed| !seed.is_empty());
             return self.check(Value::Array(seeds.map(|seed| seed.into()).collect()));
@@ -118,6 +121,10 @@ impl Kind {
             }
             (Self::Token, Value::String(text)) => {
                 text.parse::<JoinToken>().err().map(|error| error.to_string())
+            }
+            (Self::Names, Value::Array(names)) => {
+                let fits = |it: &str| !it.is_empty() && !it.contains(char::is_control);
+                (!names.iter().all(|it| it.as_str().is_some_and(fits))).then(String::new)
             }
             (Self::Seeds, Value::Array(seeds)) => {
                 let wrong = seeds.iter().find(|seed| !seed.as_str().is_some_and(is_host_and_port));

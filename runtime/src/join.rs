@@ -23,12 +23,12 @@ use crate::{
 
 pub(crate) use beginning::{Beginning, Waits};
 pub use config::{JoinConfig, JoinConfigError};
-use look::{Found, Source};
+use look::{ADDRESSES_MAX, Found, Source};
 use pace::Pace;
 
-/// Strangers of one source that are dialled in one look, the others in the next ones: gossip brings most of them sooner,
-/// and all of a thousand at once would be a storm of handshakes.
-const DIALS_MAX: usize = 32;
+/// Strangers of one source that are dialled in one look, the others in the next ones, from a place that is drawn at first:
+/// gossip brings most of them sooner, and where many nodes start at once they would drown each other in handshakes.
+const DIALS_MAX: usize = 8;
 
 /// When a node that is alone first says why.
 const SAY_AFTER: Duration = Duration::from_secs(2);
@@ -56,8 +56,8 @@ struct Lookout {
     is_busy: Cell<bool>,
     /// Looks that brought trouble.
     troubles: Cell<u64>,
-    /// Strangers dialled so far, so that the next look begins with others.
-    dialled: Cell<usize>,
+    /// Where the next look begins to dial, so that each stranger has its turn.
+    place: Cell<usize>,
 }
 
 /// When a node that is alone says why.
@@ -88,8 +88,9 @@ impl Join {
             tracing::info!(addr = %self.own[1], "up as a cluster of its own, which others may join");
             self.phases.up();
         }
+        let lookout = |source| Lookout::new(source, self.random());
         let lookouts: Vec<Rc<Lookout>> =
-            Source::all(&self.config).into_iter().map(Lookout::new).collect();
+            Source::all(&self.config).into_iter().map(lookout).collect();
         let mut looks = JoinSet::new();
         let mut pace = Pace::new(&self.config);
         let mut says = Says::new();
@@ -155,9 +156,9 @@ impl Join {
         if strangers.is_empty() {
             return;
         }
-        let begin = lookout.dialled.get() % strangers.len();
+        let begin = lookout.place.get() % strangers.len();
         let (later, first) = strangers.split_at(begin);
-        lookout.dialled.set(begin + DIALS_MAX);
+        lookout.place.set(begin + DIALS_MAX);
         let dialled = first.iter().chain(later).take(DIALS_MAX);
         dialled.for_each(|addr| self.transport.dial_seed(*addr));
     }
@@ -211,9 +212,10 @@ impl Join {
 }
 
 impl Lookout {
-    fn new(source: Source) -> Rc<Self> {
-        let (is_busy, troubles, dialled) = Default::default();
-        Rc::new(Self { source, is_busy, troubles, dialled })
+    /// `random` is from 0 up to 1.
+    fn new(source: Source, random: f64) -> Rc<Self> {
+        let place = Cell::new((random * ADDRESSES_MAX as f64) as usize);
+        Rc::new(Self { source, is_busy: Cell::default(), troubles: Cell::default(), place })
     }
 
     /// Says so the first, second, fourth, eighth time and so on.

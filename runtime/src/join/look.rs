@@ -19,7 +19,7 @@ const NAMES_MAX: usize = 1024;
 const TARGETS_MAX: usize = 64;
 
 /// Most addresses that one look brings; the rest is ignored.
-const ADDRESSES_MAX: usize = 1024;
+pub(super) const ADDRESSES_MAX: usize = 1024;
 
 /// Where addresses come from.
 #[derive(Clone, PartialEq, Eq, Debug)]

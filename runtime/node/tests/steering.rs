@@ -28,6 +28,7 @@ impl Cluster {
         issue_operator(&papers, "alice");
         let crl = papers.path("ca.crl");
         let flags = ["--dev", "--admin-listen", "127.0.0.1:0", "--crl", &crl];
+        let flags = [&flags[..], &["--zone", "z1", "--role", "web,db"]].concat();
         let a = Running::start(&papers, "a", &flags);
         let seed = a.addr().to_string();
         let line = a.line(&["operators are served", "addr="]);
@@ -75,6 +76,10 @@ fn an_operator_sees_the_node_its_members_its_actors_and_its_peers() {
     assert_eq!((status["ready"].as_bool(), status["members"].as_u64()), (Some(true), Some(1)));
     let members = cluster.json("members");
     assert_eq!((members[0]["name"].as_str(), members[1]["name"].as_str()), (Some("a"), Some("b")));
+    assert_eq!(
+        (members[0]["zone"].as_str(), members[0]["roles"][1].as_str()),
+        (Some("z1"), Some("db"))
+    );
     let actors = cluster.json("actors");
     let is_usher = |actor: &Value| actor["names"][0] == "demo/usher" && actor["state"] == "running";
     assert!(actors["actors"].as_array().unwrap().iter().any(is_usher), "{actors}");

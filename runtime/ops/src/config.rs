@@ -47,12 +47,12 @@ pub struct NodeSection {
     pub listen: SocketAddr,
     /// Where others reach it.
     pub advertise: Option<SocketAddr>,
+    /// Threads that run actors.
+    pub workers: Option<usize>,
     /// Its zone.
     pub zone: Option<String>,
     /// What it is for.
     pub roles: Vec<String>,
-    /// Threads that run actors.
-    pub workers: Option<usize>,
 }
 
 /// `[join]`: how the node finds its cluster.
@@ -62,22 +62,26 @@ pub struct NodeSection {
 pub struct JoinSection {
     /// The `host:port` of nodes that may be in the cluster.
     pub seeds: Vec<String>,
-    /// Names of SRV records whose targets may be nodes.
+    /// Names of SRV records whose targets may be.
     pub srv: Vec<String>,
-    /// A file with the `host:port` of nodes.
+    /// A file with more of them.
     pub file: Option<PathBuf>,
-    /// The variable that has the `host:port` of nodes.
+    /// A variable of the environment with more of them.
     pub variable: Option<String>,
     /// With how many nodes a cluster may begin.
     pub bootstrap_expect: usize,
-    /// How often a node among others looks for more.
-    pub look_joined: Span,
     /// Whether it may be a cluster of its own.
     pub dev: bool,
+    /// First pause between two looks of a node that is alone.
+    pub look_min: Span,
+    /// Longest pause of a node that is alone.
+    pub look_max: Span,
+    /// Pause of a node that is among others.
+    pub look_joined: Span,
 }
 
 impl JoinSection {
-    pub(crate) fn to_config(&self) -> JoinConfig {
+    pub(crate) fn config(&self) -> JoinConfig {
         JoinConfig {
             seeds: self.seeds.clone(),
             srv: self.srv.clone(),
@@ -85,6 +89,8 @@ impl JoinSection {
             variable: self.variable.clone(),
             bootstrap_expect: self.bootstrap_expect,
             dev: self.dev,
+            look_min: self.look_min.0,
+            look_max: self.look_max.0,
             look_joined: self.look_joined.0,
             ..JoinConfig::default()
         }

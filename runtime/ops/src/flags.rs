@@ -27,7 +27,7 @@ fn arg(setting: &'static Setting) -> Arg {
         .help(help(setting))
         .allow_negative_numbers(true);
     match setting.kind {
-        Kind::Seeds => arg.action(ArgAction::Append),
+        Kind::Seeds | Kind::Texts => arg.action(ArgAction::Append),
         Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         _ => arg,
     }

@@ -109,7 +109,8 @@ impl Given {
 
     fn strange(&self) -> Vec<String> {
         // Of other programs of ours: the simulator's and the tests'.
-        const KNOWN: [&str; 4] = [FILE_VARIABLE, "ODEON_SIM", "ODEON_LINK", "ODEON_BROWSER"];
+        const KNOWN: [&str; 5] =
+            [FILE_VARIABLE, "ODEON_SIM", "ODEON_LINK", "ODEON_BROWSER", "ODEON_PROCESSES"];
         let known = |name: &str| {
             KNOWN.contains(&name)
                 || SETTINGS.iter().any(|setting| setting.variables().iter().any(|it| it == name))

@@ -162,7 +162,7 @@ impl Running {
 
 /// The node by its values.
 fn builder(name: &str, config: &Config, program: Program) -> Result<odeon::NodeBuilder, Failed> {
-    let Program { version, mut system, mut transport, setups, .. } = program;
+    let Program { mut system, mut transport, setups, version, .. } = program;
     config.actors.apply(&mut system);
     config.transport.apply(&mut transport);
     let mut builder =
@@ -196,7 +196,7 @@ fn builder(name: &str, config: &Config, program: Program) -> Result<odeon::NodeB
         version: version.to_owned(),
         ..Profile::default()
     };
-    builder = builder.join(config.join.to_config()).profile(profile);
+    builder = builder.join(config.join.config()).profile(profile);
     Ok(setups.into_iter().fold(builder, |builder, setup| setup(builder)))
 }
 

@@ -67,7 +67,7 @@ impl Program {
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
-            version: "unversioned",
+            version: "",
             about: "A node of an Odeon cluster.",
             system: SystemConfig::default(),
             transport: TransportConfig::default(),
@@ -75,7 +75,8 @@ impl Program {
         }
     }
 
-    /// Its version, such as `env!("CARGO_PKG_VERSION")`: `--version` and the metrics say it.
+    /// Its version, such as `env!("CARGO_PKG_VERSION")`: `--version`, the metrics and the node's
+    /// [profile](odeon::Profile) say it. At most 63 bytes.
     pub fn version(mut self, version: &'static str) -> Self {
         self.version = version;
         self

@@ -84,67 +84,60 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Where others reach this node, if that is not where it listens; port 0 is the one it listens at. By default it is",
     ),
     Setting::new(
-        "node.zone",
-        "zone",
-        Kind::Text,
-        "The zone of the node: a label that nodes share which break together. By default none",
-    ),
-    Setting::new(
-        "node.roles",
-        "role",
-        Kind::Names,
-        "What the node is for, seen by all others. By default nothing",
-    )
-    .default(""),
-    Setting::new(
         "node.workers",
         "workers",
         Kind::Number { min: 1, max: 1024 },
         "Threads that run actors. By default one less than the machine has, for the endpoint has one of its own",
     ),
     Setting::new(
+        "node.zone",
+        "zone",
+        Kind::Text,
+        "The zone of the node, a label that nodes share which break together. By default none",
+    ),
+    Setting::new(
+        "node.roles",
+        "role",
+        Kind::Texts,
+        "What the node is for. By default nothing in particular; at most 16",
+    )
+    .default(""),
+    Setting::new(
         "join.seeds",
         "join",
         Kind::Seeds,
-        "The host:port of nodes that may be in the cluster. By default none: it waits to be found",
+        "The host:port of nodes that may be in the cluster; of a name all addresses are tried. By default none: it waits \
+         to be found",
     )
     .default(""),
     Setting::new(
         "join.srv",
         "join-srv",
-        Kind::Names,
-        "Names of SRV records, such as _odeon._udp.example.org, whose targets and ports may be nodes. By default none",
+        Kind::Texts,
+        "Names of SRV records, such as _odeon._udp.example.org, whose targets may be nodes. By default none",
     )
     .default(""),
     Setting::new(
         "join.file",
         "join-file",
         Kind::Path,
-        "A file with the host:port of nodes, one a line, which somebody else writes: it is read again and again, and need \
-         not be there yet. By default none",
+        "A file with the host:port of nodes, one a line, which somebody else writes: it is read again and again. By \
+         default none",
     ),
     Setting::new(
         "join.variable",
         "join-variable",
         Kind::Text,
-        "The name of a variable of the environment that has host:port, with commas or spaces between. By default none",
+        "The name of an environment variable that has host:port of nodes. By default none",
     ),
     Setting::new(
         "join.bootstrap_expect",
         "bootstrap-expect",
         Kind::Number { min: 0, max: 1000 },
         "With how many nodes that know each other, this one counted, a cluster may begin; the same for all that start \
-         together, and more than half of them. By default 0: it joins a cluster that is there",
+         together, and more than half of them. By default 0: it joins one that is there",
     )
     .default("0"),
-    Setting::new(
-        "join.look_joined",
-        "join-look-joined",
-        Kind::Span { min_millis: 10, max_millis: 3_600_000 },
-        "How long a node that is among others waits before it looks for more of them again. By default as long as two \
-         clusters that began apart may stay apart unnoticed",
-    )
-    .default("5s"),
     Setting::new(
         "join.dev",
         "dev",
@@ -154,6 +147,29 @@ pub(crate) const SETTINGS: &[Setting] = &[
          not, because two halves of a cluster would not find each other",
     )
     .default("false"),
+    Setting::new(
+        "join.look_min",
+        "look-min",
+        Kind::Span { min_millis: 10, max_millis: 3_600_000 },
+        "First pause between two looks for others of a node that is alone, then doubled. By default 100ms: nodes that start \
+         at once find each other at once",
+    )
+    .default("100ms"),
+    Setting::new(
+        "join.look_max",
+        "look-max",
+        Kind::Span { min_millis: 10, max_millis: 3_600_000 },
+        "Longest pause of a node that is alone. By default 1s: a cluster that starts later is found within about as long",
+    )
+    .default("1s"),
+    Setting::new(
+        "join.look_joined",
+        "look-joined",
+        Kind::Span { min_millis: 10, max_millis: 3_600_000 },
+        "Pause of a node that is among others. By default 5s: it finds clusters that began apart, at the cost of one \
+         question to each source",
+    )
+    .default("5s"),
     Setting::new(
         "papers.cert",
         "cert",

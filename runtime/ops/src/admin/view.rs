@@ -9,7 +9,7 @@
 
 use std::{fmt, time::SystemTime};
 
-use odeon::{Metrics, Node, Phase, Tree};
+use odeon::{Metrics, Node, Phase, Profile, Tree};
 use serde::{Deserialize, Serialize};
 
 use crate::standing::Standing;
@@ -97,6 +97,11 @@ pub struct Member {
     pub name: String,
     pub addr: String,
     pub incarnation: u64,
+    pub zone: String,
+    pub roles: Vec<String>,
+    pub version: String,
+    /// Whether it takes nothing new.
+    pub leaving: bool,
 }
 
 /// The members, the node itself first.
@@ -105,18 +110,46 @@ pub(crate) fn members(node: &Node) -> Vec<Member> {
         name: node.name().to_owned(),
         addr: node.addr().to_string(),
         incarnation: node.incarnation().0,
+        leaving: node.phase() >= Phase::Leaving,
+        ..Member::saying(&node.profile())
     };
     let others = node.members_now().into_iter().map(|member| Member {
         name: member.name,
         addr: member.addr.to_string(),
         incarnation: member.incarnation.0,
+        leaving: member.leaving,
+        ..Member::saying(&member.profile)
     });
     std::iter::once(own).chain(others).collect()
 }
 
+impl Member {
+    fn saying(profile: &Profile) -> Self {
+        Self {
+            name: String::new(),
+            addr: String::new(),
+            incarnation: 0,
+            zone: profile.zone.clone(),
+            roles: profile.roles.clone(),
+            version: profile.version.clone(),
+            leaving: false,
+        }
+    }
+}
+
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}, life {}", self.name, self.addr, self.incarnation)
+        write!(f, "{} at {}, life {}", self.name, self.addr, self.incarnation)?;
+        if !self.zone.is_empty() {
+            write!(f, ", zone {}", self.zone)?;
+        }
+        if !self.roles.is_empty() {
+            write!(f, ", for {}", self.roles.join(" and "))?;
+        }
+        if !self.version.is_empty() {
+            write!(f, ", version {}", self.version)?;
+        }
+        f.write_str(if self.leaving { ", leaving" } else { "" })
     }
 }
 

@@ -25,8 +25,8 @@ pub(crate) enum Kind {
     Addr,
     /// A list of `host:port`.
     Seeds,
-    /// A list of texts.
-    Names,
+    /// A list of texts without commas.
+    Texts,
     /// Yes or no.
     Switch,
     /// A whole number within these bounds.
@@ -43,10 +43,11 @@ impl Kind {
     /// What stands for the value in the help.
     pub(crate) const fn placeholder(self) -> &'static str {
         match self {
-            Self::Text | Self::Names => "NAME",
+            Self::Text => "NAME",
             Self::Path => "FILE",
             Self::Addr => "ADDRESS:PORT",
             Self::Seeds => "HOST:PORT",
+            Self::Texts => "NAME",
             Self::Switch => "BOOL",
             Self::Number { .. } => "NUMBER",
             Self::Span { .. } => "TIME",
@@ -60,12 +61,12 @@ impl Kind {
         let span = |millis| Span(std::time::Duration::from_millis(millis));
         match self {
             Self::Text => "a text".to_owned(),
-            Self::Names => "texts of printable characters, several with commas between".to_owned(),
             Self::Path => "a path of a file".to_owned(),
             Self::Addr => "an IP address with a port, such as 127.0.0.1:7400".to_owned(),
             Self::Seeds => {
                 "host:port, such as 127.0.0.1:7400, several with commas between".to_owned()
             }
+            Self::Texts => "a text, several with commas between".to_owned(),
             Self::Switch => "true or false".to_owned(),
             Self::Number { min, max } => format!("a whole number from {min} to {max}"),
             Self::Span { min_millis, max_millis } => {
@@ -78,7 +79,7 @@ impl Kind {
 
     /// Reads what flags or a variable say; a list may come in several texts.
     pub(crate) fn read_text(self, texts: &[&str]) -> Read {
-        if let Self::Seeds | Self::Names = self {
+        if let Self::Seeds | Self::Texts = self {
             let seeds = texts.iter().flat_map(|text| text.split(','));
             let seeds = seeds.map(str::trim).filter(|seed| !seed.is_empty());
             return self.check(Value::Array(seeds.map(|seed| seed.into()).collect()));
@@ -122,13 +123,13 @@ impl Kind {
             (Self::Token, Value::String(text)) => {
                 text.parse::<JoinToken>().err().map(|error| error.to_string())
             }
-            (Self::Names, Value::Array(names)) => {
-                let fits = |it: &str| !it.is_empty() && !it.contains(char::is_control);
-                (!names.iter().all(|it| it.as_str().is_some_and(fits))).then(String::new)
-            }
             (Self::Seeds, Value::Array(seeds)) => {
                 let wrong = seeds.iter().find(|seed| !seed.as_str().is_some_and(is_host_and_port));
                 wrong.map(|seed| format!("{seed} is none"))
+            }
+            (Self::Texts, Value::Array(texts)) => {
+                let wrong = texts.iter().find(|text| text.as_str().is_none_or(str::is_empty));
+                wrong.map(|text| format!("{text} is none"))
             }
             _ => Some(String::new()),
         };
@@ -163,6 +164,8 @@ mod tests {
         assert_eq!(Kind::Switch.read_text(&["1"]), Kind::Switch.check(Value::Boolean(true)));
         let seeds = Value::Array(vec!["a:1".into(), "b:2".into(), "c:3".into()]);
         assert_eq!(Kind::Seeds.read_text(&["a:1,b:2", "c:3"]), Kind::Seeds.check(seeds));
+        let texts = Value::Array(vec!["web".into(), "db".into()]);
+        assert_eq!(Kind::Texts.read_text(&["web, db"]), Kind::Texts.check(texts));
         assert_eq!(Kind::Seeds.read_text(&[""]), Ok(Value::Array(Vec::new())));
     }
 
@@ -189,5 +192,6 @@ mod tests {
         assert!(Kind::Switch.check(Value::String("true".into())).is_err());
         assert!(span.check(Value::Integer(30)).is_err());
         assert!(Kind::Seeds.check(Value::String("a:1".into())).is_err());
+        assert!(Kind::Texts.check(Value::Array(vec![Value::Integer(1)])).is_err());
     }
 }

@@ -154,6 +154,8 @@ pub struct NodeBuilder {
     pub(crate) papers: Option<Papers>,
     pub(crate) join: JoinConfig,
     pub(crate) profile: Profile,
+    /// It is a client, and no member.
+    pub(crate) guest: bool,
     pub(crate) workers: Option<usize>,
     pub(crate) stealing: Option<Handle>,
     pub(crate) propagation: Option<Arc<dyn TracePropagation>>,
@@ -177,6 +179,7 @@ impl NodeBuilder {
             papers: None,
             join: JoinConfig::default(),
             profile: Profile::default(),
+            guest: false,
             workers: None,
             stealing: None,
             propagation: None,

@@ -6,7 +6,7 @@
 
 mod drain;
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use odeon_actor::{ActorSystem, DeclareError, SpawnOptions, StartError, Threads};
 use odeon_cluster::Profile;
@@ -22,6 +22,7 @@ use tokio::{
 use crate::{
     builder::{NodeBuilder, NodeError},
     circles::Circles,
+    client::guest::Guest,
     cluster::foreman::{self, Foreman},
     directory::Directory,
     drain::Gate,
@@ -34,7 +35,7 @@ use crate::{
     outbound::{Outbound, OutboundRemotes},
     phase::Phases,
     registrar::Registrar,
-    roster::{RosterHall, receptionist::Receptionist, telling},
+    roster::{Here, RosterHall, receptionist::Receptionist, telling},
     rotation::{self, Rotation},
     tasks::Tasks,
 };
@@ -125,7 +126,8 @@ impl Heart {
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
         builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
-        let (gate, roster) = place_all(&system, &tasks, &mut builder).await?;
+        let here = Here::new(identity.node_name(), addr, &directory, !builder.guest);
+        let (gate, roster) = place_all(&system, &tasks, here, &mut builder).await?;
         let news = Rc::new(Newsfeed::default());
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
         let hello = hello(&system, incarnation, addr);
@@ -167,7 +169,7 @@ impl Heart {
         heart.tasks.spawn_local(task_owner.run());
         heart.watch_workers();
         heart.start_rotation(orders, papers);
-        heart.start_membership(&builder, incarnation, local)?;
+        heart.start_view(&builder, incarnation, local)?;
         Ok(heart)
     }
 
@@ -188,11 +190,29 @@ impl Heart {
         }
     }
 
-    fn start_membership(
+    /// How it knows who is there: as a member, or as a client.
+    fn start_view(
         &mut self,
         builder: &NodeBuilder,
         incarnation: Incarnation,
         local: SocketAddr,
+    ) -> Result<(), NodeError> {
+        let config = &builder.join;
+        let beginning = Rc::new(Beginning::new(config.dev, config.bootstrap_expect));
+        if builder.guest {
+            self.start_guest();
+        } else {
+            self.start_membership(builder, incarnation, &beginning)?;
+        }
+        self.start_join(builder, local, beginning);
+        Ok(())
+    }
+
+    fn start_membership(
+        &mut self,
+        builder: &NodeBuilder,
+        incarnation: Incarnation,
+        beginning: &Rc<Beginning>,
     ) -> Result<(), NodeError> {
         let system = self.node.system().clone();
         let env = system.env();
@@ -205,11 +225,9 @@ impl Heart {
             builder.membership.clone(),
             u64::from_le_bytes(seed),
         );
-        let config = builder.join.clone();
-        let beginning = Rc::new(Beginning::new(config.dev, config.bootstrap_expect));
         let hall = MembershipHall {
             machine,
-            beginning: Rc::clone(&beginning),
+            beginning: Rc::clone(beginning),
             news: Rc::clone(&self.news),
             transport: Rc::clone(&self.transport),
             directory: Arc::clone(&self.directory),
@@ -220,21 +238,39 @@ impl Heart {
             system: system.clone(),
             roster: Arc::clone(self.node.roster()),
         };
+        self.tasks.spawn_local(any_order(Box::pin(hall.run())));
+        let telling = telling::run(Arc::clone(self.node.roster()), self.node.members());
+        self.tasks.spawn_local(any_order(Box::pin(telling)));
+        Ok(())
+    }
+
+    /// In a client: follows the cluster without being part of it.
+    fn start_guest(&mut self) {
+        let guest = Guest {
+            system: self.node.system().clone(),
+            news: Rc::clone(&self.news),
+            transport: Rc::clone(&self.transport),
+            directory: Arc::clone(&self.directory),
+            phases: Arc::clone(&self.phases),
+            contacts: BTreeMap::new(),
+            guide: None,
+            failures: 0,
+        };
+        self.tasks.spawn_local(any_order(Box::pin(guest.run())));
+    }
+
+    fn start_join(&mut self, builder: &NodeBuilder, local: SocketAddr, beginning: Rc<Beginning>) {
         let join = Join {
-            config,
+            config: builder.join.clone(),
             own: [local, self.node.addr()],
-            env: Arc::clone(env),
+            env: Arc::clone(self.node.env()),
             transport: Rc::clone(&self.transport),
             directory: Arc::clone(&self.directory),
             news: Rc::clone(&self.news),
             phases: Arc::clone(&self.phases),
             beginning,
         };
-        self.tasks.spawn_local(any_order(Box::pin(hall.run())));
         self.tasks.spawn_local(any_order(Box::pin(join.run())));
-        let telling = telling::run(Arc::clone(self.node.roster()), self.node.members());
-        self.tasks.spawn_local(any_order(Box::pin(telling)));
-        Ok(())
     }
 
     /// Runs the node until it is told to stop, a later life of it appears, or one of its tasks fails; then ends it in
@@ -297,10 +333,11 @@ fn outbound(system: &ActorSystem, directory: &Arc<Directory>, circles: Circles) 
 async fn place_all(
     system: &ActorSystem,
     tasks: &Tasks,
+    here: Here,
     builder: &mut NodeBuilder,
 ) -> Result<(Arc<Gate>, Arc<RosterHall>), NodeError> {
     let gate = Arc::new(Gate::new());
-    let roster = RosterHall::new(system, builder.roster.clone());
+    let roster = RosterHall::new(system, builder.roster.clone(), here);
     place_registrar(system, tasks, &gate).await?;
     place_receptionist(system, &roster).await?;
     foreman::appoint(std::mem::take(&mut builder.spawners), system, (&roster, tasks)).await?;

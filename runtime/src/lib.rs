@@ -129,6 +129,7 @@
 //! * [`JoinConfig`]: where a node looks for others, and when it may begin a cluster.
 //! * [`Cluster`]: names, groups and topics of all nodes; [`ClusterGroup`], [`ClusterName`], [`Topic`],
 //!   [`Subscription`].
+//! * [`Client`]: a program that is no member.
 //! * [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`], [`RosterConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
@@ -167,6 +168,7 @@ mod asks;
 mod builder;
 mod cancels;
 mod circles;
+mod client;
 mod cluster;
 mod directory;
 mod drain;
@@ -193,6 +195,7 @@ mod tasks;
 mod threads;
 
 pub use builder::{NodeBuilder, NodeError};
+pub use client::{Client, group::ClientGroup};
 pub use cluster::{
     Cluster, RegisterError,
     group::{ClusterGroup, ClusterRouted, GroupChange, GroupChanges},

@@ -13,6 +13,7 @@ pub(crate) mod telling;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -27,7 +28,7 @@ use odeon_cluster::{
 use odeon_message::{ActorKey, Address, Incarnation, MessageId, NodeId};
 use tokio::sync::watch;
 
-use crate::cluster::subscription::SubscribeError;
+use crate::{cluster::subscription::SubscribeError, directory::Directory};
 use fan::Fan;
 use listeners::Listeners;
 use signs::Signs;
@@ -77,9 +78,32 @@ pub(crate) enum NotEntered {
     Refused(EntryRefused),
 }
 
+/// Who this node is, and whom it sees: for clients that ask.
+pub(crate) struct Here {
+    pub(crate) name: String,
+    pub(crate) addr: SocketAddr,
+    pub(crate) directory: Arc<Directory>,
+    /// Whether it is a member, and no client itself.
+    pub(crate) is_member: bool,
+}
+
+impl Here {
+    pub(crate) fn new(
+        name: &str,
+        addr: SocketAddr,
+        directory: &Arc<Directory>,
+        is_member: bool,
+    ) -> Self {
+        Self { name: name.to_owned(), addr, directory: Arc::clone(directory), is_member }
+    }
+}
+
 /// The roster of one node.
 pub(crate) struct RosterHall {
     system: ActorSystem,
+    pub(crate) here: Here,
+    /// Of a client: which of the members it asks.
+    guide: AtomicUsize,
     config: RosterConfig,
     state: RwLock<State>,
     pub(crate) signs: Signs,
@@ -97,11 +121,13 @@ pub(crate) struct RosterHall {
 }
 
 impl RosterHall {
-    pub(crate) fn new(system: &ActorSystem, config: RosterConfig) -> Arc<Self> {
+    pub(crate) fn new(system: &ActorSystem, config: RosterConfig, here: Here) -> Arc<Self> {
         let roster = Roster::new(system.node(), system.incarnation(), config.clone());
         let state = State { roster, held: BTreeMap::new(), leaving: false };
         Arc::new_cyclic(|myself| Self {
             system: system.clone(),
+            here,
+            guide: AtomicUsize::new(0),
             config,
             state: RwLock::new(state),
             signs: Signs::default(),
@@ -134,6 +160,17 @@ impl RosterHall {
     /// Whose turn it is, where nodes are picked by turns.
     pub(crate) fn next_turn(&self) -> usize {
         self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Of a client: which of the members it asks.
+    pub(crate) fn guide_turn(&self) -> usize {
+        self.guide.load(Ordering::Relaxed)
+    }
+
+    /// That one did not answer: the next one is asked, unless somebody else has seen to that.
+    pub(crate) fn next_guide(&self, last: usize) {
+        let next = last.wrapping_add(1);
+        let _ = self.guide.compare_exchange(last, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Looks something up.

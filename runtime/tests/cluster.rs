@@ -1,12 +1,12 @@
-//! Names and groups of a cluster of three nodes over QUIC on loopback.
+//! Names, groups and topics of a cluster over QUIC on loopback, actors that are started on other nodes, and a client.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::{collections::BTreeSet, time::Duration};
 
 use odeon::{
-    Actor, Ca, ClusterGroup, Context, Handler, Node, RegisterError, StartError, Target, Validity,
-    actor,
+    Actor, Ca, ClusterGroup, Context, DynamicSpec, Handler, Node, RegisterError, Restart,
+    SpawnPlace, StartError, Target, Validity, actor, data,
     env::{Env, RealEnv},
     message,
 };
@@ -23,6 +23,7 @@ struct Add {
 struct Sum;
 
 /// Adds up what it is told.
+#[data]
 #[derive(Clone)]
 struct Adder {
     node: String,
@@ -54,7 +55,10 @@ impl Handler<Sum> for Adder {
 
 /// Nodes that see each other.
 async fn nodes(names: &[&str]) -> Vec<Node> {
-    let ca = Ca::in_memory("test").unwrap();
+    nodes_of(&Ca::in_memory("test").unwrap(), names).await
+}
+
+async fn nodes_of(ca: &Ca, names: &[&str]) -> Vec<Node> {
     let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3600));
     let mut nodes: Vec<Node> = Vec::new();
     for name in names {
@@ -63,7 +67,7 @@ async fn nodes(names: &[&str]) -> Vec<Node> {
             None => builder.alone(),
             Some(first) => builder.seed(first.addr().to_string()),
         };
-        nodes.push(builder.actor::<Adder>().workers(1).start().await.unwrap());
+        nodes.push(builder.topic::<Add>().spawnable(spec()).workers(1).start().await.unwrap());
     }
     for node in &nodes {
         let mut members = node.members();
@@ -74,6 +78,10 @@ async fn nodes(names: &[&str]) -> Vec<Node> {
         }
     }
     nodes
+}
+
+fn spec() -> DynamicSpec<Adder> {
+    DynamicSpec::new().restart(Restart::Temporary)
 }
 
 async fn join(node: &Node) -> ClusterGroup<Adder> {
@@ -142,6 +150,55 @@ async fn names_and_groups_span_nodes() {
             node.stop(LONG).await;
         }
         assert!(name.changed().await.is_none(), "its node has stopped");
+    };
+    tokio::time::timeout(3 * LONG, test).await.unwrap();
+}
+
+#[tokio::test]
+async fn topics_spawns_and_clients_reach_other_nodes() {
+    let test = async {
+        let ca = Ca::in_memory("test").unwrap();
+        let nodes = nodes_of(&ca, &["a", "b"]).await;
+        let [a, b] = &nodes[..] else { panic!("there are two") };
+
+        let mut heard = b.cluster().subscribe::<Add>("sums.*").unwrap();
+        while a.cluster().listening_nodes::<Add>("sums.x") == 0 {
+            tokio::task::yield_now().await;
+        }
+        let topic = a.cluster().topic::<Add>("sums.x").unwrap();
+        for number in 0..100 {
+            assert_eq!(topic.publish(Add { number }).await.nodes, 1);
+        }
+        for number in 0..100 {
+            let published = heard.next().await.unwrap();
+            assert_eq!((&*published.topic, published.message.number), ("sums.x", number));
+        }
+
+        while !a.cluster().spawns_on::<Adder>().contains(&"b".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+        let adder = Adder { node: "from a".to_owned(), count: 0, sum: 40 };
+        let there = a.cluster().spawn_on::<Adder>(SpawnPlace::node("b"), adder).await.unwrap();
+        assert!(!there.is_local());
+        there.tell(Add { number: 2 }).await.unwrap();
+        assert_eq!(there.ask(Sum).await.unwrap(), ("from a".to_owned(), 1, 42));
+
+        join(b).await;
+        let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3600));
+        let client = Node::builder("till").identity(ca.issue("till", validity).unwrap());
+        let client = client.seed(a.addr().to_string()).workers(1).start_client().await.unwrap();
+        assert!(client.connected().await);
+        let adders = client.group::<Adder>("adders").await.unwrap();
+        while adders.members().is_empty() {
+            adders.refresh().await.unwrap();
+        }
+        assert_eq!(adders.ask(Sum).await.unwrap().0, "b", "not through its guide");
+        assert!(client.lookup::<Adder>("nobody").await.unwrap().is_none());
+        assert_eq!((a.members_now().len(), b.members_now().len()), (1, 1), "it is no member");
+        client.stop(LONG).await;
+        a.stop(LONG).await;
+        b.stop(LONG).await;
+        assert!(heard.next().await.is_none(), "its node has stopped");
     };
     tokio::time::timeout(3 * LONG, test).await.unwrap();
 }

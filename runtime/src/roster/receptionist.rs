@@ -1,17 +1,18 @@
 //! The receptionist: takes what other nodes say of their names, groups and topics.
 //!
-//! What it is: an actor at a place that every node knows, slot 1, told by `telling.rs` on other nodes with ordinary asks.
-//! What it is NOT: the roster, which it only hands the pages to.
+//! What it is: an actor at a place that every node knows, slot 1, told by `telling.rs` on other nodes with ordinary asks;
+//! and asked by clients, which have no roster. What it is NOT: the roster, which it only hands the pages to.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use odeon_actor::{Actor, ActorRef, ActorSystem, Context, Handler, StartError};
 use odeon_cluster::{Page, Reached};
 use odeon_env::buggify_number;
-use odeon_macros::{actor, message};
+use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
 
-use super::RosterHall;
+use super::{Here, RosterHall};
+use crate::directory::Member;
 
 /// The id of the receptionist's type.
 const TYPE: &str = "odeon/Receptionist";
@@ -20,6 +21,31 @@ const TYPE: &str = "odeon/Receptionist";
 #[message(id = "odeon/TakePage", reply = Reached)]
 pub(crate) struct TakePage {
     pub(crate) page: Page,
+}
+
+/// Who has this name in the cluster?
+#[message(id = "odeon/Find", reply = Option<Address>)]
+pub(crate) struct Find {
+    pub(crate) name: String,
+}
+
+/// Who is in this group of the cluster?
+#[message(id = "odeon/FindGroup", reply = Vec<Address>)]
+pub(crate) struct FindGroup {
+    pub(crate) group: String,
+}
+
+/// Who is in the cluster? Asked by clients, of one member at a time.
+#[message(id = "odeon/Guide", reply = Vec<GuideMember>)]
+pub(crate) struct Guide;
+
+/// A member, as another one sees it.
+#[data]
+#[derive(Clone, Debug)]
+pub(crate) struct GuideMember {
+    pub(crate) name: String,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) addr: SocketAddr,
 }
 
 /// Takes pages for the roster of its node.
@@ -42,7 +68,7 @@ impl Receptionist {
     }
 }
 
-#[actor(id = "odeon/Receptionist", handles(TakePage))]
+#[actor(id = "odeon/Receptionist", handles(TakePage, Find, FindGroup, Guide))]
 impl Actor for Receptionist {
     type Args = Arc<RosterHall>;
 
@@ -57,5 +83,30 @@ impl Handler<TakePage> for Receptionist {
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
         self.roster.take(take.page)
+    }
+}
+
+impl Handler<Find> for Receptionist {
+    async fn handle(&mut self, find: Find, _: &mut Context<Self>) -> Option<Address> {
+        self.roster.with(|roster| roster.holder(&find.name))
+    }
+}
+
+impl Handler<FindGroup> for Receptionist {
+    async fn handle(&mut self, find: FindGroup, _: &mut Context<Self>) -> Vec<Address> {
+        self.roster.with(|roster| roster.members(&find.group))
+    }
+}
+
+impl Handler<Guide> for Receptionist {
+    async fn handle(&mut self, _: Guide, ctx: &mut Context<Self>) -> Vec<GuideMember> {
+        let Here { name, addr, directory, is_member } = &self.roster.here;
+        let others = directory.members().into_iter().map(|it| {
+            let Member { name, incarnation, addr, .. } = it;
+            GuideMember { name, incarnation, addr }
+        });
+        let incarnation = ctx.system().incarnation();
+        let myself = GuideMember { name: name.clone(), incarnation, addr: *addr };
+        is_member.then_some(myself).into_iter().chain(others).collect()
     }
 }

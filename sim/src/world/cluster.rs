@@ -6,7 +6,7 @@
 
 use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use odeon::{Ca, Node, NodeBuilder, Validity};
+use odeon::{Ca, Client, Node, NodeBuilder, Validity};
 use odeon_env::Env as _;
 
 use super::{NotReached, World};
@@ -86,6 +86,30 @@ impl World {
             }
         };
         self.start_node(name, setup, main);
+    }
+
+    /// Adds a host and starts a client on it, which is no member, in its own life and in each life after a restart;
+    /// otherwise as [`start_node`](Self::start_node).
+    ///
+    /// # Panics
+    /// When the name is taken.
+    pub fn start_client<S, M, R>(&mut self, name: &str, setup: S, main: M)
+    where
+        S: Fn(NodeBuilder) -> NodeBuilder + 'static,
+        M: Fn(Client) -> R + 'static,
+        R: Future<Output: Outcome> + 'static,
+    {
+        let (ca, setup, main) = (self.authority(), Rc::new(setup), Rc::new(main));
+        self.node(name, move |env| {
+            let (ca, setup, main) = (Rc::clone(&ca), Rc::clone(&setup), Rc::clone(&main));
+            async move {
+                let client = setup(builder(env, &ca)?).start_client_here().await;
+                let client = client.map_err(|error| error.to_string())?;
+                main(client.clone()).await.outcome()?;
+                client.ended().await;
+                Ok::<(), String>(())
+            }
+        });
     }
 
     /// The runtime's node on this host; `None` while it is starting or down.

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use odeon::{Ca, Identity, NodeBuilder, TransportConfig, Validity};
+use odeon::{Ca, HandshakeFailure, Identity, NodeBuilder, Phase, TransportConfig, Validity};
 use odeon_sim::{Link, World};
 
 const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// When the wall clock of a world begins.
 const BEGIN: Duration = Duration::from_secs(1_900_000_000);
@@ -64,4 +65,28 @@ async fn a_cluster_forms_where_every_dialler_is_asked_to_prove_its_address(world
     let is_asked = handshakes.iter().any(|handshakes| handshakes.retried > 0);
     assert_eq!(is_asked, world.link() == Link::Quic, "{handshakes:?}");
     assert!(handshakes.iter().all(|handshakes| handshakes.shed == 0), "{handshakes:?}");
+}
+
+#[odeon_sim::test(seeds = 0..3, link = both)]
+async fn a_node_whose_clock_is_days_behind_is_refused_until_it_is_set(world: &mut World) {
+    // Certificates that are older than what the clock is wrong by, so that they do not say it first.
+    let authority = Ca::in_memory("world").expect("the name is valid");
+    let validity = Validity::from(UNIX_EPOCH + BEGIN - 10 * DAY, 1000 * DAY);
+    for name in ["a", "b"] {
+        let identity = authority.issue(name, validity).expect("the name is valid");
+        world.start_member(name, move |node| node.identity(identity.clone()), async |_| ());
+    }
+    world.set_skew_ns("b", -2 * 86_400 * 1_000_000_000);
+    world.run_for(10 * SECOND).await;
+    let node = |world: &World, name| world.runtime_node(name).expect("it is up");
+    assert!(node(world, "b").members_now().is_empty(), "it is refused");
+    assert_eq!(node(world, "b").phase(), Phase::Joining);
+    let of_a = node(world, "a").network_metrics().handshakes.inbound;
+    let of_b = node(world, "b").network_metrics().handshakes.outbound;
+    for counted in [of_a, of_b] {
+        let is_counted = |(why, count): &_| (*why, *count > 0) == (HandshakeFailure::Clock, true);
+        assert!(counted.iter().any(is_counted), "{counted:?}");
+    }
+    world.set_skew_ns("b", 0);
+    world.all_joined(&["a", "b"], 30 * SECOND).await.expect("its clock is right");
 }

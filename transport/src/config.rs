@@ -82,6 +82,9 @@ pub struct TransportConfig {
     pub migration: bool,
     /// Time from the first packet to an admitted association; default 5 s.
     pub handshake_timeout: Duration,
+    /// How far a peer's wall clock may be from this node's when they meet; default a day: no time-out hangs on it, but
+    /// certificates do, and the number of a node's next life. A second to ten years.
+    pub clock_skew_max: Duration,
     /// Silence after which a connection is lost; default 10 s.
     pub idle_timeout: Duration,
     /// Pause after which a wanted connection sends something; default 1 s, below `idle_timeout`.
@@ -150,6 +153,7 @@ impl Default for TransportConfig {
             handshakes_unproven_max: 16,
             migration: true,
             handshake_timeout: Duration::from_secs(5),
+            clock_skew_max: Duration::from_secs(24 * 3600),
             idle_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(1),
             gossip_idle: Duration::from_secs(30),
@@ -309,6 +313,13 @@ impl TransportConfig {
             "idle_timeout",
             &self.idle_timeout,
             "use at most an hour",
+        )?;
+        let years = Duration::from_secs(10 * 366 * 24 * 3600);
+        check(
+            (Duration::from_secs(1)..=years).contains(&self.clock_skew_max),
+            "clock_skew_max",
+            &self.clock_skew_max,
+            "use a second to ten years",
         )?;
         check(
             !self.keep_alive.is_zero() && self.keep_alive * 2 <= self.idle_timeout,

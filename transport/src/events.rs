@@ -162,6 +162,8 @@ pub enum RefusedReason {
     Identity(Box<str>),
     /// The node that answered, in this life of it, has left or was declared dead; a later life will be taken.
     Gone(Box<str>),
+    /// The peer's wall clock and this node's are too far apart.
+    Clock(Box<str>),
     /// The peer speaks something else.
     Protocol(Box<str>),
     /// No answer in time, or the connection broke during the handshake.
@@ -184,13 +186,14 @@ impl RefusedReason {
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::NotAuthenticated(_) | Self::Revoked(_) => true,
+            Self::NotAuthenticated(_) | Self::Revoked(_) | Self::Clock(_) => true,
             Self::ByPeer(refuse) => matches!(
                 refuse.reason,
                 RefuseReason::Cluster
                     | RefuseReason::Revision
                     | RefuseReason::Identity
                     | RefuseReason::OwnName
+                    | RefuseReason::Clock
             ),
             _ => false,
         }
@@ -219,6 +222,7 @@ impl fmt::Display for RefusedReason {
             }
             Self::Identity(cause) => write!(f, "another node answered: {cause}"),
             Self::Gone(cause) => write!(f, "the node that answered is gone: {cause}"),
+            Self::Clock(cause) => write!(f, "the clocks are too far apart: {cause}"),
             Self::Protocol(cause) => write!(f, "the peer does not speak this protocol: {cause}"),
             Self::NoAnswer(cause) => write!(f, "no answer: {cause}"),
         }

@@ -7,12 +7,14 @@ use std::{
     net::SocketAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
+    time::UNIX_EPOCH,
 };
 
 use odeon_message::NodeId;
 use odeon_wire::{
-    CloseCode, ClusterName, Frame, FrameLimits, FrameReader, Handshake, HandshakeError, Hello,
-    NodeName, Preamble, Purpose, Refuse, RefuseReason, Step, Surroundings, format::PREAMBLE_BYTES,
+    ClockTerms, CloseCode, ClusterName, Frame, FrameLimits, FrameReader, Handshake, HandshakeError,
+    Hello, NodeName, Preamble, Purpose, Refuse, RefuseReason, Step, Surroundings,
+    format::PREAMBLE_BYTES,
 };
 use quinn::ConnectionError;
 use rustls::pki_types::CertificateDer;
@@ -159,7 +161,9 @@ async fn try_dial(
     let (mut send, mut recv) = connection.get().open_bi().await.map_err(lost)?;
     let broken = |cause: &dyn std::fmt::Display| RefusedReason::Protocol(cause.to_string().into());
     let mut out = Preamble::CONTROL.encode().to_vec();
-    let mut handshake = Handshake::dial(&local, &mut out).map_err(|cause| broken(&cause))?;
+    let clock = clock_terms(hub);
+    let mut handshake =
+        Handshake::dial(&local, clock.now, &mut out).map_err(|cause| broken(&cause))?;
     // The stream is new: its priority can be set.
     send.set_priority(CONTROL_PRIORITY).map_err(|cause| broken(&cause))?;
     send.write_all(&out).await.map_err(|cause| connection_failed(&connection, &cause))?;
@@ -172,6 +176,7 @@ async fn try_dial(
         certified: &certified,
         expected: expected.map(|peer| peer.node),
         known: hub.known_to_dial(certified.id(), local.dial),
+        clock,
     };
     match handshake.step(&frame, &around, &mut Vec::new()) {
         Step::Up { peer, .. } => Ok(Dialled::Established(Box::new(Established {
@@ -196,6 +201,10 @@ async fn try_dial(
         {
             connection.close(CloseCode::Quarantined, &refuse.text);
             Err(RefusedReason::Gone(refuse.text))
+        }
+        Step::Failed(HandshakeError::Unfit(refuse)) if refuse.reason == RefuseReason::Clock => {
+            connection.close(CloseCode::Refused, &refuse.text);
+            Err(RefusedReason::Clock(refuse.text))
         }
         Step::Failed(HandshakeError::Superseded) => Ok(Dialled::Superseded(certified.id())),
         Step::Failed(cause @ (HandshakeError::Unfit(_) | HandshakeError::OtherNode { .. })) => {
@@ -276,6 +285,7 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), Failed> {
         certified: &certified,
         expected: None,
         known: hub.known(certified.id(), incarnation, addrs),
+        clock: clock_terms(hub),
     };
     let mut first = Vec::new();
     match Handshake::accept().step(&frame, &around, &mut first) {
@@ -302,6 +312,12 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), Failed> {
             Err(Failed { why: HandshakeFailure::Protocol, text: format!("{certified}: {cause}") })
         }
     }
+}
+
+/// What the wall clock says now, and how far off a peer's may be.
+fn clock_terms(hub: &Hub) -> ClockTerms {
+    let now = hub.env.wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+    ClockTerms { now, skew_max: hub.shared.config.clock_skew_max }
 }
 
 /// Says why a peer is refused, and closes.

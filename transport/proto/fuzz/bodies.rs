@@ -3,12 +3,14 @@
 //! Every function takes any bytes and panics if the crate breaks a promise: no panic of its own, the same frames
 //! however the stream is cut, memory by what arrived, one form for every value.
 
+use std::time::Duration;
+
 use odeon_message::Failure;
 use odeon_wire::{
-    Announce, Body, Close, Credit, EnrolAnswer, EnrolRequest, Frame, FrameError, FrameKind,
-    FrameLimits, FrameReader, Handshake, Hello, Known, Ping, Pong, Preamble, Probe, ProbeAnswer,
-    Purpose, Refuse, Step, StreamCredit, StreamEnd, Surroundings, Terminated, Unwatch, Watch,
-    Welcome,
+    Announce, Body, ClockTerms, Close, Credit, EnrolAnswer, EnrolRequest, Frame, FrameError,
+    FrameKind, FrameLimits, FrameReader, Handshake, Hello, Known, Ping, Pong, Preamble, Probe,
+    ProbeAnswer, Purpose, Refuse, Step, StreamCredit, StreamEnd, Surroundings, Terminated, Unwatch,
+    Watch, Welcome,
 };
 
 const SLAB_BYTES: usize = 4096;
@@ -151,6 +153,7 @@ pub(crate) fn handshake(local: &Hello, input: &[u8]) {
                 certified: &certified,
                 expected: None,
                 known: Known::default(),
+                clock: ClockTerms { now: Duration::ZERO, skew_max: Duration::MAX },
             };
             let mut out = Vec::new();
             let step = side.step(&frame, &around, &mut out);

@@ -20,6 +20,7 @@ const EPOCH: u16 = 4;
 const REPEAT: u16 = 5;
 const LAYOUT: u16 = 6;
 const STREAM: u16 = 7;
+const CLOCK: u16 = 8;
 /// Bit of the tag: a receiver that does not know the extension must refuse the frame.
 const MUST_UNDERSTAND: u16 = 0x8000;
 const HEAD_BYTES: usize = 4;
@@ -46,6 +47,8 @@ pub struct Extensions {
     pub layout: Option<Fingerprint>,
     /// What the asker takes of a streamed reply before it grants more; the receiver must understand that it is one.
     pub stream: Option<StreamCredit>,
+    /// What the sender's wall clock says, since 1970; whole microseconds travel. Of hello and welcome alone.
+    pub clock: Option<Duration>,
 }
 
 impl Extensions {
@@ -81,9 +84,10 @@ impl Extensions {
             && self.repeat.is_none()
             && self.layout.is_none()
             && self.stream.is_none()
+            && self.clock.is_none()
     }
 
-    /// Appends the records, padded to 16; at most 624 bytes.
+    /// Appends the records, padded to 16; at most 640 bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         if let Some(remaining) = self.remaining {
@@ -117,6 +121,11 @@ impl Extensions {
         if let Some(stream) = self.stream {
             head(out, STREAM | MUST_UNDERSTAND, 16);
             stream.encode(out);
+        }
+        if let Some(clock) = self.clock {
+            let micros = u64::try_from(clock.as_micros()).unwrap_or(u64::MAX);
+            head(out, CLOCK, 8);
+            out.extend_from_slice(&micros.to_le_bytes());
         }
         out.resize(start + padded(out.len() - start), 0);
     }
@@ -183,6 +192,7 @@ impl Extensions {
             REPEAT => self.repeat = Some(long()?),
             LAYOUT => self.layout = Some(Fingerprint(long()?)),
             STREAM => self.stream = Some(StreamCredit::decode(value).map_err(|_| wrong)?),
+            CLOCK => self.clock = Some(Duration::from_micros(long()?)),
             _ => return Ok(false),
         }
         Ok(true)
@@ -266,10 +276,11 @@ mod tests {
             repeat: Some(2),
             layout: Some(Fingerprint(3)),
             stream: Some(StreamCredit { items: 4, bytes: 5 }),
+            clock: Some(Duration::from_micros(6)),
         };
         let mut out = Vec::new();
         all.encode(&mut out);
-        assert_eq!(out.len(), 624);
+        assert_eq!(out.len(), 640);
         assert_eq!(Extensions::decode(&out).unwrap().chain, chain[4..]);
     }
 
@@ -288,7 +299,7 @@ mod tests {
     #[test]
     fn every_wrong_length_is_named() {
         let long = vec![0; (CHAIN_ADDRESSES_MAX + 1) * ADDRESS_BYTES];
-        let wrong: [(u16, &[u8]); 8] = [
+        let wrong: [(u16, &[u8]); 9] = [
             (REMAINING, &[0; 7]),
             (REMAINING, &[0; 9]),
             (CHAIN, &[0; 31]),
@@ -297,6 +308,7 @@ mod tests {
             (REPEAT, &[0; 16]),
             (LAYOUT, &[0; 4]),
             (STREAM, &[0; 15]),
+            (CLOCK, &[0; 4]),
         ];
         for (tag, value) in wrong {
             let error = ExtensionError::Length { tag, len: value.len() };

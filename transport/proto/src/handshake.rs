@@ -5,18 +5,23 @@
 //! `credit.rs` next: what holds once the association is up.
 
 mod admit;
+mod clock;
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use odeon_message::NodeId;
 use thiserror::Error;
 
 use crate::{
-    Body, EncodeFrameError, Frame, FrameKind, Header, Hello, LocalHello, NodeName, PayloadError,
-    Refuse, RefuseReason, Welcome, format::CONTROL_FRAME_BYTES_MAX, write_body,
+    Body, EncodeFrameError, Extensions, Frame, FrameKind, Header, Hello, LocalHello, NodeName,
+    PayloadError, Refuse, RefuseReason, Welcome, format::CONTROL_FRAME_BYTES_MAX, write_body,
+    write_extended,
 };
 
 pub use admit::{Admission, Known, Link, admit};
+pub use clock::ClockTerms;
 
 /// Where one connection's handshake is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +45,8 @@ pub struct Surroundings<'a> {
     pub expected: Option<NodeId>,
     /// What this node knows about the node in the certificate.
     pub known: Known,
+    /// This node's wall clock, and how far the peer's may be from it.
+    pub clock: ClockTerms,
 }
 
 /// What the transport must do now.
@@ -118,12 +125,17 @@ pub enum HandshakeError {
 }
 
 impl Handshake {
-    /// Begins as the dialer: appends the hello.
+    /// Begins as the dialer: appends the hello, with what this node's wall clock says since 1970.
     ///
     /// # Errors
     /// [`EncodeFrameError::Misaligned`] if `out` is not on a frame boundary.
-    pub fn dial(local: &LocalHello, out: &mut Vec<u8>) -> Result<Self, EncodeFrameError> {
-        write_body(out, Header::bare(FrameKind::Hello), local, CONTROL_FRAME_BYTES_MAX)?;
+    pub fn dial(
+        local: &LocalHello,
+        clock: Duration,
+        out: &mut Vec<u8>,
+    ) -> Result<Self, EncodeFrameError> {
+        let head = (Header::bare(FrameKind::Hello), &with_clock(clock));
+        write_extended(out, head, local, CONTROL_FRAME_BYTES_MAX)?;
         Ok(Self::AwaitsAnswer)
     }
 
@@ -135,13 +147,13 @@ impl Handshake {
 
     /// Takes the next frame of the control stream; an answer is appended to `out`.
     pub fn step(&mut self, frame: &Frame, around: &Surroundings<'_>, out: &mut Vec<u8>) -> Step {
-        let kind = frame.header.kind;
+        let (kind, clock) = (frame.header.kind, frame.extensions.clock);
         let result = match (std::mem::replace(self, Self::Over), kind) {
             (Self::AwaitsHello, FrameKind::Hello) => {
-                read(frame).and_then(|hello| answer(hello, around, out))
+                read(frame).and_then(|hello| answer(hello, clock, around, out))
             }
             (Self::AwaitsAnswer, FrameKind::Welcome) => {
-                read(frame).and_then(|welcome| conclude(welcome, around))
+                read(frame).and_then(|welcome| conclude(welcome, clock, around))
             }
             (Self::AwaitsAnswer, FrameKind::Refuse) => read(frame).map(Step::Refused),
             (Self::AwaitsHello, _) => Err(unexpected(kind, "a hello")),
@@ -163,11 +175,17 @@ fn read<B: Body>(frame: &Frame) -> Result<B, HandshakeError> {
 /// The acceptor's side.
 fn answer(
     hello: Hello,
+    clock: Option<Duration>,
     around: &Surroundings<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Step, HandshakeError> {
     let local = around.local;
-    let (revision, replaces) = match admit(&hello, local, around.certified, around.known) {
+    let admission = match admit(&hello, local, around.certified, around.known) {
+        Admission::Refuse(refuse) => Admission::Refuse(refuse),
+        // Last, so that a peer that cannot come in anyway hears the graver reason.
+        welcome => around.clock.judge(clock).map_or_else(Admission::Refuse, |()| welcome),
+    };
+    let (revision, replaces) = match admission {
         Admission::Welcome { revision } => (revision, false),
         Admission::ReplaceOld { revision } => (revision, true),
         Admission::Refuse(refuse) => {
@@ -177,15 +195,21 @@ fn answer(
         }
     };
     let welcome = Welcome { revision, hello: local.clone() };
-    write_body(out, Header::bare(FrameKind::Welcome), &welcome, CONTROL_FRAME_BYTES_MAX)?;
+    let head = (Header::bare(FrameKind::Welcome), &with_clock(around.clock.now));
+    write_extended(out, head, &welcome, CONTROL_FRAME_BYTES_MAX)?;
     Ok(Step::Up { peer: Box::new(hello), revision, replaces })
 }
 
 /// The dialer's side: the acceptor has decided, but it may not be whom we want.
-fn conclude(welcome: Welcome, around: &Surroundings<'_>) -> Result<Step, HandshakeError> {
+fn conclude(
+    welcome: Welcome,
+    clock: Option<Duration>,
+    around: &Surroundings<'_>,
+) -> Result<Step, HandshakeError> {
     let Welcome { revision, hello } = welcome;
     admit::vet(&hello, around.local, around.certified, &around.known)
         .map_err(HandshakeError::Unfit)?;
+    around.clock.judge(clock).map_err(HandshakeError::Unfit)?;
     if let Some(expected) = around.expected
         && expected != hello.node
     {
@@ -204,6 +228,11 @@ fn conclude(welcome: Welcome, around: &Surroundings<'_>) -> Result<Step, Handsha
             Ok(Step::Up { peer: Box::new(hello), revision, replaces })
         }
     }
+}
+
+/// What a hello and a welcome say beside their payload.
+fn with_clock(clock: Duration) -> Extensions {
+    Extensions { clock: Some(clock), ..Extensions::default() }
 }
 
 /// A refusal with its text.

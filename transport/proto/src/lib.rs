@@ -36,7 +36,9 @@ pub use credit::{
 pub use enrol::{EnrolAnswer, EnrolRefusal, EnrolRequest};
 pub use error::{EncodeFrameError, ExtensionError, Field, FrameError, PayloadError};
 pub use extension::Extensions;
-pub use handshake::{Admission, Handshake, HandshakeError, Known, Link, Step, Surroundings, admit};
+pub use handshake::{
+    Admission, ClockTerms, Handshake, HandshakeError, Known, Link, Step, Surroundings, admit,
+};
 pub use header::{FrameKind, Header};
 pub use hello::{
     Accepted, AcceptedTable, BulkTerms, Hello, InitialCredit, LocalHello, Revisions, Welcome,
@@ -46,6 +48,6 @@ pub use preamble::{Preamble, PreambleError, Purpose};
 pub use read::{Frame, FrameLimits, FrameReader, MessageTrain, Received};
 pub use slab::{SlabPool, SlabShare, SlabStats};
 pub use topic::{TOPIC_BYTES_MAX, TopicFieldError, put_topic, split_topic};
-pub use write::{FrameWriter, expire, write_body, write_empty};
+pub use write::{FrameWriter, expire, write_body, write_empty, write_extended};
 
 pub use odeon_message::{ClusterName, NameError, NodeName, TraceContext};

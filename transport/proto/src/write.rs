@@ -96,8 +96,21 @@ pub fn write_body<B: Body>(
     body: &B,
     frame_bytes_max: usize,
 ) -> Result<usize, EncodeFrameError> {
+    write_extended(out, (header, &Extensions::default()), body, frame_bytes_max)
+}
+
+/// As [`write_body`], with extensions.
+///
+/// # Errors
+/// As [`FrameWriter::begin`] and [`FrameWriter::finish`].
+pub fn write_extended<B: Body>(
+    out: &mut Vec<u8>,
+    (header, extensions): (Header, &Extensions),
+    body: &B,
+    frame_bytes_max: usize,
+) -> Result<usize, EncodeFrameError> {
     let header = Header { kind: B::KIND, ..header };
-    let mut frame = FrameWriter::begin(out, header, &Extensions::default())?;
+    let mut frame = FrameWriter::begin(out, header, extensions)?;
     body.encode(frame.payload());
     frame.finish(frame_bytes_max)
 }

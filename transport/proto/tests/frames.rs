@@ -58,16 +58,20 @@ fn extensions() -> impl Strategy<Value = Extensions> {
         option::of(any::<u64>()),
         option::of(any::<u64>()),
         option::of(any::<(u64, u64)>()),
+        option::of(any::<u64>()),
     )
-        .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout, stream)| Extensions {
-            remaining: micros.map(Duration::from_micros),
-            trace,
-            trace_ignored: false,
-            chain,
-            shard_epoch,
-            repeat,
-            layout: layout.map(Fingerprint),
-            stream: stream.map(|(items, bytes)| StreamCredit { items, bytes }),
+        .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout, stream, clock)| {
+            Extensions {
+                remaining: micros.map(Duration::from_micros),
+                trace,
+                trace_ignored: false,
+                chain,
+                shard_epoch,
+                repeat,
+                layout: layout.map(Fingerprint),
+                stream: stream.map(|(items, bytes)| StreamCredit { items, bytes }),
+                clock: clock.map(Duration::from_micros),
+            }
         })
 }
 

@@ -12,14 +12,27 @@ use std::collections::BTreeSet;
 use odeon_wire::{
     Announce, Body, Close, Credit, Frame, FrameKind, FrameLimits, FrameReader, Header, Hello, Ping,
     Pong, Preamble, Probe, ProbeAnswer, Refuse, StreamCredit, StreamEnd, Terminated, Unwatch,
-    Watch, Welcome, write_body, write_empty,
+    Watch, Welcome, write_body, write_empty, write_extended,
 };
 
-const GOLDEN: [(&str, &str); 30] = [
+const GOLDEN: [(&str, &str); 31] = [
     (
         "hello",
         "01010000 6b000000 00000000 00000000 \
          00000000 00000000 00000000 00000000 \
+         01000200 04200004 00001000 00010000 \
+         00001000 f8201448 bfbdc002 07000000 \
+         00000000 03000000 00000000 0400e81c \
+         0a000001 00000000 00000000 00000000 \
+         06656173 742d3101 61020001 00000000 \
+         0000000b 00000000 00000002 00000000 \
+         00000016 00000000 00000000 00000000",
+    ),
+    (
+        "hello with a clock",
+        "01010100 6b000000 00000000 00000000 \
+         00000000 00000000 00000000 00000000 \
+         08000800 00c01239 0ac00600 00000000 \
          01000200 04200004 00001000 00010000 \
          00001000 f8201448 bfbdc002 07000000 \
          00000000 03000000 00000000 0400e81c \
@@ -310,7 +323,8 @@ fn golden_bytes_read_and_write_back() {
 
 fn again<B: Body>(frame: &Frame) -> Vec<u8> {
     let mut out = Vec::new();
-    write_body(&mut out, frame.header, &frame.body::<B>().unwrap(), 1 << 20).unwrap();
+    let head = (frame.header, &frame.extensions);
+    write_extended(&mut out, head, &frame.body::<B>().unwrap(), 1 << 20).unwrap();
     out
 }
 

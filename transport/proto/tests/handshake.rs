@@ -7,12 +7,12 @@
 #[expect(dead_code, reason = "only the hello is used")]
 mod frames;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use odeon_message::Incarnation;
 use odeon_wire::{
-    Frame, FrameLimits, FrameReader, Handshake, Hello, Known, Link, NodeName, Purpose, Step,
-    Surroundings,
+    ClockTerms, Frame, FrameLimits, FrameReader, Handshake, Hello, Known, Link, NodeName, Purpose,
+    Step, Surroundings,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -76,7 +76,7 @@ impl Pair {
         }
         node.hello.dial += 1;
         let mut out = Vec::new();
-        let dialer = Handshake::dial(&node.hello, &mut out).unwrap();
+        let dialer = Handshake::dial(&node.hello, Duration::ZERO, &mut out).unwrap();
         node.link = Link::Dialling;
         node.connection = Some(self.connections.len());
         let mut ends = [end(dialer), end(Handshake::accept())];
@@ -138,6 +138,7 @@ impl Pair {
             certified: &certified,
             expected: None,
             known: Known { link: node.link, ..Known::default() },
+            clock: ClockTerms { now: Duration::ZERO, skew_max: Duration::ZERO },
         };
         let mut out = Vec::new();
         let end = &mut self.connections[connection].ends[side];

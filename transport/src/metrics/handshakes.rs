@@ -30,6 +30,8 @@ pub enum HandshakeFailure {
     Gone,
     /// The dialler has the acceptor's own name.
     OwnName,
+    /// The wall clocks of both are too far apart.
+    Clock,
     /// No room for another peer.
     Busy,
     /// The node that was dialled is stopping.
@@ -44,7 +46,7 @@ pub enum HandshakeFailure {
 
 impl HandshakeFailure {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotAuthenticated,
         Self::Revoked,
         Self::OtherCluster,
@@ -52,6 +54,7 @@ impl HandshakeFailure {
         Self::Identity,
         Self::Gone,
         Self::OwnName,
+        Self::Clock,
         Self::Busy,
         Self::Stopping,
         Self::Protocol,
@@ -67,6 +70,7 @@ impl HandshakeFailure {
             RefuseReason::Quarantined | RefuseReason::StaleIncarnation => Self::Gone,
             RefuseReason::Duplicate => Self::Duplicate,
             RefuseReason::OwnName => Self::OwnName,
+            RefuseReason::Clock => Self::Clock,
             RefuseReason::Busy => Self::Busy,
             RefuseReason::Stopping => Self::Stopping,
             // A reason of a later revision.
@@ -81,6 +85,7 @@ impl HandshakeFailure {
             RefusedReason::ByPeer(refuse) => Self::of_refusal(refuse.reason),
             RefusedReason::Identity(_) => Self::Identity,
             RefusedReason::Gone(_) => Self::Gone,
+            RefusedReason::Clock(_) => Self::Clock,
             RefusedReason::Protocol(_) => Self::Protocol,
             RefusedReason::NoAnswer(_) => Self::NoAnswer,
         }
@@ -97,6 +102,7 @@ impl fmt::Display for HandshakeFailure {
             Self::Identity => "another identity",
             Self::Gone => "gone",
             Self::OwnName => "the same name",
+            Self::Clock => "clocks apart",
             Self::Busy => "no room",
             Self::Stopping => "stopping",
             Self::Protocol => "another protocol",

@@ -30,6 +30,8 @@ code! {
         Busy = 8 "no room for another peer",
         /// The node is going down.
         Stopping = 9 "the node is stopping",
+        /// The wall clocks of both are too far apart.
+        Clock = 10 "the clocks are too far apart",
     }
 }
 

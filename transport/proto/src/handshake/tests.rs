@@ -11,6 +11,9 @@ use crate::{
 const LOWER: &str = "a";
 const HIGHER: &str = "b";
 
+/// What the clocks of both say.
+const NOW: Duration = Duration::from_secs(1_000);
+
 fn hello(name: &str) -> Hello {
     let name = NodeName::new(name).unwrap();
     Hello {
@@ -143,6 +146,7 @@ impl Side {
             certified: &self.certified,
             expected: self.expected,
             known: self.known,
+            clock: ClockTerms { now: NOW, skew_max: NOW },
         };
         let mut out = Vec::new();
         let step = handshake.step(frame, &around, &mut out);
@@ -214,6 +218,25 @@ fn an_acceptor_answers_every_hello() {
 }
 
 #[test]
+fn a_clock_that_is_far_off_is_refused_on_either_side() {
+    let side = Side { known: Known::default(), ..Side::dialler() };
+    let clock = |clock| Extensions { clock: Some(clock), ..Extensions::default() };
+    let mut hello = frame(&hello(HIGHER));
+    hello.extensions = clock(NOW * 2);
+    let (step, _) = side.step(Handshake::accept(), &hello);
+    assert!(matches!(step, Step::Up { .. }), "{step:?}");
+    hello.extensions = clock(NOW * 3);
+    let (step, out) = side.step(Handshake::accept(), &hello);
+    let Step::Refuse(refuse) = step else { panic!("{step:?}") };
+    assert_eq!((refuse.reason, out[1]), (RefuseReason::Clock, FrameKind::Refuse as u8));
+    let mut welcome = frame(&welcome());
+    welcome.extensions = clock(NOW * 3);
+    let (step, _) = side.step(Handshake::AwaitsAnswer, &welcome);
+    let Step::Failed(HandshakeError::Unfit(refuse)) = step else { panic!("{step:?}") };
+    assert_eq!(refuse.reason, RefuseReason::Clock);
+}
+
+#[test]
 fn frames_out_of_place_end_a_handshake() {
     let side = Side::dialler();
     let ping = frame(&Ping { token: 1 });
@@ -241,10 +264,11 @@ fn an_answer_that_cannot_be_written_fails() {
         certified: &side.certified,
         expected: None,
         known: side.known,
+        clock: ClockTerms { now: NOW, skew_max: NOW },
     };
     let mut out = vec![0; 3];
     let step = Handshake::accept().step(&frame(&hello(HIGHER)), &around, &mut out);
     let error = EncodeFrameError::Misaligned { len: 3 };
     assert_eq!(step, Step::Failed(HandshakeError::Encode(error.clone())));
-    assert_eq!(Handshake::dial(&side.local, &mut out), Err(error));
+    assert_eq!(Handshake::dial(&side.local, NOW, &mut out), Err(error));
 }

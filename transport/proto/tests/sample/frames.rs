@@ -11,7 +11,7 @@ use odeon_wire::{
     CreditTotal, Extensions, FrameKind, FrameWriter, Header, Hello, InitialCredit, NodeName, Ping,
     Pong, Probe, ProbeAnswer, ProbeRound, ProbeWait, Purpose, Refuse, RefuseReason, Revisions,
     StreamCredit, StreamEnd, Terminated, TerminatedReason, TraceContext, Unwatch, Watch, Welcome,
-    write_body, write_empty,
+    write_body, write_empty, write_extended,
 };
 
 const BOUND: usize = 1 << 20;
@@ -58,6 +58,7 @@ pub(crate) fn extensions() -> Extensions {
         repeat: None,
         layout: None,
         stream: None,
+        clock: None,
     }
 }
 
@@ -90,6 +91,15 @@ fn body<B: odeon_wire::Body>(header: Header, body: &B) -> Vec<u8> {
 
 fn bodied<B: odeon_wire::Body>(value: &B) -> Vec<u8> {
     body(Header::bare(B::KIND), value)
+}
+
+fn with_clock() -> Vec<u8> {
+    let mut out = Vec::new();
+    let clock = Some(Duration::from_secs(1_900_000_000));
+    let extensions = Extensions { clock, ..Extensions::default() };
+    let head = (Header::bare(FrameKind::Hello), &extensions);
+    write_extended(&mut out, head, &hello(), BOUND).unwrap();
+    out
 }
 
 fn empty(header: Header) -> Vec<u8> {
@@ -161,6 +171,7 @@ pub(crate) fn all() -> Vec<Sample> {
     let close = Close { code: CloseCode::Stopping, text: "bye".into() };
     let mut all = vec![
         ("hello", Control, bodied(&hello())),
+        ("hello with a clock", Control, with_clock()),
         ("welcome", Control, bodied(&welcome)),
         ("refuse", Control, bodied(&refuse)),
         (

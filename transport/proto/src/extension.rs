@@ -64,6 +64,7 @@ impl Extensions {
             repeat: None,
             layout: None,
             stream: None,
+            clock: None,
         };
         &NONE
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use odeon::{
-    Actor, ActorRef, Context, DynamicSpec, ExitKind, Handler, Node, NodeBuilder, Restart,
+    Actor, ActorRef, Context, DynamicSpec, ExitKind, Handler, Node, NodeBuilder, Profile, Restart,
     SpawnError, SpawnPlace, StartError, Terminated, actor, message,
 };
 use odeon_sim::World;
@@ -123,6 +123,45 @@ async fn an_actor_starts_where_it_should_and_is_started_again_there(world: &mut 
         }
         assert_eq!(owners.len(), 1, "the same from everywhere");
     }
+}
+
+#[odeon_sim::test(seeds = 0..10, link = both)]
+async fn an_actor_starts_where_nodes_say_that_they_fit(world: &mut World) {
+    cluster(world).await;
+    let says = |name: &str, zone: &str, role: &str, load| {
+        let (zone, roles) = (zone.to_owned(), vec![role.to_owned()]);
+        let profile = Profile { zone, roles, load, ..Profile::default() };
+        node(world, name).describe(profile).expect("it is short");
+    };
+    says("b", "east", "ingest", 700);
+    says("c", "west", "report", 300);
+    let a = node(world, "a");
+    let heard = || {
+        let members = a.members_now();
+        members.len() == 2 && members.iter().all(|member| member.profile.load > 0)
+    };
+    world.run_until(heard, 10 * SECOND).await.expect("a hears what they say");
+    let started_on = async |place| {
+        let job = a.cluster().spawn_on::<Job>(place, "job".into()).await.expect("it starts");
+        job.address().expect("it is remote").node
+    };
+    let (b, c) = (node(world, "b"), node(world, "c"));
+    for _ in 0..2 {
+        assert_eq!(started_on(SpawnPlace::role("ingest")).await, b.id());
+        assert_eq!(started_on(SpawnPlace::zone("west")).await, c.id());
+        assert_eq!(started_on(SpawnPlace::LeastLoaded).await, c.id());
+    }
+    let nowhere = a.cluster().spawn_on::<Job>(SpawnPlace::role("nothing"), "job".into()).await;
+    let place = SpawnPlace::role("nothing").to_string();
+    let expected = SpawnError::Nowhere { actor_type: "spawning/Job", place };
+    assert_eq!(nowhere.expect_err("no node has that role"), expected);
+    // Who is about to leave is asked for nothing new.
+    let stopping = c.clone();
+    let leaving = tokio::task::spawn_local(async move { stopping.drain(20 * SECOND).await });
+    let leaves = || a.members_now().iter().all(|member| member.node != c.id() || member.leaving);
+    world.run_until(leaves, 10 * SECOND).await.expect("a hears of it");
+    assert_eq!(started_on(SpawnPlace::LeastLoaded).await, b.id());
+    leaving.await.expect("it does not panic");
 }
 
 #[odeon_sim::test(seeds = 0..10, link = both)]

@@ -3,15 +3,17 @@
 //! What it is: the choice of the node, the ask, and what can be wrong with it. What it is NOT: the start, which is the
 //! foreman's of that node (`foreman.rs`).
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use odeon_actor::{Actor, ActorRef, strategy};
+use odeon_cluster::Profile;
 use odeon_message::{ActorTypeId, Address, AskError, Certainty, Fingerprint, NodeId, Schema, Wire};
 
 use super::{
     Cluster,
     foreman::{Foreman, Spawn, SpawnRefused, group_of},
 };
+use crate::phase::Phase;
 
 /// On which node an actor is started.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -21,6 +23,12 @@ pub enum SpawnPlace {
     Node(String),
     /// On any node that starts actors of the type for others, one after the other.
     Any,
+    /// On one of them that [says](crate::Profile) it has this role, one after the other.
+    Role(String),
+    /// On one of them that says it is in this zone, one after the other.
+    Zone(String),
+    /// On the one that says it is the least [loaded](crate::Profile::load); among equals one after the other.
+    LeastLoaded,
     /// On the node that a key belongs to, among those that start actors of the type: the same one from everywhere, as
     /// long as the same are there.
     Key(u64),
@@ -32,6 +40,18 @@ impl SpawnPlace {
     pub fn node(name: impl Into<String>) -> Self {
         Self::Node(name.into())
     }
+
+    /// On a node with this role.
+    #[must_use]
+    pub fn role(role: impl Into<String>) -> Self {
+        Self::Role(role.into())
+    }
+
+    /// On a node in this zone.
+    #[must_use]
+    pub fn zone(zone: impl Into<String>) -> Self {
+        Self::Zone(zone.into())
+    }
 }
 
 impl fmt::Display for SpawnPlace {
@@ -39,6 +59,9 @@ impl fmt::Display for SpawnPlace {
         match self {
             Self::Node(name) => f.write_str(name),
             Self::Any => f.write_str("any node"),
+            Self::Role(role) => write!(f, "a node with the role {role}"),
+            Self::Zone(zone) => write!(f, "a node in the zone {zone}"),
+            Self::LeastLoaded => f.write_str("the least loaded node"),
             Self::Key(_) => f.write_str("the node of the key"),
         }
     }
@@ -189,22 +212,49 @@ impl Cluster {
         foremen.into_iter().flatten().map(|foreman| self.name_of(foreman.node).into()).collect()
     }
 
-    /// The foreman that starts actors of this type at such a place.
+    /// The foreman that starts actors of this type at such a place. A node that is about to leave is chosen by its name
+    /// only.
     fn foreman(&self, actor_type: &'static str, place: &SpawnPlace) -> Result<Address, SpawnError> {
         let group = group_of(actor_type);
         let foremen = self.roster().with(|roster| roster.members(&group));
-        let at = match place {
+        let staying = |fits: &dyn Fn(&Profile) -> bool| {
+            let of = |foreman: Address| Some((foreman, self.staying(foreman.node)?));
+            let all = foremen.iter().copied().filter_map(of);
+            all.filter(|(_, profile)| fits(profile)).collect::<Vec<_>>()
+        };
+        let turn = || self.roster().next_turn();
+        let in_turn = |some: Vec<(Address, Arc<Profile>)>| {
+            Some(some[strategy::round_robin(turn(), some.len())?].0)
+        };
+        let foreman = match place {
             SpawnPlace::Node(name) => {
                 let id = NodeId::of(name);
-                foremen.iter().position(|foreman| foreman.node == id)
+                foremen.iter().find(|foreman| foreman.node == id).copied()
             }
-            SpawnPlace::Any => strategy::round_robin(self.roster().next_turn(), foremen.len()),
+            SpawnPlace::Any => in_turn(staying(&|_| true)),
+            SpawnPlace::Role(role) => in_turn(staying(&|it| it.roles.contains(role))),
+            SpawnPlace::Zone(zone) => in_turn(staying(&|it| it.zone == *zone)),
+            SpawnPlace::LeastLoaded => {
+                let all = staying(&|_| true);
+                let loads: Vec<usize> = all.iter().map(|(_, it)| it.load.into()).collect();
+                strategy::least_loaded(turn(), &loads).map(|at| all[at].0)
+            }
             SpawnPlace::Key(key) => {
-                strategy::rendezvous(*key, foremen.iter().map(|foreman| foreman.node.0))
+                let all = staying(&|_| true);
+                let at = strategy::rendezvous(*key, all.iter().map(|(it, _)| it.node.0));
+                at.map(|at| all[at].0)
             }
         };
-        let foreman = at.and_then(|at| foremen.get(at)).copied();
         foreman.ok_or_else(|| SpawnError::Nowhere { actor_type, place: place.to_string() })
+    }
+
+    /// What a node says of itself, unless it is about to leave.
+    fn staying(&self, node: NodeId) -> Option<Arc<Profile>> {
+        if node == self.node().id() {
+            return (self.node().phase() < Phase::Leaving).then(|| Arc::new(self.node().profile()));
+        }
+        let member = self.node().directory().member(node)?;
+        (!member.leaving).then_some(member.profile)
     }
 }
 

@@ -127,7 +127,7 @@ async fn slow(asker: &Node) -> odeon::ActorRef<Clerk> {
     asker.on("b").lookup::<Clerk>("slow").await.expect("it answers").expect("it is there")
 }
 
-#[odeon_sim::test(seeds = 0..20, link = both)]
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn asks_in_a_loop_see_no_error_while_a_node_of_three_drains(world: &mut World) {
     let asker = cluster(world).await;
     let clerks = clerks(&asker).await;

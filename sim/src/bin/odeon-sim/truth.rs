@@ -12,7 +12,7 @@ use std::{
 };
 
 use odeon::{
-    Actor, AskError, Certainty, Context, Handler, Node, NodeBuilder, StartError, actor, message,
+    Actor, AskError, Certainty, Context, Handler, JoinConfig, Node, StartError, actor, message,
 };
 use odeon_sim::{
     Check, LinkRule, NodeDown, Outline, Scenario, Site, Stream, Swarm, World,
@@ -149,7 +149,7 @@ impl Scenario for Truth {
                     node.register(DOER, &doer).map_err(|error| error.to_string())
                 }
             };
-            world.start_member(name, NodeBuilder::actor::<Doer>, main);
+            world.start_member(name, |builder| builder.actor::<Doer>().join(seldom()), main);
         }
         let joined = world.all_joined(&NODES.map(|(name, _)| name), Duration::from_secs(30)).await;
         joined.map_err(|error| error.to_string())?;
@@ -274,4 +274,10 @@ const fn answer(number: u64) -> u64 {
 
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Members hardly look where they began: clusters that have come apart find each other by what they remember of members
+/// that are down.
+fn seldom() -> JoinConfig {
+    JoinConfig { look_joined: Duration::from_secs(3600), ..JoinConfig::default() }
 }

@@ -3,7 +3,7 @@
 //! of them comes back.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -42,9 +42,13 @@ struct Walker {
 }
 
 impl Walker {
+    fn seen(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn walk(&self, number: u64, text: &str) {
         assert_eq!(text.len() as u64, number % 60, "it is whole");
-        self.seen.lock().expect("nobody panics while it is held").push(number);
+        self.seen().push(number);
         if number % 97 == 5 {
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
@@ -81,7 +85,7 @@ impl ViewHandler<Look> for Walker {
 
 impl Handler<Count> for Walker {
     async fn handle(&mut self, _: Count, _: &mut Context<Self>) -> u64 {
-        self.seen.lock().expect("nobody panics while it is held").len() as u64
+        self.seen().len() as u64
     }
 }
 

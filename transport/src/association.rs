@@ -4,6 +4,7 @@
 //! and reads nothing; that is its driver's (`driver.rs`), on the endpoint's thread. Frames go to a
 //! [lane](lane::Lane) or to the control queue, and from there to QUIC. Read `association/lane.rs` next.
 
+mod batch_pool;
 pub(crate) mod bulk;
 pub(crate) mod control;
 mod counters;
@@ -42,8 +43,10 @@ use flow::LaneWindows;
 use lane::{Lane, Parcel, Wrote};
 use notice::is_notice;
 
+pub(crate) use batch_pool::BatchPool;
 pub use counters::AssociationStats;
 pub(crate) use counters::{Counters, StreamCounters};
+pub(crate) use driven::Pools;
 pub(crate) use lane::AtOnce;
 pub use refused::SendRefused;
 pub(crate) use road::{Road, Seen};

@@ -155,7 +155,10 @@ mod tests {
     use odeon_wire::SlabPool;
 
     use super::*;
-    use crate::TransportConfig;
+    use crate::{
+        TransportConfig,
+        association::{BatchPool, Pools},
+    };
 
     fn peer(node: u64, incarnation: u64) -> PeerId {
         PeerId { node: NodeId(node), incarnation: Incarnation(incarnation) }
@@ -163,8 +166,8 @@ mod tests {
 
     fn associate(registry: &mut Registry, id: PeerId) -> Result<Arc<Association>, LostReason> {
         let addr = "127.0.0.1:1".parse().unwrap();
-        let pool = SlabPool::new(0);
-        let make = || Association::new(id, addr, &TransportConfig::default(), &pool, None);
+        let pools = Pools { slabs: SlabPool::new(0), batches: BatchPool::new(0) };
+        let make = || Association::new(id, addr, &TransportConfig::default(), &pools, None);
         registry.associate(id, make).map(|(association, _)| association)
     }
 

@@ -18,7 +18,9 @@ use odeon_wire::{Hello, Known, SlabPool, format::SLAB_BYTES_DEFAULT};
 use tokio::sync::Notify;
 
 use crate::{
-    Association, HandshakeMetrics, LostReason, PeerId, TransportConfig, metrics::HandshakeCounters,
+    Association, HandshakeMetrics, LostReason, PeerId, TransportConfig,
+    association::{BatchPool, Pools},
+    metrics::HandshakeCounters,
     registry::Registry,
 };
 
@@ -62,8 +64,8 @@ pub(crate) struct Shared {
     pub(crate) config: TransportConfig,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) counters: EndpointCounters,
-    /// Memory for what all associations receive.
-    slabs: Arc<SlabPool>,
+    /// Memory for what all associations receive, and for what they send.
+    pools: Pools,
     hello: Mutex<Hello>,
     registry: Mutex<Registry>,
     /// Associations that have no driver yet; at most as many as there are peers.
@@ -85,12 +87,16 @@ impl Shared {
         hello: Hello,
         observer: Option<Arc<dyn Observer>>,
     ) -> Arc<Self> {
+        let pools = Pools {
+            slabs: SlabPool::new(SLAB_BYTES_DEFAULT),
+            batches: BatchPool::new(config.batch_bytes_max),
+        };
         Arc::new(Self {
             registry: Mutex::new(Registry::new(config.peers_max)),
             config,
             observer,
             counters: EndpointCounters::default(),
-            slabs: SlabPool::new(SLAB_BYTES_DEFAULT),
+            pools,
             hello: Mutex::new(hello),
             fresh: Mutex::default(),
             fresh_wake: Notify::new(),
@@ -115,7 +121,7 @@ impl Shared {
     /// The association with this life of a node, new if need be. One that is closed if there cannot be any.
     pub(crate) fn associate(&self, peer: PeerId, addr: SocketAddr) -> Arc<Association> {
         let make =
-            || Association::new(peer, addr, &self.config, &self.slabs, self.observer.clone());
+            || Association::new(peer, addr, &self.config, &self.pools, self.observer.clone());
         let refused = |why: &LostReason| {
             let association = make();
             association.close(why);

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::{
     Association, Counters, Met, PeerInfo, Road, Seen, SendRefused,
+    batch_pool::BatchPool,
     bulk::Bulk,
     control::ControlQueue,
     flow::LaneWindows,
@@ -30,12 +31,19 @@ use crate::{
     link::{Link, LinkEvent},
 };
 
+/// Memory that all associations of an endpoint share.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    pub(crate) slabs: Arc<SlabPool>,
+    pub(crate) batches: Arc<BatchPool>,
+}
+
 impl Association {
     pub(crate) fn new(
         id: PeerId,
         addr: SocketAddr,
         config: &TransportConfig,
-        pool: &Arc<SlabPool>,
+        pools: &Pools,
         observer: Option<Arc<dyn Observer>>,
     ) -> Arc<Self> {
         let bounds = LaneBounds {
@@ -44,7 +52,7 @@ impl Association {
             bulk_from_bytes: config.bulk_from_bytes,
         };
         let bulk = Bulk::new(config.bulk_bytes_max);
-        let lane = |index| Lane::new(index, bounds, Arc::clone(&bulk));
+        let lane = |index| Lane::new(index, bounds, Arc::clone(&bulk), Arc::clone(&pools.batches));
         let lanes = (0..config.lanes).map(lane).collect();
         Arc::new(Self {
             peer: PeerInfo { id, addr, name: OnceLock::new() },
@@ -63,7 +71,7 @@ impl Association {
             windows: Mutex::default(),
             wake: Notify::new(),
             counters: Counters::default(),
-            slabs: SlabShare::new(Arc::clone(pool), config.pinned_bytes_max),
+            slabs: SlabShare::new(Arc::clone(&pools.slabs), config.pinned_bytes_max),
             observer,
         })
     }

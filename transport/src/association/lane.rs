@@ -27,6 +27,7 @@ use odeon_wire::{
 
 use super::{
     SendRefused,
+    batch_pool::BatchPool,
     bulk::Bulk,
     notice::{NOTICE_BYTES_MAX, NOTICES_BYTES_MAX, is_notice},
     pieces::{Piece, Pieces},
@@ -88,6 +89,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Lane {
     inner: Mutex<Inner>,
+    batches: Arc<BatchPool>,
 }
 
 /// What to append.
@@ -138,14 +140,19 @@ pub(crate) struct Appended<'a> {
 }
 
 impl Lane {
-    pub(crate) fn new(index: u8, bounds: LaneBounds, bulk: Arc<Bulk>) -> Self {
+    pub(crate) fn new(
+        index: u8,
+        bounds: LaneBounds,
+        bulk: Arc<Bulk>,
+        batches: Arc<BatchPool>,
+    ) -> Self {
         let LaneBounds { bytes_max, write_bytes_max, bulk_from_bytes } = bounds;
         let window = InitialCredit::default();
         let inner = Inner {
             phase: Phase::Fresh,
             books: LaneState::new(bytes_max.saturating_mul(2)),
             bytes_max,
-            pieces: Pieces::new(write_bytes_max),
+            pieces: Pieces::new(write_bytes_max, Arc::clone(&batches)),
             credit: CreditBook::new(window, CREDIT_ENTRIES_MAX),
             window,
             frame_bytes_max: odeon_wire::format::FRAME_BYTES_MAX_LEAST,
@@ -161,7 +168,7 @@ impl Lane {
             at_once: None,
             taken: 0,
         };
-        Self { inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner), batches }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -331,7 +338,7 @@ impl Lane {
         inner.books.hand(frames, bytes.len());
         drop(inner);
         let waited = since.map(|since| since.elapsed());
-        Poll::Ready(Batch::Bytes { bytes: Bytes::from(bytes), frames, waited })
+        Poll::Ready(Batch::Bytes { bytes: self.batches.lend(bytes), frames, waited })
     }
 
     /// QUIC took this many bytes: there is room again.

@@ -4,11 +4,13 @@
 //! another. So the writer takes as many whole frames as it is about to write, without a copy or a walk, and the rest
 //! stays where it can be withdrawn. What is NOT here: positions and room, which are `odeon_wire`'s `LaneState`.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use odeon_message::planted::Bug;
 use odeon_wire::expire;
 use tokio::time::Instant;
+
+use super::batch_pool::BatchPool;
 
 /// First capacity of a piece: one packet on an ordinary network.
 const PIECE_BYTES_LEAST: usize = 1 << 10;
@@ -40,12 +42,14 @@ pub(super) struct Pieces {
     until_sample: u32,
     /// What was taken last, for a planted bug alone.
     taken: Option<Piece>,
+    /// Where long pieces have their memory from.
+    batches: Arc<BatchPool>,
 }
 
 impl Pieces {
-    pub(super) fn new(write_bytes_max: usize) -> Self {
+    pub(super) fn new(write_bytes_max: usize, batches: Arc<BatchPool>) -> Self {
         let (full, open) = (VecDeque::new(), Piece::default());
-        Self { full, open, last_bytes: 0, write_bytes_max, until_sample: 0, taken: None }
+        Self { full, open, last_bytes: 0, write_bytes_max, until_sample: 0, taken: None, batches }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -64,7 +68,7 @@ impl Pieces {
         if self.open.bytes.capacity() == 0 {
             let most = self.write_bytes_max.max(PIECE_BYTES_LEAST);
             let capacity = self.last_bytes.next_power_of_two().clamp(PIECE_BYTES_LEAST, most);
-            self.open.bytes.reserve(capacity);
+            self.open.bytes = self.batches.take(capacity);
         }
         &mut self.open.bytes
     }
@@ -127,9 +131,8 @@ impl Pieces {
 
     /// Drops all.
     pub(super) fn clear(&mut self) {
-        let Self { last_bytes, until_sample, write_bytes_max, .. } = *self;
-        let taken = self.taken.take();
-        *self = Self { last_bytes, until_sample, taken, ..Self::new(write_bytes_max) };
+        self.full.clear();
+        self.open = Piece::default();
     }
 
     /// What was taken last waits once more: a planted bug. How many frames and bytes it has.
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn all_frames_of_a_piece_begin_in_its_first_write() {
-        let mut pieces = Pieces::new(4096);
+        let mut pieces = Pieces::new(4096, BatchPool::new(4096));
         for payload_bytes in [100, 200, 3000, 300, 9000, 50, 4000, 4000, 10] {
             append(&mut pieces, payload_bytes);
         }
@@ -188,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_first_frame_of_one_piece_in_eight_is_timed() {
-        let mut pieces = Pieces::new(4096);
+        let mut pieces = Pieces::new(4096, BatchPool::new(4096));
         let mut timed = Vec::new();
         for _ in 0..17 {
             (0..3).for_each(|_| append(&mut pieces, 100));
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_waiting_ask_is_found_in_any_piece() {
-        let mut pieces = Pieces::new(4096);
+        let mut pieces = Pieces::new(4096, BatchPool::new(4096));
         (0..100).for_each(|_| append(&mut pieces, 500));
         assert!((0..100).all(|nth| pieces.expire(nth)));
         assert!(!pieces.expire(100));

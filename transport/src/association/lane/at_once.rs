@@ -82,6 +82,7 @@ mod tests {
 
     use super::*;
     use crate::association::{
+        BatchPool,
         bulk::Bulk,
         lane::{Batch, LaneBounds, Parcel},
     };
@@ -105,7 +106,7 @@ mod tests {
     fn lane() -> Lane {
         let bounds =
             LaneBounds { bytes_max: 1 << 20, write_bytes_max: 4096, bulk_from_bytes: 1 << 16 };
-        let lane = Lane::new(0, bounds, Bulk::new(1 << 20));
+        let lane = Lane::new(0, bounds, Bulk::new(1 << 20), BatchPool::new(1 << 20));
         lane.meet(InitialCredit { messages: 100, bytes: 1 << 20 }, 1 << 20, None);
         lane
     }

@@ -126,7 +126,8 @@ impl Heart {
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
         builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
-        let here = Here::new(identity.node_name(), addr, &directory, !builder.guest);
+        let phases = Arc::new(Phases::new());
+        let here = Here::new(identity.node_name(), addr, (&directory, &phases), !builder.guest);
         let (gate, roster) = place_all(&system, &tasks, here, &mut builder).await?;
         let news = Rc::new(Newsfeed::default());
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
@@ -141,7 +142,6 @@ impl Heart {
         )?;
         outbound.connect(transport.peers());
 
-        let phases = Arc::new(Phases::new());
         let (stop_sender, stop) = mpsc::channel(1);
         let (rotate, orders) = mpsc::channel(1);
         let own = Arc::new(watch::Sender::new((builder.profile.clone(), false)));

@@ -28,7 +28,7 @@ use odeon_cluster::{
 use odeon_message::{ActorKey, Address, Incarnation, MessageId, NodeId};
 use tokio::sync::watch;
 
-use crate::{cluster::subscription::SubscribeError, directory::Directory};
+use crate::{cluster::subscription::SubscribeError, directory::Directory, phase::Phases};
 use fan::Fan;
 use listeners::Listeners;
 use signs::Signs;
@@ -83,6 +83,7 @@ pub(crate) struct Here {
     pub(crate) name: String,
     pub(crate) addr: SocketAddr,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) phases: Arc<Phases>,
     /// Whether it is a member, and no client itself.
     pub(crate) is_member: bool,
 }
@@ -91,10 +92,11 @@ impl Here {
     pub(crate) fn new(
         name: &str,
         addr: SocketAddr,
-        directory: &Arc<Directory>,
+        (directory, phases): (&Arc<Directory>, &Arc<Phases>),
         is_member: bool,
     ) -> Self {
-        Self { name: name.to_owned(), addr, directory: Arc::clone(directory), is_member }
+        let (directory, phases) = (Arc::clone(directory), Arc::clone(phases));
+        Self { name: name.to_owned(), addr, directory, phases, is_member }
     }
 }
 

@@ -264,6 +264,8 @@ impl Roster {
     ) -> Learned {
         let mut learned = Learned::default();
         self.incarnation = incarnation;
+        // What they have heard was of the life before.
+        self.peers.values_mut().for_each(|peer| peer.told = 0);
         let entries: Vec<Entry> = self.own.entries().cloned().collect();
         for old in entries {
             learned.touched.extend(self.withdraw(&old.subject).touched);
@@ -317,7 +319,8 @@ impl Roster {
     pub fn take(&mut self, page: Page) -> (Reached, Learned) {
         let mut learned = Learned::default();
         let node = page.owner;
-        if !self.knows(node, page.incarnation) {
+        // A page of a member that says what it cannot say is not taken, as one of nobody.
+        if !self.knows(node, page.incarnation) || !page.is_sound() {
             let version = self.own.version();
             return (Reached { covered: 0, version, is_member: false }, learned);
         }

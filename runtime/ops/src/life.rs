@@ -90,14 +90,14 @@ impl Running {
         let node = self.standing.node.clone();
         let mut starting = pin!(starting);
         let mut is_started = false;
-        loop {
+        let by_signal = loop {
             tokio::select! {
                 biased;
                 order = signals.next() => match order {
-                    Order::Leave => break,
+                    Order::Leave => break true,
                     Order::Reload => self.reload(),
                 },
-                () = self.standing.was_asked_to_leave() => break,
+                () = self.standing.was_asked_to_leave() => break false,
                 () = node.ended() => {
                     return Err(Failed::run(
                         "the node has ended by itself: another node of its name is in the cluster, and names are \
@@ -113,17 +113,22 @@ impl Running {
                     self.standing.started();
                 }
             }
-        }
-        self.leave(signals).await;
+        };
+        self.leave(signals, by_signal).await;
         Ok(())
     }
 
-    /// Drains the node; another signal cuts it short.
-    async fn leave(&self, signals: &mut Signals) {
+    /// Drains the node; another signal cuts it short, of which the first may be the one that an operator's order is followed
+    /// by.
+    async fn leave(&self, signals: &mut Signals, by_signal: bool) {
         let node = &self.standing.node;
         let within = self.effective.config.drain.within.0;
         tracing::info!(?within, "leaving");
-        let again = async { while signals.next().await != Order::Leave {} };
+        let again = async {
+            for _ in usize::from(by_signal)..2 {
+                while signals.next().await != Order::Leave {}
+            }
+        };
         tokio::select! {
             () = node.drain(within) => {}
             () = again => {

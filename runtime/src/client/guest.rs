@@ -98,14 +98,16 @@ impl Guest {
         self.guide = Some(guide);
         let receptionist = Receptionist::of(&self.system, guide.node, guide.incarnation);
         match receptionist.ask(Guide).within(LOOK_WITHIN).await {
-            Ok(members) => {
+            // One that is in no cluster itself has nothing to say.
+            Ok(members) if members.iter().any(|it| NodeId::of(&it.name) == guide.node) => {
                 self.failures = 0;
                 self.learn(members);
                 self.phases.up();
                 true
             }
-            Err(error) => {
-                tracing::debug!(guide = %guide, %error, "the guide did not answer: another one is asked");
+            answer => {
+                let error = answer.err().map(|error| error.to_string());
+                tracing::debug!(guide = %guide, error, "the guide did not answer: another one is asked");
                 self.contacts.remove(&guide.node);
                 self.guide = self.next_guide(Some(guide));
                 self.failures += 1;
@@ -154,7 +156,7 @@ impl Guest {
             .collect();
         for known in self.directory.members() {
             let now = seen.get(&known.node);
-            if now.is_none_or(|now| now.incarnation != known.incarnation) {
+            if now.is_none_or(|now| now.incarnation > known.incarnation) {
                 let reason = if now.is_some() { DownReason::Replaced } else { DownReason::Left };
                 self.down(known, reason);
             }

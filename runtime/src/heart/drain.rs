@@ -6,9 +6,12 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
-use super::Heart;
+use super::{Heart, Stop};
 
 /// How long new asks are still taken after the names are hidden: news of that takes a round trip to others, and whoever
 /// has not heard it yet shall not be refused. At most a tenth of the whole drain.
@@ -35,7 +38,7 @@ impl Heart {
         tokio::select! {
             biased;
             // Whoever does not want to wait any longer.
-            stop = self.stop.recv() => return stop.map_or(Duration::ZERO, |stop| stop.within),
+            within = told_to_stop(&mut self.stop) => return within,
             () = self.phases.was_superseded() => return Duration::ZERO,
             Some(_) = self.tasks.join_next() => return Duration::ZERO,
             () = self.gate.empty(&node, end - now) => {}
@@ -48,6 +51,17 @@ impl Heart {
             }
         }
         end.saturating_duration_since(Instant::now()) / STOP_PHASES
+    }
+}
+
+/// Waits until somebody wants the node to stop, and not to drain as it does already: how long that may take.
+async fn told_to_stop(stop: &mut mpsc::Receiver<Stop>) -> Duration {
+    loop {
+        match stop.recv().await {
+            Some(Stop { drains: true, .. }) => {}
+            Some(Stop { within, .. }) => return within,
+            None => return Duration::ZERO,
+        }
     }
 }
 

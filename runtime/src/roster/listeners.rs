@@ -334,6 +334,10 @@ impl Listeners {
         });
         let ears: Arc<[Ear]> = found.into();
         let topic: Arc<str> = topic.into();
+        if ears.is_empty() {
+            // Nor remembered: others may publish whatever they like.
+            return (topic, ears);
+        }
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
             remembered.clear();

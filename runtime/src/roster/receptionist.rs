@@ -12,7 +12,7 @@ use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
 
 use super::{Here, RosterHall};
-use crate::directory::Member;
+use crate::{directory::Member, phase::Phase};
 
 /// The id of the receptionist's type.
 const TYPE: &str = "odeon/Receptionist";
@@ -100,13 +100,14 @@ impl Handler<FindGroup> for Receptionist {
 
 impl Handler<Guide> for Receptionist {
     async fn handle(&mut self, _: Guide, ctx: &mut Context<Self>) -> Vec<GuideMember> {
-        let Here { name, addr, directory, is_member } = &self.roster.here;
+        let Here { name, addr, directory, phases, is_member } = &self.roster.here;
+        let is_up = *is_member && phases.current() == Phase::Up;
         let others = directory.members().into_iter().map(|it| {
             let Member { name, incarnation, addr, .. } = it;
             GuideMember { name, incarnation, addr }
         });
         let incarnation = ctx.system().incarnation();
         let myself = GuideMember { name: name.clone(), incarnation, addr: *addr };
-        is_member.then_some(myself).into_iter().chain(others).collect()
+        is_up.then_some(myself).into_iter().chain(others).collect()
     }
 }

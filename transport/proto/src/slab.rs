@@ -60,6 +60,11 @@ impl Slabs {
             .expect("frames start at multiples of 16 in the slab and the whole frame is there")
     }
 
+    /// Whether payloads hold more memory than they may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.share.is_full()
+    }
+
     /// So many archives, with what stands before each, at the beginning of the unread bytes, of which they are `bytes`.
     /// `None` if payloads hold too much already, so that each is to be looked at.
     pub(crate) fn train(
@@ -117,14 +122,22 @@ impl Slabs {
         self.read = 0;
         match Arc::get_mut(&mut self.slab) {
             Some(slab) => self.share.returned(std::mem::take(&mut **slab)),
-            None => self.slab = Arc::new(slab(&self.share, SlabMemory::new())),
+            None => {
+                self.expect_as_much();
+                self.slab = Arc::new(slab(&self.share, SlabMemory::new()));
+            }
         }
+    }
+
+    /// The next slab is as large as this one was filled, or half as large as was expected.
+    fn expect_as_much(&mut self) {
+        let filled = self.slab.len().next_power_of_two().max(self.likely / 2);
+        self.likely = filled.clamp(SLAB_BYTES_LEAST, self.slab_bytes);
     }
 
     /// Moves the unread bytes to a slab that nobody shares and appends `bytes`.
     fn next_slab(&mut self, bytes: &[u8]) {
-        let filled = self.slab.len().next_power_of_two().max(self.likely / 2);
-        self.likely = filled.clamp(SLAB_BYTES_LEAST, self.slab_bytes);
+        self.expect_as_much();
         let unread = self.unread();
         let need = unread.len() + bytes.len();
         let mut memory = self.share.memory(need.max(self.likely));

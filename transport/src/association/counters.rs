@@ -177,6 +177,8 @@ impl Counters {
     pub(crate) fn activity(&self) -> u64 {
         let counters = [
             &self.frames_sent,
+            // Lanes count their frames themselves; what they write goes in batches.
+            &self.batches,
             &self.frames_received,
             &self.datagrams_sent,
             &self.datagrams_received,

@@ -5,6 +5,8 @@
 
 use odeon_message::{ActorKey, Address, Incarnation, MessageId, NodeId, data};
 
+use super::interests::check_pattern;
+
 /// Longest name, name of a group, or pattern of topics, in bytes.
 pub const SUBJECT_BYTES_MAX: usize = 256;
 
@@ -31,6 +33,15 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// Whether its text is within its bounds, and a pattern one.
+    pub(super) fn is_sound(&self) -> bool {
+        (1..=SUBJECT_BYTES_MAX).contains(&self.text().len())
+            && match self {
+                Self::Interest { pattern, .. } => check_pattern(pattern).is_ok(),
+                Self::Name(_) | Self::Member { .. } => true,
+            }
+    }
+
     /// The name, the group or the pattern.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -100,6 +111,29 @@ pub struct Page {
     /// Of the last page: what all entries together come to, each hashed with its version, by exclusive or. Whoever gets
     /// another sum is told everything again.
     pub digest: Option<u64>,
+}
+
+impl Page {
+    /// Whether it has nothing that its owner could not have said: texts are within their bounds, patterns are some, and names
+    /// and members are its own actors.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_own = |address: &Option<Address>| {
+            address.is_some_and(|it| (it.node, it.incarnation) == (self.owner, self.incarnation))
+        };
+        let is_sound = |(_, entry): &(u64, Entry)| {
+            entry.subject.is_sound()
+                && match &entry.subject {
+                    Subject::Name(_) => is_own(&entry.address),
+                    Subject::Member { actor, .. } => {
+                        is_own(&entry.address)
+                            && entry.address.is_some_and(|address| address.key == *actor)
+                    }
+                    Subject::Interest { .. } => entry.address.is_none(),
+                }
+        };
+        let removals = || self.removals.iter().all(|(_, subject)| subject.is_sound());
+        self.entries.iter().all(is_sound) && removals()
+    }
 }
 
 /// The answer to a page.

@@ -76,7 +76,8 @@ impl FrameReader {
     }
 
     fn train(&mut self) -> Option<MessageTrain> {
-        if self.purpose != Purpose::Lane || self.failed.is_some() {
+        // Before the frames are looked at, which would be done again for each of them.
+        if self.purpose != Purpose::Lane || self.failed.is_some() || self.slabs.is_full() {
             return None;
         }
         let unread = self.slabs.unread();

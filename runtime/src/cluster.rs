@@ -156,7 +156,7 @@ impl Cluster {
     /// See [`RegisterError`].
     ///
     /// # Cancel safety
-    /// The name is given back.
+    /// The name is given back, unless the actor had it before.
     pub async fn register<A: Actor>(
         &self,
         name: &str,
@@ -181,9 +181,11 @@ impl Cluster {
         let roster = self.roster();
         // From before the claim, so that nothing that is heard of it is missed.
         let mut hearsay = roster.hearsay();
+        // Who claims again what it has does not lose it when that is given up.
+        let stands = roster.with(|roster| roster.own(&Subject::Name(name.into())).is_some());
         let claimed = roster.claim(name, actor, when_lost);
         let (_, version) = claimed.map_err(|error| self.not_entered(name, error))?;
-        let mut claim = Claim { roster, name, actor, stands: false };
+        let mut claim = Claim { roster, name, actor, stands };
         let mut late = Box::pin(self.timer());
         loop {
             self.still_held(name, actor)?;

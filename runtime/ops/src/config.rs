@@ -62,8 +62,6 @@ pub struct NodeSection {
 pub struct JoinSection {
     /// The `host:port` of nodes that may be in the cluster.
     pub seeds: Vec<String>,
-    /// Names of SRV records whose targets may be.
-    pub srv: Vec<String>,
     /// A file with more of them.
     pub file: Option<PathBuf>,
     /// A variable of the environment with more of them.
@@ -84,7 +82,6 @@ impl JoinSection {
     pub(crate) fn config(&self) -> JoinConfig {
         JoinConfig {
             seeds: self.seeds.clone(),
-            srv: self.srv.clone(),
             file: self.file.clone(),
             variable: self.variable.clone(),
             bootstrap_expect: self.bootstrap_expect,

@@ -111,13 +111,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
     )
     .default(""),
     Setting::new(
-        "join.srv",
-        "join-srv",
-        Kind::Texts,
-        "Names of SRV records, such as _odeon._udp.example.org, whose targets may be nodes. By default none",
-    )
-    .default(""),
-    Setting::new(
         "join.file",
         "join-file",
         Kind::Path,

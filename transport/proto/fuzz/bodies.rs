@@ -9,8 +9,8 @@ use odeon_message::Failure;
 use odeon_wire::{
     Announce, Body, ClockTerms, Close, Credit, EnrolAnswer, EnrolRequest, Frame, FrameError,
     FrameKind, FrameLimits, FrameReader, Handshake, Hello, Known, Ping, Pong, Preamble, Probe,
-    ProbeAnswer, Purpose, Refuse, Step, StreamCredit, StreamEnd, Surroundings, Terminated, Unwatch,
-    Watch, Welcome,
+    ProbeAnswer, Purpose, Received, Refuse, Step, StreamCredit, StreamEnd, Surroundings,
+    Terminated, Unwatch, Watch, Welcome,
 };
 
 const SLAB_BYTES: usize = 4096;
@@ -31,22 +31,50 @@ pub(crate) fn frame(input: &[u8]) {
         let cut = (state >> 24) as usize;
         (if cut.is_multiple_of(7) { cut * 97 } else { cut % 61 }).clamp(1, left)
     });
-    assert_eq!(whole.1, cut.1, "the end depends on how the stream is cut");
-    assert_eq!(whole.0.len(), cut.0.len(), "frames depend on how the stream is cut");
-    for (one, other) in whole.0.iter().zip(&cut.0) {
+    same(&whole, &cut);
+    same(&whole, &in_trains(purpose, stream));
+    whole.0.iter().for_each(body);
+}
+
+/// What was read of a stream, and how it ended.
+type Outcome = (Vec<Frame>, Result<(), FrameError>);
+
+fn same(one: &Outcome, other: &Outcome) {
+    assert_eq!(one.1, other.1, "the end depends on how the stream is read");
+    assert_eq!(one.0.len(), other.0.len(), "frames depend on how the stream is read");
+    for (one, other) in one.0.iter().zip(&other.0) {
         assert_eq!(one.header, other.header);
         assert_eq!(one.extensions, other.extensions);
         assert_eq!(one.payload.bytes(), other.payload.bytes());
-        body(one);
+        assert_eq!(one.frame_bytes, other.frame_bytes);
     }
 }
 
+/// Reads a stream in large pieces, those frames together that may come so.
+fn in_trains(purpose: Purpose, stream: &[u8]) -> Outcome {
+    let limits = FrameLimits { slab_bytes: SLAB_BYTES, ..FrameLimits::default() };
+    let mut reader = FrameReader::new(purpose, limits);
+    let mut frames = Vec::new();
+    for chunk in stream.chunks(SLAB_BYTES) {
+        reader.push(chunk);
+        loop {
+            match reader.next_or_train() {
+                Ok(Some(Received::Frame(frame))) => frames.push(frame),
+                Ok(Some(Received::Train(mut train))) => {
+                    assert!(train.archives.len() > 1, "a train has several");
+                    frames.extend(std::iter::from_fn(|| train.next_frame()));
+                }
+                Ok(None) => break,
+                Err(error) => return (frames, Err(error)),
+            }
+        }
+    }
+    let end = reader.end();
+    (frames, end)
+}
+
 /// Reads a stream cut by `cut`, keeping every frame, so that no slab can be used again.
-fn read(
-    purpose: Purpose,
-    mut stream: &[u8],
-    mut cut: impl FnMut(usize) -> usize,
-) -> (Vec<Frame>, Result<(), FrameError>) {
+fn read(purpose: Purpose, mut stream: &[u8], mut cut: impl FnMut(usize) -> usize) -> Outcome {
     let limits = FrameLimits { slab_bytes: SLAB_BYTES, ..FrameLimits::default() };
     let mut reader = FrameReader::new(purpose, limits);
     let (mut frames, mut pushed, mut read_bytes) = (Vec::new(), 0, 0);

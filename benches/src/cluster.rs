@@ -7,15 +7,15 @@
 pub(crate) mod peer;
 mod sending;
 
-use std::{process::Stdio, time::Duration};
+use std::{ffi::OsStr, time::Duration};
 
 use odeon::Node;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
 
-use crate::remote::{Outcome, messages::Sink, papers::Papers};
+use crate::{
+    child,
+    median::median,
+    remote::{Outcome, papers::Papers, sink},
+};
 use sending::{How, Source};
 
 /// Measures messages to many.
@@ -47,15 +47,16 @@ struct Round {
 /// Runs all rounds and prints the medians.
 pub(crate) async fn run(args: ClusterArgs) -> Outcome<()> {
     let papers = Papers::make()?;
-    let (mut child, said) = start_peer(&papers, &args).await?;
+    let members = args.members.to_string();
+    let peer = ["cluster-peer", "--members", &members, "--folder"].map(OsStr::new);
+    let peer = peer.into_iter().chain([papers.folder().as_os_str()]);
+    let (mut child, said) = child::start::<peer::Said>(peer).await?;
     let node = Node::builder("bench-a")
         .identity(papers.identity("bench-a")?)
         .seed(said.node.to_string())
         .start()
         .await?;
-    let mut name = node.on("bench-b").follow::<Sink>("sink").await?;
-    let sink = tokio::time::timeout(Duration::from_secs(10), name.held()).await?;
-    let sink = sink.ok_or("the node has stopped")?;
+    let sink = sink(&node).await?;
     let source = node.spawn_with::<Source>((node.clone(), sink, u64::from(args.members))).await?;
     let mut rounds = Vec::new();
     // The first round warms caches, congestion windows and packet sizes up, and does not count.
@@ -76,28 +77,6 @@ pub(crate) async fn run(args: ClusterArgs) -> Outcome<()> {
     child.wait().await?;
     print(&args, &rounds);
     Ok(())
-}
-
-async fn start_peer(papers: &Papers, args: &ClusterArgs) -> Outcome<(Child, peer::Said)> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg("cluster-peer")
-        .arg("--folder")
-        .arg(papers.folder())
-        .arg("--members")
-        .arg(args.members.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let stdout = child.stdout.take().ok_or("the peer has no output")?;
-    let line = BufReader::new(stdout).lines().next_line().await?.ok_or("the peer said nothing")?;
-    Ok((child, serde_json::from_str(&line)?))
-}
-
-fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]

@@ -1,9 +1,12 @@
 //! The benches of Odeon: one a hop, printed as ratios of figures from one run.
 //!
 //! `cargo run --release -p odeon-benches -- remote --json` measures messages between two processes beside a bare QUIC
-//! echo, `cluster` messages to groups and topics beside plain tells. What it is NOT: a comparison with other actor systems, which is a crate of its own.
+//! echo, `cluster` messages to groups and topics beside plain tells. What it is NOT: a comparison with other actor
+//! systems, which is a crate of its own.
 
+mod child;
 mod cluster;
+mod median;
 mod remote;
 
 use std::process::ExitCode;

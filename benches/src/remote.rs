@@ -9,16 +9,13 @@ pub(crate) mod papers;
 pub(crate) mod peer;
 mod tells;
 
-use std::{error::Error, process::Stdio, time::Duration};
+use std::{error::Error, ffi::OsStr, time::Duration};
 
 use hdrhistogram::Histogram;
 use odeon::{ActorRef, Node};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-    time::Instant,
-};
+use tokio::time::Instant;
 
+use crate::{child, median::median};
 use messages::{Echo, Sink};
 use papers::Papers;
 
@@ -54,7 +51,8 @@ struct Round {
 /// Runs all rounds and prints the medians.
 pub(crate) async fn run(args: RemoteArgs) -> Outcome<()> {
     let papers = Papers::make()?;
-    let (mut child, said) = start_peer(&papers).await?;
+    let peer = [OsStr::new("remote-peer"), OsStr::new("--folder"), papers.folder().as_os_str()];
+    let (mut child, said) = child::start::<peer::Said>(peer).await?;
     let node = Node::builder("bench-a")
         .identity(papers.identity("bench-a")?)
         .seed(said.node.to_string())
@@ -86,21 +84,11 @@ pub(crate) async fn run(args: RemoteArgs) -> Outcome<()> {
     Ok(())
 }
 
-async fn start_peer(papers: &Papers) -> Outcome<(Child, peer::Said)> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg("remote-peer")
-        .arg("--folder")
-        .arg(papers.folder())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let stdout = child.stdout.take().ok_or("the peer has no output")?;
-    let line = BufReader::new(stdout).lines().next_line().await?.ok_or("the peer said nothing")?;
-    Ok((child, serde_json::from_str(&line)?))
-}
-
-async fn sink(node: &Node) -> Outcome<ActorRef<Sink>> {
+/// The sink of the peer.
+///
+/// # Errors
+/// When it is not found in time.
+pub(crate) async fn sink(node: &Node) -> Outcome<ActorRef<Sink>> {
     let mut name = node.on("bench-b").follow::<Sink>("sink").await?;
     let held = tokio::time::timeout(Duration::from_secs(10), name.held()).await?;
     Ok(held.ok_or("the node has stopped")?)
@@ -119,12 +107,6 @@ async fn asks(peer: &ActorRef<Sink>, asks: u64) -> Outcome<Histogram<u32>> {
 
 fn micros(latency: &Histogram<u32>, quantile: f64) -> f64 {
     latency.value_at_quantile(quantile) as f64 / 1000.0
-}
-
-fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]

@@ -10,9 +10,9 @@ use std::{collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc, time::Durat
 
 use odeon_actor::{ActorSystem, DeclareError, SpawnOptions, StartError, Threads};
 use odeon_cluster::Profile;
-use odeon_env::{Env, buggify::any_order};
+use odeon_env::{DatagramSocket, Env, buggify::any_order};
 use odeon_message::{ActorKey, Incarnation, NodeId, planted::Bug};
-use odeon_transport::{LocalHello, Papers, PapersStamp, Transport};
+use odeon_transport::{Identity, LocalHello, Papers, PapersStamp, Transport};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -118,7 +118,7 @@ impl Heart {
         workers.start(&system);
         system.start_endpoint_worker();
 
-        let directory = Arc::new(Directory::new());
+        let (directory, phases) = (Arc::new(Directory::new()), Arc::new(Phases::new()));
         let circles = Circles::new(system.node(), identity.node_name());
         builder.propagation.take().into_iter().for_each(|one| system.set_propagation(one));
         let outbound = outbound(&system, &directory, circles);
@@ -126,20 +126,12 @@ impl Heart {
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
         builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
-        let phases = Arc::new(Phases::new());
         let here = Here::new(identity.node_name(), addr, (&directory, &phases), !builder.guest);
         let (gate, roster) = place_all(&system, &tasks, here, &mut builder).await?;
         let news = Rc::new(Newsfeed::default());
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
         let hello = hello(&system, incarnation, addr);
-        let transport = Transport::start(
-            Arc::clone(&env),
-            socket,
-            identity.clone(),
-            hello,
-            builder.transport.clone(),
-            Rc::new(events),
-        )?;
+        let transport = carry(&builder, &env, identity.clone(), socket, hello, events)?;
         outbound.connect(transport.peers());
 
         let (stop_sender, stop) = mpsc::channel(1);
@@ -163,9 +155,18 @@ impl Heart {
         let node = Node::new(shared);
         let ended = Ended::of(&directory, &phases, roster);
         let tasks = JoinSet::new();
-        #[rustfmt::skip]
-        let mut heart =
-            Self { node, transport, news, directory, phases, own, tasks, stop, gate, _ended: ended };
+        let mut heart = Self {
+            node,
+            transport,
+            news,
+            directory,
+            phases,
+            own,
+            tasks,
+            stop,
+            gate,
+            _ended: ended,
+        };
         heart.tasks.spawn_local(task_owner.run());
         heart.watch_workers();
         heart.start_rotation(orders, papers);
@@ -316,6 +317,19 @@ fn declare_all(system: &ActorSystem, builder: &mut NodeBuilder) -> Result<(), De
     system.declare::<Receptionist>()?;
     system.declare::<Foreman>()?;
     builder.declarations.drain(..).try_for_each(|declare| declare(system))
+}
+
+/// Starts what carries messages to other nodes and brings theirs.
+fn carry(
+    builder: &NodeBuilder,
+    env: &Arc<dyn Env>,
+    identity: Identity,
+    socket: Arc<dyn DatagramSocket>,
+    hello: LocalHello,
+    events: Inbound,
+) -> Result<Rc<Transport>, NodeError> {
+    let (env, config) = (Arc::clone(env), builder.transport.clone());
+    Ok(Transport::start(env, socket, identity, hello, config, Rc::new(events))?)
 }
 
 /// What the node says of itself in each handshake.

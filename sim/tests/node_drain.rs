@@ -204,6 +204,28 @@ async fn a_stop_cuts_a_drain_short(world: &mut World) {
 }
 
 #[odeon_sim::test(seeds = 0..10, link = both)]
+async fn a_second_order_to_drain_does_not_cut_the_first_short(world: &mut World) {
+    let asker = cluster(world).await;
+    let slow = slow(&asker).await;
+    let long =
+        spawn_local(async move { slow.ask(Work { millis: 5_000 }).within(60 * SECOND).await });
+    world.run_for(SECOND).await;
+    let b = world.runtime_node("b").expect("it is up");
+    let order = |within| {
+        let b = b.clone();
+        spawn_local(async move { b.drain(within).await })
+    };
+    let first = order(WITHIN);
+    // The node has taken that one.
+    world.run_for(SECOND).await;
+    let orders = [first, order(SECOND / 10)];
+    assert_eq!(long.await.expect("no panic").expect("it is finished"), "b");
+    for order in orders {
+        order.await.expect("no panic");
+    }
+}
+
+#[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_draining_node_hides_its_names_and_refuses_new_asks(world: &mut World) {
     let asker = cluster(world).await;
     let slow = slow(&asker).await;

@@ -2,7 +2,8 @@
 //!
 //! An ask begins with the time. The exact clock takes a tenth of an ask between two threads, so that a thread reads it once
 //! for each [tick](odeon_env::Env::tick_ns) and takes the time of the last reading meanwhile. What it is NOT: the clock of a
-//! worker, which is `clock.rs`; workers keep the time by their turns. Data comes from `ask_slot.rs`.
+//! worker, which is `clock.rs`; workers keep the time by their turns. Nor is it for
+//! a clock of tokio's that is paused and moved on within a tick. Data comes from `ask_slot.rs`.
 
 use std::{cell::Cell, time::Duration};
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use odeon_cluster::{
-    Cursor, EntryRefused, Page, Roster, RosterConfig, SUBJECT_BYTES_MAX, Subject, Touched,
+    Cursor, Entry, EntryRefused, Page, Roster, RosterConfig, SUBJECT_BYTES_MAX, Subject, Touched,
 };
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, MessageId, NodeId};
 use proptest::prelude::*;
@@ -411,4 +411,47 @@ fn a_node_that_has_more_than_others_take_does_not_harm_them() {
     let page = large.page(&mut Cursor::default()).expect("there is news");
     let (reached, _) = small.take(page);
     assert_eq!((reached.covered, small.members("a").len()), (0, 2));
+}
+
+/// A page may come from anybody with a certificate: what its owner cannot have said is not taken, and nothing of it.
+#[test]
+fn a_page_that_says_too_much_is_not_taken() {
+    let mut roster = Roster::new(NodeId(0), Incarnation(1), config());
+    roster.up(NodeId(1), Incarnation(1));
+    let own = address(1, 1, 7);
+    let member = |actor: ActorKey| Subject::Member { group: "workers".into(), actor };
+    let entry = |subject, address| Entry { subject, address, stamp: 1 };
+    let page = |entry: Entry, removals| Page {
+        owner: NodeId(1),
+        incarnation: Incarnation(1),
+        from: 0,
+        to: 1,
+        entries: vec![(1, entry)],
+        removals,
+        digest: None,
+    };
+    let deep = "a.".repeat(100_000) + "a";
+    let long = "n".repeat(SUBJECT_BYTES_MAX + 1);
+    let bad = [
+        entry(interest(&deep), None),
+        entry(interest("a..b"), None),
+        entry(interest("a"), Some(own)),
+        entry(Subject::Name(long.as_str().into()), Some(own)),
+        entry(Subject::Name("".into()), Some(own)),
+        entry(Subject::Name("leader".into()), None),
+        entry(Subject::Name("leader".into()), Some(address(2, 1, 7))),
+        entry(Subject::Name("leader".into()), Some(address(1, 2, 7))),
+        entry(member(address(1, 1, 8).key), Some(own)),
+    ];
+    for entry in bad {
+        let (reached, learned) = roster.take(page(entry.clone(), Vec::new()));
+        assert_eq!((reached.covered, reached.is_member), (0, false), "{entry:?}");
+        assert!(learned.touched.is_empty(), "{entry:?}");
+    }
+    let good = entry(Subject::Name("leader".into()), Some(own));
+    let removed = vec![(1, interest(&deep))];
+    assert_eq!(roster.take(page(good.clone(), removed)).0.covered, 0);
+    let (reached, _) = roster.take(page(good, Vec::new()));
+    assert_eq!((reached.covered, reached.is_member), (1, true));
+    assert_eq!(roster.holder("leader"), Some(own));
 }

@@ -2,8 +2,9 @@
 //!
 //! Any thread appends under the lane's lock, straight into the [pieces](Pieces); the lane's writer (`stream_out.rs`)
 //! takes one at a time, right before it writes that to QUIC, and only then its frames count as handed. Between
-//! connections the pieces wait. Large messages are in `lane/large.rs`. What is NOT here: the rules of positions and
-//! credit, which are `odeon_wire`'s.
+//! connections the pieces wait. Large messages are in `lane/large.rs`; in a simulation without QUIC the sender may write
+//! at once, past the writer (`lane/at_once.rs`). What is NOT here: the rules of positions and credit, which are
+//! `odeon_wire`'s.
 
 mod at_once;
 mod large;

@@ -182,6 +182,27 @@ fn gossip_dials_and_only_the_newest_waits() {
 }
 
 #[test]
+fn whoever_only_sends_is_not_idle() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let config = TransportConfig { gossip_idle: Duration::from_secs(2), ..config() };
+        let a = Plan { config: config.clone(), ..Plan::new(&net, &ca, "a", 1) }.start();
+        let b = Plan { config, ..Plan::new(&net, &ca, "b", 2) }.start();
+        let to_b = a.to(&b);
+        // So few that no credit need come back for them.
+        for number in 0..200_u8 {
+            send(&to_b, key(1), &[number]).await;
+            // At no time at which somebody looks whether it is idle.
+            tokio::time::sleep(Duration::from_micros(53_700)).await;
+        }
+        assert_eq!(downs(&a.events()), []);
+        assert_eq!(b.payloads().len(), 200);
+        // Nobody keeps it, so that it ends once nothing is sent.
+        a.until("down", |events| downs(events) == [LostReason::Idle]).await;
+    });
+}
+
+#[test]
 fn a_dropped_transport_is_a_crash() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());

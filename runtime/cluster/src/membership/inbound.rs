@@ -14,6 +14,16 @@ use crate::{
     packet::{self, PACKET_BYTES_MAX, Packet, Touch, TouchKind},
 };
 
+/// Where a packet is from.
+pub(super) enum Origin {
+    /// From whom it says, and for this life of this node.
+    Right,
+    /// For a later life of this node, which has been noted.
+    ToLaterLife,
+    /// Not from whom it says, or not for this node.
+    Forged,
+}
+
 impl Membership {
     pub(super) fn inbound(&mut self, now: Duration, from: NodeId, bytes: &[u8]) {
         let packet = (bytes.len() <= PACKET_BYTES_MAX).then(|| packet::read(bytes));
@@ -30,17 +40,31 @@ impl Membership {
         }
     }
 
-    fn touched(&mut self, from: NodeId, touch: Touch) -> bool {
-        let (source, source_life) = touch.source;
-        let (destination, destination_life) = touch.destination;
+    /// Whether a packet that says so is from that node and for this life of this one. Who speaks is no longer doubted.
+    pub(super) fn origin(
+        &mut self,
+        from: NodeId,
+        (source, source_life): (NodeId, Incarnation),
+        (destination, destination_life): (NodeId, Incarnation),
+    ) -> Origin {
         if source != from || source == self.me.node || destination != self.me.node {
-            return false;
+            return Origin::Forged;
         }
         if destination_life > self.me.incarnation {
             self.outdated(destination_life);
-            return true;
+            return Origin::ToLaterLife;
         }
         self.doubts.clear(source, source_life);
+        Origin::Right
+    }
+
+    fn touched(&mut self, from: NodeId, touch: Touch) -> bool {
+        let (source, source_life) = touch.source;
+        match self.origin(from, touch.source, touch.destination) {
+            Origin::Forged => return false,
+            Origin::ToLaterLife => return true,
+            Origin::Right => {}
+        }
         let known = self.up.get(&source).filter(|member| member.incarnation == source_life);
         if let (TouchKind::Probe, Some(member)) = (touch.kind, known) {
             Self::touch(&mut self.outbox, TouchKind::Answer, &self.me, member);

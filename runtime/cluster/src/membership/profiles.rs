@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, time::Duration};
 use odeon_message::{Incarnation, NodeId};
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
-use super::Membership;
+use super::{Membership, inbound::Origin};
 use crate::{
     Effect, Member, Profile,
     outbox::Output,
@@ -224,15 +224,11 @@ impl Membership {
     /// A packet about profiles from that node; `false` if it is not from whom it says.
     pub(super) fn hear(&mut self, now: Duration, from: NodeId, telling: Telling) -> bool {
         let (source, source_life) = telling.source;
-        let (destination, destination_life) = telling.destination;
-        if source != from || source == self.me.node || destination != self.me.node {
-            return false;
+        match self.origin(from, telling.source, telling.destination) {
+            Origin::Forged => return false,
+            Origin::ToLaterLife => return true,
+            Origin::Right => {}
         }
-        if destination_life > self.me.incarnation {
-            self.outdated(destination_life);
-            return true;
-        }
-        self.doubts.clear(source, source_life);
         // Whoever is no member is heard once it is one.
         let known = self.up.get(&source).filter(|member| member.incarnation == source_life);
         let Some(member) = known.cloned() else { return true };

@@ -107,10 +107,15 @@ impl MembershipHall {
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Send { to, bytes } => {
+            Effect::Send { to, bytes, idle_only } => {
                 // A goodbye is said several times; whoever has heard it does not want to be dialled for the next.
                 let peer = PeerId { node: to.node, incarnation: to.incarnation };
-                if !self.news.was_let_go_by(peer) {
+                if self.news.was_let_go_by(peer) {
+                    return;
+                }
+                if idle_only {
+                    self.transport.datagram_if_idle((to.node, to.addr), bytes);
+                } else {
                     self.transport.datagram((to.node, to.addr), bytes);
                 }
             }

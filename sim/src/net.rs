@@ -207,7 +207,6 @@ impl SimNet {
 
     /// Delivers what is due; returns when the next is.
     fn step(&self, pump: &Waker, wake: &mut Vec<Waker>) -> Option<Duration> {
-        let _time = self.0.timeline.hold();
         let now = self.now();
         let mut fabric = self.fabric();
         // What is sent from a waker must not be missed.

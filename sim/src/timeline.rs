@@ -3,7 +3,12 @@
 //! It moves only when nothing is ready to run, in whole milliseconds, to the next timer; so everything that happens
 //! between two such moments happens at one time. Read `world.rs` next.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::Cell,
+    future::{Future, poll_fn},
+    pin::pin,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -12,7 +17,7 @@ const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 thread_local! {
     static START: Cell<Option<Instant>> = const { Cell::new(None) };
-    static HELD: Cell<Option<Duration>> = const { Cell::new(None) };
+    static NOW: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 /// The clock of one world.
@@ -31,13 +36,7 @@ impl Timeline {
     /// Time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
-        HELD.get().unwrap_or_else(|| self.read())
-    }
-
-    /// Reads the clock once for all looks at it on this thread until the result is dropped; time does not move while
-    /// anything is polled.
-    pub(crate) fn hold(&self) -> TimeHeld {
-        TimeHeld { before: HELD.replace(Some(self.read())) }
+        NOW.get().unwrap_or_else(|| self.read())
     }
 
     fn read(&self) -> Duration {
@@ -58,22 +57,26 @@ impl Timeline {
     /// Takes it away again.
     pub(crate) fn remove() {
         START.set(None);
+        NOW.set(None);
     }
 }
 
-/// The time stands until this is dropped.
-#[must_use = "the clock is read again when this is dropped"]
-pub(crate) struct TimeHeld {
-    before: Option<Duration>,
-}
-
-impl Drop for TimeHeld {
-    fn drop(&mut self) {
-        HELD.set(self.before);
-    }
+/// Polls what is the whole world to its runtime, and reads the clock once for each poll: time moves between two of them
+/// only, and is asked for some ten times for each message.
+pub(crate) async fn keep_time<T>(world: impl Future<Output = T>) -> T {
+    let mut world = pin!(world);
+    poll_fn(|cx| {
+        if let Some(start) = START.get() {
+            NOW.set(Some(Instant::now().saturating_duration_since(start)));
+        }
+        world.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// What the interposed clocks of this thread follow: zero before a world has started.
 pub(crate) fn elapsed() -> Duration {
-    START.get().map_or(Duration::ZERO, |start| Instant::now().saturating_duration_since(start))
+    NOW.get().unwrap_or_else(|| {
+        START.get().map_or(Duration::ZERO, |start| Instant::now().saturating_duration_since(start))
+    })
 }

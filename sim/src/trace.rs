@@ -104,20 +104,19 @@ impl Trace {
     pub fn record(&self, at: Duration, host: Option<HostId>, event: &Event<'_>) {
         let mut guard = self.ledger();
         let ledger = &mut *guard;
-        let at_ns = at.as_nanos() as u64;
+        // Not as 128 bits: each event comes by here.
+        let at_ns = at.as_secs().wrapping_mul(1_000_000_000).wrapping_add(at.subsec_nanos().into());
         ledger.events += 1;
         // Two words in one: 2^48 ns are three days.
         ledger.digest.word(at_ns ^ host.map_or(u64::MAX, |host| u64::from(host.0)).rotate_left(48));
         let told = event.fold(&mut ledger.digest);
-        let mark = Mark { event: ledger.events, hash: ledger.digest.finish() as u64 };
+        let mark = Mark { event: ledger.events, hash: ledger.digest.short() };
         ledger.check(mark);
         if ledger.recorded {
             recording::keep(mark.event, at_ns, host, event);
         }
-        if let Some(told) = told
-            && mark.event <= ledger.last_kept
-        {
-            ledger.lines.keep(mark, at_ns, host, &told);
+        if mark.event <= ledger.last_kept {
+            ledger.lines.keep(mark, at_ns, host, told);
         }
     }
 

@@ -85,6 +85,21 @@ async fn what_one_node_sent_the_other_received(world: &mut World) {
 }
 
 #[odeon_sim::test(seeds = 0..5, link = both)]
+async fn a_peer_that_hears_from_us_is_not_touched(world: &mut World) {
+    let worker = two(world).await;
+    world.run_for(2 * SECOND).await;
+    let datagrams = |world: &World| peer(world, "a", "b").datagrams_sent;
+    let before = datagrams(world);
+    for _ in 0..60 {
+        worker.tell(Work { millis: 0 }).await.expect("it is taken");
+        world.run_for(SECOND / 10).await;
+    }
+    // Probes and their answers are about 40; a touch each 150 ms would be 40 more.
+    let sent = datagrams(world) - before;
+    assert!((30..60).contains(&sent), "{sent}");
+}
+
+#[odeon_sim::test(seeds = 0..5, link = both)]
 async fn a_receiver_that_takes_nothing_shows_as_a_stall(world: &mut World) {
     let worker = two(world).await;
     worker.tell(Work { millis: 10_000 }).await.expect("it is taken");

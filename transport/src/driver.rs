@@ -6,7 +6,7 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct Driver {
     live: RefCell<Option<(Connection, Arc<ControlQueue>)>>,
     /// `our_dial` of the newest connection.
     our_dial: Cell<u64>,
+    /// What was sent when that was asked for last: bytes of streams, and datagrams.
+    seen_sent: Cell<(u64, u64)>,
     /// The newest datagram that waits for a connection.
     pending: RefCell<Option<Bytes>>,
     /// The endpoint closes: what is in the lanes goes out first.
@@ -58,6 +60,7 @@ impl Driver {
             inbox: RefCell::default(),
             live: RefCell::default(),
             our_dial: Cell::new(0),
+            seen_sent: Cell::default(),
             pending: RefCell::default(),
             draining: Cell::new(false),
             hurry: Cell::new(false),
@@ -106,6 +109,21 @@ impl Driver {
             hub.count_dropped_datagram();
         }
         self.association.nudge();
+    }
+
+    /// Whether anything was sent on a connection since this was asked or [`mark_sent`](Self::mark_sent) was called last.
+    pub(crate) fn has_sent(&self) -> bool {
+        let before = self.seen_sent.get();
+        self.mark_sent();
+        self.seen_sent.get() != before && self.live.borrow().is_some()
+    }
+
+    /// What was sent until now does not count.
+    pub(crate) fn mark_sent(&self) {
+        let counters = &self.association.counters;
+        let sent = [&counters.bytes_sent, &counters.datagrams_sent];
+        let [bytes, datagrams] = sent.map(|count| count.load(Ordering::Relaxed));
+        self.seen_sent.set((bytes, datagrams));
     }
 
     /// Makes QUIC send a fresh packet: a ping to a live peer, else a dial.

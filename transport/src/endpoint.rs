@@ -151,6 +151,17 @@ impl Transport {
         self.hub.datagram(to, bytes);
     }
 
+    /// As [`datagram`](Self::datagram), unless anything else was sent to the node since the last such: for datagrams that
+    /// say nothing but that their sender would hear of a closed port.
+    pub fn datagram_if_idle(&self, to: (NodeId, SocketAddr), bytes: Bytes) {
+        let driver = self.hub.driver_of_node(to.0);
+        if driver.as_ref().is_some_and(|driver| driver.has_sent()) {
+            return;
+        }
+        self.datagram(to, bytes);
+        driver.into_iter().for_each(|driver| driver.mark_sent());
+    }
+
     /// Makes QUIC send something to whoever is at `addr`, now, so that a dead process is noticed: a ping to a
     /// connected peer, else a dial that does not wait for its backoff.
     pub fn probe(&self, addr: SocketAddr) {

@@ -282,7 +282,7 @@ impl Hub {
         }
     }
 
-    fn driver_of_node(self: &Rc<Self>, node: NodeId) -> Option<Rc<Driver>> {
+    pub(crate) fn driver_of_node(self: &Rc<Self>, node: NodeId) -> Option<Rc<Driver>> {
         let association = self.shared.of_node(node)?;
         association.closed().is_none().then(|| self.driver(&association))
     }

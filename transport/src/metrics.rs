@@ -175,7 +175,7 @@ pub struct PeerMetrics {
     pub control: StreamMetrics,
     /// The lanes, by their numbers: as many as either side has used or may use.
     pub lanes: Vec<LaneMetrics>,
-    /// Bytes of a batch of a lane: how much one write to QUIC carried.
+    /// Bytes of a batch of a lane: how much one write to QUIC carried; of one batch in eight.
     pub batch_bytes: Quantiles<u64>,
     /// How long the first frame of a batch waited in its lane, which waits longest of those in it; of one batch in eight,
     /// and a minute stands for whatever is longer.

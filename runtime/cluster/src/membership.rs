@@ -284,7 +284,8 @@ impl Membership {
 
     fn touch(outbox: &mut Outbox, kind: TouchKind, me: &Member, to: &Member) {
         let bytes = Touch::new(kind, me, to).write().into();
-        outbox.push(Output::Send { to: to.clone(), bytes });
+        let idle_only = kind == TouchKind::Touch;
+        outbox.push(Output::Send { to: to.clone(), bytes, idle_only });
     }
 
     fn announce(&mut self, to: Member) {

@@ -17,6 +17,7 @@ pub(crate) enum Output {
     Send {
         to: Member,
         bytes: Bytes,
+        idle_only: bool,
     },
     News(OwnedNotification<Identity>),
     /// A suspicion was raised and has its timer.
@@ -93,7 +94,8 @@ impl foca::Runtime<Identity> for Outbox {
     }
 
     fn send_to(&mut self, to: Identity, data: &[u8]) {
-        self.push(Output::Send { to: to.0, bytes: Bytes::copy_from_slice(data) });
+        let bytes = Bytes::copy_from_slice(data);
+        self.push(Output::Send { to: to.0, bytes, idle_only: false });
     }
 
     fn submit_after(&mut self, timer: Timer<Identity>, after: Duration) {

@@ -159,7 +159,8 @@ impl Fabric {
                     Held::Report(number, to, about) => self.carry_report(now, number, to, about),
                     Held::Packet(number, packet) => {
                         self.counts.held -= 1;
-                        self.carry_packet(now, number, packet);
+                        let place = self.links.place_of(from_host, host);
+                        self.carry_packet(now, (place, number), packet);
                     }
                 }
             }

@@ -46,7 +46,8 @@ use odeon_env::{FrameLoss, FrameTerms};
 
 use super::{
     fabric::{Fabric, Freight, Outbound},
-    link::Number,
+    link::{Number, Passing},
+    links::Place,
     waiting::Held as Waits,
 };
 use crate::trace::{Event, Fate};
@@ -127,13 +128,14 @@ impl Fabric {
         self.counts.sent += 1;
         self.record(now, from.ip(), &Event::Sent { from, to, payload: packet.payload() });
         let pair = (from.ip(), to.ip());
-        let number = self.link(pair.0, pair.1).number();
+        let place = self.links.place_of(pair.0, pair.1);
+        let link = self.links.at(place);
+        let number = link.number();
         if !self.obstacles.is_clogged(pair) || self.obstacles.is_cut(now, pair) {
-            self.carry_packet(now, number, packet);
+            self.carry_packet(now, (place, number), packet);
             return;
         }
-        let default = self.default_rule;
-        match self.link(pair.0, pair.1).hold(&default, Waits::Packet(number, packet)) {
+        match link.hold(&self.default_rule, Waits::Packet(number, packet)) {
             Ok(()) => {
                 self.counts.clogged += 1;
                 self.counts.held += 1;
@@ -143,9 +145,14 @@ impl Fabric {
         }
     }
 
-    /// Sends a packet over its link.
-    pub(super) fn carry_packet(&mut self, now: Duration, number: Number, packet: Box<Packet>) {
-        match self.pass_packet(now, number, &packet) {
+    /// Sends a packet over the link in this place, under its number there.
+    pub(super) fn carry_packet(
+        &mut self,
+        now: Duration,
+        passage: (Place, Number),
+        packet: Box<Packet>,
+    ) {
+        match self.pass_packet(now, passage, &packet) {
             Ok([Some((due, tie)), second]) => {
                 if let Some((due, tie)) = second {
                     self.push_carried((due, tie), Carried::Packet(packet.clone()));
@@ -164,7 +171,7 @@ impl Fabric {
     fn pass_packet(
         &mut self,
         now: Duration,
-        number: Number,
+        (place, number): (Place, Number),
         packet: &Packet,
     ) -> Result<[Option<(Duration, u64)>; 2], Fate> {
         let (from, to) = (packet.from.ip(), packet.to.ip());
@@ -176,21 +183,22 @@ impl Fabric {
         }
         let is_datagram = matches!(packet.content, Content::Datagram(_));
         let (default, length) = (&self.default_rule, packet.length());
-        let link = self.links.find(from, to);
+        let link = self.links.at(place);
         // Another packet that is longer than a datagram of the link stands for several.
         if is_datagram && length > usize::from(link.rule(default).datagram_bytes_max) {
             return Err(Fate::TooLarge);
         }
         let copies = link.pass(default, now, number, length)?;
-        for copy in copies {
-            self.counts.corrupted += u64::from(copy.flipped_bit.is_some());
-            self.counts.reordered += u64::from(copy.reordered);
-        }
-        let mut sound = copies.into_iter().filter(|copy| copy.flipped_bit.is_none());
-        let mut next = || sound.next().map(|copy| (copy.due, copy.tie));
-        let first = next();
-        let second = if is_datagram { next() } else { None };
-        self.counts.duplicated += u64::from(second.is_some());
+        let counts = &mut self.counts;
+        let mut sound = |copy: Passing| {
+            counts.reordered += u64::from(copy.reordered);
+            counts.corrupted += u64::from(copy.flipped_bit.is_some());
+            copy.flipped_bit.is_none().then_some((copy.due, copy.tie))
+        };
+        let (first, second) = (sound(copies.first), copies.second.and_then(&mut sound));
+        let (first, second) = if first.is_some() { (first, second) } else { (second, None) };
+        let second = second.filter(|_| is_datagram);
+        counts.duplicated += u64::from(second.is_some());
         Ok([first, second])
     }
 

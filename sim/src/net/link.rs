@@ -131,18 +131,20 @@ impl Link {
     ) -> Result<Copies, Fate> {
         let draw = self.draws(number);
         let rule = if self.is_own { &OWN } else { self.rule.as_ref().unwrap_or(default) };
-        if draw(Decision::Loss).chance(rule.loss) {
+        // What never happens is not drawn: each decision has a stream of its own, so that shifts nothing.
+        let happens = |stream: &Stream, rate: f64| rate > 0.0 && stream.chance(rate);
+        if happens(&draw(Decision::Loss), rule.loss) {
             return Err(Fate::Lost);
         }
-        let is_twice = draw(Decision::Duplicate).chance(rule.duplicate);
+        let is_twice = happens(&draw(Decision::Duplicate), rule.duplicate);
         let (latency, reorder) = (draw(Decision::Latency), draw(Decision::Reorder));
         let (corrupt, tie) = (draw(Decision::Corrupt), draw(Decision::Tie));
         let leaves = queue(&mut self.free_at, rule, now, length)?;
         let copy = || {
-            let reordered = reorder.chance(rule.reorder);
+            let reordered = happens(&reorder, rule.reorder);
             let extra = || spread(&reorder, Duration::ZERO, rule.reorder_extra);
             let held = if reordered { extra() } else { Duration::ZERO };
-            let flips = corrupt.chance(rule.corrupt) && length > 0;
+            let flips = happens(&corrupt, rule.corrupt) && length > 0;
             let bit = || corrupt.below(length as u64 * 8) as usize;
             Passing {
                 due: leaves.saturating_add(rule.latency.draw(&latency)).saturating_add(held),

@@ -10,6 +10,10 @@ use super::{link::Link, numbers::host_at};
 /// One direction.
 type Pair = (IpAddr, IpAddr);
 
+/// Where a link is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(u32);
+
 /// The links of a network.
 #[derive(Debug)]
 pub(super) struct Links {
@@ -27,14 +31,25 @@ impl Links {
 
     /// The link of this direction.
     pub(super) fn find(&mut self, from: IpAddr, to: IpAddr) -> &mut Link {
+        let at = self.place_of(from, to);
+        self.at(at)
+    }
+
+    /// The link in this place.
+    #[inline]
+    pub(super) fn at(&mut self, Place(at): Place) -> &mut Link {
+        &mut self.all[at as usize]
+    }
+
+    /// Where the link of this direction is, which never changes.
+    pub(super) fn place_of(&mut self, from: IpAddr, to: IpAddr) -> Place {
         let numbers = host_at(from).zip(host_at(to));
         let numbers = numbers.map(|(from, to)| (usize::from(from.0), usize::from(to.0)));
         let known = numbers.and_then(|(from, to)| self.table.get(from)?.get(to).copied());
-        let at = match known {
-            Some(place) if place > 0 => place as usize - 1,
-            _ => self.place((from, to), numbers),
-        };
-        &mut self.all[at]
+        Place(match known {
+            Some(place) if place > 0 => place - 1,
+            _ => self.place((from, to), numbers) as u32,
+        })
     }
 
     /// Finds or makes a link that is not in the table.

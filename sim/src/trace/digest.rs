@@ -6,6 +6,9 @@ use odeon_interpose::mix;
 
 const FOLD: u64 = 0x9fb2_1c65_1e98_df25;
 
+/// Another odd number, from the digits of the square root of five.
+const STRIDE: u64 = 0x3c6e_f372_fe94_f82b;
+
 /// A running hash of 128 bits; equal inputs in equal order give equal hashes on every platform.
 #[derive(Clone, Copy, Debug)]
 pub struct Digest {
@@ -20,6 +23,7 @@ impl Digest {
     }
 
     /// Adds one word.
+    #[inline]
     pub fn word(&mut self, word: u64) {
         let [a, b] = self.lanes;
         // One after the other: what a word costs is how long its product takes.
@@ -34,6 +38,20 @@ impl Digest {
         let hash = hash_bytes(bytes);
         self.word(hash);
         hash
+    }
+
+    /// Adds words that belong together as one; which is where counts.
+    #[inline]
+    pub(super) fn joined(&mut self, words: [u64; 3]) {
+        let [a, b, c] = words;
+        self.word(a ^ b.wrapping_mul(FOLD).rotate_left(29) ^ c.wrapping_mul(STRIDE));
+    }
+
+    /// Half of the hash, to tell where two runs part.
+    #[inline]
+    pub(super) const fn short(&self) -> u64 {
+        let [a, b] = self.lanes;
+        a ^ b.rotate_left(32)
     }
 
     /// The hash of everything added.

@@ -9,7 +9,7 @@ use odeon_env::Observed;
 use super::{
     digest::{Digest, hash_bytes},
     disk::DiskEvent,
-    line::{Passage, Told},
+    line::{Content, Passage, Told, bits},
 };
 
 /// What became of a datagram.
@@ -125,37 +125,37 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// Enters the hash; the result is the line to keep, if any.
+    /// Enters the hash; the result is the line to keep.
     #[inline]
-    pub(super) fn fold(&self, digest: &mut Digest) -> Option<Told<'_>> {
+    pub(super) fn fold(&self, digest: &mut Digest) -> Told<'_> {
         match *self {
             Self::Sent { from, to, payload } => {
-                Some(packet(digest, 1, Passage::Sent, [from, to], payload))
+                packet(digest, 1, Passage::Sent, [from, to], payload)
             }
             Self::Ended { from, to, payload, fate } => {
                 let kind = 2 + ((fate as u64) << 8);
-                Some(packet(digest, kind, Passage::Ended(fate), [from, to], payload))
+                packet(digest, kind, Passage::Ended(fate), [from, to], payload)
             }
             Self::Unreachable { to, about } => {
-                Some(packet(digest, 3, Passage::Unreachable, [about, to], Payload::of(&[])))
+                packet(digest, 3, Passage::Unreachable, [about, to], Payload::of(&[]))
             }
             Self::Polled => {
                 digest.word(4);
-                None
+                Told::Nothing
             }
             Self::Turn(turn) => {
                 digest.word(5);
                 digest.word(turn as u64);
-                Some(Told::Said(turn.name().into(), "".into(), 0))
+                Told::Said(turn.name().into(), "".into(), 0)
             }
             Self::Disk(event) => {
                 let (name, detail, number) = event.fold(digest);
-                Some(Told::Said(name.into(), detail.into(), number))
+                Told::Said(name.into(), detail.into(), number)
             }
-            Self::Observed(observed) => Some(observed_words(digest, observed)),
+            Self::Observed(observed) => observed_words(digest, observed),
             Self::Note { name, detail } => {
                 digest.bytes(name.as_bytes());
-                Some(words(digest, 7, name, detail, 0))
+                words(digest, 7, name, detail, 0)
             }
         }
     }
@@ -172,9 +172,9 @@ fn observed_words<'a>(digest: &mut Digest, observed: Observed<'a>) -> Told<'a> {
         }
         Observed::TimerFired { timer } => words(digest, 23, "timer fired", timer, 0),
         Observed::Frame { inbound, kind, payload, .. } => {
-            digest.word(24 << 16 | u64::from(inbound) << 8 | u64::from(kind));
-            let hash = digest.bytes(payload);
-            Told::Frame { inbound, kind, length: payload.len(), hash }
+            let hash = hash_bytes(payload);
+            digest.joined([hash, 24 << 16 | u64::from(inbound) << 8 | u64::from(kind), 0]);
+            Told::Whole(Content::Frame { inbound, kind, length: payload.len() as u32 }, hash)
         }
         Observed::Note { name, detail } => {
             digest.bytes(name.as_bytes());
@@ -203,29 +203,26 @@ fn words<'a>(
     Told::Said(name.into(), detail, number)
 }
 
+#[inline]
 fn packet(
     digest: &mut Digest,
     kind: u64,
     what: Passage,
     ends: [SocketAddr; 2],
-    payload: Payload<'_>,
+    Payload { bytes, hash }: Payload<'_>,
 ) -> Told<'static> {
-    for address in ends {
-        match address {
-            // The kind stands above the 48 bits of an address.
-            SocketAddr::V4(address) => {
-                let bits = u64::from(address.ip().to_bits()) << 16 | u64::from(address.port());
-                digest.word(kind << 48 | bits);
-            }
-            SocketAddr::V6(address) => {
-                digest.bytes(&address.ip().octets());
-                digest.word(kind << 48 | u64::from(address.port()));
-            }
-        }
+    let length = bytes.len() as u32;
+    if let [SocketAddr::V4(from), SocketAddr::V4(to)] = ends {
+        let ends @ [from, to] = [bits(from), bits(to)];
+        // The kind stands above the 48 bits of an address.
+        digest.joined([hash, kind << 48 | from, to]);
+        return Told::Whole(Content::Packet { what, length, ends }, hash);
     }
-    digest.word(payload.hash);
-    let [from, to] = ends;
-    Told::Packet { what, from, to, length: payload.bytes.len(), hash: payload.hash }
+    for end in ends {
+        digest.bytes(end.to_string().as_bytes());
+    }
+    digest.joined([hash, kind << 48, 0]);
+    Told::Far { what, ends, length, hash }
 }
 
 impl Fate {

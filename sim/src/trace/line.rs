@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     fmt,
-    net::{SocketAddr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
 };
 
 use super::{HostId, Mark, TRACE_LINES_MAX, event::Fate};
@@ -55,18 +55,28 @@ impl Passage {
 /// What an event says, before it is kept.
 #[derive(Debug)]
 pub(super) enum Told<'a> {
-    Packet { what: Passage, from: SocketAddr, to: SocketAddr, length: usize, hash: u64 },
-    Frame { inbound: bool, kind: u8, length: usize, hash: u64 },
+    /// All of it, with the hash of its payload.
+    Whole(Content, u64),
     Said(Cow<'a, str>, Cow<'a, str>, u64),
+    /// A packet with an end of IPv6.
+    Far {
+        what: Passage,
+        ends: [SocketAddr; 2],
+        length: u32,
+        hash: u64,
+    },
+    /// Nothing to keep.
+    Nothing,
 }
 
 /// What a line says: small, because each event writes one and they pass through a processor's caches. Texts stand beside.
 #[derive(Clone, Copy, Debug)]
-enum Content {
+pub(super) enum Content {
     Packet {
         what: Passage,
-        ends: [([u8; 4], u16); 2],
         length: u32,
+        /// As [`bits`] has them.
+        ends: [u64; 2],
     },
     Frame {
         inbound: bool,
@@ -81,6 +91,16 @@ enum Content {
         what: Passage,
         length: u32,
     },
+}
+
+/// An address of IPv4 in 48 bits.
+#[inline]
+pub(super) fn bits(address: SocketAddrV4) -> u64 {
+    u64::from(address.ip().to_bits()) << 16 | u64::from(address.port())
+}
+
+fn address(bits: u64) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::from_bits((bits >> 16) as u32), bits as u16)
 }
 
 /// One line.
@@ -114,34 +134,20 @@ impl Lines {
         Self { lines, texts, lines_ever: 0, texts_ever: 0 }
     }
 
-    pub(super) fn keep(&mut self, mark: Mark, at_ns: u64, host: Option<HostId>, told: &Told<'_>) {
-        let (mut hash, mut texts) = (0, 0);
-        let content = match told {
-            &Told::Packet { what, from, to, length, hash: of_payload } => {
-                hash = of_payload;
-                let length = length as u32;
-                if let (SocketAddr::V4(from), SocketAddr::V4(to)) = (from, to) {
-                    let end = |end: SocketAddrV4| (end.ip().octets(), end.port());
-                    Content::Packet { what, ends: [end(from), end(to)], length }
-                } else {
-                    texts = self.keep_texts(&from.to_string(), &to.to_string());
-                    Content::Far { what, length }
-                }
-            }
-            &Told::Frame { inbound, kind, length, hash: of_payload } => {
-                hash = of_payload;
-                Content::Frame { inbound, kind, length: length as u32 }
-            }
+    pub(super) fn keep(&mut self, mark: Mark, at_ns: u64, host: Option<HostId>, told: Told<'_>) {
+        let (content, hash, texts) = match told {
+            Told::Whole(content, hash) => (content, hash, 0),
             Told::Said(name, detail, number) => {
-                texts = self.keep_texts(name, detail);
-                Content::Said { number: *number }
+                (Content::Said { number }, 0, self.keep_texts(&name, &detail))
             }
+            Told::Far { what, ends, length, hash } => {
+                let [from, to] = ends.map(|end| end.to_string());
+                (Content::Far { what, length }, hash, self.keep_texts(&from, &to))
+            }
+            Told::Nothing => return,
         };
-        put(
-            &mut self.lines,
-            &mut self.lines_ever,
-            Line { mark, at_ns, hash, content, host, texts },
-        );
+        let line = Line { mark, at_ns, hash, content, host, texts };
+        put(&mut self.lines, &mut self.lines_ever, line);
     }
 
     fn keep_texts(&mut self, name: &str, detail: &str) -> u16 {
@@ -193,7 +199,7 @@ impl Lines {
         match line.content {
             Content::Packet { what, ends, length } => {
                 let name = what.name();
-                let [from, to] = ends.map(|(ip, port)| SocketAddrV4::new(ip.into(), port));
+                let [from, to] = ends.map(address);
                 format!("{name} {from} > {to} {length} bytes {hash:016x}")
             }
             Content::Far { what, length } => {
@@ -229,7 +235,7 @@ fn put<T>(ring: &mut Vec<T>, ever: &mut u64, item: T) -> u16 {
 mod tests {
     use super::*;
 
-    fn kept(told: &Told<'_>) -> String {
+    fn kept(told: Told<'_>) -> String {
         let mut lines = Lines::new();
         lines.keep(Mark { event: 1, hash: 2 }, 1_000_000_005, None, told);
         lines.last_lines(1, &[]).remove(0)
@@ -237,22 +243,19 @@ mod tests {
 
     #[test]
     fn each_kind_says_what_it_is() {
-        let packet = |from: &str, to: &str| Told::Packet {
-            what: Passage::Sent,
-            from: from.parse().unwrap(),
-            to: to.parse().unwrap(),
-            length: 7,
-            hash: 0xa,
-        };
+        let (what, length) = (Passage::Sent, 7);
         let start = "   1.000000005 world    ";
-        let near = kept(&packet("10.0.0.1:5", "10.0.0.2:6"));
+        let ends = ["10.0.0.1:5", "10.0.0.2:6"].map(|end| bits(end.parse().unwrap()));
+        let near = kept(Told::Whole(Content::Packet { what, length, ends }, 0xa));
         assert_eq!(near, format!("{start}sent 10.0.0.1:5 > 10.0.0.2:6 7 bytes 000000000000000a"));
-        let far = kept(&packet("10.0.0.1:5", "[ff02::1]:6"));
+        let ends = ["10.0.0.1:5", "[ff02::1]:6"].map(|end| end.parse().unwrap());
+        let far = kept(Told::Far { what, length, ends, hash: 0xa });
         assert_eq!(far, format!("{start}sent 10.0.0.1:5 > [ff02::1]:6 7 bytes 000000000000000a"));
-        let frame = kept(&Told::Frame { inbound: true, kind: 4, length: 9, hash: 0xb });
+        let frame = Content::Frame { inbound: true, kind: 4, length: 9 };
+        let frame = kept(Told::Whole(frame, 0xb));
         assert_eq!(frame, format!("{start}frame in kind 4 9 bytes 000000000000000b"));
         let said =
-            |detail: &'static str, number| kept(&Told::Said("a".into(), detail.into(), number));
+            |detail: &'static str, number| kept(Told::Said("a".into(), detail.into(), number));
         assert_eq!(said("b\nc", 3), format!("{start}a 3 b\\nc"));
         assert_eq!(said("", 0), format!("{start}a"));
     }

@@ -26,7 +26,7 @@ use crate::{
     problem::{Watch, any, report},
     recording::{LogFilter, listen},
     schedule::Schedule,
-    timeline::{Timeline, elapsed},
+    timeline::{Timeline, elapsed, keep_time},
     trace::Trace,
     verdict::{Replay, Verdict},
 };
@@ -160,13 +160,14 @@ impl WorldBuilder {
         let mut buggified = Vec::new();
         // Only the simulator itself can panic here; the hook has seen it.
         let unwound = catch_unwind(AssertUnwindSafe(|| {
-            LocalSet::new().block_on(&runtime, async {
+            let set = LocalSet::new();
+            runtime.block_on(keep_time(set.run_until(async {
                 let (mut world, mischief) = self.raise(trace.clone());
                 self.perform(&mut world, scenario).await;
                 (hash, events, virtual_time) = (trace.hash(), trace.events(), world.now());
                 world.take_down();
                 buggified = mischief.end();
-            });
+            })));
         }));
         if unwound.is_err() {
             (hash, events) = (trace.hash(), trace.events());

@@ -191,7 +191,6 @@ impl Stage {
     }
 
     fn poll_inside(&self, cx: &mut Context<'_>) {
-        let _time = self.ground.timeline.hold();
         self.ground.trace.record(self.ground.timeline.now(), Some(self.host), &Event::Polled);
         let tasks_before = self.metrics.num_alive_tasks();
         let entered = enter(&self.seat);

@@ -118,30 +118,33 @@ const BATCH_BYTES: (u64, u64) = (32, 2 << 20);
 /// The same of waits, in nanoseconds: about a microsecond, and a minute, beyond which frames are given up anyway.
 const WAIT_NANOS: (u64, u64) = (1 << 10, 60 * 1_000_000_000);
 
-/// Histograms of one association, made when there is something to record: about 15 KiB of both.
+/// Histograms of one association, of one batch in eight; made when there is something to record, and grown with the largest
+/// value: about 15 KiB of both at most, and two or three where batches are short and waits as well.
 #[derive(Debug, Default)]
 pub(crate) struct Sampled {
-    /// Bytes of the batches of all lanes.
+    /// Bytes of batches of all lanes.
     pub(crate) batch_bytes: Option<Box<Histogram<u32>>>,
-    /// Nanoseconds that the first frame of a batch has waited for it, of some batches.
+    /// Nanoseconds that the first frame of such a batch has waited for it.
     pub(crate) wait: Option<Box<Histogram<u32>>>,
 }
 
 fn record(of: &mut Option<Box<Histogram<u32>>>, (lowest, highest): (u64, u64), value: u64) {
     if of.is_none() {
         // The bounds are constants that the crate accepts, as the tests show.
-        *of = Histogram::new_with_bounds(lowest, highest, DIGITS).ok().map(Box::new);
+        *of = Histogram::new_with_bounds(lowest, 2 * lowest, DIGITS).ok().map(Box::new);
+        of.iter_mut().for_each(|histogram| histogram.auto(true));
     }
-    of.iter_mut().for_each(|histogram| histogram.saturating_record(value));
+    if let Some(histogram) = of {
+        // It grows, so it takes every value.
+        let _ = histogram.record(value.min(highest));
+    }
 }
 
 impl Sampled {
-    pub(crate) fn record(&mut self, batch_bytes: usize, waited: Option<Duration>) {
+    pub(crate) fn record(&mut self, batch_bytes: usize, waited: Duration) {
         record(&mut self.batch_bytes, BATCH_BYTES, batch_bytes as u64);
-        if let Some(waited) = waited {
-            let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
-            record(&mut self.wait, WAIT_NANOS, nanos);
-        }
+        let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        record(&mut self.wait, WAIT_NANOS, nanos);
     }
 }
 
@@ -159,7 +162,9 @@ impl Counters {
     pub(crate) fn batch(&self, lane: u8, frames: u64, bytes: usize, waited: Option<Duration>) {
         Self::add(&self.batches, 1);
         self.lane(lane).stream.batch(frames);
-        self.sampled(|sampled| sampled.record(bytes, waited));
+        if let Some(waited) = waited {
+            self.sampled(|sampled| sampled.record(bytes, waited));
+        }
     }
 
     /// A lane's bytes were handed on.
@@ -194,15 +199,20 @@ mod tests {
     #[test]
     fn histograms_are_made_when_needed_small_and_saturate() {
         let mut sampled = Sampled::default();
-        sampled.record(usize::MAX, None);
-        assert!(sampled.wait.is_none());
-        sampled.record(100_000, Some(Duration::from_micros(250)));
-        sampled.record(16, Some(Duration::MAX));
-        let (batch, wait) = (sampled.batch_bytes.unwrap(), sampled.wait.unwrap());
-        assert_eq!((batch.len(), wait.len()), (3, 2));
+        sampled.record(100, Duration::from_micros(10));
+        let bytes = |sampled: &Sampled| {
+            let histograms =
+                [&sampled.batch_bytes, &sampled.wait].map(|one| one.as_deref().unwrap());
+            histograms.map(|one| one.distinct_values() * size_of::<u32>()).iter().sum::<usize>()
+        };
+        assert!(bytes(&sampled) <= 3 << 10, "{} bytes", bytes(&sampled));
+        sampled.record(usize::MAX, Duration::from_micros(250));
+        sampled.record(100_000, Duration::MAX);
+        let (batch, wait) = (sampled.batch_bytes.as_ref().unwrap(), sampled.wait.as_ref().unwrap());
+        assert_eq!((batch.len(), wait.len()), (3, 3));
         assert!(batch.value_at_quantile(0.5).abs_diff(100_000) <= 1_000);
+        assert!(batch.max() >= BATCH_BYTES.1 && wait.max() >= WAIT_NANOS.1);
         assert!(wait.value_at_quantile(0.5).abs_diff(250_000) <= 2_500);
-        let bytes = (batch.distinct_values() + wait.distinct_values()) * size_of::<u32>();
-        assert!(bytes <= 16 << 10, "{bytes} bytes");
+        assert!(bytes(&sampled) <= 16 << 10, "{} bytes", bytes(&sampled));
     }
 }

@@ -65,7 +65,13 @@ fn what_one_side_sent_the_other_received() {
         assert_eq!(inn.control.frames_sent, out.control.frames_received);
         assert_eq!(out.control.frames_sent, inn.control.frames_received);
         let batches = out.lanes.iter().map(|lane| lane.stream.batches_sent).sum::<u64>();
-        assert_eq!(out.batch_bytes.samples, batches);
+        // One batch in eight is measured.
+        assert!(
+            (batches / 16..=batches).contains(&out.batch_bytes.samples),
+            "{} of {batches}",
+            out.batch_bytes
+        );
+        assert_eq!(out.batch_bytes.samples, out.lane_wait.samples);
         assert!(out.batch_bytes.max > 48, "{}", out.batch_bytes);
         assert!(out.lane_wait.samples > 0 && out.lane_wait.samples <= batches);
         let path = out.path.expect("QUIC carries");

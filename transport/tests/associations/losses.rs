@@ -182,6 +182,32 @@ fn gossip_dials_and_only_the_newest_waits() {
 }
 
 #[test]
+fn a_datagram_for_idle_peers_goes_only_where_nothing_else_went() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        let b = Plan::new(&net, &ca, "b", 2).start();
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        a.until_up(1).await;
+        let sent = || to_b.stats().datagrams_sent;
+        let touch = || a.transport.datagram_if_idle((b.id.node, b.addr), Bytes::from("touch"));
+        // The first may find what was sent before it.
+        touch();
+        let before = sent();
+        touch();
+        touch();
+        assert_eq!(sent() - before, 2, "its own kind does not count");
+        send(&to_b, key(1), b"something else").await;
+        b.until("the message", |_| b.payloads().len() == 1).await;
+        touch();
+        assert_eq!(sent() - before, 2, "the message went there");
+        touch();
+        assert_eq!(sent() - before, 3);
+    });
+}
+
+#[test]
 fn whoever_only_sends_is_not_idle() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());

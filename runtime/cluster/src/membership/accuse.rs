@@ -36,7 +36,7 @@ impl Membership {
         suspects.retain(|_, (member, round)| self.is_suspect(member, *round));
         for (member, round) in suspects.values() {
             let bytes = packet::write_suspect(&self.me, member, *round).into();
-            self.outbox.push(Output::Send { to: member.clone(), bytes });
+            self.outbox.push(Output::Send { to: member.clone(), bytes, idle_only: false });
         }
         let period = self.config.gossip_period.max(Duration::from_millis(1));
         self.accuse.tell_at = (!suspects.is_empty()).then(|| now + period);

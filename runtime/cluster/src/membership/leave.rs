@@ -45,7 +45,7 @@ impl Membership {
         let told: Vec<Member> = self.up.values().take(TOLD_MAX).cloned().collect();
         for to in told {
             let bytes = packet::write_leave(&self.me, &to, LEFT).into();
-            self.effects.push(Effect::Send { to, bytes });
+            self.effects.push(Effect::Send { to, bytes, idle_only: false });
         }
     }
 }

@@ -23,7 +23,9 @@ impl Membership {
             let mut changes = false;
             while let Some(output) = self.outbox.pop() {
                 match output {
-                    Output::Send { to, bytes } => self.effects.push(Effect::Send { to, bytes }),
+                    Output::Send { to, bytes, idle_only } => {
+                        self.effects.push(Effect::Send { to, bytes, idle_only });
+                    }
                     Output::Suspect => self.accuse(now),
                     Output::Forget(member) => self.remember_down(now, member),
                     Output::News(news) => changes |= self.news(now, news),

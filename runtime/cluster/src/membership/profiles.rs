@@ -218,7 +218,7 @@ impl Membership {
 
     fn tell(&mut self, to: &Member, about: About) {
         let bytes = Telling::new(&self.me, to, about).write().into();
-        self.outbox.push(Output::Send { to: to.clone(), bytes });
+        self.outbox.push(Output::Send { to: to.clone(), bytes, idle_only: false });
     }
 
     /// A packet about profiles from that node; `false` if it is not from whom it says.

@@ -1,5 +1,8 @@
 //! Each node touches the next ones in the ring of node ids, so that no closed port stays unnoticed for long.
 //!
+//! A member to whom anything else was sent since the last touch needs none; who sends sees to that. So it may take two
+//! periods until the next packet goes out.
+//!
 //! SWIM probes at random: in an idle cluster a killed member may stay unprobed for several periods. A touch costs 34
 //! bytes; each node sends as many in a large cluster as in a small one, and each is touched as often. A silent
 //! member is not found this way, because nothing waits for an answer; that is SWIM's.

@@ -192,7 +192,7 @@ impl World {
     }
 
     fn obey(&mut self, name: &str, effect: Effect) {
-        if let Effect::Send { to, bytes } = effect {
+        if let Effect::Send { to, bytes, .. } = effect {
             assert!(bytes.len() <= odeon_cluster::PACKET_BYTES_MAX);
             return self.send(name, &to, bytes);
         }

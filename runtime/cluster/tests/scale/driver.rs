@@ -167,7 +167,7 @@ impl Cluster {
 
     fn obey(&mut self, node: usize, effect: Effect) {
         match effect {
-            Effect::Send { to, bytes } => {
+            Effect::Send { to, bytes, .. } => {
                 let sender = &mut self.nodes[node];
                 sender.sent += 1;
                 sender.bytes += bytes.len() as u64;

@@ -2,7 +2,8 @@
 //!
 //! What it is: [`Client`], which finds names, groups and members by asking a member, its guide, and another one when that
 //! does not answer; the references it gets lead to their nodes directly. What it is NOT: a member; nobody gossips with
-//! it, it has no names and no groups, and no entry of the cluster knows it. Read `client/guest.rs` for how it follows the
+//! it, nobody begins a cluster with it, for its handshake says what it is; it has no names and no groups, and no entry of
+//! the cluster knows it. Read `client/guest.rs` for how it follows the
 //! cluster.
 
 pub(crate) mod group;

@@ -130,7 +130,7 @@ impl Heart {
         let (gate, roster) = place_all(&system, &tasks, here, &mut builder).await?;
         let news = Rc::new(Newsfeed::default());
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
-        let hello = hello(&system, incarnation, addr);
+        let hello = hello(&system, incarnation, addr, builder.guest);
         let transport = carry(&builder, &env, identity.clone(), socket, hello, events)?;
         outbound.connect(transport.peers());
 
@@ -333,9 +333,14 @@ fn carry(
 }
 
 /// What the node says of itself in each handshake.
-fn hello(system: &ActorSystem, incarnation: Incarnation, advertise: SocketAddr) -> LocalHello {
+fn hello(
+    system: &ActorSystem,
+    incarnation: Incarnation,
+    advertise: SocketAddr,
+    guest: bool,
+) -> LocalHello {
     let accepted = system.accepted().iter().map(|one| (one.message, one.fingerprint)).collect();
-    LocalHello { incarnation, advertise, accepted }
+    LocalHello { incarnation, advertise, accepted, guest }
 }
 
 fn outbound(system: &ActorSystem, directory: &Arc<Directory>, circles: Circles) -> Arc<Outbound> {

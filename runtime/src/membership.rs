@@ -87,6 +87,10 @@ impl MembershipHall {
     }
 
     fn contact(&mut self, peer: &Association) {
+        if peer.is_guest() {
+            // It is no node to begin a cluster with, and nobody to gossip with.
+            return;
+        }
         let info = peer.peer();
         match odeon_cluster::NodeName::new(info.name()) {
             Ok(name) => {

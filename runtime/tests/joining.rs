@@ -101,6 +101,38 @@ async fn nodes_that_start_at_once_begin_one_cluster_by_a_file() {
 }
 
 #[tokio::test]
+async fn a_client_is_no_node_to_begin_a_cluster_with() {
+    let (papers, file) = (Papers::new(), SeedFile::new("client"));
+    let join = JoinConfig {
+        file: Some(file.0.clone()),
+        bootstrap_expect: 3,
+        look_max: Duration::from_millis(200),
+        ..JoinConfig::default()
+    };
+    let start = |name| papers.node(name).join(join.clone()).start();
+    let mut nodes =
+        vec![start("a").await.expect("it starts"), start("b").await.expect("it starts")];
+    let seeds = nodes.iter().fold(papers.node("till"), |it, node| it.seed(node.addr().to_string()));
+    let client = seeds.start_client().await.expect("it starts");
+    file.write(&nodes.iter().collect::<Vec<_>>());
+    let meet = async {
+        while !nodes.iter().all(|node| node.network_metrics().peers.len() >= 2) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, meet).await.expect("each meets the other node and the client");
+    assert!(nodes.iter().all(|node| node.phase() == Phase::Joining), "two began with a client");
+    nodes.push(start("c").await.expect("it starts"));
+    file.write(&nodes.iter().collect::<Vec<_>>());
+    for node in &nodes {
+        sees(node, 2, |_| true).await;
+    }
+    tokio::time::timeout(LONG, client.connected()).await.expect("a member answers the client");
+    client.stop(LONG).await;
+    stop(nodes).await;
+}
+
+#[tokio::test]
 async fn a_node_is_found_at_the_address_that_it_advertises() {
     let papers = Papers::new();
     let everywhere = papers.node("a").listen(([0, 0, 0, 0], 0).into()).alone();

@@ -338,7 +338,7 @@ async fn asked(mischief: Mischief) -> (Vec<u64>, Option<StreamError>, Rc<Peer>) 
     let advertise = socket.local_addr().expect("it is bound");
     let codec: Codec<Count> = Count::CODEC.expect("it has an id");
     let accepted = vec![(codec.id(), codec.fingerprint())];
-    let hello = LocalHello { incarnation: Incarnation(1), advertise, accepted };
+    let hello = LocalHello { incarnation: Incarnation(1), advertise, accepted, guest: false };
     let events: Rc<dyn TransportEvents> = peer.clone();
     let config = TransportConfig::default();
     let transport =

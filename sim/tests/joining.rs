@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odeon::{JoinConfig, Phase, env::SrvRecord};
+use odeon::{JoinConfig, NodeBuilder, Phase, env::SrvRecord};
 use odeon_sim::{LinkRule, LookupRule, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -66,6 +66,23 @@ async fn nobody_begins_a_cluster_before_there_are_enough(world: &mut World) {
     start_all(world, &FIVE[4..], &expecting(5));
     world.set_record(NAME, &FIVE).expect("a name");
     together(world, &FIVE).await;
+}
+
+/// A client is found by the same name, and knocks by itself; two nodes and a client were three once.
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn a_client_is_no_node_to_begin_a_cluster_with(world: &mut World) {
+    let (two, three) = (&FIVE[..2], &FIVE[..3]);
+    start_all(world, two, &expecting(3));
+    let seeds = |builder: NodeBuilder| builder.seed("a:7400").seed("b:7400");
+    world.start_client("till", seeds, |_| async {});
+    world.set_record(NAME, &["a", "b", "till"]).expect("a name");
+    world.run_for(30 * SECOND).await;
+    for name in two {
+        assert!(!is_up(world, name) && sees_nobody(world, name), "{name} began with a client");
+    }
+    start(world, "c", &expecting(3));
+    world.set_record(NAME, &["a", "b", "till", "c"]).expect("a name");
+    together(world, three).await;
 }
 
 #[odeon_sim::test(seeds = 0..5)]

@@ -105,6 +105,7 @@ struct Met {
     credit: odeon_wire::InitialCredit,
     frame_bytes_max: u32,
     bulk: Option<BulkTerms>,
+    guest: bool,
 }
 
 /// The way to one life of one node. `Send + Sync`; sending works from any thread.
@@ -166,6 +167,12 @@ impl Association {
     #[must_use]
     pub fn has_one_layout(&self, message: MessageId) -> bool {
         self.met.get().is_none_or(|met| met.accepted.layouts(message).len() <= 1)
+    }
+
+    /// Whether the peer is a guest: it talks to the cluster and is no member of it. False before the first handshake.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.met.get().is_some_and(|met| met.guest)
     }
 
     /// Whether there is a connection now.

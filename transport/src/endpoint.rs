@@ -38,6 +38,8 @@ pub struct LocalHello {
     pub advertise: SocketAddr,
     /// What its actors accept, each with the layout; at most 4096. One message may have several layouts.
     pub accepted: Vec<(MessageId, Fingerprint)>,
+    /// Whether it is a guest: it talks to the cluster and is no member, and peers are told so.
+    pub guest: bool,
 }
 
 /// Why an endpoint could not start.
@@ -242,6 +244,7 @@ fn hello_frame(
         frame_bytes_max: config.frame_bytes_max,
         bulk: Some(config.bulk_terms()),
         credit: InitialCredit { messages: config.credit_messages, bytes: config.credit_bytes },
+        guest: hello.guest,
         accepted: table.ok_or(TransportError::TooManyMessages { accepted })?,
     })
 }

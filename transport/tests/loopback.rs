@@ -88,7 +88,7 @@ fn start(
     let identity = ca.issue(name, validity).expect("a good name");
     let id = PeerId { node: identity.node_id(), incarnation: Incarnation(1) };
     let accepted = vec![(MessageId::of("m"), Fingerprint(1))];
-    let hello = LocalHello { incarnation: id.incarnation, advertise: addr, accepted };
+    let hello = LocalHello { incarnation: id.incarnation, advertise: addr, accepted, guest: false };
     let log = Rc::new(Log::default());
     let transport =
         Transport::start(Arc::new(env), socket, identity, hello, config, Rc::clone(&log) as _)

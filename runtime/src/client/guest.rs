@@ -71,6 +71,8 @@ impl Guest {
         let mut is_lost = false;
         while let Some(news) = self.news.pop() {
             match news {
+                // Another client knows no more than this one.
+                News::Contact(peer) if peer.is_guest() => {}
                 News::Contact(peer) => {
                     let PeerId { node, incarnation } = peer.peer().id;
                     if self.contacts.len() < CONTACTS_MAX || self.contacts.contains_key(&node) {

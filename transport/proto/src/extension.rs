@@ -21,6 +21,7 @@ const REPEAT: u16 = 5;
 const LAYOUT: u16 = 6;
 const STREAM: u16 = 7;
 const CLOCK: u16 = 8;
+const GUEST: u16 = 9;
 /// Bit of the tag: a receiver that does not know the extension must refuse the frame.
 const MUST_UNDERSTAND: u16 = 0x8000;
 const HEAD_BYTES: usize = 4;
@@ -49,6 +50,8 @@ pub struct Extensions {
     pub stream: Option<StreamCredit>,
     /// What the sender's wall clock says, since 1970; whole microseconds travel. Of hello and welcome alone.
     pub clock: Option<Duration>,
+    /// The sender is a guest: it talks to the cluster and is no member of it. Of hello and welcome alone.
+    pub guest: bool,
 }
 
 impl Extensions {
@@ -65,6 +68,7 @@ impl Extensions {
             layout: None,
             stream: None,
             clock: None,
+            guest: false,
         };
         &NONE
     }
@@ -86,6 +90,7 @@ impl Extensions {
             && self.layout.is_none()
             && self.stream.is_none()
             && self.clock.is_none()
+            && !self.guest
     }
 
     /// Appends the records, padded to 16; at most 640 bytes.
@@ -127,6 +132,9 @@ impl Extensions {
             let micros = u64::try_from(clock.as_micros()).unwrap_or(u64::MAX);
             head(out, CLOCK, 8);
             out.extend_from_slice(&micros.to_le_bytes());
+        }
+        if self.guest {
+            head(out, GUEST, 0);
         }
         out.resize(start + padded(out.len() - start), 0);
     }
@@ -194,6 +202,8 @@ impl Extensions {
             LAYOUT => self.layout = Some(Fingerprint(long()?)),
             STREAM => self.stream = Some(StreamCredit::decode(value).map_err(|_| wrong)?),
             CLOCK => self.clock = Some(Duration::from_micros(long()?)),
+            GUEST if value.is_empty() => self.guest = true,
+            GUEST => return Err(wrong),
             _ => return Ok(false),
         }
         Ok(true)
@@ -278,6 +288,7 @@ mod tests {
             layout: Some(Fingerprint(3)),
             stream: Some(StreamCredit { items: 4, bytes: 5 }),
             clock: Some(Duration::from_micros(6)),
+            guest: true,
         };
         let mut out = Vec::new();
         all.encode(&mut out);
@@ -300,7 +311,7 @@ mod tests {
     #[test]
     fn every_wrong_length_is_named() {
         let long = vec![0; (CHAIN_ADDRESSES_MAX + 1) * ADDRESS_BYTES];
-        let wrong: [(u16, &[u8]); 9] = [
+        let wrong: [(u16, &[u8]); 10] = [
             (REMAINING, &[0; 7]),
             (REMAINING, &[0; 9]),
             (CHAIN, &[0; 31]),
@@ -310,6 +321,7 @@ mod tests {
             (LAYOUT, &[0; 4]),
             (STREAM, &[0; 15]),
             (CLOCK, &[0; 4]),
+            (GUEST, &[1]),
         ];
         for (tag, value) in wrong {
             let error = ExtensionError::Length { tag, len: value.len() };

@@ -134,7 +134,7 @@ impl Handshake {
         clock: Duration,
         out: &mut Vec<u8>,
     ) -> Result<Self, EncodeFrameError> {
-        let head = (Header::bare(FrameKind::Hello), &with_clock(clock));
+        let head = (Header::bare(FrameKind::Hello), &beside(local, clock));
         write_extended(out, head, local, CONTROL_FRAME_BYTES_MAX)?;
         Ok(Self::AwaitsAnswer)
     }
@@ -147,13 +147,13 @@ impl Handshake {
 
     /// Takes the next frame of the control stream; an answer is appended to `out`.
     pub fn step(&mut self, frame: &Frame, around: &Surroundings<'_>, out: &mut Vec<u8>) -> Step {
-        let (kind, clock) = (frame.header.kind, frame.extensions.clock);
+        let kind = frame.header.kind;
         let result = match (std::mem::replace(self, Self::Over), kind) {
             (Self::AwaitsHello, FrameKind::Hello) => {
-                read(frame).and_then(|hello| answer(hello, clock, around, out))
+                read(frame).and_then(|hello| answer(hello, &frame.extensions, around, out))
             }
             (Self::AwaitsAnswer, FrameKind::Welcome) => {
-                read(frame).and_then(|welcome| conclude(welcome, clock, around))
+                read(frame).and_then(|welcome| conclude(welcome, &frame.extensions, around))
             }
             (Self::AwaitsAnswer, FrameKind::Refuse) => read(frame).map(Step::Refused),
             (Self::AwaitsHello, _) => Err(unexpected(kind, "a hello")),
@@ -175,7 +175,7 @@ fn read<B: Body>(frame: &Frame) -> Result<B, HandshakeError> {
 /// The acceptor's side.
 fn answer(
     hello: Hello,
-    clock: Option<Duration>,
+    beside_it: &Extensions,
     around: &Surroundings<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Step, HandshakeError> {
@@ -183,7 +183,9 @@ fn answer(
     let admission = match admit(&hello, local, around.certified, around.known) {
         Admission::Refuse(refuse) => Admission::Refuse(refuse),
         // Last, so that a peer that cannot come in anyway hears the graver reason.
-        welcome => around.clock.judge(clock).map_or_else(Admission::Refuse, |()| welcome),
+        welcome => {
+            around.clock.judge(beside_it.clock).map_or_else(Admission::Refuse, |()| welcome)
+        }
     };
     let (revision, replaces) = match admission {
         Admission::Welcome { revision } => (revision, false),
@@ -195,21 +197,22 @@ fn answer(
         }
     };
     let welcome = Welcome { revision, hello: local.clone() };
-    let head = (Header::bare(FrameKind::Welcome), &with_clock(around.clock.now));
+    let head = (Header::bare(FrameKind::Welcome), &beside(local, around.clock.now));
     write_extended(out, head, &welcome, CONTROL_FRAME_BYTES_MAX)?;
-    Ok(Step::Up { peer: Box::new(hello), revision, replaces })
+    let peer = Box::new(Hello { guest: beside_it.guest, ..hello });
+    Ok(Step::Up { peer, revision, replaces })
 }
 
 /// The dialer's side: the acceptor has decided, but it may not be whom we want.
 fn conclude(
     welcome: Welcome,
-    clock: Option<Duration>,
+    beside_it: &Extensions,
     around: &Surroundings<'_>,
 ) -> Result<Step, HandshakeError> {
     let Welcome { revision, hello } = welcome;
     admit::vet(&hello, around.local, around.certified, &around.known)
         .map_err(HandshakeError::Unfit)?;
-    around.clock.judge(clock).map_err(HandshakeError::Unfit)?;
+    around.clock.judge(beside_it.clock).map_err(HandshakeError::Unfit)?;
     if let Some(expected) = around.expected
         && expected != hello.node
     {
@@ -225,14 +228,15 @@ fn conclude(
         }
         link => {
             let replaces = matches!(link, Link::Associated { .. });
-            Ok(Step::Up { peer: Box::new(hello), revision, replaces })
+            let peer = Box::new(Hello { guest: beside_it.guest, ..hello });
+            Ok(Step::Up { peer, revision, replaces })
         }
     }
 }
 
 /// What a hello and a welcome say beside their payload.
-fn with_clock(clock: Duration) -> Extensions {
-    Extensions { clock: Some(clock), ..Extensions::default() }
+fn beside(local: &LocalHello, clock: Duration) -> Extensions {
+    Extensions { clock: Some(clock), guest: local.guest, ..Extensions::default() }
 }
 
 /// A refusal with its text.

@@ -163,6 +163,9 @@ pub struct Hello {
     pub bulk: Option<BulkTerms>,
     /// What its receivers grant at first.
     pub credit: InitialCredit,
+    /// Whether it is a guest, which talks to the cluster and is no member of it. It travels beside the payload, in an
+    /// extension of hello and welcome, which the [`Handshake`](crate::Handshake) writes and reads.
+    pub guest: bool,
     /// What it takes from outside.
     pub accepted: AcceptedTable,
 }
@@ -267,6 +270,7 @@ fn read_hello(read: &mut ByteReader<'_>) -> Result<Hello, PayloadError> {
         advertised: read.socket_addr("advertised address")?,
         cluster: name(read, "cluster name", ClusterName::from_bytes)?,
         name: name(read, "node name", NodeName::from_bytes)?,
+        guest: false,
         accepted: table(read)?,
     })
 }

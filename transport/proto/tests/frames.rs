@@ -59,8 +59,9 @@ fn extensions() -> impl Strategy<Value = Extensions> {
         option::of(any::<u64>()),
         option::of(any::<(u64, u64)>()),
         option::of(any::<u64>()),
+        any::<bool>(),
     )
-        .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout, stream, clock)| {
+        .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout, stream, clock, guest)| {
             Extensions {
                 remaining: micros.map(Duration::from_micros),
                 trace,
@@ -71,6 +72,7 @@ fn extensions() -> impl Strategy<Value = Extensions> {
                 layout: layout.map(Fingerprint),
                 stream: stream.map(|(items, bytes)| StreamCredit { items, bytes }),
                 clock: clock.map(Duration::from_micros),
+                guest,
             }
         })
 }

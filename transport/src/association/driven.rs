@@ -184,12 +184,14 @@ impl Association {
             credit: hello.credit,
             frame_bytes_max: hello.frame_bytes_max,
             bulk: hello.bulk,
+            guest: hello.guest,
         });
         self.peer.name.get_or_init(|| hello.name.as_str().into());
         met.accepted == hello.accepted
             && met.credit == hello.credit
             && met.frame_bytes_max == hello.frame_bytes_max
             && met.bulk == hello.bulk
+            && met.guest == hello.guest
     }
 
     /// A connection is there: takes frames, and control frames to `control`. `road` is what can be seen of it.

@@ -28,6 +28,7 @@ fn hello(name: &str) -> Hello {
         frame_bytes_max: 1 << 20,
         bulk: None,
         credit: InitialCredit::default(),
+        guest: false,
         accepted: AcceptedTable::default(),
     }
 }
@@ -234,6 +235,35 @@ fn a_clock_that_is_far_off_is_refused_on_either_side() {
     let (step, _) = side.step(Handshake::AwaitsAnswer, &welcome);
     let Step::Failed(HandshakeError::Unfit(refuse)) = step else { panic!("{step:?}") };
     assert_eq!(refuse.reason, RefuseReason::Clock);
+}
+
+#[test]
+fn a_guest_is_known_on_either_side() {
+    let mut side = Side { known: Known::default(), ..Side::dialler() };
+    let guest = Extensions { guest: true, ..Extensions::default() };
+    for is_guest in [false, true] {
+        let said = if is_guest { guest.clone() } else { Extensions::default() };
+        let (mut hello, mut welcome) = (frame(&hello(HIGHER)), frame(&welcome()));
+        (hello.extensions, welcome.extensions) = (said.clone(), said);
+        for (handshake, frame) in
+            [(Handshake::accept(), &hello), (Handshake::AwaitsAnswer, &welcome)]
+        {
+            let (step, _) = side.step(handshake, frame);
+            let Step::Up { peer, .. } = step else { panic!("{step:?}") };
+            assert_eq!(peer.guest, is_guest);
+        }
+    }
+    // It says so itself, whoever dials.
+    side.local.guest = true;
+    let mut dialled = Vec::new();
+    assert_eq!(Handshake::dial(&side.local, NOW, &mut dialled), Ok(Handshake::AwaitsAnswer));
+    let (_, answered) = side.step(Handshake::accept(), &frame(&hello(HIGHER)));
+    for bytes in [dialled, answered] {
+        let mut reader = FrameReader::new(Purpose::Control, FrameLimits::default());
+        reader.push(&bytes);
+        let extensions = reader.next().unwrap().unwrap().extensions;
+        assert!(extensions.guest && extensions.clock == Some(NOW));
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn hello() -> Hello {
         frame_bytes_max: 1 << 20,
         bulk: Some(BulkTerms { streams: 32, frame_bytes_max: 64 << 20 }),
         credit: InitialCredit::default(),
+        guest: false,
         accepted: AcceptedTable::new(vec![accepted(1, 1), accepted(2, 2)]).unwrap(),
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn hello() -> Hello {
         frame_bytes_max: 1 << 20,
         bulk: Some(BulkTerms { streams: 32, frame_bytes_max: 64 << 20 }),
         credit: InitialCredit { messages: 256, bytes: 1 << 20 },
+        guest: false,
         accepted: AcceptedTable::new(accepted.to_vec()).unwrap(),
     }
 }
@@ -59,6 +60,7 @@ pub(crate) fn extensions() -> Extensions {
         layout: None,
         stream: None,
         clock: None,
+        guest: false,
     }
 }
 
@@ -97,6 +99,14 @@ fn with_clock() -> Vec<u8> {
     let mut out = Vec::new();
     let clock = Some(Duration::from_secs(1_900_000_000));
     let extensions = Extensions { clock, ..Extensions::default() };
+    let head = (Header::bare(FrameKind::Hello), &extensions);
+    write_extended(&mut out, head, &hello(), BOUND).unwrap();
+    out
+}
+
+fn of_guest() -> Vec<u8> {
+    let mut out = Vec::new();
+    let extensions = Extensions { guest: true, ..Extensions::default() };
     let head = (Header::bare(FrameKind::Hello), &extensions);
     write_extended(&mut out, head, &hello(), BOUND).unwrap();
     out
@@ -172,6 +182,7 @@ pub(crate) fn all() -> Vec<Sample> {
     let mut all = vec![
         ("hello", Control, bodied(&hello())),
         ("hello with a clock", Control, with_clock()),
+        ("hello of a guest", Control, of_guest()),
         ("welcome", Control, bodied(&welcome)),
         ("refuse", Control, bodied(&refuse)),
         (

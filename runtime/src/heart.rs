@@ -5,6 +5,7 @@
 //! what it makes is [`Node`](crate::Node). Read `heart/drain.rs` for what may come before the end.
 
 mod drain;
+mod time;
 
 use std::{collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
@@ -39,17 +40,11 @@ use crate::{
     rotation::{self, Rotation},
     tasks::Tasks,
 };
+pub(crate) use time::Stop;
+use time::{Time, told_to_stop};
 
 /// How long a node that stops waits at most until the others have heard that its names and groups are no more.
 const LEAVE_WITHIN: Duration = Duration::from_millis(500);
-
-/// An order to stop.
-pub(crate) struct Stop {
-    /// Longest time for each phase of the stop.
-    pub(crate) within: Duration,
-    /// Whether what others began is finished first; then `within` is for all of it together.
-    pub(crate) drains: bool,
-}
 
 /// Starts the workers of a system, where and how many is the host's choice.
 pub(crate) trait Workers {
@@ -68,7 +63,7 @@ pub(crate) struct Heart {
     phases: Arc<Phases>,
     own: Arc<watch::Sender<(Profile, bool)>>,
     tasks: JoinSet<()>,
-    stop: mpsc::Receiver<Stop>,
+    stop: watch::Receiver<Option<Stop>>,
     gate: Arc<Gate>,
     /// The last field: dropped when all else is.
     _ended: Ended,
@@ -134,7 +129,7 @@ impl Heart {
         let transport = carry(&builder, &env, identity.clone(), socket, hello, events)?;
         outbound.connect(transport.peers());
 
-        let (stop_sender, stop) = mpsc::channel(1);
+        let (stop_sender, stop) = watch::channel(None);
         let (rotate, orders) = mpsc::channel(1);
         let own = Arc::new(watch::Sender::new((builder.profile.clone(), false)));
         let shared = Shared {
@@ -280,7 +275,7 @@ impl Heart {
         let at_once = Stop { within: Duration::ZERO, drains: false };
         let stop = tokio::select! {
             biased;
-            stop = self.stop.recv() => stop.unwrap_or(at_once),
+            stop = self.stop.wait_for(Option::is_some) => stop.ok().and_then(|it| *it).unwrap_or(at_once),
             () = self.phases.was_superseded() => at_once,
             // They run for ever: without one of them the node would live on deaf, or unseen.
             Some(task) = self.tasks.join_next() => {
@@ -289,23 +284,35 @@ impl Heart {
                 at_once
             }
         };
+        // From here on, so that all that follows is in the time of the order.
+        let mut time = Time::of(stop);
         self.phases.leaving();
         self.own.send_modify(|(_, leaving)| *leaving = true);
         // Before its actors stop, so that others send them nothing that would only be refused.
         if let Some(version) = self.node.roster().leave() {
-            self.node.roster().told(version, stop.within.min(LEAVE_WITHIN)).await;
+            let roster = self.node.roster();
+            time.phase(&mut self.stop, LEAVE_WITHIN, |within| roster.told(version, within)).await;
         }
-        let within = if stop.drains { self.drain(stop.within).await } else { stop.within };
-        self.node.system().stop(within).await;
+        if stop.drains {
+            self.drain(&mut time).await;
+        }
+        self.end(time).await;
+    }
+
+    /// Ends the node phase by phase; who is told to stop sooner meanwhile gives each of them less.
+    async fn end(mut self, mut time: Time) {
+        let (system, transport) = (self.node.system(), &self.transport);
+        time.phase(&mut self.stop, Duration::MAX, |within| system.stop(within)).await;
         // Before the goodbye: whoever hears it takes nothing from this node any more, and would hold the ends of its
         // actors, which are on their way, for unknown.
-        self.transport.flush(within).await;
+        time.phase(&mut self.stop, Duration::MAX, |within| transport.flush(within)).await;
         self.news.push(News::Leave);
         if !self.directory.is_empty() {
             // No answer within the time: the others will notice by themselves.
-            let _ = tokio::time::timeout(within, self.phases.has_left()).await;
+            let left = |within| tokio::time::timeout(within, self.phases.has_left());
+            time.phase(&mut self.stop, Duration::MAX, left).await;
         }
-        self.transport.close(within).await;
+        time.phase(&mut self.stop, Duration::MAX, |within| transport.close(within)).await;
         self.tasks.shutdown().await;
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     /// What the node says of itself, and whether it is about to leave.
     pub(crate) own: Arc<watch::Sender<(Profile, bool)>>,
     pub(crate) tasks: Tasks,
-    pub(crate) stop: mpsc::Sender<Stop>,
+    pub(crate) stop: watch::Sender<Option<Stop>>,
     pub(crate) peers: Peers,
     pub(crate) rotate: mpsc::Sender<Rotation>,
     pub(crate) roster: Arc<RosterHall>,
@@ -374,13 +374,13 @@ impl Node {
     /// the connections. Whoever watches one of its actors from another node is told how that ended, not that the node
     /// was lost.
     ///
-    /// Each of these takes at most `within`. Calling it again waits for the same end.
+    /// Each of these takes at most `within`. Calling it again waits for the same end, which takes less from then on if this
+    /// `within` is shorter, and never longer.
     ///
     /// # Cancel safety
     /// The node stops all the same.
     pub async fn stop(&self, within: Duration) {
-        // Full or closed: somebody else stops it already.
-        let _ = self.shared.stop.try_send(Stop { within, drains: false });
+        self.order(Stop { within, drains: false });
         self.ended().await;
     }
 
@@ -407,9 +407,12 @@ impl Node {
     /// # }
     /// ```
     pub async fn drain(&self, within: Duration) {
-        // Full or closed: somebody else stops it already.
-        let _ = self.shared.stop.try_send(Stop { within, drains: true });
+        self.order(Stop { within, drains: true });
         self.ended().await;
+    }
+
+    fn order(&self, stop: Stop) {
+        self.shared.stop.send_if_modified(|told| stop.give(told));
     }
 
     /// Waits until the node is asked to end or has ended: from then on it takes nothing new.

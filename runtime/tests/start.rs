@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     task::{Context as Task, Poll, Wake, Waker},
     thread::Thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use odeon::{
@@ -16,10 +16,16 @@ use odeon::{
     env::{Env, RealEnv},
     message,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LONG: Duration = Duration::from_secs(20);
+
+/// Takes longer than anybody waits.
+#[message(local, reply = u64)]
+struct Dwell {
+    begun: oneshot::Sender<()>,
+}
 
 #[message(id = "start/Ping", reply = u64)]
 struct Ping {
@@ -51,6 +57,13 @@ impl Handler<Ping> for Echo {
     async fn handle(&mut self, ping: Ping, _: &mut Context<Self>) -> u64 {
         self.pings += 1;
         ping.number + self.pings
+    }
+}
+
+impl Handler<Dwell> for Echo {
+    async fn handle(&mut self, dwell: Dwell, _: &mut Context<Self>) -> u64 {
+        let _ = dwell.begun.send(());
+        std::future::pending().await
     }
 }
 
@@ -180,6 +193,25 @@ fn actors_have_the_threads_that_they_ask_for() {
         node.stop(LONG).await;
         let stats = node.stats();
         assert_eq!((stats.live_actors, stats.cells), (0, 0));
+    });
+}
+
+#[test]
+fn a_second_stop_cuts_the_first_short() {
+    block_on(async {
+        let node = Node::builder("s").alone().workers(1).start().await.expect("it starts");
+        let echo = node.spawn(Echo::default()).await.expect("it starts");
+        let (begun, is_begun) = oneshot::channel();
+        echo.tell(Dwell { begun }).await.expect("there is room");
+        is_begun.await.expect("it is handled");
+        let began = Instant::now();
+        let second = async {
+            // It has taken the first order by then.
+            node.leaving().await;
+            node.stop(Duration::from_millis(100)).await;
+        };
+        tokio::join!(node.stop(30 * LONG), second);
+        assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
     });
 }
 

@@ -203,6 +203,41 @@ async fn a_stop_cuts_a_drain_short(world: &mut World) {
     assert!(endless.await.expect("no panic").is_err());
 }
 
+/// The order came while actors were being stopped, and was heard when a minute was over.
+#[odeon_sim::test(seeds = 0..10, link = both)]
+async fn a_second_stop_cuts_the_first_short(world: &mut World) {
+    let asker = cluster(world).await;
+    let slow = slow(&asker).await;
+    let endless =
+        spawn_local(async move { slow.ask(Work { millis: 600_000 }).within(600 * SECOND).await });
+    world.run_for(SECOND).await;
+    let (b, began) = (world.runtime_node("b").expect("it is up"), Instant::now());
+    let first = b.clone();
+    let first = spawn_local(async move { first.stop(60 * SECOND).await });
+    world.run_for(2 * SECOND).await;
+    assert_eq!(b.phase(), Phase::Leaving);
+    b.stop(SECOND / 5).await;
+    first.await.expect("no panic");
+    assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
+    assert!(endless.await.expect("no panic").is_err());
+}
+
+/// The others cannot be told that its names are gone, and what it has for them cannot be read.
+#[odeon_sim::test(seeds = 0..10, link = both)]
+async fn a_drain_of_a_node_that_nobody_hears_ends_in_time(world: &mut World) {
+    let asker = cluster(world).await;
+    let slow = slow(&asker).await;
+    let endless =
+        spawn_local(async move { slow.ask(Work { millis: 600_000 }).within(60 * SECOND).await });
+    world.run_for(SECOND).await;
+    world.partition(&["b"], &["a", "c", "asker"]);
+    let (b, began) = (world.runtime_node("b").expect("it is up"), Instant::now());
+    b.drain(SECOND).await;
+    let took = began.elapsed();
+    assert!(took <= SECOND + SECOND / 20, "{took:?}");
+    assert!(endless.await.expect("no panic").is_err());
+}
+
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_second_order_to_drain_does_not_cut_the_first_short(world: &mut World) {
     let asker = cluster(world).await;

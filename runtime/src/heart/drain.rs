@@ -6,12 +6,9 @@
 
 use std::time::Duration;
 
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep, sleep_until, timeout},
-};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{Heart, Stop};
+use super::{Heart, Time, told_to_stop};
 
 /// How long new asks are still taken after the names are hidden: news of that takes a round trip to others, and whoever
 /// has not heard it yet shall not be refused. At most a tenth of the whole drain.
@@ -23,44 +20,29 @@ const LOOK_PAUSE: Duration = Duration::from_millis(10);
 /// The drain keeps so many parts of its time, of five, for what others began; the rest is for the stop.
 const WORK_PARTS: u32 = 4;
 
-/// Phases of a stop: actors, lanes, goodbyes, connections.
-const STOP_PHASES: u32 = 4;
-
 impl Heart {
-    /// Finishes what others began, for as long as there is time; how long each phase of the stop may take then.
-    pub(super) async fn drain(&mut self, within: Duration) -> Duration {
+    /// Finishes what others began, for as long as there is time, or until somebody gives less.
+    pub(super) async fn drain(&mut self, time: &mut Time) {
         let now = Instant::now();
         // Beyond that nobody counts.
-        let end = now.checked_add(within).unwrap_or(now + Duration::from_secs(86_400));
-        let work_end = now + (end - now) / 5 * WORK_PARTS;
+        let end = time.end().unwrap_or(now + Duration::from_secs(86_400));
+        let left = end.saturating_duration_since(now);
         let node = self.node.clone();
         tracing::info!(node = node.name(), "draining: nothing new is taken");
         tokio::select! {
             biased;
             // Whoever does not want to wait any longer.
-            within = told_to_stop(&mut self.stop) => return within,
-            () = self.phases.was_superseded() => return Duration::ZERO,
-            Some(_) = self.tasks.join_next() => return Duration::ZERO,
-            () = self.gate.empty(&node, end - now) => {}
-            () = sleep_until(work_end) => {
+            within = told_to_stop(&mut self.stop) => time.shorten(within),
+            () = self.phases.was_superseded() => time.shorten(Duration::ZERO),
+            Some(_) = self.tasks.join_next() => time.shorten(Duration::ZERO),
+            () = self.gate.empty(&node, left) => {}
+            () = sleep_until(now + left / 5 * WORK_PARTS) => {
                 let (asks, streams) = (self.gate.asks(), node.remote_streams().1);
                 tracing::warn!(
                     node = node.name(), asks, streams,
                     "what other nodes asked for was not finished in time: it is given up"
                 );
             }
-        }
-        end.saturating_duration_since(Instant::now()) / STOP_PHASES
-    }
-}
-
-/// Waits until somebody wants the node to stop, and not to drain as it does already: how long that may take.
-async fn told_to_stop(stop: &mut mpsc::Receiver<Stop>) -> Duration {
-    loop {
-        match stop.recv().await {
-            Some(Stop { drains: true, .. }) => {}
-            Some(Stop { within, .. }) => return within,
-            None => return Duration::ZERO,
         }
     }
 }

@@ -134,6 +134,27 @@ fn a_token_that_is_no_good_leaves_nothing_behind_and_is_named() {
     authority.a.terminate();
 }
 
+/// It waited for its papers all the same, and whoever killed it then found an empty key.
+#[test]
+fn a_fresh_node_that_is_told_to_leave_while_it_asks_leaves_nothing_behind() {
+    let papers = Folder::new("join-leaves").papers("hand", &[]);
+    let dir = papers.0.to_str().unwrap();
+    // It never answers.
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap().to_string();
+    let output = run(&["ca", "token", "--name", "b", "--dir", dir, "--at", &at]);
+    let token = String::from_utf8(output.stdout).unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let fresh = Fresh::new("leaves-fresh");
+        let b = Running::start(&fresh.folder, "b", &["--join-token", token.trim()]);
+        b.line(&["asking the authority"]);
+        assert_eq!(fs::metadata(&fresh.key).unwrap().len(), 0);
+        let rest = b.leave(signal);
+        assert!(rest.iter().any(|line| line.contains("told to leave")), "{rest:?}");
+        assert_eq!(fs::read_dir(&fresh.folder.0).unwrap().count(), 0, "something was left behind");
+    }
+}
+
 #[test]
 fn flags_of_joining_that_cannot_be_used_are_named() {
     let papers = Folder::new("join-flags").papers("hand", &["a"]);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use odeon::{Node, NodeError, Papers, Profile, env::RealEnv};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use crate::{
     Config, admin,
@@ -28,6 +28,10 @@ use crate::{
 
 /// How long each phase of a stop may take that must not take long: after a second signal, and after a failure.
 const STOP_AT_ONCE: Duration = Duration::from_millis(200);
+
+/// How much longer than its time the end of a node may take before the program ends without it: the five phases of a stop
+/// at once, and a second for handlers that block their threads.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(3);
 
 /// Lives until the node has left.
 pub(crate) async fn live<F, R>(program: Program, flags: Flags, start: F) -> Result<(), Failed>
@@ -49,7 +53,14 @@ where
     let name = effective.config.node.name.clone().ok_or_else(|| {
         Failed::input("a node needs a name: give it with --name, ODEON_NAME or node.name in a file")
     })?;
-    papers::fetch(&name, &mut effective.config.papers).await?;
+    tokio::select! {
+        biased;
+        () = signals.leave() => {
+            tracing::info!("told to leave before this node had its papers");
+            return Ok(());
+        }
+        fetched = papers::fetch(&name, &mut effective.config.papers) => fetched?,
+    }
     let office = Office::open(&effective.config.papers).await?;
     let port = port("health", effective.config.health.listen).await?;
     let admin_port = port_of_admin(&effective.config).await?;
@@ -114,29 +125,18 @@ impl Running {
                 }
             }
         };
-        self.leave(signals, by_signal).await;
-        Ok(())
+        self.leave(signals, by_signal).await
     }
 
     /// Drains the node; another signal cuts it short, of which the first may be the one that an operator's order is followed
     /// by.
-    async fn leave(&self, signals: &mut Signals, by_signal: bool) {
-        let node = &self.standing.node;
-        let within = self.effective.config.drain.within.0;
-        tracing::info!(?within, "leaving");
+    async fn leave(&self, signals: &mut Signals, by_signal: bool) -> Result<(), Failed> {
         let again = async {
             for _ in usize::from(by_signal)..2 {
-                while signals.next().await != Order::Leave {}
+                signals.leave().await;
             }
         };
-        tokio::select! {
-            () = node.drain(within) => {}
-            () = again => {
-                tracing::warn!("told to leave again: what is under way is given up");
-                node.stop(STOP_AT_ONCE).await;
-            }
-        }
-        tracing::info!("left");
+        leave(&self.standing.node, self.effective.config.drain.within.0, again).await
     }
 
     /// Reads the file again and takes over what can change while the node runs.
@@ -163,6 +163,30 @@ impl Running {
         }
         tracing::info!(%file, applied = changes.applied.len(), "the configuration was read again");
     }
+}
+
+/// Drains the node, until `again` completes; then it is stopped. A node that does not heed that is left behind.
+async fn leave(
+    node: &Node,
+    within: Duration,
+    again: impl Future<Output = ()>,
+) -> Result<(), Failed> {
+    tracing::info!(?within, "leaving");
+    let left = tokio::select! {
+        left = timeout(within.saturating_add(LEFT_BEHIND_AFTER), node.drain(within)) => left,
+        () = again => {
+            tracing::warn!("told to leave again: what is under way is given up");
+            timeout(LEFT_BEHIND_AFTER, node.stop(STOP_AT_ONCE)).await
+        }
+    };
+    left.map_err(|_| {
+        Failed::run(
+            "the node has not ended in time, because its endpoint's thread is blocked, as by an actor that was placed there: \
+             the program ends without it",
+        )
+    })?;
+    tracing::info!("left");
+    Ok(())
 }
 
 /// The node by its values.
@@ -235,4 +259,60 @@ async fn port(what: &str, addr: Option<SocketAddr>) -> Result<Option<Port>, Fail
 async fn port_of_admin(config: &Config) -> Result<Option<(Port, admin::Door)>, Failed> {
     let Some(port) = port("admin", config.admin.listen).await? else { return Ok(None) };
     Ok(Some((port, admin::Door::new(&config.papers, Arc::new(RealEnv))?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Instant};
+
+    use odeon::{Actor, Context, Handler, Placement, SpawnOptions, StartError, message};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Blocks its thread.
+    #[message(local)]
+    struct Block {
+        begun: oneshot::Sender<()>,
+    }
+
+    struct Blocking;
+
+    impl Actor for Blocking {
+        type Args = ();
+
+        async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
+            Ok(Self)
+        }
+    }
+
+    impl Handler<Block> for Blocking {
+        #[expect(clippy::disallowed_methods, reason = "it is the mistake that the test is about")]
+        async fn handle(&mut self, block: Block, _: &mut Context<Self>) {
+            let _ = block.begun.send(());
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    }
+
+    /// Neither its time nor a second signal ended the program.
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "how long it takes a person")]
+    async fn a_node_whose_own_thread_is_blocked_is_left_behind() {
+        for again in [false, true] {
+            let node = Node::builder("a").alone().workers(1).start().await.unwrap();
+            let options = SpawnOptions::default().placement(Placement::Endpoint);
+            let blocking = node.spawn_opts::<Blocking>((), options).await.unwrap();
+            let (begun, is_begun) = oneshot::channel();
+            blocking.tell(Block { begun }).await.unwrap();
+            is_begun.await.unwrap();
+            let began = Instant::now();
+            let left = if again {
+                leave(&node, Duration::from_secs(3_600), async {}).await
+            } else {
+                leave(&node, Duration::from_millis(100), pending()).await
+            };
+            assert!(left.unwrap_err().to_string().contains("endpoint's thread is blocked"));
+            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        }
+    }
 }

@@ -57,27 +57,52 @@ async fn get(name: &str, token: &JoinToken, places: &Places) -> Result<(), Faile
             there.display()
         )));
     }
-    let mut key_file = create(key, 0o600)?;
+    let key_file = KeyFile::create(key)?;
+    tracing::info!("asking the authority for a certificate");
     let env: Arc<dyn Env> = Arc::new(RealEnv);
-    let enrolled = odeon::enrol(&env, token, name).await.map_err(|error| {
-        // Empty, and in the way of the next attempt; if it cannot go, the error is what matters.
-        let _ = fs::remove_file(key);
-        match error {
-            EnrolError::NoAnswer { .. } | EnrolError::Socket(_) => Failed::run(error),
-            error => Failed::input(error),
-        }
+    let enrolled = odeon::enrol(&env, token, name).await.map_err(|error| match error {
+        EnrolError::NoAnswer { .. } | EnrolError::Socket(_) => Failed::run(error),
+        error => Failed::input(error),
     })?;
     let written = |path: &Path, result: std::io::Result<()>| {
         result.map_err(|error| Failed::run(format!("cannot write {}: {error}", path.display())))
     };
-    let kept = key_file.write_all(enrolled.key.as_bytes()).and_then(|()| key_file.sync_all());
-    written(key, kept)?;
+    written(key, key_file.fill(&enrolled.key))?;
     if !ca_cert.exists() {
         written(ca_cert, create(ca_cert, 0o644)?.write_all(enrolled.ca_cert.as_bytes()))?;
     }
     written(cert, create(cert, 0o644)?.write_all(enrolled.cert.as_bytes()))?;
     tracing::info!(cert = %cert.display(), key = %key.display(), "the authority has issued a certificate");
     Ok(())
+}
+
+/// The file of a key that is to come. Dropped before, it goes: it is empty, and in the way of the next attempt.
+struct KeyFile<'a> {
+    path: &'a Path,
+    file: Option<fs::File>,
+}
+
+impl<'a> KeyFile<'a> {
+    fn create(path: &'a Path) -> Result<Self, Failed> {
+        Ok(Self { path, file: Some(create(path, 0o600)?) })
+    }
+
+    fn fill(mut self, key: &str) -> std::io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(key.as_bytes())?;
+        file.sync_all()?;
+        self.file = None;
+        Ok(())
+    }
+}
+
+impl Drop for KeyFile<'_> {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // If it cannot go, why there is no key matters more.
+            let _ = fs::remove_file(self.path);
+        }
+    }
 }
 
 fn create(path: &Path, mode: u32) -> Result<fs::File, Failed> {

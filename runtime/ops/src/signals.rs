@@ -40,4 +40,11 @@ impl Signals {
             _ = self.hangup.recv() => Order::Reload,
         }
     }
+
+    /// Completes when the program is told to leave; other signals are of no use until then.
+    ///
+    /// Nothing is lost when it is dropped.
+    pub(crate) async fn leave(&mut self) {
+        while self.next().await != Order::Leave {}
+    }
 }

@@ -7,9 +7,16 @@
 mod beginning;
 mod config;
 mod look;
+mod lookups;
 mod pace;
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use odeon_env::Env;
 use odeon_transport::Transport;
@@ -24,6 +31,7 @@ use crate::{
 pub(crate) use beginning::{Beginning, Waits};
 pub use config::{JoinConfig, JoinConfigError};
 use look::{ADDRESSES_MAX, Found, Source};
+use lookups::Lookups;
 use pace::Pace;
 
 /// Strangers of one source that are dialled in one look, the others in the next ones, from a place that is drawn at first:
@@ -52,6 +60,8 @@ pub(crate) struct Join {
 /// One source, and how looking there went so far.
 struct Lookout {
     source: Source,
+    /// Its names that are being looked up; at hand between two looks.
+    lookups: RefCell<Lookups>,
     /// The look under way has not ended: no other begins.
     is_busy: Cell<bool>,
     /// Looks that brought trouble.
@@ -116,7 +126,9 @@ impl Join {
         for lookout in lookouts.iter().filter(|lookout| !lookout.is_busy.replace(true)) {
             let (lookout, env) = (Rc::clone(lookout), Arc::clone(&self.env));
             looks.spawn_local(async move {
-                let found = lookout.source.look(&env).await;
+                let mut lookups = lookout.lookups.take();
+                let found = lookout.source.look(&env, &mut lookups).await;
+                lookout.lookups.replace(lookups);
                 (lookout, found)
             });
         }
@@ -215,7 +227,8 @@ impl Lookout {
     /// `random` is from 0 up to 1.
     fn new(source: Source, random: f64) -> Rc<Self> {
         let place = Cell::new((random * ADDRESSES_MAX as f64) as usize);
-        Rc::new(Self { source, is_busy: Cell::default(), troubles: Cell::default(), place })
+        let (lookups, is_busy, troubles) = Default::default();
+        Rc::new(Self { source, lookups, is_busy, troubles, place })
     }
 
     /// Says so the first, second, fourth, eighth time and so on.

@@ -202,6 +202,25 @@ async fn a_silent_source_holds_up_no_other(world: &mut World) {
     assert!(counts.lookups <= 40, "{counts}");
 }
 
+/// They were asked one after the other, and each was waited for as long as its name server likes.
+#[odeon_sim::test(seeds = 0..5)]
+async fn silent_names_of_a_file_hold_up_no_other(world: &mut World) {
+    let silent: Vec<String> = (0..40).map(|number| format!("silent{number}.example")).collect();
+    for name in &silent {
+        world.set_lookups(name, Some(LookupRule::silent())).expect("a name");
+    }
+    start(world, "a", &JoinConfig { dev: true, ..JoinConfig::default() });
+    let file = JoinConfig { file: Some("/etc/odeon/seeds".into()), ..JoinConfig::default() };
+    start(world, "b", &file);
+    let lines: String = silent.iter().map(|name| format!("{name}:7400\n")).collect();
+    world.set_file("b", "/etc/odeon/seeds", Some(&format!("{lines}a:7400\n")));
+    world.all_joined(&["a", "b"], 25 * SECOND).await.expect("the last name leads there");
+    // Each is asked for once at a time, which ends after ten seconds.
+    world.run_for(60 * SECOND).await;
+    let counts = world.net().counts();
+    assert!(counts.lookups <= 41 * 9, "{counts}");
+}
+
 /// As many as a run bears on any machine, through one name: the real runtime, one cluster, one death that all see.
 #[odeon_sim::test(seeds = 0..1, link = frames)]
 async fn forty_are_one_cluster_and_miss_one_of_them(world: &mut World) {

@@ -5,9 +5,13 @@
 
 use std::{collections::BTreeSet, fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use odeon_env::{Env, buggify};
+use odeon_env::{Env, SrvRecord, buggify};
+use tokio::time::timeout;
 
-use super::config::{JoinConfig, is_host_and_port};
+use super::{
+    config::{JoinConfig, is_host_and_port},
+    lookups::{Answer, Lookups, NAME_WITHIN},
+};
 
 /// Most bytes of a file of seeds: some thousand lines.
 const FILE_BYTES_MAX: usize = 64 << 10;
@@ -64,45 +68,50 @@ impl Source {
     }
 
     /// Asks it now.
-    pub(crate) async fn look(&self, env: &Arc<dyn Env>) -> Found {
+    pub(crate) async fn look(&self, env: &Arc<dyn Env>, lookups: &mut Lookups) -> Found {
         let mut found = Found::default();
-        match self {
-            Self::Seed(seed) => found.resolve(env, seed).await,
-            Self::Srv(name) => match env.resolve_srv(name).await {
-                Ok(records) => {
-                    for record in records.into_iter().take(TARGETS_MAX) {
-                        let target = record.target.trim_end_matches('.');
-                        found.resolve(env, &format!("{target}:{}", record.port)).await;
-                    }
-                }
-                Err(error) => found.trouble = Some(error.to_string()),
+        let names = match self {
+            Self::Seed(seed) => vec![seed.clone()],
+            Self::Srv(name) => match timeout(NAME_WITHIN, env.resolve_srv(name)).await {
+                Ok(Ok(records)) => records.into_iter().take(TARGETS_MAX).map(target).collect(),
+                Ok(Err(error)) => found.troubled(error),
+                Err(_) => found.troubled(late(name)),
             },
             Self::File(path) => match read(env, path.clone()).await {
-                Ok(text) => found.resolve_all(env, lines(&text)).await,
-                Err(error) => found.trouble = Some(error.to_string()),
+                Ok(text) => found.names(lines(&text)),
+                Err(error) => found.troubled(error),
             },
             Self::Variable(name) => match env.variable(name) {
-                Some(text) => found.resolve_all(env, words(&text)).await,
-                None => found.trouble = Some("it is not set".to_owned()),
+                Some(text) => found.names(words(&text)),
+                None => found.troubled("it is not set"),
             },
+        };
+        if let Some(name) = lookups.look(env, &names, |answer| found.take(answer)).await {
+            found.trouble = Some(late(&name));
         }
         found
     }
 }
 
 impl Found {
-    async fn resolve_all(&mut self, env: &Arc<dyn Env>, names: impl Iterator<Item = &str>) {
-        for name in names.take(NAMES_MAX) {
-            if is_host_and_port(name) {
-                self.resolve(env, name).await;
-            } else {
-                self.trouble = Some(format!("{name:?} is no host:port"));
-            }
+    /// The names among these texts.
+    fn names<'a>(&mut self, texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let (good, bad) =
+            texts.take(NAMES_MAX).partition::<Vec<_>, _>(|text| is_host_and_port(text));
+        if let Some(text) = bad.last() {
+            self.trouble = Some(format!("{text:?} is no host:port"));
         }
+        good.into_iter().map(str::to_owned).collect()
     }
 
-    async fn resolve(&mut self, env: &Arc<dyn Env>, name: &str) {
-        match env.resolve(name).await {
+    /// There are no names, for this reason.
+    fn troubled(&mut self, why: impl fmt::Display) -> Vec<String> {
+        self.trouble = Some(why.to_string());
+        Vec::new()
+    }
+
+    fn take(&mut self, (name, answer): Answer) {
+        match answer {
             // As if the answer were lost: the next look asks again.
             Ok(_) if buggify!() => {}
             Ok(addresses) => {
@@ -112,6 +121,14 @@ impl Found {
             Err(error) => self.trouble = Some(format!("{name}: {error}")),
         }
     }
+}
+
+fn target(record: SrvRecord) -> String {
+    format!("{}:{}", record.target.trim_end_matches('.'), record.port)
+}
+
+fn late(name: &str) -> String {
+    format!("{name}: no answer within {NAME_WITHIN:?}; it counts when it comes")
 }
 
 async fn read(env: &Arc<dyn Env>, path: PathBuf) -> io::Result<String> {

@@ -55,8 +55,9 @@ enum Command {
     Peers(steer::SteerArgs),
     /// Have a node finish what others began, and leave.
     ///
-    /// The command ends when the node has begun; the node ends within its drain.within.
-    Drain(steer::SteerArgs),
+    /// The command follows the node until it is gone, with status 0; with status 1 it ends where the node is still there
+    /// when the time that it has for it, drain.within, is over. The node drains whether anybody follows it or not.
+    Drain(steer::drain::DrainArgs),
     /// Print completions for a shell, to be put where it looks for them.
     Completions {
         /// The shell.
@@ -115,7 +116,7 @@ async fn run(command: Command) -> Result<bool, Failed> {
         Command::Members(args) => steer::run(Wish::Members, args).await.map(|()| true),
         Command::Actors(args) => steer::run(Wish::Actors, args).await.map(|()| true),
         Command::Peers(args) => steer::run(Wish::Peers, args).await.map(|()| true),
-        Command::Drain(args) => steer::run(Wish::Drain, args).await.map(|()| true),
+        Command::Drain(args) => steer::drain::run(args).await.map(|()| true),
         Command::Completions { shell } => completions(shell).map(|()| true),
         Command::Sim(args) => Err(sim::run(args)),
     }

@@ -1,7 +1,9 @@
 //! `odeon status`, `members`, `actors`, `peers` and `drain`: what an operator asks a node's admin port.
 //!
 //! What it is: one request and its answer, as text or as JSON. What it is NOT: the port or the certificates, which are
-//! `odeon-ops`'s; what is printed as JSON is what the port says.
+//! `odeon-ops`'s; what is printed as JSON is what the port says. Read `steer/drain.rs` for the one that waits.
+
+pub(crate) mod drain;
 
 use std::{fmt::Display, path::PathBuf};
 
@@ -30,6 +32,12 @@ pub(crate) struct SteerArgs {
     json: bool,
 }
 
+impl SteerArgs {
+    fn operator(&self) -> Result<Operator, Failed> {
+        Operator::from_pem_files(&self.cert, &self.key, &self.ca).map_err(failed)
+    }
+}
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wish {
@@ -37,13 +45,12 @@ pub(crate) enum Wish {
     Members,
     Actors,
     Peers,
-    Drain,
 }
 
 /// Asks, and prints the answer.
 pub(crate) async fn run(wish: Wish, args: SteerArgs) -> Result<(), Failed> {
-    let SteerArgs { node, cert, key, ca, json } = args;
-    let operator = Operator::from_pem_files(&cert, &key, &ca).map_err(failed)?;
+    let operator = args.operator()?;
+    let SteerArgs { node, json, .. } = args;
     match wish {
         Wish::Status => {
             show(&operator.get::<Status>(&node, "/v1/status").await.map_err(failed)?, json)
@@ -58,10 +65,6 @@ pub(crate) async fn run(wish: Wish, args: SteerArgs) -> Result<(), Failed> {
         Wish::Peers => {
             let peers: Vec<Peer> = operator.get(&node, "/v1/peers").await.map_err(failed)?;
             show_all(&peers, json)
-        }
-        Wish::Drain => {
-            let status = operator.drain(&node).await.map_err(failed)?;
-            if json { show(&status, true) } else { print(&format!("{} drains", status.node)) }
         }
     }
 }

@@ -9,6 +9,8 @@
 #[path = "outside/program.rs"]
 mod program;
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::program::{Folder, Running, odeon, refuses, run};
@@ -24,11 +26,15 @@ struct Cluster {
 
 impl Cluster {
     fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    fn start_with(name: &str, more: &[&str]) -> Self {
         let papers = Folder::new(name).papers("hand", &["a", "b"]);
         issue_operator(&papers, "alice");
         let crl = papers.path("ca.crl");
         let flags = ["--dev", "--admin-listen", "127.0.0.1:0", "--crl", &crl];
-        let flags = [&flags[..], &["--zone", "z1", "--role", "web,db"]].concat();
+        let flags = [&flags[..], &["--zone", "z1", "--role", "web,db"], more].concat();
         let a = Running::start(&papers, "a", &flags);
         let seed = a.addr().to_string();
         let line = a.line(&["operators are served", "addr="]);
@@ -103,11 +109,56 @@ fn an_operator_sees_the_node_its_members_its_actors_and_its_peers() {
 #[test]
 fn an_operator_drains_a_node() {
     let cluster = Cluster::start("steer-drain");
-    let status = cluster.json("drain");
-    assert_eq!(status["node"], "a");
+    let b = Running::start(&cluster.papers, "b", &["--join", &cluster.seed]);
+    cluster.a.line(&["member up", "member=\"b\""]);
+    let outcome = cluster.json("drain");
+    assert_eq!((outcome["node"].as_str(), outcome["left"].as_bool()), (Some("a"), Some(true)));
+    // It is gone when the command ends, not a moment later.
+    let nobody = std::net::TcpStream::connect(&cluster.admin);
+    assert!(nobody.is_err(), "somebody listens at {}", cluster.admin);
+    b.terminate();
     let lines = cluster.a.ended();
     assert!(lines.iter().any(|line| line.contains("operator=\"alice\"")), "{lines:?}");
     assert!(lines.last().is_some_and(|line| line.contains("left")), "{lines:?}");
+}
+
+#[test]
+fn a_drain_may_be_left_to_itself() {
+    let cluster = Cluster::start_with("steer-no-wait", &["--drain-within", "2s"]);
+    assert_eq!(cluster.json("status")["drain_within"].as_f64(), Some(2.0));
+    let of_alice = files(&cluster.papers, "alice");
+    let no_wait = [&cluster.args("drain", &of_alice)[..], &["--no-wait"]].concat();
+    let text = String::from_utf8(run(&no_wait).stdout).unwrap();
+    assert_eq!(text, "a drains\n");
+    cluster.a.ended();
+}
+
+/// A node that is held in the midst of its drain cannot leave: whoever follows it is told so, and does not wait for ever.
+#[test]
+fn who_follows_a_drain_is_told_that_the_node_is_still_there() {
+    for attempt in 0..5 {
+        let name = format!("steer-stuck-{attempt}");
+        let cluster = Cluster::start_with(&name, &["--drain-within", "2500ms"]);
+        let of_alice = files(&cluster.papers, "alice");
+        let mut command = odeon(&cluster.args("drain", &of_alice));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let following = command.spawn().unwrap();
+        cluster.a.line(&["draining"]);
+        // The drain of an idle node takes a quarter of a second.
+        cluster.a.signal("-STOP");
+        let output = following.wait_with_output().unwrap();
+        cluster.a.signal("-CONT");
+        cluster.a.ended();
+        if output.status.success() {
+            // It was gone before it could be held: on a busy machine the signal may come late.
+            continue;
+        }
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("a is there after") && said.contains("2.5s"), "{said}");
+        return;
+    }
+    panic!("the node was gone each time");
 }
 
 #[test]

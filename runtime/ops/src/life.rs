@@ -70,6 +70,7 @@ where
     let _enrolment = office.map(Office::answer).transpose()?;
     tracing::info!(node = node.name(), addr = %node.addr(), "listening");
     let standing = Standing::new(&node, name_of_program, version);
+    standing.set_drain_within(effective.config.drain.within.0);
     let mut ports = JoinSet::new();
     if let Some((listener, addr)) = port {
         tracing::info!(%addr, "health and metrics are served");
@@ -154,6 +155,7 @@ impl Running {
         if changes.applied.contains(&"log.filter") {
             self.logs.set(&self.effective.config.log.filter);
         }
+        self.standing.set_drain_within(self.effective.config.drain.within.0);
         for key in &changes.refused {
             tracing::warn!(key, "this value changes with a restart only: it stays as it was");
         }

@@ -1,6 +1,10 @@
 //! How the node stands, for whoever looks from outside: health, metrics, the admin interface.
 
-use std::{cell::Cell, rc::Rc, time::SystemTime};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, SystemTime},
+};
 
 use odeon::{Node, Phase};
 use tokio::sync::Notify;
@@ -17,18 +21,30 @@ pub(crate) struct Standing {
     started: Cell<bool>,
     /// Somebody has asked it to leave, beside signals.
     leave: Notify,
+    /// How long it may take for that.
+    drain_within: Cell<Option<Duration>>,
 }
 
 impl Standing {
     pub(crate) fn new(node: &Node, program: &'static str, version: &'static str) -> Rc<Self> {
         let since = node.env().wall_clock();
         let (node, started, leave) = (node.clone(), Cell::new(false), Notify::new());
-        Rc::new(Self { node, program, version, since, started, leave })
+        let drain_within = Cell::new(None);
+        Rc::new(Self { node, program, version, since, started, leave, drain_within })
     }
 
     /// The program has started its actors.
     pub(crate) fn started(&self) {
         self.started.set(true);
+    }
+
+    /// How long the node may take to leave.
+    pub(crate) fn drain_within(&self) -> Option<Duration> {
+        self.drain_within.get()
+    }
+
+    pub(crate) fn set_drain_within(&self, within: Duration) {
+        self.drain_within.set(Some(within));
     }
 
     /// Asks the node to leave.

@@ -41,6 +41,9 @@ pub struct Status {
     pub messages_handled: u64,
     /// Asks of it that wait for other nodes.
     pub remote_asks: u64,
+    /// How long it may take to leave when it is told to; seconds.
+    #[serde(default)]
+    pub drain_within: Option<f64>,
 }
 
 impl Status {
@@ -63,6 +66,7 @@ impl Status {
             actors: stats.live_actors,
             messages_handled: stats.handled,
             remote_asks: node.network_stats().asks,
+            drain_within: standing.drain_within().map(|within| within.as_secs_f64()),
         }
     }
 }

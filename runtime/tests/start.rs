@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     task::{Context as Task, Poll, Wake, Waker},
     thread::Thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use odeon::{
@@ -16,7 +16,10 @@ use odeon::{
     env::{Env, RealEnv},
     message,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LONG: Duration = Duration::from_secs(20);

@@ -183,9 +183,7 @@ fn answer(
     let admission = match admit(&hello, local, around.certified, around.known) {
         Admission::Refuse(refuse) => Admission::Refuse(refuse),
         // Last, so that a peer that cannot come in anyway hears the graver reason.
-        welcome => {
-            around.clock.judge(beside_it.clock).map_or_else(Admission::Refuse, |()| welcome)
-        }
+        welcome => around.clock.judge(beside_it.clock).map_or_else(Admission::Refuse, |()| welcome),
     };
     let (revision, replaces) = match admission {
         Admission::Welcome { revision } => (revision, false),

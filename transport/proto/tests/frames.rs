@@ -61,20 +61,22 @@ fn extensions() -> impl Strategy<Value = Extensions> {
         option::of(any::<u64>()),
         any::<bool>(),
     )
-        .prop_map(|(micros, trace, chain, shard_epoch, repeat, layout, stream, clock, guest)| {
-            Extensions {
-                remaining: micros.map(Duration::from_micros),
-                trace,
-                trace_ignored: false,
-                chain,
-                shard_epoch,
-                repeat,
-                layout: layout.map(Fingerprint),
-                stream: stream.map(|(items, bytes)| StreamCredit { items, bytes }),
-                clock: clock.map(Duration::from_micros),
-                guest,
-            }
-        })
+        .prop_map(
+            |(micros, trace, chain, shard_epoch, repeat, layout, stream, clock, guest)| {
+                Extensions {
+                    remaining: micros.map(Duration::from_micros),
+                    trace,
+                    trace_ignored: false,
+                    chain,
+                    shard_epoch,
+                    repeat,
+                    layout: layout.map(Fingerprint),
+                    stream: stream.map(|(items, bytes)| StreamCredit { items, bytes }),
+                    clock: clock.map(Duration::from_micros),
+                    guest,
+                }
+            },
+        )
 }
 
 fn sent() -> impl Strategy<Value = Sent> {

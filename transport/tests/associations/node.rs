@@ -138,7 +138,8 @@ impl<'a> Plan<'a> {
         let log = Rc::new(Log::default());
         let seed = u64::from(self.port) << 32 | self.incarnation;
         let incarnation = Incarnation(self.incarnation);
-        let hello = LocalHello { incarnation, advertise: addr, accepted: self.accepted, guest: false };
+        let hello =
+            LocalHello { incarnation, advertise: addr, accepted: self.accepted, guest: false };
         let transport = Transport::start(
             TestEnv::new(seed),
             self.net.bind(addr),

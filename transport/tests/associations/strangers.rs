@@ -52,6 +52,7 @@ fn hello(name: &str) -> Hello {
         bulk: None,
         credit: InitialCredit::default(),
         accepted: AcceptedTable::new(Vec::new()).unwrap(),
+        guest: false,
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     backtrace::Backtrace,
     cell::{Cell, RefCell},
     panic::{self, PanicHookInfo},
+    path::Path,
     sync::Once,
     task::Waker,
 };
@@ -18,6 +19,9 @@ use crate::remedy::remedy;
 
 /// Backtraces a run keeps; they are large.
 const BACKTRACES_MAX: usize = 4;
+
+/// Panics of different places and texts that one run expects; a scenario names a few.
+const EXPECTED_MAX: usize = 64;
 
 /// Who panics when no node does.
 const SCENARIO: &str = "the scenario";
@@ -47,11 +51,20 @@ struct Found {
 
 thread_local! {
     static WATCHING: Cell<bool> = const { Cell::new(false) };
-    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+    static EXPECTED: RefCell<Vec<Expected>> = const { RefCell::new(Vec::new()) };
     static PANICS: Cell<u64> = const { Cell::new(0) };
     static FOUND: RefCell<Vec<Found>> = const { RefCell::new(Vec::new()) };
     static UNKNOWN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static WAITING: RefCell<Option<Waker>> = const { RefCell::new(None) };
+}
+
+/// A panic that is part of the scenario.
+#[derive(PartialEq)]
+struct Expected {
+    /// The last parts of the path of the file that it is in.
+    file: String,
+    /// What it says, or a part of it.
+    said: String,
 }
 
 /// Watches this thread until it is dropped.
@@ -65,7 +78,7 @@ impl Watch {
             let before = panic::take_hook();
             panic::set_hook(Box::new(move |info| on_panic(info, &before)));
         });
-        EXPECTED.set(false);
+        EXPECTED.take();
         PANICS.set(0);
         FOUND.take();
         UNKNOWN.take();
@@ -104,12 +117,13 @@ fn on_panic(info: &PanicHookInfo<'_>, before: &(dyn Fn(&PanicHookInfo<'_>) + Sen
     // The hook prints and reads debug files, which a node must not.
     let _outside = outside();
     PANICS.set(PANICS.get() + 1);
-    if node.is_some() && EXPECTED.get() {
+    let said = panic_text(info.payload());
+    let file = info.location().map_or("", |place| place.file());
+    if node.is_some() && is_expected(file, &said) {
         return;
     }
     let place = info.location().map(|place| format!(" at {place}")).unwrap_or_default();
     let who = node.map_or_else(|| SCENARIO.to_owned(), |node| format!("node {}", node.name()));
-    let said = panic_text(info.payload());
     let mut text = format!("{who} panicked{place}: {said}");
     if let Some(remedy) = remedy(&said).filter(|_| who != SCENARIO) {
         text = format!("{}: {remedy}", text.trim_end_matches('.'));
@@ -126,9 +140,33 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "(no text)".to_owned())
 }
 
-/// From now on panics inside nodes are part of the scenario.
-pub(crate) fn expect_panics() {
-    EXPECTED.set(true);
+/// From now on panics inside nodes are part of the scenario where they are in this file and say this.
+pub(crate) fn expect_panics(file: &str, said: &str) {
+    assert!(
+        !file.is_empty(),
+        "expected panics need a file: the last parts of its path, such as bank/app.rs"
+    );
+    assert!(!said.is_empty(), "expected panics need a text: what they say, or a part of it");
+    let new = Expected { file: file.to_owned(), said: said.to_owned() };
+    EXPECTED.with_borrow_mut(|expected| {
+        if !expected.contains(&new) {
+            assert!(
+                expected.len() < EXPECTED_MAX,
+                "a run expects {EXPECTED_MAX} kinds of panics at most"
+            );
+            expected.push(new);
+        }
+    });
+}
+
+fn is_expected(file: &str, said: &str) -> bool {
+    // A panic while the list is in use is the scenario's own.
+    let is_so = |expected: &Expected| {
+        Path::new(file).ends_with(&expected.file) && said.contains(&expected.said)
+    };
+    EXPECTED
+        .try_with(|list| list.try_borrow().is_ok_and(|list| list.iter().any(is_so)))
+        .unwrap_or(false)
 }
 
 /// How many panics there were on this thread, the expected ones included.

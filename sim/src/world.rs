@@ -255,10 +255,25 @@ impl World {
         Ok(())
     }
 
-    /// From now on panics inside nodes are part of the scenario and do not fail the seed, whoever catches them.
-    /// Panics of the scenario itself always do.
-    pub fn expect_panics(&self) {
-        expect_panics();
+    /// From now on panics inside nodes that are in this file and say this are part of the scenario and do not fail the
+    /// seed, whoever catches them. All others still do, and those of the scenario itself always. It may be called for
+    /// several.
+    ///
+    /// `file` is the last parts of the file's path, whole ones: `bank/app.rs`, or `app.rs`. `said` is what the panic says, or
+    /// a part of it. Both, because a file that panics on purpose may have assertions as well.
+    ///
+    /// # Panics
+    /// When one of them is empty, and beyond 64 of them.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # use odeon_sim::World;
+    /// # fn scenario(world: &mut World) {
+    /// world.expect_panics("workers/app.rs", "is too much for");
+    /// # }
+    /// ```
+    pub fn expect_panics(&self, file: &str, said: &str) {
+        expect_panics(file, said);
     }
 
     /// How many panics there were, expected or not.

@@ -132,7 +132,7 @@ async fn a_place_in_the_table_of_asks_that_comes_free_goes_to_the_next_in_line(w
 /// Its entry stayed in the table for ever.
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_ask_whose_archiving_panics_leaves_nothing_behind(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("ask_table.rs", "as it was told");
     let (a, [_, fast]) = two(world, 1).await;
     for _ in 0..3 {
         let fast = fast.clone();
@@ -150,7 +150,7 @@ async fn an_ask_whose_archiving_panics_leaves_nothing_behind(world: &mut World) 
 /// Its turn in line was lost with it, and who stood behind it waited until the deadline.
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_ask_that_panics_when_its_turn_has_come_passes_the_turn_on(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("ask_table.rs", "as it was told");
     let (a, [slow, fast]) = two(world, 1).await;
     let held = tokio::task::spawn_local(async move { slow.ask(count(0, 1000)).await });
     world.run_for(SECOND / 10).await;

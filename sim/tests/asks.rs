@@ -117,7 +117,7 @@ async fn a_panic_in_a_handler_fails_the_seed(world: &mut World) {
 
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn the_asker_of_a_handler_that_panics_is_told_at_once(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("asks.rs", "as it was told");
     let (_, worker) = two(world).await;
     let asked = world.now();
     let error = worker.ask(Work { millis: 0, panics: true }).await.expect_err("it panicked");

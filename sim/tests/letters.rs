@@ -264,7 +264,7 @@ fn tally(world: &World) -> [usize; 5] {
 
 #[odeon_sim::test(seeds = 0..20)]
 async fn under_loss_partitions_and_crashes_messages_keep_their_promises(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("letters.rs", "as it was told");
     judges(world);
     world.record_views();
     world.check_leaks();
@@ -293,7 +293,7 @@ async fn under_loss_partitions_and_crashes_messages_keep_their_promises(world: &
 /// What a thousand messages and an outage leave behind: nothing, while the nodes run on.
 #[odeon_sim::test(seeds = 0..10)]
 async fn what_nodes_hold_comes_back_to_what_it_was(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("letters.rs", "as it was told");
     judges(world);
     world.check_leaks();
     cluster(world, &["a", "b"]).await;

@@ -224,7 +224,7 @@ async fn a_panic_in_a_task_fails_the_seed(world: &mut World) {
 
 #[odeon_sim::test(seeds = 1, fails = "the scenario panicked")]
 async fn a_panic_in_the_scenario_fails_the_seed(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("world.rs", "no node of this world");
     world.crash("nobody");
 }
 
@@ -257,11 +257,27 @@ async fn an_abort_fails_the_seed(world: &mut World) {
 
 #[odeon_sim::test(seeds = 1)]
 async fn an_expected_panic_does_not(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("tests/refusals.rs", "part of the scenario");
     world.node("alice", |_| async { panic!("part of the scenario") });
     world.run_for(MS).await;
     assert!(!world.is_up("alice"));
     assert_eq!(world.panics(), 1);
+}
+
+/// One that was expected used to excuse all others.
+#[odeon_sim::test(seeds = 1, fails = "node alice panicked at sim/tests/refusals.rs")]
+async fn a_panic_in_another_file_fails_the_seed(world: &mut World) {
+    world.expect_panics("refusals/app.rs", "part of the scenario");
+    world.node("alice", |_| async { panic!("part of the scenario") });
+    world.run_for(MS).await;
+}
+
+#[odeon_sim::test(seeds = 1, fails = "node bob panicked at sim/tests/refusals.rs")]
+async fn a_panic_that_says_something_else_fails_the_seed(world: &mut World) {
+    world.expect_panics("refusals.rs", "part of the scenario");
+    world.node("alice", |_| async { panic!("part of the scenario") });
+    world.node("bob", |_| async { panic!("part of nothing") });
+    world.run_for(MS).await;
 }
 
 #[odeon_sim::test(seeds = 1)]

@@ -98,7 +98,7 @@ async fn cluster(world: &mut World) {
 
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_actor_starts_where_it_should_and_is_started_again_there(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("spawning.rs", "as it was told");
     cluster(world).await;
     let a = node(world, "a");
     let place = SpawnPlace::node("b");

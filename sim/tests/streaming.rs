@@ -268,7 +268,7 @@ async fn dropping_a_stream_reaches_its_source(world: &mut World) {
 
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn the_end_of_the_actor_comes_behind_its_items(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("streaming.rs", "told to");
     let seen = Seen::default();
     let (_, tap) = two(world, &seen, |_| ()).await;
     let panics = Count { panics_at: Some(10), ..count(0, 20) };

@@ -78,7 +78,7 @@ async fn touch(
 async fn a_reference_from_afar_survives_restarts_and_a_name_even_its_supervisors(
     world: &mut World,
 ) {
-    world.expect_panics();
+    world.expect_panics("supervision.rs", "touched");
     ["a", "b"].into_iter().for_each(|name| node(world, name));
     world.all_joined(&["a", "b"], 20 * SECOND).await.expect("they find each other");
     let a = world.runtime_node("a").expect("it is up");

@@ -134,7 +134,7 @@ fn draw(world: &World, failing: &[Arc<AtomicU32>; 4]) -> (SupervisorSpec, Superv
 
 #[odeon_sim::test(seeds = 0..50)]
 async fn supervisors_keep_the_table_of_otp(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("supervision_table.rs", "as it was told");
     world.check_leaks();
     let failing = [(); 4].map(|()| Arc::default());
     let (spec, table) = draw(world, &failing);

@@ -117,7 +117,7 @@ async fn tell(node: Node) -> Result<(), String> {
 
 #[odeon_sim::test(seeds = 0..6, link = both)]
 async fn messages_that_come_together_are_handled_one_by_one_and_in_order(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("trains.rs", "as it was told");
     let walker = Walker::default();
     let seen = Arc::clone(&walker.seen);
     let main = move |node| serve(node, walker.clone());

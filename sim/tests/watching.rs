@@ -182,7 +182,7 @@ async fn flap(world: &World, random: &Stream) {
 
 #[odeon_sim::test(seeds = 0..20)]
 async fn each_watcher_is_told_once_over_a_link_that_flaps(world: &mut World) {
-    world.expect_panics();
+    world.expect_panics("watching.rs", "as it was told");
     world.check_leaks();
     world.check_at_end(WatchOnce::within(30 * SECOND));
     world.set_default_link(LinkRule::rough());

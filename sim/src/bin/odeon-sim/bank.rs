@@ -68,7 +68,7 @@ impl Scenario for Bank {
 
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
         // A branch whose journal fails panics, and starts anew.
-        world.expect_panics();
+        world.expect_panics("bank/app.rs", "a branch lives as long as its journal");
         world.check_leaks();
         world.check_at_end(NoLeaks::new());
         world.set_default_link(LinkRule::rough());

@@ -90,7 +90,7 @@ impl Scenario for Workers {
     }
 
     async fn set_up(&mut self, world: &mut World) -> Result<(), String> {
-        world.expect_panics();
+        world.expect_panics("workers/app.rs", "is too much for");
         world.check_leaks();
         world.check_at_end(NoLeaks::new());
         world.set_default_link(LinkRule::rough());

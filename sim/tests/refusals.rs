@@ -187,6 +187,24 @@ async fn a_task_that_escapes_fails_the_seed(world: &mut World) {
     world.run_for(MS).await;
 }
 
+/// It used to be looked for after turns alone.
+#[odeon_sim::test(seeds = 1, fails = "node alice spawned a task with tokio::spawn")]
+async fn a_task_that_escapes_from_a_destructor_fails_the_seed(world: &mut World) {
+    struct Spawns;
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            drop(tokio::spawn(std::future::pending::<()>()));
+        }
+    }
+    world.node("alice", |_| async {
+        let _spawns = Spawns;
+        std::future::pending::<()>().await;
+    });
+    world.run_for(MS).await;
+    world.crash("alice");
+    world.run_for(MS).await;
+}
+
 #[odeon_sim::test(
     seeds = 1,
     fails = "node alice renamed the file here, which leaves the simulated world: keep files on the node's disk, Env::disk"

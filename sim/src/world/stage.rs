@@ -135,9 +135,11 @@ impl Stage {
         self.turn(turn);
         self.ground.history.record(What::Down { node: self.seat.name().into() });
         self.env.close(turn);
+        let tasks_before = self.metrics.num_alive_tasks();
         let entered = enter(&self.seat);
         drop(set);
         drop(entered);
+        self.report_escapes(tasks_before);
         report_refusals();
         // Nobody waits for it any more.
         self.late.take();
@@ -199,10 +201,15 @@ impl Stage {
             let _ = Pin::new(set).poll(cx);
         }
         drop(entered);
+        self.report_escapes(tasks_before);
+        report_refusals();
+    }
+
+    /// Tasks of the runtime that were not there before it was the node's turn are the node's.
+    fn report_escapes(&self, tasks_before: usize) {
         if self.metrics.num_alive_tasks() > tasks_before {
             report(format!("node {} {ESCAPED}", self.seat.name()));
         }
-        report_refusals();
     }
 }
 

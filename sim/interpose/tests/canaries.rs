@@ -11,7 +11,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::{c_char, c_int},
+    ffi::{c_char, c_int, c_void},
     fs,
     io::Write as _,
     mem::MaybeUninit,
@@ -33,6 +33,24 @@ const NAME: *const c_char = c"never-there".as_ptr();
 unsafe extern "C" {
     fn popen(command: *const c_char, mode: *const c_char) -> *mut libc::FILE;
     fn gethostbyname(name: *const c_char) -> *mut libc::hostent;
+    fn scandir(
+        path: *const c_char,
+        list: *mut c_void,
+        chooses: *const c_void,
+        compares: *const c_void,
+    ) -> c_int;
+    fn scandir64(
+        path: *const c_char,
+        list: *mut c_void,
+        chooses: *const c_void,
+        compares: *const c_void,
+    ) -> c_int;
+    fn mkstemp64(template: *mut c_char) -> c_int;
+    fn mkostemp64(template: *mut c_char, flags: c_int) -> c_int;
+    fn mkstemps64(template: *mut c_char, end: c_int) -> c_int;
+    fn vfork() -> libc::pid_t;
+    fn _Exit(status: c_int) -> !;
+    fn quick_exit(status: c_int) -> !;
 }
 
 fn room<T>() -> MaybeUninit<T> {
@@ -68,6 +86,18 @@ const CANARIES: &[(&str, Canary)] = &[
     ("fopen", || unsafe { libc::fopen(NAME, c"r".as_ptr()); }),
     ("fopen64", || unsafe { libc::fopen64(NAME, c"r".as_ptr()); }),
     ("opendir", || unsafe { libc::opendir(NAME); }),
+    ("scandir", || unsafe { scandir(NAME, null_mut(), null(), null()); }),
+    ("scandir64", || unsafe { scandir64(NAME, null_mut(), null(), null()); }),
+    ("freopen", || unsafe { libc::freopen(NAME, c"r".as_ptr(), null_mut()); }),
+    ("freopen64", || unsafe { libc::freopen64(NAME, c"r".as_ptr(), null_mut()); }),
+    ("tmpfile", || unsafe { libc::tmpfile(); }),
+    ("tmpfile64", || unsafe { libc::tmpfile64(); }),
+    ("mkstemp", || unsafe { libc::mkstemp(NAME.cast_mut()); }),
+    ("mkstemp64", || unsafe { mkstemp64(NAME.cast_mut()); }),
+    ("mkostemp", || unsafe { libc::mkostemp(NAME.cast_mut(), 0); }),
+    ("mkostemp64", || unsafe { mkostemp64(NAME.cast_mut(), 0); }),
+    ("mkstemps", || unsafe { libc::mkstemps(NAME.cast_mut(), 0); }),
+    ("mkstemps64", || unsafe { mkstemps64(NAME.cast_mut(), 0); }),
     ("stat", || unsafe { libc::stat(NAME, room().as_mut_ptr()); }),
     ("stat64", || unsafe { libc::stat64(NAME, room().as_mut_ptr()); }),
     ("lstat", || unsafe { libc::lstat(NAME, room().as_mut_ptr()); }),
@@ -75,13 +105,22 @@ const CANARIES: &[(&str, Canary)] = &[
     ("fstatat", || unsafe { libc::fstatat(libc::AT_FDCWD, NAME, room().as_mut_ptr(), 0); }),
     ("fstatat64", || unsafe { libc::fstatat64(libc::AT_FDCWD, NAME, room().as_mut_ptr(), 0); }),
     ("statx", || unsafe { libc::statx(libc::AT_FDCWD, NAME, 0, 0, room().as_mut_ptr()); }),
+    ("statfs", || unsafe { libc::statfs(NAME, room().as_mut_ptr()); }),
+    ("statfs64", || unsafe { libc::statfs64(NAME, room().as_mut_ptr()); }),
+    ("statvfs", || unsafe { libc::statvfs(NAME, room().as_mut_ptr()); }),
+    ("statvfs64", || unsafe { libc::statvfs64(NAME, room().as_mut_ptr()); }),
     ("access", || unsafe { libc::access(NAME, libc::F_OK); }),
+    ("faccessat", || unsafe { libc::faccessat(libc::AT_FDCWD, NAME, libc::F_OK, 0); }),
     ("readlink", || unsafe { libc::readlink(NAME, [0; 8].as_mut_ptr(), 8); }),
+    ("readlinkat", || unsafe { libc::readlinkat(libc::AT_FDCWD, NAME, [0; 8].as_mut_ptr(), 8); }),
     ("realpath", || unsafe { libc::realpath(NAME, null_mut()); }),
     ("mkdir", || unsafe { libc::mkdir(NAME, 0o700); }),
     ("mkdirat", || unsafe { libc::mkdirat(libc::AT_FDCWD, NAME, 0o700); }),
+    ("mkdtemp", || unsafe { libc::mkdtemp(NAME.cast_mut()); }),
     ("mkfifo", || unsafe { libc::mkfifo(NAME, 0o600); }),
+    ("mkfifoat", || unsafe { libc::mkfifoat(libc::AT_FDCWD, NAME, 0o600); }),
     ("mknod", || unsafe { libc::mknod(NAME, libc::S_IFREG, 0); }),
+    ("mknodat", || unsafe { libc::mknodat(libc::AT_FDCWD, NAME, libc::S_IFREG, 0); }),
     ("rmdir", || unsafe { libc::rmdir(NAME); }),
     ("unlink", || unsafe { libc::unlink(NAME); }),
     ("unlinkat", || unsafe { libc::unlinkat(libc::AT_FDCWD, NAME, 0); }),
@@ -101,6 +140,9 @@ const CANARIES: &[(&str, Canary)] = &[
     ("truncate", || unsafe { libc::truncate(NAME, 0); }),
     ("truncate64", || unsafe { libc::truncate64(NAME, 0); }),
     ("utimensat", || unsafe { libc::utimensat(libc::AT_FDCWD, NAME, null(), 0); }),
+    ("utimes", || unsafe { libc::utimes(NAME, null()); }),
+    ("lutimes", || unsafe { libc::lutimes(NAME, null()); }),
+    ("utime", || unsafe { libc::utime(NAME, null()); }),
     ("chdir", || unsafe { libc::chdir(NAME); }),
     ("chroot", || unsafe { libc::chroot(NAME); }),
     ("socket", || unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0); }),
@@ -112,6 +154,7 @@ const CANARIES: &[(&str, Canary)] = &[
     ("posix_spawn", || unsafe { libc::posix_spawn(room().as_mut_ptr(), NAME, null(), null(), null(), null()); }),
     ("posix_spawnp", || unsafe { libc::posix_spawnp(room().as_mut_ptr(), NAME, null(), null(), null(), null()); }),
     ("fork", || unsafe { assert_eq!(libc::fork(), -1, "a child would run the tests again"); }),
+    ("vfork", || unsafe { assert_eq!(vfork(), -1, "a child would run the tests again"); }),
     ("system", || unsafe { libc::system(NAME); }),
     ("popen", || unsafe { popen(NAME, c"r".as_ptr()); }),
     ("getpid", || unsafe { libc::getpid(); }),
@@ -121,14 +164,15 @@ const CANARIES: &[(&str, Canary)] = &[
     ("sigaction", || unsafe { libc::sigaction(libc::SIGUSR1, null(), room().as_mut_ptr()); }),
     ("signal", || unsafe { libc::signal(libc::SIGUSR1, libc::SIG_DFL); }),
     ("kill", || unsafe { libc::kill(libc::getpid(), 0); }),
+    ("raise", || unsafe { libc::raise(libc::SIGUSR1); }),
     ("setenv", || unsafe { libc::setenv(NAME, NAME, 0); }),
     ("unsetenv", || unsafe { libc::unsetenv(NAME); }),
     ("putenv", || unsafe { libc::putenv(c"never=set".as_ptr().cast_mut()); }),
 ];
 
 /// These do not return: see `a_node_that_ends_the_program_has_last_words`.
-const ENDS: [(&str, unsafe extern "C" fn(c_int) -> !); 2] =
-    [("exit", libc::exit), ("_exit", libc::_exit)];
+const ENDS: [(&str, unsafe extern "C" fn(c_int) -> !); 4] =
+    [("exit", libc::exit), ("_exit", libc::_exit), ("_Exit", _Exit), ("quick_exit", quick_exit)];
 
 /// How often the override was reached by the call, from inside a node.
 fn hits_of(which: Override, canary: Canary) -> u64 {

@@ -5,7 +5,7 @@
 //! `/proc/self/root` leads to all files there are.
 
 use std::{
-    ffi::{CStr, c_char, c_int, c_long},
+    ffi::{CStr, c_char, c_int, c_long, c_void},
     ptr,
 };
 
@@ -129,10 +129,67 @@ macro_rules! fopen {
     )*};
 }
 
+macro_rules! freopen {
+    ($($name:ident, $symbol:literal);*) => {$(
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        unsafe extern "C" fn $name(path: *const c_char, mode: *const c_char, file: *mut FILE) -> *mut FILE {
+            // SAFETY: the contract of freopen(3).
+            if refused_file(unsafe { text(path) }, false) {
+                fail::<i32>(libc::EPERM);
+                return ptr::null_mut();
+            }
+            next!(
+                $symbol as fn(path: *const c_char, mode: *const c_char, file: *mut FILE) -> *mut FILE,
+                else ptr::null_mut()
+            )
+        }
+    )*};
+}
+
+/// Files whose names the C library makes up, from the clock and the address of a variable.
+macro_rules! mkstemp {
+    ($($name:ident, $symbol:literal, ($($more:ident),*));*) => {$(
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        unsafe extern "C" fn $name(template: *mut c_char $(, $more: c_int)*) -> c_int {
+            // SAFETY: the contract of mkstemp(3).
+            if refused_file(unsafe { text(template) }, false) {
+                return fail(libc::EPERM);
+            }
+            next!($symbol as fn(template: *mut c_char $(, $more: c_int)*) -> c_int, else fail(libc::ENOSYS))
+        }
+    )*};
+}
+
+macro_rules! tmpfile {
+    ($($name:ident, $symbol:literal);*) => {$(
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name() -> *mut FILE {
+            if refused_file(c"of tmpfile", false) {
+                fail::<i32>(libc::EPERM);
+                return ptr::null_mut();
+            }
+            next!($symbol as fn() -> *mut FILE, else ptr::null_mut())
+        }
+    )*};
+}
+
 open!(open, open64);
 openat!(openat, openat64);
 creat!(creat, creat64);
 fopen!(fopen, c"fopen"; fopen64, c"fopen64");
+freopen!(freopen, c"freopen"; freopen64, c"freopen64");
+tmpfile!(tmpfile, c"tmpfile"; tmpfile64, c"tmpfile64");
+mkstemp!(
+    mkstemp, c"mkstemp", ();
+    mkstemp64, c"mkstemp64", ();
+    mkostemp, c"mkostemp", (flags);
+    mkostemp64, c"mkostemp64", (flags);
+    mkstemps, c"mkstemps", (end);
+    mkstemps64, c"mkstemps64", (end)
+);
 
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -144,6 +201,35 @@ unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
     }
     next!(c"opendir" as fn(path: *const c_char) -> *mut DIR, else ptr::null_mut())
 }
+
+macro_rules! scandir {
+    ($($name:ident, $symbol:literal);*) => {$(
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        unsafe extern "C" fn $name(
+            path: *const c_char,
+            list: *mut c_void,
+            chooses: *const c_void,
+            compares: *const c_void,
+        ) -> c_int {
+            // SAFETY: the contract of scandir(3).
+            if refused_file(unsafe { text(path) }, true) {
+                return fail(libc::EPERM);
+            }
+            next!(
+                $symbol as fn(
+                    path: *const c_char,
+                    list: *mut c_void,
+                    chooses: *const c_void,
+                    compares: *const c_void
+                ) -> c_int,
+                else fail(libc::ENOSYS)
+            )
+        }
+    )*};
+}
+
+scandir!(scandir, c"scandir"; scandir64, c"scandir64");
 
 #[cfg(test)]
 mod tests {

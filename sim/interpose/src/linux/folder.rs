@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
 
-use libc::{dev_t, gid_t, mode_t, off_t, off64_t, timespec, uid_t};
+use libc::{dev_t, gid_t, mode_t, off_t, off64_t, timespec, timeval, uid_t, utimbuf};
 
 use super::{
     raw::{fail, next, text},
@@ -34,11 +34,25 @@ macro_rules! of_a_path {
 
 type Path = *const c_char;
 
+/// The folder's name is made up by the C library; the answer is that name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn mkdtemp(template: *mut c_char) -> *mut c_char {
+    // SAFETY: the contract of mkdtemp(3).
+    if refused_path("made the folder", unsafe { text(template) }) {
+        fail::<i32>(libc::EPERM);
+        return std::ptr::null_mut();
+    }
+    next!(c"mkdtemp" as fn(template: *mut c_char) -> *mut c_char, else std::ptr::null_mut())
+}
+
 of_a_path! {
     "made the folder" path: mkdir, c"mkdir", (path: Path, mode: mode_t);
     "made the folder" path: mkdirat, c"mkdirat", (folder: c_int, path: Path, mode: mode_t);
     "made the file" path: mkfifo, c"mkfifo", (path: Path, mode: mode_t);
     "made the file" path: mknod, c"mknod", (path: Path, mode: mode_t, device: dev_t);
+    "made the file" path: mkfifoat, c"mkfifoat", (folder: c_int, path: Path, mode: mode_t);
+    "made the file" path: mknodat, c"mknodat", (folder: c_int, path: Path, mode: mode_t, device: dev_t);
     "removed the folder" path: rmdir, c"rmdir", (path: Path);
     "removed the file" path: unlink, c"unlink", (path: Path);
     "removed the file" path: unlinkat, c"unlinkat", (folder: c_int, path: Path, flags: c_int);
@@ -62,6 +76,9 @@ of_a_path! {
     "changed the file" path: truncate64, c"truncate64", (path: Path, length: off64_t);
     "changed the file" path: utimensat, c"utimensat",
         (folder: c_int, path: Path, times: *const timespec, flags: c_int);
+    "changed the file" path: utimes, c"utimes", (path: Path, times: *const timeval);
+    "changed the file" path: lutimes, c"lutimes", (path: Path, times: *const timeval);
+    "changed the file" path: utime, c"utime", (path: Path, times: *const utimbuf);
     "went to the folder" path: chdir, c"chdir", (path: Path);
     "went to the folder" path: chroot, c"chroot", (path: Path);
 }

@@ -7,7 +7,10 @@ use std::{
     ptr,
 };
 
-use libc::{ssize_t, stat as Stat, stat64 as Stat64, statx as Statx};
+use libc::{
+    ssize_t, stat as Stat, stat64 as Stat64, statfs as Statfs, statfs64 as Statfs64,
+    statvfs as Statvfs, statvfs64 as Statvfs64, statx as Statx,
+};
 
 use super::{
     file::readable,
@@ -68,6 +71,12 @@ macro_rules! fstatat {
 }
 
 stat!(stat, c"stat", Stat; stat64, c"stat64", Stat64; lstat, c"lstat", Stat; lstat64, c"lstat64", Stat64);
+stat!(
+    statfs, c"statfs", Statfs;
+    statfs64, c"statfs64", Statfs64;
+    statvfs, c"statvfs", Statvfs;
+    statvfs64, c"statvfs64", Statvfs64
+);
 fstatat!(fstatat, c"fstatat", Stat; fstatat64, c"fstatat64", Stat64);
 
 #[unsafe(no_mangle)]
@@ -103,6 +112,47 @@ unsafe extern "C" fn access(path: *const c_char, mode: c_int) -> c_int {
         return fail(libc::EPERM);
     }
     next!(c"access" as fn(path: *const c_char, mode: c_int) -> c_int, else fail(libc::ENOSYS))
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn faccessat(
+    folder: c_int,
+    path: *const c_char,
+    mode: c_int,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: the contract of faccessat(2).
+    if refused_look(unsafe { text(path) }) {
+        return fail(libc::EPERM);
+    }
+    next!(
+        c"faccessat" as fn(folder: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int,
+        else fail(libc::ENOSYS)
+    )
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+unsafe extern "C" fn readlinkat(
+    folder: c_int,
+    path: *const c_char,
+    out: *mut c_char,
+    length: usize,
+) -> ssize_t {
+    // SAFETY: the contract of readlinkat(2).
+    if refused_look(unsafe { text(path) }) {
+        return fail(libc::EPERM);
+    }
+    next!(
+        c"readlinkat" as fn(
+            folder: c_int,
+            path: *const c_char,
+            out: *mut c_char,
+            length: usize
+        ) -> ssize_t,
+        else fail(libc::ENOSYS)
+    )
 }
 
 #[unsafe(no_mangle)]

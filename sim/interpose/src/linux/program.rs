@@ -79,6 +79,16 @@ extern "C" fn fork() -> pid_t {
     next!(c"fork" as fn() -> pid_t, else fail(libc::ENOSYS))
 }
 
+/// As `fork`, which it may be (POSIX.1-2001): a child that shares this stack must not return from here.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn vfork() -> pid_t {
+    if refused(Override::Program, "forked", REMEDY, String::new) {
+        return fail(libc::EPERM);
+    }
+    next!(c"fork" as fn() -> pid_t, else fail(libc::ENOSYS))
+}
+
 #[unsafe(no_mangle)]
 #[inline(never)]
 unsafe extern "C" fn system(command: *const c_char) -> c_int {
@@ -120,11 +130,24 @@ extern "C" fn exit(status: c_int) -> ! {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
+extern "C" fn quick_exit(status: c_int) -> ! {
+    ended(status);
+    next!(c"quick_exit" as fn(status: c_int) -> !, else std::process::abort())
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
 extern "C" fn _exit(status: c_int) -> ! {
     ended(status);
     // SAFETY: the call takes a number and does not return.
     unsafe { raw::call(libc::SYS_exit_group, [c_long::from(status), 0, 0, 0, 0, 0]) };
     std::process::abort()
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn _Exit(status: c_int) -> ! {
+    _exit(status)
 }
 
 /// Numbers that the kernel gives differ from run to run: of this program, of its parent, of this thread.

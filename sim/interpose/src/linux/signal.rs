@@ -52,3 +52,13 @@ unsafe extern "C" fn kill(to: pid_t, signal: c_int) -> c_int {
     // SAFETY: the caller's arguments, handed on unchanged.
     unsafe { raw::call(libc::SYS_kill, arguments) as c_int }
 }
+
+/// To this thread; `abort` has a way of its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn raise(signal: c_int) -> c_int {
+    if refused_signal("sent signal", signal) {
+        return fail(libc::EPERM);
+    }
+    next!(c"raise" as fn(signal: c_int) -> c_int, else fail(libc::ENOSYS))
+}

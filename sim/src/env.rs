@@ -50,6 +50,7 @@ pub struct SimEnv {
     ground: Ground,
     host: HostId,
     address: IpAddr,
+    zone: Option<String>,
     disk: SimDisk,
     window: Arc<DiskWindow>,
     seat: Arc<Seat>,
@@ -75,6 +76,7 @@ impl SimEnv {
             ground: ground.clone(),
             host,
             address,
+            zone: None,
             disk: disk.clone(),
             window: Arc::new(disk.begin_life()),
             seat,
@@ -82,6 +84,10 @@ impl SimEnv {
             picker,
             closed: Arc::default(),
         }
+    }
+
+    pub(crate) fn in_zone(self, zone: Option<String>) -> Self {
+        Self { zone, ..self }
     }
 
     /// The node's name, which other nodes resolve.
@@ -94,6 +100,12 @@ impl SimEnv {
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// The zone of the node's host when this life began.
+    #[must_use]
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
     }
 
     /// Virtual time since the world began.

@@ -72,6 +72,8 @@ pub struct World {
     tasks: [JoinHandle<()>; 2],
     ca: Option<Rc<Ca>>,
     slots: BTreeMap<String, Slot>,
+    /// The zones of hosts that are not there yet.
+    zones: BTreeMap<String, String>,
     /// The first node that was started as a member.
     founder: Option<String>,
     checks: Checks,
@@ -103,6 +105,7 @@ impl World {
             tasks,
             ca: None,
             slots: BTreeMap::new(),
+            zones: BTreeMap::new(),
             founder: None,
             checks: Checks::default(),
         }
@@ -132,6 +135,7 @@ impl World {
         let id =
             HostId(u16::try_from(self.hosts.len()).expect("the network refuses more hosts before"));
         let mut host = Host::new(&self.ground, name, id, body);
+        host.zone = self.zones.remove(name);
         host.start(&self.ground, &self.turns);
         self.hosts.push(host);
     }

@@ -125,6 +125,23 @@ async fn an_actor_starts_where_it_should_and_is_started_again_there(world: &mut 
     }
 }
 
+/// The zone of a host is that of its node: it was known to the faults alone.
+#[odeon_sim::test(seeds = 0..3, link = both)]
+async fn an_actor_starts_in_the_zone_where_the_world_has_put_a_host(world: &mut World) {
+    world.set_zone("b", "east");
+    world.set_zone("c", "west");
+    cluster(world).await;
+    let (a, c) = (node(world, "a"), node(world, "c"));
+    let heard = || a.members_now().iter().all(|member| !member.profile.zone.is_empty());
+    world.run_until(heard, 10 * SECOND).await.expect("a hears where they are");
+    for _ in 0..3 {
+        let job = a.cluster().spawn_on::<Job>(SpawnPlace::zone("west"), "job".into()).await;
+        assert_eq!(job.expect("it starts").address().expect("it is remote").node, c.id());
+    }
+    assert_eq!((world.zone("a"), world.zone("c")), (None, Some("west")));
+    assert_eq!(world.names_in_zone("east"), ["b"]);
+}
+
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn an_actor_starts_where_nodes_say_that_they_fit(world: &mut World) {
     cluster(world).await;

@@ -28,14 +28,15 @@ pub(crate) async fn drive(
 ) -> Result<(), String> {
     let outline = cast.outline();
     script.faults().names_only(&outline.names()).map_err(|error| error.to_string())?;
-    let within = outline.set_up_max;
-    let set_up = tokio::time::timeout(within, cast.set_up(world)).await;
-    set_up.map_err(|_| format!("the set-up did not end within {}", in_words(within)))??;
+    // First of all: nodes say in which zone they are when they start.
     for site in &outline.nodes {
         if let Some(zone) = &site.zone {
             world.set_zone(&site.name, zone);
         }
     }
+    let within = outline.set_up_max;
+    let set_up = tokio::time::timeout(within, cast.set_up(world)).await;
+    set_up.map_err(|_| format!("the set-up did not end within {}", in_words(within)))??;
     let mut checks = cast.checks();
     world.note("phase", "safety");
     let steps = safety(cast, script, world, &mut checks, injected).await?;

@@ -6,7 +6,7 @@
 
 use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use odeon::{Ca, Client, Node, NodeBuilder, Validity};
+use odeon::{Ca, Client, Node, NodeBuilder, Profile, Validity};
 use odeon_env::Env as _;
 
 use super::{NotReached, World};
@@ -28,7 +28,7 @@ impl World {
     /// Adds a host and starts a node of the runtime on it, in its own life and in each life after a restart.
     ///
     /// `setup` gets a builder that has the name, the host's address and port [`NODE_PORT`], a certificate of the
-    /// world's own authority, and the environment; it adds seeds (`builder.seed("a:7400")`), actor types, or
+    /// world's own authority, the host's zone, and the environment; it adds seeds (`builder.seed("a:7400")`), actor types, or
     /// `alone()`. `main` runs on the node once it has started, which may be before it has joined anybody. The host's
     /// node exits when `main` fails or the runtime's node has ended.
     ///
@@ -160,5 +160,7 @@ fn builder(env: Arc<SimEnv>, ca: &Ca) -> Result<NodeBuilder, String> {
     let validity = Validity::from(env.wall_clock(), VALIDITY);
     let identity = ca.issue(env.name(), validity).map_err(|error| error.to_string())?;
     let listen = SocketAddr::new(env.address(), NODE_PORT);
-    Ok(Node::builder(env.name()).listen(listen).identity(identity).env(env))
+    let zone = env.zone().unwrap_or_default().to_owned();
+    let profile = Profile { zone, ..Profile::default() };
+    Ok(Node::builder(env.name()).listen(listen).identity(identity).profile(profile).env(env))
 }

@@ -65,7 +65,8 @@ impl Host {
         let entropy = Stream::named(ground.seed, &stream).next_word();
         let seat = Arc::new(Seat::with_clock(&self.name, entropy, Arc::clone(&self.clock)));
         let (seated, disk) = (Arc::clone(&seat), &self.disk);
-        let env = Arc::new(SimEnv::new(ground, self.id, self.address, disk, seated, self.lives));
+        let env = SimEnv::new(ground, self.id, self.address, disk, seated, self.lives);
+        let env = Arc::new(env.in_zone(self.zone.clone()));
         ground.trace.record(ground.timeline.now(), Some(self.id), &Event::Turn(Turn::Started));
         ground.history.record(What::Up { node: self.name.as_str().into() });
         let slowness = Rc::clone(&self.slowness);

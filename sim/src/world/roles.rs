@@ -99,9 +99,14 @@ impl World {
         hosts.map(|host| host.name.as_str()).collect()
     }
 
-    /// Puts a host into the zone of this label: a rack, a room, a region. Default: none.
+    /// Puts a host into the zone of this label: a rack, a room, a region. Default: none. It may be said before the host is
+    /// added; a node of the runtime that starts on it has the zone in its [`Profile`](odeon::Profile), unless its set-up
+    /// gives it another one. A [`Scenario`](crate::Scenario) has the zones of its outline before it is set up.
     pub fn set_zone(&mut self, name: &str, zone: &str) {
-        self.host_mut(name).zone = Some(zone.to_owned());
+        match self.hosts.iter_mut().find(|host| host.name == name) {
+            Some(host) => host.zone = Some(zone.to_owned()),
+            None => drop(self.zones.insert(name.to_owned(), zone.to_owned())),
+        }
     }
 
     /// The zone of a host.

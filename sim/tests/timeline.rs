@@ -127,30 +127,47 @@ fn browser() -> Option<PathBuf> {
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The document that a browser makes of a page at this fragment.
+fn document(browser: &Path, page: &Path, fragment: &str) -> String {
+    let written = page.with_extension("dom");
+    let out = fs::File::create(&written).expect("it can be made");
+    run(browser, page, fragment, &["--dump-dom"], out.into());
+    fs::read_to_string(written).expect("a document is text")
+}
+
+/// The picture of it, as PNG; it is left beside the page, to be looked at.
+fn picture(browser: &Path, page: &Path, fragment: &str) -> Vec<u8> {
+    let name = fragment.replace(|it: char| !it.is_ascii_alphanumeric(), "-");
+    let written = page.with_extension(format!("{name}.png"));
+    // One of an earlier run proves nothing.
+    let _ = fs::remove_file(&written);
+    let to = format!("--screenshot={}", written.display());
+    run(browser, page, fragment, &[&to, "--hide-scrollbars"], Stdio::null());
+    fs::read(&written).expect("the browser leaves a picture")
+}
+
+/// Opens a page at this fragment in a browser, and waits until that has ended.
 ///
 /// # Panics
-/// When it makes none within [`PATIENCE`]; the browser is ended then.
+/// When it has not within [`PATIENCE`]; the browser is ended then.
 #[expect(clippy::disallowed_methods, reason = "a browser runs in real time, outside every world")]
-fn document(browser: &Path, page: &Path, fragment: &str) -> String {
+fn run(browser: &Path, page: &Path, fragment: &str, does: &[&str], out: Stdio) {
     let profile = page.with_extension("profile");
     let mut command = Command::new(browser);
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
     command.args(["--disable-extensions", "--disable-dev-shm-usage", "--window-size=1400,900"]);
-    command.args(["--virtual-time-budget=4000", "--timeout=60000", "--dump-dom"]);
+    command.args(["--virtual-time-budget=4000", "--timeout=60000"]).args(does);
     command.arg(format!("--user-data-dir={}", profile.display()));
     command.arg(format!("file://{}#{fragment}", page.display())).stderr(Stdio::null());
-    let written = page.with_extension("dom");
-    command.stdout(fs::File::create(&written).expect("it can be made"));
+    command.stdout(out);
     let (mut child, began) = (command.spawn().expect("the browser starts"), Instant::now());
     while child.try_wait().expect("it can be asked").is_none() {
         if began.elapsed() > PATIENCE {
             // Its children end with it, or find nobody to talk to.
             let _ = child.kill().and_then(|()| child.wait());
-            panic!("{} made no document within {PATIENCE:?}", browser.display());
+            panic!("{} did not end within {PATIENCE:?}", browser.display());
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    fs::read_to_string(written).expect("a document is text")
 }
 
 /// A number that the page says of its picture.
@@ -212,6 +229,14 @@ fn a_browser_shows_lanes_arrows_faults_restarts_and_log_lines() {
     let datagrams = document(&browser, &page, "kind=datagrams");
     assert!(number(&datagrams, "arrows") > arrows, "they are off at first");
     assert_eq!(inside(&datagrams, "<pre id=\"errors\""), "");
+
+    // Drawn, and not only said to be: each shows something, and each something else.
+    let fragments = ["theme=light", "theme=dark", "theme=light&zoom=50&at=3"];
+    let pictures = fragments.map(|fragment| picture(&browser, &page, fragment));
+    for (at, picture) in pictures.iter().enumerate() {
+        assert!(picture.starts_with(b"\x89PNG") && picture.len() > 8 << 10, "{}", picture.len());
+        assert!(!pictures[..at].contains(picture), "no. {at} is as one before it");
+    }
 }
 
 #[test]

@@ -289,7 +289,7 @@ function labelRow(item) {
 // A text beside a dot, as much of it as fits before the next one.
 function label(pen, { item, x, y }, room) {
   const above = item.group === "logs" || item.group === "notes";
-  const text = fitted(pen, item.short, room - 12);
+  const text = fitted(pen, item.short, room - (above ? 16 : 12));
   if (x < LEFT - 2 || text === "") return;
   const [at, line] = [x + (above ? 7 : 4), above ? y - 1 : item.group === "disk" ? y + 2 : y + 13];
   pen.lineWidth = 3;

@@ -91,17 +91,20 @@ struct Act {
     fence: u64,
 }
 
-/// Reads the ledger: who acted, with which fence.
-#[message(id = "leader/Acts", reply = Vec<(String, u64)>)]
-struct Acts;
+/// Is told who acted, with which fence.
+pub(crate) type Book = Arc<dyn Fn(&str, u64) + Send + Sync>;
 
-/// Takes entries of leaders; what guards it is the fence.
-#[derive(Clone, Default)]
+/// Takes entries of leaders into a book; what guards it is the fence.
+#[derive(Clone)]
 pub(crate) struct Ledger {
-    acts: Vec<(String, u64)>,
+    pub(crate) book: Book,
+    /// The greatest fence that it has seen.
+    pub(crate) fence: u64,
+    /// Whether it takes entries with smaller ones too: one that does is there to be found out.
+    pub(crate) takes_old_fences: bool,
 }
 
-#[actor(id = "leader/Ledger", handles(Act, Acts))]
+#[actor(id = "leader/Ledger", handles(Act))]
 impl Actor for Ledger {
     type Args = Self;
 
@@ -112,17 +115,12 @@ impl Actor for Ledger {
 
 impl Handler<Act> for Ledger {
     async fn handle(&mut self, act: Act, _: &mut Context<Self>) -> bool {
-        let has_passed = self.acts.last().is_none_or(|(_, fence)| *fence <= act.fence);
+        let has_passed = self.fence <= act.fence || self.takes_old_fences;
         if has_passed {
-            self.acts.push((act.candidate, act.fence));
+            self.fence = act.fence;
+            (self.book)(&act.candidate, act.fence);
         }
         has_passed
-    }
-}
-
-impl Handler<Acts> for Ledger {
-    async fn handle(&mut self, _: Acts, _: &mut Context<Self>) -> Vec<(String, u64)> {
-        self.acts.clone()
     }
 }
 
@@ -145,6 +143,8 @@ pub(crate) struct Candidate {
     candidacy: Candidacy,
     office: Option<ActorRef<Office>>,
     ledger: Option<ActorRef<Ledger>>,
+    /// Its last fence, and until when it leads with it.
+    tenure: Option<(u64, Instant)>,
 }
 
 #[message(local)]
@@ -156,7 +156,7 @@ impl Actor for Candidate {
     async fn start(candidacy: Self::Args, ctx: &mut Context<Self>) -> Result<Self, StartError> {
         let ticks = ctx.every("tick", EVERY, MissedTicks::Skip, || Tick);
         ticks.map_err(|error| StartError::new(error.to_string()))?;
-        Ok(Self { candidacy, office: None, ledger: None })
+        Ok(Self { candidacy, office: None, ledger: None, tenure: None })
     }
 }
 
@@ -165,17 +165,20 @@ impl Handler<Tick> for Candidate {
         let Candidacy { node, office, leads, overstays } = &self.candidacy;
         let (candidate, life) = (node.name().to_owned(), node.incarnation().0);
         let asked_at = Instant::now();
-        let Some(found) = find(node, office, "office", &mut self.office).await else { return };
-        let claim = Claim { candidate: candidate.clone(), life };
-        let fence = match found.ask(claim).within(EVERY).await {
-            Ok(fence) => fence,
-            Err(_) => return self.office = None,
-        };
-        let until = asked_at + LEASE + *overstays;
-        if fence == 0 || Instant::now() >= until {
-            return;
+        if let Some(found) = find(node, office, "office", &mut self.office).await {
+            let claim = Claim { candidate: candidate.clone(), life };
+            let until = asked_at + LEASE + *overstays;
+            match found.ask(claim).within(EVERY).await {
+                Ok(fence) if fence > 0 && Instant::now() < until => {
+                    leads(&candidate, fence, until);
+                    self.tenure = Some((fence, until));
+                }
+                Ok(_) => {}
+                Err(_) => self.office = None,
+            }
         }
-        leads(&candidate, fence, until);
+        // It leads for as long as its lease lasts, whatever became of the claim for more.
+        let Some((fence, until)) = self.tenure else { return };
         let Some(ledger) = find(node, office, "ledger", &mut self.ledger).await else { return };
         if Instant::now() < until
             && ledger.ask(Act { candidate, fence }).within(EVERY).await.is_err()
@@ -199,10 +202,10 @@ async fn find<A: Actor>(
 }
 
 /// Opens the office and the ledger on a node; each starts again when it fails.
-pub(crate) async fn open(node: &Node) -> Result<(), StartError> {
+pub(crate) async fn open(node: &Node, ledger: Ledger) -> Result<(), StartError> {
     let named = |name: &str| SpawnOptions::default().named(name);
     let office = ChildSpec::new::<Office>("office", node.clone()).options(named("office"));
-    let ledger = ChildSpec::new::<Ledger>("ledger", Ledger::default()).options(named("ledger"));
+    let ledger = ChildSpec::new::<Ledger>("ledger", ledger).options(named("ledger"));
     let tree = SupervisorSpec::one_for_one().child(office).child(ledger);
     node.spawn_with::<Supervisor>(tree).await.map(drop)
 }
@@ -214,10 +217,4 @@ pub(crate) async fn stand(candidacy: Candidacy) -> Result<(), StartError> {
     let candidate = ChildSpec::new::<Candidate>("candidate", candidacy).options(options);
     let tree = SupervisorSpec::one_for_one().intensity(1_000, Duration::from_secs(1));
     node.spawn_with::<Supervisor>(tree.child(candidate)).await.map(drop)
-}
-
-/// Who acted with which fence, as the ledger of this node has it.
-pub(crate) async fn acts(node: &Node, office: &str) -> Option<Vec<(String, u64)>> {
-    let ledger = node.on(office).lookup::<Ledger>("ledger").await.ok().flatten()?;
-    ledger.ask(Acts).await.ok()
 }

@@ -1,13 +1,15 @@
 //! Asks tell the truth: whatever breaks, what an asker is told about its ask agrees with what was done.
 //!
-//! Each node has an actor that does what it is asked and keeps a ledger outside the world, which no crash can reach. An
-//! ask that was answered was done once; one that failed as not delivered was not done; no ask was done twice. What each
-//! did last is a register that others read, and it is linearizable. Once all is healed the nodes are one cluster again,
-//! stay so, have nothing left over, and each can ask each.
+//! Each node has an actor that does what it is asked and writes it into the history, which no crash can reach. An ask is
+//! answered once, and with its own answer, or fails once; one that was answered was done once, one that failed as not
+//! delivered was not done, and none was done twice. What each did last is a register that others read, and it is
+//! linearizable. Once all is healed the nodes are one cluster again, stay so, have nothing left over, and each can ask each.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -15,8 +17,11 @@ use odeon::{
     Actor, AskError, Certainty, Context, Handler, JoinConfig, Node, StartError, actor, message,
 };
 use odeon_sim::{
-    Check, LinkRule, NodeDown, Outline, Scenario, Site, Stream, Swarm, World,
-    check::{Call, Convergence, Linearizability, NoLeaks, PresentLives, Value},
+    LinkRule, Outline, Scenario, Site, Stream, Swarm, World,
+    check::{
+        Call, Convergence, Honesty, Letter, Linearizability, NoLeaks, OneAnswer, PresentLives,
+        Recorder, Value, What,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,13 +44,10 @@ const SETTLED: Duration = Duration::from_secs(45);
 /// Numbers from here on are asked in the liveness phase.
 const RECOVERY: u64 = 1 << 32;
 
-/// How often each number was done.
-type Ledger = Arc<Mutex<BTreeMap<u64, u64>>>;
+/// The longest that an ask may take: a look-up and an answer, on a node that may be held until all is healed.
+const LATEST: Duration = SAFETY.saturating_add(PATIENCE.saturating_mul(3));
 
-/// What each asker was told.
-type Answers = Arc<Mutex<BTreeMap<u64, Told>>>;
-
-/// Does something once, and says so.
+/// Does something once, and says its number.
 #[message(id = "truth/Do", reply = u64)]
 struct Do {
     number: u64,
@@ -55,11 +57,11 @@ struct Do {
 #[message(id = "truth/Look", reply = u64)]
 struct Look;
 
+/// What it did is known outside the world.
 #[derive(Clone)]
 struct Doer {
-    ledger: Ledger,
-    /// As the ledger, outside the world.
-    last: Arc<Mutex<u64>>,
+    recorder: Recorder,
+    last: Arc<AtomicU64>,
 }
 
 #[actor(id = "truth/Doer", handles(Do, Look))]
@@ -73,17 +75,17 @@ impl Actor for Doer {
 
 impl Handler<Do> for Doer {
     async fn handle(&mut self, done: Do, _: &mut Context<Self>) -> u64 {
-        *lock(&self.ledger).entry(done.number).or_default() += 1;
-        *lock(&self.last) = done.number;
+        self.recorder.began(&letter(done.number));
+        self.last.store(done.number, Relaxed);
         // Time for a crash between the deed and the answer.
         tokio::time::sleep(Duration::from_millis(5)).await;
-        answer(done.number)
+        done.number
     }
 }
 
 impl Handler<Look> for Doer {
     async fn handle(&mut self, _: Look, _: &mut Context<Self>) -> u64 {
-        *lock(&self.last)
+        self.last.load(Relaxed)
     }
 }
 
@@ -96,21 +98,9 @@ pub(crate) struct Ask {
     looks: bool,
 }
 
-/// What became of an ask, as its asker sees it.
-#[derive(Clone, Copy, Debug)]
-enum Told {
-    Answered(u64),
-    Failed(Certainty),
-    /// The asker's node was down or went down, so that nobody was told.
-    Nobody,
-}
-
 /// The scenario.
 #[derive(Debug, Default)]
-pub(crate) struct Truth {
-    ledger: Ledger,
-    answers: Answers,
-}
+pub(crate) struct Truth;
 
 impl Scenario for Truth {
     const NAME: &'static str = "truth";
@@ -139,9 +129,11 @@ impl Scenario for Truth {
         world.check_at_end(Convergence::within(SETTLED));
         world.check_at_end(PresentLives::within(SETTLED));
         world.check_at_end(Linearizability::of_registers());
+        world.check_at_end(OneAnswer::within(LATEST));
+        world.check_at_end(Honesty);
         world.set_default_link(LinkRule::rough());
         for (name, _) in NODES {
-            let doer = Doer { ledger: Arc::clone(&self.ledger), last: Arc::default() };
+            let doer = Doer { recorder: world.history().clone(), last: Arc::default() };
             let main = move |node: Node| {
                 let doer = doer.clone();
                 async move {
@@ -158,7 +150,7 @@ impl Scenario for Truth {
     }
 
     fn step(&mut self, world: &mut World, step: Ask) -> impl Future<Output = ()> + 'static {
-        let asked = self.ask(world, step);
+        let asked = ask_on(world, step);
         async move {
             asked.await;
         }
@@ -174,8 +166,7 @@ impl Scenario for Truth {
             loop {
                 number += 1;
                 let (from, on) = (ways.0.to_owned(), ways.1.to_owned());
-                let asked = self.ask(world, Ask { from, on, number, looks: false });
-                if matches!(asked.await, Told::Answered(_)) {
+                if ask_on(world, Ask { from, on, number, looks: false }).await {
                     break;
                 }
                 if world.now() >= healed + 2 * SETTLED {
@@ -188,92 +179,57 @@ impl Scenario for Truth {
         world.count();
         Ok(())
     }
-
-    fn checks(&self) -> Vec<Check> {
-        let (ledger, answers) = (Arc::clone(&self.ledger), Arc::clone(&self.answers));
-        let once = Arc::clone(&self.ledger);
-        vec![
-            Check::every(Duration::from_secs(1), "nothing is done twice", move |_| {
-                match lock(&once).iter().find(|(_, times)| **times > 1) {
-                    Some((number, times)) => Err(format!("{number} was done {times} times")),
-                    None => Ok(()),
-                }
-            }),
-            Check::at_end("asks tell the truth", move |_| {
-                let ledger = lock(&ledger);
-                lock(&answers).iter().try_for_each(|(number, told)| {
-                    let times = ledger.get(number).copied().unwrap_or(0);
-                    agree(*number, *told, times)
-                })
-            }),
-        ]
-    }
 }
 
-impl Truth {
-    /// Asks on a node, and writes down what it was told.
-    fn ask(&self, world: &World, step: Ask) -> impl Future<Output = Told> + use<> {
-        let (answers, history) = (Arc::clone(&self.answers), world.history().clone());
-        let Ask { from, on, number, looks } = step;
-        let call = if looks { Call::read(&on) } else { Call::write(&on, number) };
-        let of = history.invoke(format!("{from} no. {number}"), call);
-        let asked = world.runtime_node(&from).map(|node| {
-            let asks = async move { ask(&node, &on, number, looks).await };
-            world.start_on(&from, asks)
-        });
-        async move {
-            let told: Result<Told, NodeDown> = match asked {
-                Some(asked) => asked.await,
-                None => Ok(Told::Nobody),
-            };
-            let told = told.unwrap_or(Told::Nobody);
-            match told {
-                Told::Answered(0) if looks => history.done(of, Value::Nil),
-                Told::Answered(last) if looks => history.done(of, last),
-                Told::Answered(_) => history.done(of, ()),
-                Told::Failed(certainty) => history.refused(of, certainty, "no answer"),
-                Told::Nobody => history.unknown(of, "its node was lost"),
+/// Asks on a node, and writes down what it was told; whether it was answered.
+fn ask_on(world: &World, step: Ask) -> impl Future<Output = bool> + use<> {
+    let Ask { from, on, number, looks } = step;
+    let (history, letter) = (world.history().clone(), letter(number));
+    let call = if looks { Call::read(&on) } else { Call::write(&on, number) };
+    let of = history.invoke(format!("{from} no. {number}"), call);
+    if !looks {
+        history.ask(&letter);
+    }
+    let asked = world
+        .runtime_node(&from)
+        .map(|node| world.start_on(&from, async move { ask(&node, &on, number, looks).await }));
+    async move {
+        let told = match asked {
+            Some(asked) => asked.await.ok(),
+            None => None,
+        };
+        match told {
+            Some(Ok(0)) if looks => history.done(of, Value::Nil),
+            Some(Ok(last)) if looks => history.done(of, last),
+            Some(Ok(echo)) => {
+                history.done(of, ());
+                history.answered(&letter, echo);
             }
-            if !looks {
-                lock(&answers).insert(number, told);
-            }
-            told
+            Some(Err(certainty)) => history.refused(of, certainty, "no answer"),
+            None => history.unknown(of, "its node was lost"),
         }
+        match told {
+            Some(Err(certainty)) if !looks => history.send_failed(&letter, certainty, "no answer"),
+            None if !looks => drop(history.record(What::GaveUp { letter })),
+            _ => {}
+        }
+        matches!(told, Some(Ok(_)))
     }
 }
 
-/// Asks the actor of a node, and keeps to the truth about what is known of it.
-async fn ask(node: &Node, on: &str, number: u64, looks: bool) -> Told {
+/// Asks the actor of a node: its answer, or what is known of the ask.
+async fn ask(node: &Node, on: &str, number: u64, looks: bool) -> Result<u64, Certainty> {
     let looked_up = tokio::time::timeout(PATIENCE, node.on(on).lookup::<Doer>(DOER)).await;
-    let Ok(Ok(Some(doer))) = looked_up else { return Told::Failed(Certainty::NotDelivered) };
+    let Ok(Ok(Some(doer))) = looked_up else { return Err(Certainty::NotDelivered) };
     let answer = match looks {
         true => doer.ask(Look).within(PATIENCE).await,
         false => doer.ask(Do { number }).within(PATIENCE).await,
     };
-    match answer {
-        Ok(answer) => Told::Answered(answer),
-        Err(error) => Told::Failed(AskError::certainty(&error)),
-    }
+    answer.map_err(|error| AskError::certainty(&error))
 }
 
-/// Whether what was told agrees with what was done.
-fn agree(number: u64, told: Told, times: u64) -> Result<(), String> {
-    let right = match told {
-        Told::Answered(reply) => times == 1 && reply == answer(number),
-        Told::Failed(Certainty::NotDelivered) => times == 0,
-        Told::Failed(Certainty::Ran) => times == 1,
-        Told::Failed(_) | Told::Nobody => times <= 1,
-    };
-    if right { Ok(()) } else { Err(format!("{number} was done {times} times, and told {told:?}")) }
-}
-
-/// The right answer.
-const fn answer(number: u64) -> u64 {
-    number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+fn letter(number: u64) -> Letter {
+    Letter::new("askers", "doers", number)
 }
 
 /// Members hardly look where they began: clusters that have come apart find each other by what they remember of members

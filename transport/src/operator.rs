@@ -12,7 +12,7 @@ use rustls::{
     RootCertStore,
     client::Resumption,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
-    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::TLS13,
 };
 use webpki::EndEntityCert;
@@ -21,7 +21,7 @@ use crate::{
     Identity, IdentityError,
     identity::certificate_names,
     name::{cluster_dns, read_operator},
-    tls::{EnvClock, provider},
+    tls::{EnvClock, provider, unix_time},
 };
 
 /// The protocol inside (ALPN, RFC 7301).
@@ -44,6 +44,14 @@ pub enum NotAnOperator {
         /// The node.
         node: String,
     },
+    /// The certificate was good when it was shown, and is accepted no longer.
+    #[error(
+        "the certificate is accepted no longer: {cause}; use one that `odeon ca issue --operator NAME` makes"
+    )]
+    Refused {
+        /// Why.
+        cause: String,
+    },
     /// The certificate names nobody that is known here.
     #[error(
         "the certificate names no operator of this cluster: use one that `odeon ca issue --operator NAME` makes"
@@ -57,6 +65,8 @@ pub struct AdminTls {
     /// Asks for a certificate, and lets in who shows none, so that they can be told why they are refused. One of another
     /// authority, or one that was revoked or has run out, ends the handshake.
     pub config: Arc<rustls::ServerConfig>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    clock: Arc<EnvClock>,
     cluster: String,
 }
 
@@ -76,16 +86,32 @@ impl AdminTls {
         let refused =
             |cause| IdentityError::Refused { node: identity.node_name().to_owned(), cause };
         let clock = Arc::new(EnvClock(Arc::clone(env)));
-        let mut config = rustls::ServerConfig::builder_with_details(provider, clock)
+        let same = Arc::clone(&clock) as _;
+        let mut config = rustls::ServerConfig::builder_with_details(provider, same)
             .with_protocol_versions(&[&TLS13])
             .map_err(refused)?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(Arc::clone(&verifier))
             .with_single_cert(identity.chain().to_vec(), identity.key())
             .map_err(refused)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        Ok(Self { config: Arc::new(config), cluster: identity.cluster().to_owned() })
+        let cluster = identity.cluster().to_owned();
+        Ok(Self { config: Arc::new(config), verifier, clock, cluster })
+    }
+
+    /// The operator that this chain names, which was verified when its connection began, perhaps by other papers: it is
+    /// verified again by these, as of now.
+    ///
+    /// # Errors
+    /// Why it is accepted no longer.
+    pub fn operator_still(&self, chain: &[CertificateDer<'_>]) -> Result<String, NotAnOperator> {
+        let Some((own, others)) = chain.split_first() else { return Err(NotAnOperator::Nobody) };
+        let now = unix_time(self.clock.0.wall_clock());
+        match self.verifier.verify_client_cert(own, others, now) {
+            Ok(_) => self.operator(Some(chain)),
+            Err(error) => Err(NotAnOperator::Refused { cause: error.to_string() }),
+        }
     }
 
     /// The operator that this verified chain names.

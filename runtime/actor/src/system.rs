@@ -35,6 +35,7 @@ use crate::{
     accepts::Declared,
     census::Census,
     group::Groups,
+    hot::Findings,
     lobby::Lobbies,
     metrics::Kept,
     panics,
@@ -79,6 +80,7 @@ struct Inner {
     census: Census,
     /// What workers that have left had sampled.
     kept_sampled: Kept,
+    findings: Findings,
     made_at: Instant,
     /// The last tick, for ages; 0 if nobody keeps the time.
     tick: AtomicU32,
@@ -133,6 +135,7 @@ impl ActorSystem {
             counters: Counters::default(),
             census: Census::default(),
             kept_sampled: Kept::default(),
+            findings: Findings::default(),
             made_at,
             lobbies: Lobbies::new(made_at),
             tick: AtomicU32::new(0),

@@ -72,6 +72,8 @@ pub struct TreeActor {
     pub state: ActorState,
     /// How many times it was started again.
     pub restarts: u32,
+    /// Messages that wait in its mailbox, about.
+    pub waiting: u32,
 }
 
 impl fmt::Display for TreeActor {
@@ -151,7 +153,7 @@ impl Tree {
             let (id, restarts, names, children) = bonds.unwrap_or_default();
             let number = cell.number;
             rest.extend(children.into_iter().map(|child| (child, Some(number), depth + 1)));
-            let (kind, state) = (cell.kind(), cell.phase().into());
+            let (kind, state, waiting) = (cell.kind(), cell.phase().into(), cell.held().messages());
             let actor = AnyRef(cell);
             self.actors.push(TreeActor {
                 actor,
@@ -163,6 +165,7 @@ impl Tree {
                 names,
                 state,
                 restarts,
+                waiting,
             });
         }
     }

@@ -96,6 +96,10 @@ impl ActorSystem {
             looking.look(now);
             let workers = self.workers().watched();
             let polls = workers.iter().map(|w| (w.number(), w.gauge().look())).collect::<Vec<_>>();
+            let found = workers.iter().zip(&polls).filter(|(_, (_, poll))| poll.is_some());
+            self.findings().round(found.map(|(worker, (number, _))| {
+                (*number, worker.gauge().running().map_or(0, |running| running.actor))
+            }));
             for Blocked { worker, lasted, aloud } in watchdog.look(now, &polls) {
                 count(&self.counters().blocked);
                 let gauge = workers.iter().find(|w| w.number() == worker).map(|w| w.gauge());

@@ -90,7 +90,7 @@ pub(crate) struct Worker {
     /// Who wants to know the actors without a parent; bounded by the calls for a tree.
     asked: Mutex<Vec<oneshot::Sender<Vec<CellPtr>>>>,
     /// Who wants a report; bounded by the calls for metrics.
-    asked_report: Mutex<Vec<oneshot::Sender<Report>>>,
+    asked_report: Mutex<Vec<metering::AskedReport>>,
     /// Asks that are looked for; bounded by whoever brings probes.
     sought: Mutex<VecDeque<seeking::Seek>>,
     tallies: Tallies,

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{Metrics, Spread, TypeMetrics, WorkerMetrics};
+use crate::HotActor;
 
 /// The narrowest column of names.
 const KIND_MIN: usize = 10;
@@ -55,6 +56,27 @@ impl fmt::Display for WorkerMetrics {
     }
 }
 
+impl fmt::Display for HotActor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(id) = &self.id {
+            write!(f, "{id}: ")?;
+        }
+        write!(f, "{} #{}", self.kind, self.number)?;
+        for name in &self.names {
+            write!(f, " {name:?}")?;
+        }
+        f.write_str(": ")?;
+        if let Some(busy) = self.busy {
+            write!(f, "{:.0} % busy, ", busy * 100.0)?;
+        }
+        write!(f, "{} wait", self.waiting)?;
+        if let Some(age) = self.age {
+            write!(f, ", for {}", Short(age))?;
+        }
+        write!(f, ", on worker {}", self.worker)
+    }
+}
+
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.types.iter().map(|of_type| of_type.kind.chars().count());
@@ -78,6 +100,7 @@ impl fmt::Display for Metrics {
         )?;
         self.types.iter().try_for_each(|of_type| line(f, of_type, width))?;
         self.workers.iter().try_for_each(|worker| writeln!(f, "{worker}"))?;
+        self.hot.iter().try_for_each(|actor| writeln!(f, "{actor}"))?;
         if self.silent_workers > 0 {
             writeln!(
                 f,
@@ -112,10 +135,29 @@ mod tests {
             age_max: Some(ms(1_500)),
             ..TypeMetrics::default()
         };
-        let worker = |number, looks| WorkerMetrics { number, looks, busy: looks / 4, blocked: 2 };
+        let worker = |number, looks| WorkerMetrics {
+            number,
+            looks,
+            busy: looks / 4,
+            blocked: 2,
+            recent_looks: 0,
+            recent_busy: 0,
+        };
+        let hot = HotActor {
+            number: 9,
+            kind: "bank/Account",
+            id: None,
+            names: vec!["first".into()],
+            worker: 1,
+            busy: Some(0.5),
+            waiting: 7,
+            age: Some(ms(1_500)),
+            restarts: 0,
+        };
         let metrics = Metrics {
             types: vec![of_type],
             workers: vec![worker(1, 8), worker(2, 0)],
+            hot: vec![hot],
             silent_workers: 1,
         };
         let text = metrics.to_string();
@@ -126,7 +168,8 @@ mod tests {
         assert!(lines[1].ends_with('-'), "{text}");
         assert_eq!(lines[2], "worker 1: 25 % busy, blocked 2 times");
         assert_eq!(lines[3], "worker 2: not looked at, blocked 2 times");
-        assert!(lines[4].contains("1 workers"), "{text}");
+        assert_eq!(lines[4], "bank/Account #9 \"first\": 50 % busy, 7 wait, for 1.5s, on worker 1");
+        assert!(lines[5].contains("1 workers"), "{text}");
         assert_eq!(metrics.of("bank/Account").unwrap().depth, 7);
         assert!(metrics.of("bank/Audit").is_none());
     }

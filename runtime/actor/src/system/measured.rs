@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::ActorSystem;
-use crate::{census::Census, meters::Sampled, metrics::Kept};
+use crate::{census::Census, hot::Findings, meters::Sampled, metrics::Kept};
 
 impl ActorSystem {
     pub(crate) fn census(&self) -> &Census {
@@ -19,6 +19,11 @@ impl ActorSystem {
 
     pub(crate) fn kept_sampled(&self) -> &Kept {
         &self.inner.kept_sampled
+    }
+
+    /// Whom the watchdog found at work.
+    pub(crate) fn findings(&self) -> &Findings {
+        &self.inner.findings
     }
 
     /// Keeps what a worker that leaves has sampled.

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use tokio::sync::oneshot;
@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::{Bound, Order, Worker};
 use crate::{
     cell::{CellHead, CellPtr},
+    hot::{Picked, Sums},
     meters::{Meters, Sampled, Tallies},
     metrics::since,
 };
@@ -42,30 +43,40 @@ impl Waiting {
 pub(crate) struct Report {
     pub(crate) waiting: BTreeMap<usize, Waiting>,
     pub(crate) sampled: BTreeMap<usize, Sampled>,
+    /// The actors that stand out.
+    pub(crate) picked: Picked,
 }
+
+/// Who wants a report, and whom the watchdog found at work.
+pub(super) type AskedReport = (oneshot::Sender<Report>, Arc<Sums>);
 
 /// How far the worker has come.
 #[derive(Default)]
 pub(super) struct Look {
     next: usize,
     waiting: BTreeMap<usize, Waiting>,
+    /// As of the beginning.
+    sums: Arc<Sums>,
+    picked: Picked,
 }
 
 impl Look {
-    fn at(&mut self, cell: &CellHead, tick: u32) {
+    fn at(&mut self, cell: &CellPtr, tick: u32) {
         let messages = cell.held().messages();
         let taken_at = cell.taken_at.load(Ordering::Relaxed);
         let ticks = (messages > 0).then(|| since(taken_at, tick)).flatten();
         let one = Waiting { messages: messages.into(), messages_max: messages, ticks_max: ticks };
         self.waiting.entry(cell.place.get()).or_default().add(&one);
+        self.picked.look(cell, messages, ticks, &self.sums);
     }
 }
 
 impl Worker {
-    /// What it measured and what waits at its actors, within a few polls.
-    pub(crate) fn report(&self) -> oneshot::Receiver<Report> {
+    /// What it measured, what waits at its actors and which of them stand out, within a few polls.
+    pub(crate) fn report(&self, sums: &Arc<Sums>) -> oneshot::Receiver<Report> {
         let (sender, report) = oneshot::channel();
-        self.asked_report.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        let asked = (sender, Arc::clone(sums));
+        self.asked_report.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         self.order(Order::REPORT);
         report
     }
@@ -75,6 +86,10 @@ impl Worker {
         self.orders.fetch_and(!Order::REPORT, Ordering::AcqRel);
         let tick = bound.meters.tick.get();
         let mut look = bound.look.take();
+        if look.next == 0 {
+            let asked = self.asked_report.lock().unwrap_or_else(PoisonError::into_inner);
+            look.sums = asked.last().map(|(_, sums)| Arc::clone(sums)).unwrap_or_default();
+        }
         let alive = {
             let live = bound.live.borrow();
             live.iter().skip(look.next).take(LOOKED_AT_MAX).for_each(|cell| look.at(cell, tick));
@@ -87,10 +102,10 @@ impl Worker {
         }
         let asked =
             std::mem::take(&mut *self.asked_report.lock().unwrap_or_else(PoisonError::into_inner));
-        for sender in asked {
+        for (sender, _) in asked {
             let (waiting, sampled) = (look.waiting.clone(), bound.meters.sampled());
             // Whoever gave up waiting misses nothing.
-            let _ = sender.send(Report { waiting, sampled });
+            let _ = sender.send(Report { waiting, sampled, picked: look.picked.copy() });
         }
     }
 

@@ -229,13 +229,40 @@ fn what_waits_has_an_age_where_somebody_keeps_the_time() {
         let seen = of::<Slow>(&system.metrics().await);
         let age = seen.age_max.unwrap();
         assert_eq!(seen.depth, 1);
+        let [hot] = &system.metrics().await.hot[..] else { panic!("one actor stands out") };
+        assert!(hot.kind.ends_with("Slow") && hot.age == Some(age), "{hot:?}");
+        assert_eq!((hot.waiting, hot.busy), (1, Some(0.0)), "it awaits: {hot:?}");
         assert!(age >= MS(1_900) && age <= MS(2_100), "{age:?}");
         sleep(MS(4_000)).await;
         let metrics = system.metrics().await;
-        assert_eq!(of::<Slow>(&metrics).age_max, None);
+        assert_eq!((of::<Slow>(&metrics).age_max, &metrics.hot[..]), (None, &[][..]));
         let [seen] = metrics.workers[..] else { panic!("{metrics:?}") };
         assert!(seen.looks > 200 && seen.busy_share() == Some(0.0), "{seen:?}");
         watch.abort();
+    });
+}
+
+#[test]
+fn of_many_actors_those_stand_out_at_which_most_waits() {
+    on_one_thread(2, |system| async move {
+        let mut held = Vec::new();
+        for waiting in 1..=40 {
+            let actor = worker(&system).await;
+            let (release, until) = oneshot::channel();
+            actor.tell(Hold(until)).await.unwrap();
+            settle().await;
+            for _ in 0..waiting {
+                actor.tell(Add(1)).await.unwrap();
+            }
+            held.push((actor, release));
+        }
+        let hot = system.metrics().await.hot;
+        let waiting = hot.iter().map(|actor| actor.waiting).collect::<Vec<_>>();
+        assert_eq!(waiting, (25..=40).rev().collect::<Vec<_>>(), "nobody keeps the time");
+        assert!(hot.iter().all(|actor| actor.busy.is_none() && actor.age.is_none()));
+        let tree = system.tree().await;
+        let seen = tree.actors().iter().map(|actor| actor.waiting);
+        assert_eq!(seen.collect::<Vec<_>>(), (1..=40).collect::<Vec<_>>());
     });
 }
 
@@ -272,6 +299,10 @@ fn a_worker_that_is_blocked_is_not_waited_for_and_keeps_its_counts() {
         watch.abort();
         let metrics = system.metrics().await;
         assert_eq!((metrics.silent_workers, of::<Slow>(&metrics).handled), (0, 3));
+        let [hot] = &metrics.hot[..] else { panic!("one actor blocked: {metrics:?}") };
+        assert!(hot.kind.ends_with("Slow") && hot.busy > Some(0.0), "{hot:?}");
+        let worker = metrics.workers.iter().find(|worker| worker.number == hot.worker).unwrap();
+        assert!(worker.recent_share() >= hot.busy, "{worker:?}");
     });
     threads.end();
 }

@@ -1,32 +1,38 @@
-//! The admin port: JSON over HTTP over mutual TLS, for operators of the cluster.
+//! The admin port: JSON over HTTP over mutual TLS, and the dashboard, for operators of the cluster.
 //!
 //! What it is: who is let in, and what is answered to which path. What it is NOT: for nodes, whose certificates are refused
 //! here with a reason, or for anybody else. The node shows the certificate that it has among nodes, and takes another one
-//! when its files change. Read `admin/view.rs` for what is answered, `operator.rs` for the other side.
+//! when its files change. A certificate is looked at when its connection begins and again with each request, so that one
+//! that was revoked is good for none. Read `admin/view.rs` for what is answered, `dashboard.rs` for the page, `operator.rs`
+//! for the other side.
 
+mod callers;
+mod door;
 pub(crate) mod view;
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
-use hyper::{Method, StatusCode};
-use odeon::{AdminTls, IdentityError, Papers, PapersStamp, env::Env};
+use hyper::{
+    Method, StatusCode,
+    header::{self, HeaderValue},
+};
+use odeon::{NotAnOperator, Tree};
 use serde::Serialize;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, rustls::pki_types::CertificateDer};
 
 use crate::{
-    config::PapersSection,
-    failure::Failed,
+    dashboard,
     http::{self, Answer, Answers, Asked},
     standing::Standing,
 };
+use callers::{Callers, OPERATORS_MAX, Stranger};
 
-/// Connections at once; further ones wait to be accepted. Operators are few.
-const CONNECTIONS_MAX: usize = 32;
+pub(crate) use door::Door;
 
 /// Time of a TLS handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
@@ -34,64 +40,17 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 /// Pause after a connection could not be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Who the node is towards operators, from its files as they are now.
-pub(crate) struct Door {
-    papers: Papers,
-    env: Arc<dyn Env>,
-    now: RefCell<(PapersStamp, AdminTls)>,
-}
-
-impl Door {
-    /// The door of a node with these papers.
-    pub(crate) fn new(papers: &PapersSection, env: Arc<dyn Env>) -> Result<Self, Failed> {
-        let (Some(cert), Some(key), Some(ca)) = (&papers.cert, &papers.key, &papers.ca_cert) else {
-            return Err(Failed::input(
-                "admin.listen is of no use without papers: operators are known by the node's authority; give --cert, \
-                 --key and --ca-cert, or leave --admin-listen out",
-            ));
-        };
-        let all = Papers::new(cert, key, ca);
-        let papers = match papers.crl.clone() {
-            Some(list) => all.revoked(list),
-            None => all,
-        };
-        let now = read(&papers, &env).map_err(Failed::input)?;
-        Ok(Self { papers, env, now: RefCell::new(now) })
-    }
-
-    /// What holds for the next connection.
-    fn tls(&self) -> AdminTls {
-        let stamp = self.papers.stamp();
-        let mut now = self.now.borrow_mut();
-        if now.0 != stamp {
-            match read(&self.papers, &self.env) {
-                Ok(fresh) => *now = fresh,
-                // Perhaps they are being written: the next connection looks again.
-                Err(error) => {
-                    tracing::warn!(%error, "the admin port goes on with the papers that it had")
-                }
-            }
-        }
-        now.1.clone()
-    }
-}
-
-fn read(papers: &Papers, env: &Arc<dyn Env>) -> Result<(PapersStamp, AdminTls), IdentityError> {
-    let stamp = papers.stamp();
-    Ok((stamp, AdminTls::new(&papers.read()?, env)?))
-}
-
 /// Serves operators until it is dropped, and their connections with it.
 pub(crate) async fn serve(listener: TcpListener, door: Door, standing: Rc<Standing>) {
+    let (door, callers) = (Rc::new(door), Rc::new(Callers::default()));
     let mut connections = JoinSet::new();
     loop {
-        while connections.len() >= CONNECTIONS_MAX {
-            connections.join_next().await;
-        }
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn_local(serve_one(stream, door.tls(), Rc::clone(&standing)));
+                    let (door, standing) = (Rc::clone(&door), Rc::clone(&standing));
+                    let serving = serve_one(stream, door, standing, callers.stranger());
+                    callers.serve_by(connections.spawn_local(serving));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection of an operator could not be accepted");
@@ -103,8 +62,9 @@ pub(crate) async fn serve(listener: TcpListener, door: Door, standing: Rc<Standi
     }
 }
 
-async fn serve_one(stream: TcpStream, tls: AdminTls, standing: Rc<Standing>) {
+async fn serve_one(stream: TcpStream, door: Rc<Door>, standing: Rc<Standing>, stranger: Stranger) {
     let from = stream.peer_addr().ok();
+    let tls = door.tls();
     let accepting = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
     let stream = match timeout(HANDSHAKE_WITHIN, accepting).await {
         Ok(Ok(stream)) => stream,
@@ -114,25 +74,54 @@ async fn serve_one(stream: TcpStream, tls: AdminTls, standing: Rc<Standing>) {
         }
         Err(_) => return,
     };
-    let operator = tls.operator(stream.get_ref().1.peer_certificates());
-    let answers: Answers = match operator {
-        Ok(operator) => {
-            tracing::debug!(operator, "an operator is here");
-            Rc::new(move |asked| {
-                let (standing, operator) = (Rc::clone(&standing), operator.clone());
-                Box::pin(async move { answer(&standing, &operator, &asked).await })
-            })
-        }
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let chain = chain.iter().cloned().map(CertificateDer::into_owned).collect::<Vec<_>>();
+    // Whoever is refused keeps a stranger's place for the one answer.
+    let (status, why, _stranger) = match tls.operator(Some(&chain)) {
+        Ok(operator) => match stranger.admit() {
+            Ok(_admitted) => {
+                tracing::debug!(operator, "an operator is here");
+                return http::serve_one(stream, answers(door, standing, chain)).await;
+            }
+            Err(stranger) => (StatusCode::SERVICE_UNAVAILABLE, full(), stranger),
+        },
         Err(refused) => {
             tracing::warn!(?from, %refused, "refused at the admin port");
-            let why = refused.to_string();
-            Rc::new(move |_| {
-                let why = why.clone();
-                Box::pin(async move { refusal(StatusCode::FORBIDDEN, &why) })
-            })
+            (StatusCode::FORBIDDEN, refused.to_string(), stranger)
         }
     };
-    http::serve_one(stream, answers).await;
+    http::answer_once(stream, refusing(status, why)).await;
+}
+
+fn full() -> String {
+    format!("{OPERATORS_MAX} connections of operators are open: close one, or try again")
+}
+
+/// The same answer to whatever is asked.
+fn refusing(status: StatusCode, why: String) -> Answers {
+    Rc::new(move |_| {
+        let why = why.clone();
+        Box::pin(async move { refusal(status, &why) })
+    })
+}
+
+/// What an operator with this certificate is answered.
+fn answers(door: Rc<Door>, standing: Rc<Standing>, chain: Vec<CertificateDer<'static>>) -> Answers {
+    Rc::new(move |asked| {
+        let (standing, operator) = (Rc::clone(&standing), door.tls().operator_still(&chain));
+        Box::pin(async move {
+            match operator {
+                Ok(operator) => answer(&standing, &operator, &asked).await,
+                Err(refused) => no_longer(&refused),
+            }
+        })
+    })
+}
+
+/// The certificate was good when the connection began.
+fn no_longer(refused: &NotAnOperator) -> Answer {
+    tracing::warn!(%refused, "an operator is let in no longer");
+    refusal(StatusCode::FORBIDDEN, &refused.to_string()).last()
 }
 
 /// Why something is refused, as JSON.
@@ -141,37 +130,83 @@ struct Refusal<'a> {
     error: &'a str,
 }
 
-fn refusal(status: StatusCode, error: &str) -> Answer {
+pub(crate) fn refusal(status: StatusCode, error: &str) -> Answer {
     json(status, &Refusal { error })
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     let body = serde_json::to_string(value).expect("texts and numbers have a JSON form");
-    Answer { status, kind: "application/json", body }
+    as_json(status, body)
+}
+
+/// An answer of JSON, for whoever asked and for nobody else.
+pub(crate) fn as_json(status: StatusCode, body: impl Into<bytes::Bytes>) -> Answer {
+    Answer::new(status, "application/json", body)
+        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+        .with(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+}
+
+/// Whether a page of somebody else's has a browser ask this, with the certificate of the operator who sits before it. A
+/// browser says so (Fetch Metadata, and RFC 6454); other programs say nothing.
+fn comes_from_elsewhere(asked: &Asked) -> bool {
+    let site = asked.header("sec-fetch-site");
+    let is_own = |origin: &str| {
+        let host = asked.header("host").unwrap_or_default();
+        origin.strip_prefix("https://").is_some_and(|own| own == host)
+    };
+    let origin_fits =
+        !asked.headers.contains_key(header::ORIGIN) || asked.header("origin").is_some_and(is_own);
+    let site_fits = match site {
+        Some(site) => site == "same-origin" || site == "none",
+        None => !asked.headers.contains_key("sec-fetch-site"),
+    };
+    !(origin_fits && site_fits)
 }
 
 async fn answer(standing: &Standing, operator: &str, asked: &Asked) -> Answer {
-    let wanted = if asked.path == "/v1/drain" { Method::POST } else { Method::GET };
-    let ok = StatusCode::OK;
-    match asked.path.as_str() {
-        "/v1/status" | "/v1/members" | "/v1/actors" | "/v1/peers" | "/v1/types" | "/v1/drain"
+    let path = asked.path.as_str();
+    let wanted = if path == "/v1/drain" { Method::POST } else { Method::GET };
+    // The page tells nothing of the node: a link to it may stand anywhere.
+    if path != "/" && comes_from_elsewhere(asked) {
+        let why = "a page from elsewhere asks: open this node's own page, or ask without a browser";
+        return refusal(StatusCode::FORBIDDEN, why);
+    }
+    match path {
+        "/" | "/v1/overview" | "/v1/events" | "/v1/status" | "/v1/members" | "/v1/actors"
+        | "/v1/peers" | "/v1/types" | "/v1/drain"
             if asked.method != wanted =>
         {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("use {wanted} for {}", asked.path))
+            refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("use {wanted} for {path}"))
         }
-        "/v1/status" => json(ok, &view::Status::of(standing)),
-        "/v1/members" => json(ok, &view::members(&standing.node)),
-        "/v1/actors" => json(ok, &view::Actors::of(&standing.node.tree().await)),
-        "/v1/peers" => json(ok, &view::peers(&standing.node)),
-        "/v1/types" => json(ok, &view::types(&standing.node.metrics().await)),
         "/v1/drain" => {
             tracing::info!(operator, "an operator drains this node");
             standing.ask_to_leave();
             json(StatusCode::ACCEPTED, &view::Status::of(standing))
         }
+        _ => look(standing, asked).await,
+    }
+}
+
+/// Answers that change nothing.
+async fn look(standing: &Standing, asked: &Asked) -> Answer {
+    let node = &standing.node;
+    let ok = StatusCode::OK;
+    match asked.path.as_str() {
+        "/" => dashboard::page(&**node.env()),
+        "/v1/overview" => json(ok, &view::Overview::of(standing).await),
+        "/v1/events" => json(ok, &standing.events.since(asked.number("after").unwrap_or_default())),
+        "/v1/status" => json(ok, &view::Status::of(standing)),
+        "/v1/members" => json(ok, &view::members(node)),
+        "/v1/actors" => {
+            let max = asked.number("max").and_then(|max| usize::try_from(max).ok());
+            json(ok, &view::Actors::of(&node.tree().await, max.unwrap_or(Tree::ACTORS_MAX)))
+        }
+        "/v1/peers" => json(ok, &view::peers(node)),
+        "/v1/types" => json(ok, &view::types(&node.metrics().await)),
         _ => refusal(
             StatusCode::NOT_FOUND,
-            "there are /v1/status, /v1/members, /v1/actors, /v1/peers, /v1/types and, to POST, /v1/drain",
+            "there are /, the dashboard, and /v1/overview, /v1/events?after=NUMBER, /v1/status, /v1/members, \
+             /v1/actors?max=NUMBER, /v1/peers, /v1/types and, to POST, /v1/drain",
         ),
     }
 }

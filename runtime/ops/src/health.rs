@@ -39,7 +39,7 @@ async fn answer(standing: &Standing, asked: &Asked) -> Answer {
         },
         "/metrics" => {
             let body = metrics::page(standing).await;
-            Answer { status: StatusCode::OK, kind: metrics::CONTENT_TYPE, body }
+            Answer::new(StatusCode::OK, metrics::CONTENT_TYPE, body)
         }
         _ => Answer::text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics"),
     }
@@ -57,6 +57,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::events::Events;
 
     #[message(id = "health/Hold", reply = ())]
     struct Hold;
@@ -86,9 +87,8 @@ mod tests {
     }
 
     async fn says(standing: &Standing, path: &str) -> (u16, String) {
-        let asked = Asked { method: Method::GET, path: path.to_owned() };
-        let answer = answer(standing, &asked).await;
-        (answer.status.as_u16(), answer.body)
+        let asked = Asked { path: path.to_owned(), ..Asked::default() };
+        answer(standing, &asked).await.into_text()
     }
 
     #[tokio::test]
@@ -104,7 +104,7 @@ mod tests {
         let args = (began, std::sync::Arc::new(std::sync::Mutex::new(Some(gone))));
         let holder = a.spawn_with::<Holder>(args).await.unwrap();
         a.register("holder", &holder).unwrap();
-        let standing = Standing::new(&a, "test", "1");
+        let standing = Standing::new(&a, "test", "1", Events::default());
         assert_eq!(
             says(&standing, "/readyz").await.0,
             503,

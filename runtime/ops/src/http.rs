@@ -8,7 +8,10 @@ use std::{future::Future, io, net::SocketAddr, pin::Pin, rc::Rc, time::Duration}
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1,
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderName, HeaderValue},
+    server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -34,17 +37,39 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Pause after a connection could not be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Time of a connection that gets one answer: its head, the answer, and the way there.
+const ONE_ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
 /// What is asked.
+#[derive(Default)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// What stands behind the question mark, as it came.
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Asked {
+    /// A number of the query, such as of `after=7`; none if there is none, or no number stands there.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok())
+    }
+
+    /// A header, if it is there once and is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut all = self.headers.get_all(name).iter();
+        let first = all.next()?;
+        if all.next().is_some() { None } else { first.to_str().ok() }
+    }
 }
 
 /// What is answered.
 pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) kind: &'static str,
-    pub(crate) body: String,
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
 }
 
 /// An answer that may take its time.
@@ -54,18 +79,38 @@ pub(crate) type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 pub(crate) type Answers = Rc<dyn Fn(Asked) -> Answering>;
 
 impl Answer {
+    /// Any answer.
+    pub(crate) fn new(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Self {
+        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+        Self { status, headers, body: body.into() }
+    }
+
     /// A line for people.
     pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, kind: "text/plain; charset=utf-8", body: format!("{}\n", text.into()) }
+        Self::new(status, "text/plain; charset=utf-8", format!("{}\n", text.into()))
+    }
+
+    /// One more header.
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Nothing else is answered on its connection.
+    pub(crate) fn last(self) -> Self {
+        self.with(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_text(self) -> (u16, String) {
+        (self.status.as_u16(), String::from_utf8_lossy(&self.body).into_owned())
     }
 
     fn into_response(self, head: bool) -> Response<Full<Bytes>> {
-        let body = if head { Bytes::new() } else { Bytes::from(self.body) };
+        let body = if head { Bytes::new() } else { self.body };
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = self.status;
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(self.kind));
+        response.headers_mut().extend(self.headers);
         response
     }
 }
@@ -104,20 +149,40 @@ pub(crate) async fn serve_one(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     answers: Answers,
 ) {
+    converse(stream, answers, true, CONNECTION_WITHIN).await;
+}
+
+/// Answers once, and closes.
+pub(crate) async fn answer_once(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    answers: Answers,
+) {
+    converse(stream, answers, false, ONE_ANSWER_WITHIN).await;
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    answers: Answers,
+    goes_on: bool,
+    within: Duration,
+) {
     let answer = service_fn(move |request: Request<Incoming>| {
         let head = request.method() == Method::HEAD;
-        let asked =
-            Asked { method: request.method().clone(), path: request.uri().path().to_owned() };
+        let (parts, _) = request.into_parts();
+        let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().unwrap_or_default());
+        let query = query.to_owned();
+        let asked = Asked { method: parts.method, path, query, headers: parts.headers };
         let answering = answers(asked);
         async move { Ok::<_, std::convert::Infallible>(answering.await.into_response(head)) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .keep_alive(goes_on)
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), answer);
     // A client that breaks off has its reasons.
-    if let Ok(Err(error)) = timeout(CONNECTION_WITHIN, connection).await {
+    if let Ok(Err(error)) = timeout(within, connection).await {
         tracing::debug!(%error, "a connection ended early");
     }
 }

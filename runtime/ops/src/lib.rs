@@ -35,6 +35,8 @@ mod admin;
 #[doc(hidden)]
 pub mod authority;
 mod config;
+mod dashboard;
+mod events;
 mod failure;
 mod flags;
 mod health;

@@ -69,7 +69,7 @@ where
     // It answers for as long as the node lives.
     let _enrolment = office.map(Office::answer).transpose()?;
     tracing::info!(node = node.name(), addr = %node.addr(), "listening");
-    let standing = Standing::new(&node, name_of_program, version);
+    let standing = Standing::new(&node, name_of_program, version, logs.events());
     standing.set_drain_within(effective.config.drain.within.0);
     let mut ports = JoinSet::new();
     if let Some((listener, addr)) = port {

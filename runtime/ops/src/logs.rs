@@ -1,6 +1,6 @@
 //! The log on standard error, with a filter that can change while the program runs.
 //!
-//! A program that has a subscriber of its own keeps it; then the filter is its own affair, which is said once.
+//! What it says is kept in part, for operators (`events.rs`). A program that has a subscriber of its own keeps it; then the filter is its own affair, which is said once.
 
 use std::io::IsTerminal;
 
@@ -8,10 +8,13 @@ use tracing_subscriber::{
     EnvFilter, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
+use crate::events::Events;
+
 /// The filter in force.
 #[derive(Debug)]
 pub(crate) struct Logs {
     filter: Option<reload::Handle<EnvFilter, Registry>>,
+    events: Events,
 }
 
 impl Logs {
@@ -21,13 +24,23 @@ impl Logs {
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr);
-        match tracing_subscriber::registry().with(filter).with(lines).try_init() {
-            Ok(()) => Self { filter: Some(handle) },
+        let events = Events::default();
+        let all = tracing_subscriber::registry().with(filter).with(lines).with(events.clone());
+        match all.try_init() {
+            Ok(()) => {
+                events.turn_on();
+                Self { filter: Some(handle), events }
+            }
             Err(_) => {
                 tracing::debug!("the program logs by itself: log.filter is not used");
-                Self { filter: None }
+                Self { filter: None, events }
             }
         }
+    }
+
+    /// The last events of the log.
+    pub(crate) fn events(&self) -> Events {
+        self.events.clone()
     }
 
     /// Another filter from now on.

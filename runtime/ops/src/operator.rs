@@ -2,8 +2,16 @@
 //!
 //! What it is: what `odeon status` and the like do, with the certificates of an operator. What it is NOT: a session; each
 //! request has a connection of its own. Not documented as an interface: the port itself is one, for any HTTP client.
+//! Browsers come in by `operator/relay.rs`.
 
-pub use crate::admin::view::{Actor, Actors, Lane, Member, Peer, Status, Type};
+mod relay;
+
+pub use relay::Relay;
+
+pub use crate::{
+    admin::view::{Actor, Actors, Counts, Hot, Lane, Member, Overview, Peer, Status, Type, Worker},
+    events::{Logged, LoggedSince},
+};
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
@@ -94,8 +102,7 @@ impl Operator {
         method: Method,
         path: &str,
     ) -> Result<T, OperatorError> {
-        let asked = timeout(ANSWER_WITHIN, self.exchange(node, method, path)).await;
-        let (status, body) = asked.map_err(|_| OperatorError::Late { node: node.to_owned() })??;
+        let (status, body) = self.exchange_in_time(node, method, path).await?;
         let strange = |error: serde_json::Error| OperatorError::NotOurs {
             node: node.to_owned(),
             cause: error.to_string(),
@@ -105,6 +112,25 @@ impl Operator {
         }
         let Refusal { error: why } = serde_json::from_slice(&body).map_err(strange)?;
         Err(OperatorError::Refused { node: node.to_owned(), why })
+    }
+
+    /// What the node says at this path, as it says it.
+    async fn text(
+        &self,
+        node: &str,
+        path: &str,
+    ) -> Result<(hyper::StatusCode, Bytes), OperatorError> {
+        self.exchange_in_time(node, Method::GET, path).await
+    }
+
+    async fn exchange_in_time(
+        &self,
+        node: &str,
+        method: Method,
+        path: &str,
+    ) -> Result<(hyper::StatusCode, Bytes), OperatorError> {
+        let asked = timeout(ANSWER_WITHIN, self.exchange(node, method, path)).await;
+        asked.map_err(|_| OperatorError::Late { node: node.to_owned() })?
     }
 
     async fn exchange(

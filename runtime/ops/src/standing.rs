@@ -9,6 +9,8 @@ use std::{
 use odeon::{Node, Phase};
 use tokio::sync::Notify;
 
+use crate::events::Events;
+
 /// What the parts of a running program know together. One thread has it.
 pub(crate) struct Standing {
     pub(crate) node: Node,
@@ -17,6 +19,8 @@ pub(crate) struct Standing {
     pub(crate) version: &'static str,
     /// When it started, by the wall clock.
     pub(crate) since: SystemTime,
+    /// What its log said of late.
+    pub(crate) events: Events,
     /// Whether the program has started its actors.
     started: Cell<bool>,
     /// Somebody has asked it to leave, beside signals.
@@ -26,11 +30,16 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    pub(crate) fn new(node: &Node, program: &'static str, version: &'static str) -> Rc<Self> {
+    pub(crate) fn new(
+        node: &Node,
+        program: &'static str,
+        version: &'static str,
+        events: Events,
+    ) -> Rc<Self> {
         let since = node.env().wall_clock();
         let (node, started, leave) = (node.clone(), Cell::new(false), Notify::new());
         let drain_within = Cell::new(None);
-        Rc::new(Self { node, program, version, since, started, leave, drain_within })
+        Rc::new(Self { node, program, version, since, events, started, leave, drain_within })
     }
 
     /// The program has started its actors.

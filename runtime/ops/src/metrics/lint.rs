@@ -14,7 +14,7 @@ use odeon::{
     message,
 };
 
-use crate::{metrics, standing::Standing};
+use crate::{events::Events, metrics, standing::Standing};
 
 #[message(id = "lint/Ping", reply = u64)]
 struct Ping;
@@ -51,7 +51,7 @@ async fn page() -> String {
     for _ in 0..300 {
         assert_eq!(there.ask(Ping).await, Ok(1));
     }
-    let standing = Standing::new(&a, "lint", "1.0");
+    let standing = Standing::new(&a, "lint", "1.0", Events::default());
     standing.started();
     let page = metrics::page(&standing).await;
     b.stop(Duration::from_secs(5)).await;

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+#[path = "../fuzz/archives.rs"]
+mod archives;
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
 #[path = "sample/frames.rs"]
@@ -131,5 +133,20 @@ fn enrolments_survive_any_bytes() {
             _ => bent(&mut noise, &golden),
         };
         run("enrol", &input, bodies::enrol);
+    }
+}
+
+/// Noise, and good archives of which some bytes are others.
+#[test]
+fn archives_survive_any_bytes() {
+    let mut noise = Noise(4);
+    for round in 0..100_000 {
+        let mut input = vec![noise.next() as u8 & 0x7f];
+        if round % 4 > 0 {
+            input[0] |= 0x80;
+        }
+        let len = noise.below(if round % 4 > 0 { 24 } else { 200 });
+        input.extend(noise.bytes(len));
+        run("archive", &input, archives::archive);
     }
 }

@@ -83,6 +83,46 @@ fn a_simulator_that_does_not_understand_is_named_with_the_remedy() {
     assert!(err.contains("ended early"), "{err}");
 }
 
+/// What the simulator says when a bug is planted, found and made as small as so many faults.
+fn stand_in_that_shrinks_to(faults: u64) -> StandIn {
+    let stand_in = StandIn::new(&format!("shrinks-to-{faults}"), "", 0);
+    let says = [
+        ("list", r#"[{"name":"cancelled-ask-runs","about":"it runs","scenario":"storm"}]"#.to_owned()),
+        (
+            "run",
+            PASSED.replace(
+                "\"failed\":0,\"failures\":[]",
+                "\"failed\":1,\"failures\":[{\"seed\":2,\"problems\":[\"ran 2 times\"],\"replay_file\":null}]",
+            ),
+        ),
+        (
+            "shrink",
+            format!(
+                r#"{{"faults":{faults},"steps":1,"runs":9,"story":["a crashes"],"then":"ran 2 times","replay_file":"f.json"}}"#
+            ),
+        ),
+    ];
+    for (command, text) in says {
+        fs::write(stand_in.0.join(command), text).expect("there is room");
+    }
+    let script = format!("#!/bin/sh\ncat '{}'/\"$1\"\n", stand_in.0.display());
+    fs::write(stand_in.0.join("odeon-sim"), script).expect("there is room");
+    stand_in
+}
+
+#[test]
+fn a_bug_that_is_found_and_not_made_small_fails_the_demo() {
+    let (status, out, err) = stand_in_that_shrinks_to(5).demo(&["--break"]);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.contains("5 faults and 1 step") && !out.contains("FAILED"), "{out}");
+    let (status, out, _) = stand_in_that_shrinks_to(6).demo(&["--break"]);
+    assert_eq!(status, Some(1));
+    assert!(out.contains("FAILED: a story may need 5 faults at most"), "{out}");
+    let (status, out, _) = stand_in_that_shrinks_to(6).demo(&["--break", "--json"]);
+    assert_eq!((status, out.lines().count()), (Some(1), 1), "{out}");
+    assert!(out.contains("\"faults\":6"), "{out}");
+}
+
 #[test]
 fn flags_of_the_other_demo_are_refused() {
     let simulator = StandIn::new("flags", PASSED, 0);

@@ -15,6 +15,9 @@ use crate::{
 /// The bug that is planted unless another is named.
 pub(super) const BUG: &str = "cancelled-ask-runs";
 
+/// What a story may need at most; one with more is not small.
+const FAULTS_MAX: u64 = 5;
+
 /// Among which seeds it must be found.
 const SEEDS: &str = "0..1000";
 
@@ -57,7 +60,7 @@ struct Story {
     timeline: String,
 }
 
-/// Plants the bug of this name; true if it was found and made small.
+/// Plants the bug of this name; true if it was found and made small: to [`FAULTS_MAX`] faults at most.
 pub(super) fn run(name: &str, json: bool) -> Result<bool, Failed> {
     let simulator = Simulator::find(Kind::Planted)?;
     let bugs: Vec<Bug> = simulator.tell(&["list", "--planted", "--json"])?.read()?;
@@ -91,7 +94,7 @@ pub(super) fn run(name: &str, json: bool) -> Result<bool, Failed> {
         story.text()
     };
     print(&text)?;
-    Ok(true)
+    Ok(story.is_small())
 }
 
 /// The seed that finds it, and how many were run.
@@ -114,6 +117,10 @@ fn find(simulator: &Simulator, bug: &Bug) -> Result<(u64, Failure), Failed> {
 }
 
 impl Story {
+    fn is_small(&self) -> bool {
+        self.faults <= FAULTS_MAX
+    }
+
     fn text(&self) -> String {
         let Self { bug, about, scenario, seed, seeds, problem, .. } = self;
         let count =
@@ -128,6 +135,9 @@ impl Story {
         );
         self.story.iter().for_each(|sentence| text += &format!("\n  {sentence}"));
         text += &format!("\nand then: {}", self.then.replace('\n', "\n  "));
+        if !self.is_small() {
+            text += &format!("\nFAILED: a story may need {FAULTS_MAX} faults at most");
+        }
         text + &format!("\nto run it again: {}\nto see it: {}", self.replay, self.timeline)
     }
 }

@@ -3,7 +3,7 @@
 //! What it is: counts that are read from the ask table and the associations when somebody asks. What it is NOT: what its
 //! actors did (`SystemStats`), or a history; a new life of the node begins at zero.
 
-use odeon_transport::Peers;
+use odeon_transport::{AssociationStats, Peers};
 
 use crate::asks::Asks;
 
@@ -20,12 +20,17 @@ pub struct NetworkStats {
     pub answers_late: u64,
     /// Messages of other nodes that wait in mailboxes here, and hold credit of the present connections.
     pub messages_held: u64,
+    /// Bytes of memory that messages of other nodes keep here, in mailboxes, in views and in answers that nobody has read,
+    /// beside what streams have at hand to read into. A short message may keep a whole slab.
+    pub kept_bytes: u64,
 }
 
 impl NetworkStats {
     pub(crate) fn of(asks: &Asks, peers: Option<&Peers>) -> Self {
         let associations = peers.map(Peers::all).unwrap_or_default();
         let messages_held = associations.iter().map(|it| it.messages_held()).sum();
-        Self { messages_held, ..asks.stats() }
+        let kept = |bytes: AssociationStats| bytes.pinned_bytes.saturating_sub(bytes.at_hand_bytes);
+        let kept_bytes = associations.iter().map(|it| kept(it.stats())).sum();
+        Self { messages_held, kept_bytes, ..asks.stats() }
     }
 }

@@ -3,8 +3,9 @@
 use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Duration};
 
 use odeon::{
-    Actor, ActorRef, Context, NodeBuilder, StartError,
+    Actor, ActorRef, Context, Handler, NodeBuilder, StartError, View, ViewHandler, actor,
     env::{DatagramSocket, Env as _},
+    message,
 };
 use odeon_check::NoLeaks;
 use odeon_sim::World;
@@ -81,4 +82,68 @@ async fn nodes_that_crash_exit_and_run_to_the_end_leave_nothing(world: &mut Worl
     world.restart("b");
     world.all_joined(&["a", "b", "c"], 10 * SECOND).await.expect("b comes back");
     world.runtime_node("c").expect("it is up").stop(SECOND).await;
+}
+
+#[message(id = "leaks/Line")]
+struct Line {
+    text: String,
+}
+
+/// Keeps the first view it gets, if it is greedy, and never lets it go.
+struct Keeper {
+    is_greedy: bool,
+    kept: Option<View<Line>>,
+}
+
+#[actor(id = "leaks/Keeper", views(Line))]
+impl Actor for Keeper {
+    type Args = bool;
+
+    async fn start(is_greedy: bool, _: &mut Context<Self>) -> Result<Self, StartError> {
+        Ok(Self { is_greedy, kept: None })
+    }
+}
+
+impl Handler<Line> for Keeper {
+    async fn handle(&mut self, _: Line, _: &mut Context<Self>) {}
+}
+
+impl ViewHandler<Line> for Keeper {
+    async fn view(&mut self, line: View<Line>, _: &mut Context<Self>) {
+        assert_eq!(line.text.as_str(), "la la");
+        if self.is_greedy && self.kept.is_none() {
+            self.kept = Some(line);
+        }
+    }
+}
+
+/// Tells a keeper on another node a few lines, one after the other, and counts before and after.
+async fn tell(world: &mut World, is_greedy: bool) {
+    world.start_member("a", |builder| builder, async |_| ());
+    world.start_member("b", NodeBuilder::actor::<Keeper>, move |node| async move {
+        let keeper = node.spawn_with::<Keeper>(is_greedy).await.expect("it starts");
+        node.register("keeper", &keeper).expect("the name is free");
+    });
+    world.all_joined(&["a", "b"], 10 * SECOND).await.expect("they find each other");
+    let a = world.runtime_node("a").expect("it is up");
+    let keeper = a.on("b").lookup::<Keeper>("keeper").await.expect("b answers");
+    let keeper = keeper.expect("it is there");
+    world.run_for(SECOND).await;
+    world.count();
+    for _ in 0..5 {
+        keeper.tell(Line { text: "la la".into() }).await.expect("there is room");
+        world.run_for(SECOND).await;
+    }
+    world.count();
+    world.check(&NoLeaks::new());
+}
+
+#[odeon_sim::test(seeds = 0..2, link = both, fails = "bytes of slabs more than in the beginning")]
+async fn a_view_that_is_kept_is_found_by_the_memory_it_keeps(world: &mut World) {
+    tell(world, true).await;
+}
+
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn views_that_are_let_go_keep_nothing(world: &mut World) {
+    tell(world, false).await;
 }

@@ -88,7 +88,7 @@ pub enum Resource {
     Tasks,
     /// Sockets that are bound.
     Sockets,
-    /// Slabs that hold received bytes.
+    /// Bytes of slabs that received messages keep.
     Slabs,
     /// Actors that are alive.
     Actors,

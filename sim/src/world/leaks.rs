@@ -17,7 +17,8 @@ pub(super) type Lives = Rc<RefCell<Vec<Node>>>;
 
 impl World {
     /// Records how many sockets each host has, and of each node that is up how many actors and cells, how many messages of
-    /// others wait there, and how many answers more than asks it got. Call it when there is nothing to leak yet, and again
+    /// others wait there, how many bytes of memory messages of others keep there (a [view](odeon::View) keeps its slab), and
+    /// how many answers more than asks it got. Call it when there is nothing to leak yet, and again
     /// when all of it should be gone and nothing is under way; then let [`NoLeaks`] look.
     ///
     /// ```no_run
@@ -42,6 +43,7 @@ impl World {
                     (Resource::Actors, stats.live_actors),
                     (Resource::Cells, stats.cells),
                     (Resource::Held, network.messages_held),
+                    (Resource::Slabs, network.kept_bytes),
                     (Resource::Surplus, surplus),
                 ] {
                     record(self.history(), &host.name, resource, count);

@@ -26,13 +26,15 @@ pub(crate) struct Slabs {
     slab_bytes: usize,
     /// What the next slab is likely to be filled with: as much as the last, or half of those before.
     likely: usize,
+    /// Bytes of `slab` as the share knows them.
+    at_hand: usize,
     share: Arc<SlabShare>,
 }
 
 impl Slabs {
     pub(crate) fn new(slab_bytes: usize, share: Arc<SlabShare>) -> Self {
         let slab = Arc::new(slab(&share, SlabMemory::new()));
-        Self { slab, read: 0, slab_bytes, likely: SLAB_BYTES_LEAST, share }
+        Self { slab, read: 0, slab_bytes, likely: SLAB_BYTES_LEAST, at_hand: 0, share }
     }
 
     pub(crate) fn unread(&self) -> &[u8] {
@@ -112,6 +114,7 @@ impl Slabs {
             }
             _ => self.next_slab(bytes),
         }
+        self.count();
     }
 
     /// Lets go of a slab without unread bytes; payloads that were cut from it keep it for as long as they need.
@@ -126,6 +129,16 @@ impl Slabs {
                 self.expect_as_much();
                 self.slab = Arc::new(slab(&self.share, SlabMemory::new()));
             }
+        }
+        self.count();
+    }
+
+    /// Tells the share what is at hand now.
+    fn count(&mut self) {
+        let now = self.slab.capacity();
+        if now != self.at_hand {
+            self.share.at_hand(self.at_hand, now);
+            self.at_hand = now;
         }
     }
 
@@ -146,6 +159,12 @@ impl Slabs {
         self.share.moved(unread.len());
         self.slab = Arc::new(slab(&self.share, memory));
         self.read = 0;
+    }
+}
+
+impl Drop for Slabs {
+    fn drop(&mut self) {
+        self.share.at_hand(self.at_hand, 0);
     }
 }
 
@@ -199,13 +218,14 @@ mod tests {
         let place = first[0].bytes().as_ptr();
         let second = cut(&mut slabs, 64, 64);
         assert_eq!(share.stats().pinned_bytes, 16_384);
+        assert_eq!(share.stats().at_hand_bytes, 8192, "the other one is kept by payloads alone");
         drop(first);
         assert_eq!(share.stats().pinned_bytes, 8192, "the one that is written stays");
         let third = cut(&mut slabs, 64, 64);
         assert_eq!(share.stats().pinned_bytes, 8192 + 8192);
         assert_eq!(third[0].bytes().as_ptr(), place, "the memory of the first");
         drop((slabs, second, third));
-        assert_eq!(share.stats().pinned_bytes, 0);
+        assert_eq!((share.stats().pinned_bytes, share.stats().at_hand_bytes), (0, 0));
         assert_eq!(share.stats().frames_copied_out, 0);
     }
 
@@ -216,6 +236,7 @@ mod tests {
         let kept = cut(&mut slabs, 128, 64);
         slabs.rest();
         assert_eq!((slabs.held_bytes(), share.stats().pinned_bytes), (0, 4096), "payloads hold it");
+        assert_eq!(share.stats().at_hand_bytes, 0);
         drop(kept);
         assert_eq!(share.stats().pinned_bytes, 0);
         drop(cut(&mut slabs, 64, 64));

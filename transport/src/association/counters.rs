@@ -26,6 +26,8 @@ macro_rules! counters {
             /// Bytes of memory that received messages hold now: the slabs of its streams, and those that messages in
             /// mailboxes, views in the hands of handlers and unread answers keep.
             pub pinned_bytes: u64,
+            /// Of these the slabs that its streams have at hand to read into, whether messages keep them as well or not.
+            pub at_hand_bytes: u64,
             /// Frames that were given memory of their own, because more than
             /// [`pinned_bytes_max`](crate::TransportConfig::pinned_bytes_max) was held.
             pub frames_copied_out: u64,
@@ -49,6 +51,7 @@ macro_rules! counters {
                 AssociationStats {
                     $($name: self.$name.load(Ordering::Relaxed),)*
                     pinned_bytes: slabs.pinned_bytes,
+                    at_hand_bytes: slabs.at_hand_bytes,
                     frames_copied_out: slabs.frames_copied_out,
                     bytes_moved: slabs.bytes_moved,
                 }

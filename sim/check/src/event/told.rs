@@ -33,7 +33,7 @@ impl fmt::Display for Resource {
         f.pad(match self {
             Self::Tasks => "tasks",
             Self::Sockets => "sockets",
-            Self::Slabs => "slabs",
+            Self::Slabs => "bytes of slabs",
             Self::Actors => "actors",
             Self::Cells => "cells",
             Self::Held => "held messages",

@@ -284,7 +284,7 @@ proptest! {
         };
         passes(&counts(&|_| 3), &NoLeaks::new());
         passes(&counts(&|_| 0), &NoLeaks::new());
-        let leaky = seed as usize % 5;
+        let leaky = seed as usize % kinds.len();
         let leak = counts(&|kind| if kind == leaky { 3 + left } else { 3 });
         let text = violated(&leak, &NoLeaks::new());
         let says = format!("a has {left} {} more than in the beginning", kinds[leaky]);

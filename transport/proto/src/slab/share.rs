@@ -16,6 +16,8 @@ pub struct SlabStats {
     /// Bytes of memory that it holds now: the slabs of its streams, and those that messages in mailboxes, views in the
     /// hands of handlers and unread answers keep.
     pub pinned_bytes: u64,
+    /// Of these the slabs that its streams have at hand to read into, whether payloads keep them as well or not.
+    pub at_hand_bytes: u64,
     /// Frames that were given memory of their own, because more than the bound was held.
     pub frames_copied_out: u64,
     /// Bytes that were copied once more after they had come: beginnings of frames whose rest came later, frames that were
@@ -32,6 +34,7 @@ pub struct SlabShare {
     pool: Arc<SlabPool>,
     pinned_bytes_max: usize,
     held: AtomicUsize,
+    at_hand: AtomicUsize,
     copied_out: AtomicU64,
     moved: AtomicU64,
 }
@@ -40,8 +43,8 @@ impl SlabShare {
     /// A share of `pool`, whose payloads pin so many bytes before they are copied out.
     #[must_use]
     pub fn new(pool: Arc<SlabPool>, pinned_bytes_max: usize) -> Arc<Self> {
-        let (held, copied_out, moved) = Default::default();
-        Arc::new(Self { pool, pinned_bytes_max, held, copied_out, moved })
+        let (held, at_hand, copied_out, moved) = Default::default();
+        Arc::new(Self { pool, pinned_bytes_max, held, at_hand, copied_out, moved })
     }
 
     /// What was counted until now.
@@ -49,6 +52,7 @@ impl SlabShare {
     pub fn stats(&self) -> SlabStats {
         SlabStats {
             pinned_bytes: self.held.load(Relaxed) as u64,
+            at_hand_bytes: self.at_hand.load(Relaxed) as u64,
             frames_copied_out: self.copied_out.load(Relaxed),
             bytes_moved: self.moved.load(Relaxed),
         }
@@ -67,6 +71,12 @@ impl SlabShare {
 
     pub(super) fn grown(&self, bytes: usize) {
         self.held.fetch_add(bytes, Relaxed);
+    }
+
+    /// A stream has a slab of so many bytes at hand, in place of another one.
+    pub(super) fn at_hand(&self, before: usize, now: usize) {
+        self.at_hand.fetch_add(now, Relaxed);
+        self.at_hand.fetch_sub(before, Relaxed);
     }
 
     pub(super) fn copied_out(&self, bytes: usize) {

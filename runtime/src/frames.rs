@@ -44,6 +44,13 @@ pub(crate) fn error(peer: &Association, ask: AskId, failure: &Failure) {
     });
 }
 
+/// Tells were not taken. While much waits on the control stream it is left out: it is said for the count alone.
+pub(crate) fn not_taken(peer: &Association, tell: Header, failure: &Failure) {
+    let error = Header::of_ask(FrameKind::Error, AskId::NONE);
+    let header = Header { receiver: tell.receiver, message: tell.message, ..error };
+    let _ = peer.control_spare(header, &mut |out| failure.encode(out));
+}
+
 /// The reply that begins a stream; if there is no room for it the asker is told so. Whether it was sent.
 pub(crate) fn stream_begins(peer: &Association, ask: AskId) -> bool {
     let header = Header::of_ask(FrameKind::Reply, ask);

@@ -18,8 +18,8 @@ use odeon_message::{
 };
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
 use odeon_wire::{
-    CloseCode, Frame, FrameKind, ItemsOverrun, MessageTrain, PayloadError, Refuse, StreamCredit,
-    StreamEnd, split_topic,
+    CloseCode, Frame, FrameKind, Header, ItemsOverrun, MessageTrain, PayloadError, Refuse,
+    StreamCredit, StreamEnd, split_topic,
 };
 use tokio::time::Instant;
 
@@ -209,7 +209,8 @@ impl Inbound {
                 self.roster.listeners.deliver(&self.system, topic, (message, layout), &archive);
             }
             Err(error) => {
-                tracing::warn!(peer = %peer.peer().id, %error, "a published message has no topic");
+                // Each message of a peer that means ill could be one.
+                tracing::debug!(peer = %peer.peer().id, %error, "a published message has no topic");
             }
         }
     }
@@ -363,6 +364,15 @@ impl TransportEvents for Inbound {
             tracing::debug!(%peer, %to, %message, count, %failure, "messages not delivered");
         }
         Ok(())
+    }
+
+    fn shed(&self, peer: &Arc<Association>, header: Header) {
+        let detail = "the node holds as much of what it received as it may: inbound_bytes_max";
+        let failure = Failure::not_delivered(FailureKind::Full, detail);
+        match header.ask {
+            AskId::NONE => frames::not_taken(peer, header, &failure),
+            ask => frames::error(peer, ask, &failure),
+        }
     }
 
     fn datagram(&self, from: PeerId, bytes: Bytes) {

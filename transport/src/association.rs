@@ -132,8 +132,9 @@ pub struct Association {
     windows: Mutex<Vec<Arc<LaneWindows>>>,
     wake: Notify,
     pub(crate) counters: Counters,
-    /// Memory of what was received over any of its connections.
+    /// Memory of what was received over any of its connections: over lanes, and over bulk streams.
     slabs: Arc<SlabShare>,
+    bulk_slabs: Arc<SlabShare>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -399,6 +400,7 @@ impl Association {
     #[must_use]
     pub fn stats(&self) -> AssociationStats {
         let mut stats = self.counters.read(self.slabs.stats());
+        stats.pinned_bytes += self.bulk_slabs.held_bytes() as u64;
         // Lanes count under their own lock, so that no message pays for another exchange.
         stats.frames_sent += self.lanes.iter().map(Lane::frames_taken).sum::<u64>();
         stats

@@ -1,11 +1,13 @@
 //! Inbound bulk streams: each brings one large message or reply, which takes the place that a lane announced.
 //!
 //! A stream is read as it comes, so that its bytes fill no window that others need; a frame grows in a buffer of its own,
-//! with the bytes that have arrived. What it is NOT: the order of a lane, which is `odeon_wire`'s [`BulkInbox`]. Frames
-//! come from `stream_in.rs`, and go on there.
+//! with the bytes that have arrived. One that the node has no memory for is read to its end, and its bytes are let go.
+//! What it is NOT: the order of a lane, which is `odeon_wire`'s [`BulkInbox`]. Frames come from `stream_in.rs`, and go on
+//! there.
 
 use std::{
     cell::{Cell, RefCell},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +16,7 @@ use odeon_env::buggify_number;
 use odeon_message::{ActorKey, Credit};
 use odeon_wire::{
     Announce, Announced, Behind, BulkInbox, BulkTerms, CloseCode, Frame, FrameKind, FrameLimits,
-    FrameReader, Header, Purpose,
+    FrameReader, Header, Purpose, SlabShare,
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -22,7 +24,7 @@ use crate::{
     association::Counters,
     carrier::RecvStream,
     connection::{End, Live},
-    stream_in::hand_on,
+    stream_in::{hand_on, lost_reply, shed},
 };
 
 /// Pieces taken from QUIC at once.
@@ -33,7 +35,8 @@ type Waiting = (Frame, Option<Credit>);
 
 /// The bulk streams that a peer announces and opens, and what waits for them.
 pub(crate) struct BulkReads {
-    inbox: RefCell<BulkInbox<Waiting, Option<Credit>>>,
+    /// One that was not taken has no frame.
+    inbox: RefCell<BulkInbox<Option<Waiting>, Option<Credit>>>,
     /// Bytes of incomplete frames, and the most that there may be.
     held_bytes: Cell<u64>,
     held_bytes_max: u64,
@@ -129,12 +132,13 @@ impl BulkReads {
         self.inbox.borrow().is_clear(lane)
     }
 
-    /// Lets a frame of a lane pass, or keeps it until what was announced before it is there.
+    /// Lets a frame of a lane pass, or keeps it, in memory of these slabs, until what was announced before it is there.
     pub(crate) fn pass(
         &self,
         lane: u8,
         mut frame: Frame,
         credit: Option<Credit>,
+        slabs: impl FnOnce() -> Arc<SlabShare>,
     ) -> Result<Option<Waiting>, End> {
         if self.is_clear(lane) {
             return Ok(Some((frame, credit)));
@@ -154,11 +158,11 @@ impl BulkReads {
         }
         if !frame.payload.is_empty() {
             // The slab that it shares with others is not to be held by it.
-            frame.payload = frame.payload.alone();
+            frame.payload = frame.payload.alone(|bytes| slabs().copy(bytes));
         }
         let is_notice = frame.header.kind != FrameKind::Message;
-        let passed = inbox.pass(lane, behind, is_notice, (frame, credit));
-        passed.map_err(|cause| protocol(&cause))
+        let passed = inbox.pass(lane, behind, is_notice, Some((frame, credit)));
+        passed.map(Option::flatten).map_err(|cause| protocol(&cause))
     }
 
     /// Waits until a stream that was opened is announced as well.
@@ -212,35 +216,46 @@ pub(crate) async fn read_bulk(live: &Live, stream: RecvStream, number: u64) -> R
     reads.inbox.borrow_mut().open(number).map_err(|cause| protocol(&cause))?;
     // An unread stream fills no more than its own window until then, and lanes are never behind it.
     let announced = reads.announced(number, live.config().bulk_silence).await?;
-    let frame = receive(live, stream, number, announced).await?;
+    let (announced_header, frame_bytes) = (announced.header, announced.frame_bytes);
+    let received = receive(live, stream, number, announced).await?;
     let association = &live.association;
-    association.observe(true, frame.header, frame.payload.bytes());
     Counters::add(&association.counters.frames_received, 1);
-    let (header, frame_bytes) = (frame.header, frame.frame_bytes);
-    let free = reads
-        .inbox
-        .borrow_mut()
-        .complete(number, &header, frame_bytes, |credit| (frame, credit))
-        .map_err(|cause| protocol(&cause))?;
-    for (frame, credit) in free {
+    let header = received.as_ref().map_or(announced_header, |frame| frame.header);
+    let frame = match received {
+        Some(frame) => {
+            association.observe(true, frame.header, frame.payload.bytes());
+            Some(frame)
+        }
+        None if header.kind == FrameKind::Reply => Some(lost_reply(live, header, frame_bytes)),
+        None => {
+            shed(live, header, 1);
+            None
+        }
+    };
+    let frame_bytes = frame.as_ref().map_or(frame_bytes, |frame| frame.frame_bytes);
+    let make = |credit| frame.map(|frame| (frame, credit));
+    let completed = reads.inbox.borrow_mut().complete(number, &header, frame_bytes, make);
+    for (frame, credit) in completed.map_err(|cause| protocol(&cause))?.into_iter().flatten() {
         hand_on(live, frame, credit)?;
     }
     Ok(())
 }
 
+/// The frame that comes on a stream; `None` where there is no memory for it.
 async fn receive(
     live: &Live,
     mut stream: RecvStream,
     number: u64,
     announced: Announced,
-) -> Result<Frame, End> {
+) -> Result<Option<Frame>, End> {
     let malformed = |cause: &dyn std::fmt::Display| {
         let text = format!("bulk stream {number}: {cause}");
         End::protocol(CloseCode::Malformed, &text)
     };
     let frame_bytes = announced.frame_bytes;
     let limits = FrameLimits { frame_bytes_max: frame_bytes, ..FrameLimits::default() };
-    let mut reader = FrameReader::new(Purpose::Bulk, limits);
+    let slabs = live.association.bulk_slabs();
+    let mut reader = Some(FrameReader::sharing(Purpose::Bulk, limits, slabs));
     let mut held = HeldBytes { reads: &live.bulk_reads, bytes: 0 };
     let mut pieces: [Bytes; PIECES_MAX] = Default::default();
     let mut complete = None;
@@ -249,7 +264,9 @@ async fn receive(
         for piece in &mut pieces[..count] {
             let piece = std::mem::take(piece);
             received += piece.len();
-            reader.push(&piece);
+            if let Some(reader) = &mut reader {
+                reader.push(&piece);
+            }
         }
         Counters::add(&live.association.counters.bytes_received, received as u64);
         held.bytes += received as u64;
@@ -258,7 +275,13 @@ async fn receive(
             let text = format!("it is longer than the {frame_bytes} bytes that were announced");
             return Err(malformed(&text));
         }
-        if let Some(frame) = reader.next().map_err(|cause| malformed(&cause))? {
+        if complete.is_none() && live.association.is_spent() {
+            // What has come of it is let go, and what comes is not kept.
+            reader = None;
+        }
+        if let Some(reader) = &mut reader
+            && let Some(frame) = reader.next().map_err(|cause| malformed(&cause))?
+        {
             complete = Some(frame);
         }
         live.bulk_reads.heard();
@@ -268,10 +291,12 @@ async fn receive(
         // A peer that sends without a pause must not keep the thread from the others.
         tokio::task::coop::consume_budget().await;
     }
-    reader.end().map_err(|cause| malformed(&cause))?;
-    let short = || {
-        let text = format!("it ended after {} of {frame_bytes} bytes", held.bytes);
-        malformed(&text)
-    };
-    complete.filter(|_| held.bytes == frame_bytes as u64).ok_or_else(short)
+    if let Some(reader) = &reader {
+        reader.end().map_err(|cause| malformed(&cause))?;
+    }
+    let is_whole = held.bytes == frame_bytes as u64 && complete.is_some() == reader.is_some();
+    if !is_whole {
+        return Err(malformed(&format!("it ended after {} of {frame_bytes} bytes", held.bytes)));
+    }
+    Ok(complete)
 }

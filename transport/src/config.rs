@@ -61,6 +61,12 @@ pub struct TransportConfig {
     /// slab is copied out, which costs an allocation and a copy, and what is pinned grows by the message alone: by what
     /// its sender has credit for.
     pub pinned_bytes_max: usize,
+    /// Bytes of receive memory that all peers together may hold, in streams, mailboxes and views; default 2 GiB, 32 of the
+    /// longest messages. Each may hold as much as is free, so that a busy one alone has half of it and of n such each has
+    /// one part of n + 1. What comes beyond that is not taken: an ask is told `Full`, not delivered; tells are counted on
+    /// both sides; the lane goes on. At least four times `message_bytes_max`, so that the longest message finds room
+    /// beside another.
+    pub inbound_bytes_max: usize,
     /// Bytes that may wait on the control stream; default 1 MiB. Beyond it the connection is reset: the peer does
     /// not read what it must read.
     pub control_bytes_max: usize,
@@ -146,6 +152,7 @@ impl Default for TransportConfig {
             credit_messages: 16_384,
             credit_bytes: 2 << 20,
             pinned_bytes_max: 16 << 20,
+            inbound_bytes_max: 32 * MESSAGE_BYTES_MAX_DEFAULT,
             control_bytes_max: 1 << 20,
             peers_max: 1024,
             handshakes_max: 64,
@@ -299,6 +306,13 @@ impl TransportConfig {
             &self.bulk_streams,
             "use 1 to 128",
         )?;
+        check(
+            self.inbound_bytes_max / 4 >= message_bytes,
+            "inbound_bytes_max",
+            &self.inbound_bytes_max,
+            "each peer has half of it at most, which is to hold two of the longest messages: use four times \
+             message_bytes_max or more",
+        )?;
         check(self.bulk_bytes_max > 0, "bulk_bytes_max", &self.bulk_bytes_max, "use at least 1")
     }
 
@@ -383,6 +397,7 @@ mod tests {
             TransportConfig { initial_window: 11_999, ..config() },
             TransportConfig { ack_packets: 0, ..config() },
             TransportConfig { handshakes_ip_max: 0, ..config() },
+            TransportConfig { inbound_bytes_max: (256 << 20) - 1, ..config() },
             TransportConfig { mtu_black_hole_pause: Duration::ZERO, ..config() },
         ];
         let fields = [
@@ -393,6 +408,7 @@ mod tests {
             "initial_window",
             "ack_packets",
             "handshakes_ip_max",
+            "inbound_bytes_max",
             "mtu_black_hole_pause",
         ];
         for (config, field) in wrong.iter().zip(fields) {

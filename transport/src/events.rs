@@ -7,7 +7,7 @@ use std::{fmt, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use odeon_message::{Credit, Incarnation, NodeId};
-use odeon_wire::{CloseCode, MessageTrain, PayloadError, Refuse, RefuseReason};
+use odeon_wire::{CloseCode, Header, MessageTrain, PayloadError, Refuse, RefuseReason};
 
 use crate::{Association, Frame};
 
@@ -68,6 +68,13 @@ pub trait TransportEvents {
             self.frame(peer, frame, Some(credit))?;
         }
         Ok(())
+    }
+
+    /// A message from `peer`, or a few tells of one type that came together, which were not taken because this node holds
+    /// as much of what it received as it may ([`inbound_bytes_max`](crate::TransportConfig::inbound_bytes_max)). Whoever
+    /// sent it is to be told. By default nobody is.
+    fn shed(&self, peer: &Arc<Association>, header: Header) {
+        let _ = (peer, header);
     }
 
     /// A gossip datagram.

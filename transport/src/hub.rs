@@ -53,6 +53,7 @@ pub(crate) struct Hub {
     seed_ended: Notify,
     pub(crate) bad_peers: LogGate,
     pub(crate) failed_handshakes: LogGate,
+    pub(crate) sheds: LogGate,
     pings: Cell<u64>,
 }
 
@@ -79,6 +80,7 @@ impl Hub {
             seed_ended: Notify::new(),
             bad_peers: LogGate::default(),
             failed_handshakes: LogGate::default(),
+            sheds: LogGate::default(),
             pings: Cell::new(0),
         })
     }

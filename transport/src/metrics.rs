@@ -190,6 +190,11 @@ pub struct PeerMetrics {
     pub bad_frames: u64,
     /// Frames whose trace context was none, and was ignored.
     pub traces_ignored: u64,
+    /// Its messages that were not taken, because this node held as much of what it received as it may
+    /// ([`inbound_bytes_max`](crate::TransportConfig::inbound_bytes_max)); and its large replies.
+    pub messages_shed: u64,
+    /// How often it said that it did not take tells for that reason, each time one or more.
+    pub sheds_heard: u64,
     /// What QUIC knows of the path; `None` without a connection, and where frames of a simulation carry.
     pub path: Option<PathMetrics>,
 }
@@ -239,6 +244,8 @@ impl PeerMetrics {
             datagrams_received: stats.datagrams_received,
             bad_frames: stats.bad_frames,
             traces_ignored: stats.traces_ignored,
+            messages_shed: stats.messages_shed,
+            sheds_heard: stats.sheds_heard,
             path: road.and_then(|road| road.path),
         }
     }

@@ -43,6 +43,9 @@ pub struct TransportStats {
     pub bad_peers: u64,
     /// Datagrams that were too long, or replaced or dropped for want of a connection.
     pub datagrams_dropped: u64,
+    /// Bytes of memory that what was received from all peers holds now; bounded by
+    /// [`inbound_bytes_max`](TransportConfig::inbound_bytes_max).
+    pub inbound_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +91,7 @@ impl Shared {
         observer: Option<Arc<dyn Observer>>,
     ) -> Arc<Self> {
         let pools = Pools {
-            slabs: SlabPool::new(SLAB_BYTES_DEFAULT),
+            slabs: SlabPool::bounded(SLAB_BYTES_DEFAULT, config.inbound_bytes_max),
             batches: BatchPool::new(config.batch_bytes_max),
         };
         Arc::new(Self {
@@ -222,6 +225,7 @@ impl Shared {
             handshakes_retried: read(&self.counters.handshakes_retried),
             bad_peers: read(&self.counters.bad_peers),
             datagrams_dropped: read(&self.counters.datagrams_dropped),
+            inbound_bytes: self.pools.slabs.lent_bytes() as u64,
         }
     }
 }

@@ -4,11 +4,13 @@
 //! never waits for a receiver: what its credit allows is taken. What a lane announces comes by `bulk_in.rs`.
 
 pub(crate) mod attended;
+mod shed;
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use odeon_env::{buggify, buggify::any_order, buggify_number};
+use odeon_message::AskId;
 use odeon_wire::{
     Announce, CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit,
     MessageTrain, Overrun, PayloadError, Ping, Pong, Preamble, Purpose, Received,
@@ -24,6 +26,8 @@ use crate::{
     carrier::RecvStream,
     connection::{End, Live, Part},
 };
+
+pub(crate) use shed::{lost_reply, shed};
 
 /// Pieces taken from QUIC at once; each is one packet's share of the stream at most.
 const PIECES_MAX: usize = 32;
@@ -143,6 +147,9 @@ fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
             }
         }
         FrameKind::Ping => pong(live, &frame)?,
+        FrameKind::Error if frame.header.ask == AskId::NONE => {
+            Counters::add(&association.counters.sheds_heard, 1);
+        }
         FrameKind::Pong => {
             // One of the control stream is awaited by nobody: that QUIC acknowledged it was all that was wanted.
             let Pong { token } = frame.body().map_err(|cause| malformed(&cause))?;
@@ -284,6 +291,10 @@ fn take_from_lane(
         FrameKind::Message => {
             let credit =
                 windows.deliver(frame.header.receiver, frame.frame_bytes).map_err(overrun)?;
+            if live.association.is_spent() {
+                shed(live, frame.header, 1);
+                return Ok(());
+            }
             pass(live, lane, frame, Some(credit))?;
         }
         FrameKind::Credit => windows.forget(frame.header.receiver).map_err(overrun)?,
@@ -312,6 +323,10 @@ fn take_train(
 ) -> Result<(), End> {
     let mut credit =
         windows.deliver_train(train.header.receiver, &train.archives).map_err(overrun)?;
+    if live.association.is_spent() {
+        shed(live, train.header, train.archives.len());
+        return Ok(());
+    }
     if live.bulk_reads.is_clear(lane) {
         return live.hub.events.train(&live.association, train, credit).map_err(refused);
     }
@@ -329,7 +344,7 @@ fn pass(
     frame: Frame,
     credit: Option<odeon_message::Credit>,
 ) -> Result<(), End> {
-    match live.bulk_reads.pass(lane, frame, credit)? {
+    match live.bulk_reads.pass(lane, frame, credit, || live.association.slabs())? {
         Some((frame, credit)) => hand_on(live, frame, credit),
         None => Ok(()),
     }

@@ -32,11 +32,11 @@ impl Payload {
         Self { range: 0..bytes.len(), slab: Arc::new(slab) }
     }
 
-    /// Itself, copied out of memory of which others have the greater part, so that waiting with it does not hold that. A
-    /// large message, which came in memory of its own, is not copied.
+    /// Itself, or what `copy` makes of its bytes where it shares memory of which others have the greater part, so that
+    /// waiting with it does not hold that. A large message, which came in memory of its own, is not copied.
     #[must_use]
-    pub fn alone(self) -> Self {
-        if self.len() >= self.slab.len() / 2 { self } else { Self::copy_from(self.bytes()) }
+    pub fn alone(self, copy: impl FnOnce(&[u8]) -> Self) -> Self {
+        if self.len() >= self.slab.len() / 2 { self } else { copy(self.bytes()) }
     }
 
     /// Its first `len` bytes, as a payload of its own in the same memory; all of it if it has fewer.

@@ -55,7 +55,7 @@ impl Slabs {
     /// pin more than twice of what it is: then it has memory of its own.
     pub(crate) fn payload(&self, range: Range<usize>) -> Payload {
         if self.share.is_full() && range.len() * 2 < self.slab.capacity() {
-            return self.copied_out(&self.unread()[range]);
+            return self.share.copy(&self.unread()[range]);
         }
         let range = self.read + range.start..self.read + range.end;
         Payload::new(Arc::clone(&self.slab), range)
@@ -80,16 +80,6 @@ impl Slabs {
         }
         let range = self.read..self.read + bytes;
         Train::new(Arc::clone(&self.slab), range, count, coupling)
-    }
-
-    #[cold]
-    fn copied_out(&self, bytes: &[u8]) -> Payload {
-        let mut memory = SlabMemory::with_capacity(bytes.len());
-        memory.extend_from_slice(bytes);
-        self.share.copied_out(memory.capacity());
-        let whole = 0..memory.len();
-        let payload = Payload::new(Arc::new(slab(&self.share, memory)), whole);
-        payload.expect("it is the whole of its slab")
     }
 
     /// Copies `bytes` behind the unread ones; `frame` is the length of the frame they belong to, as far as known.

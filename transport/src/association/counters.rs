@@ -85,6 +85,12 @@ counters! {
     datagrams_received,
     /// Frames whose trace context was none, and was ignored.
     traces_ignored,
+    /// Messages of the peer that were not taken, because this node held as much of what it received as it may
+    /// ([`inbound_bytes_max`](crate::TransportConfig::inbound_bytes_max)); and large replies.
+    messages_shed,
+    /// How often the peer said that it did not take tells for that reason, each time one or more; under a flood it does not
+    /// say so each time. What it said of asks they were told.
+    sheds_heard,
 }
 
 /// What is counted on one stream, over all connections.

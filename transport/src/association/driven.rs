@@ -72,6 +72,8 @@ impl Association {
             wake: Notify::new(),
             counters: Counters::default(),
             slabs: SlabShare::new(Arc::clone(&pools.slabs), config.pinned_bytes_max),
+            // Each message has memory of its own there already.
+            bulk_slabs: SlabShare::new(Arc::clone(&pools.slabs), usize::MAX),
             observer,
         })
     }
@@ -79,6 +81,17 @@ impl Association {
     /// The memory for what its streams receive.
     pub(crate) fn slabs(&self) -> Arc<SlabShare> {
         Arc::clone(&self.slabs)
+    }
+
+    /// The same of bulk streams.
+    pub(crate) fn bulk_slabs(&self) -> Arc<SlabShare> {
+        Arc::clone(&self.bulk_slabs)
+    }
+
+    /// Whether what was received from this peer holds as much memory as it may, beside what others hold.
+    pub(crate) fn is_spent(&self) -> bool {
+        let held_bytes = self.slabs.held_bytes() + self.bulk_slabs.held_bytes();
+        self.slabs.pool().is_spent(held_bytes)
     }
 
     pub(crate) fn link(&self) -> Link {

@@ -61,8 +61,12 @@ impl fmt::Display for PeerMetrics {
             }
             None => f.write_str("not connected")?,
         }
-        let Self { connections, frames_dropped, bad_frames, .. } = self;
-        writeln!(f, ", connections {connections}, dropped {frames_dropped}, broken {bad_frames}")?;
+        let Self { connections, frames_dropped, bad_frames, messages_shed, sheds_heard, .. } = self;
+        write!(f, ", connections {connections}, dropped {frames_dropped}, broken {bad_frames}")?;
+        if (*messages_shed, *sheds_heard) != (0, 0) {
+            write!(f, ", not taken {messages_shed} here, {sheds_heard} times there")?;
+        }
+        writeln!(f)?;
         if let Some(path) = &self.path {
             writeln!(f, "  path: {path}")?;
         }
@@ -136,6 +140,8 @@ mod tests {
             datagrams_received: 0,
             bad_frames: 0,
             traces_ignored: 0,
+            messages_shed: 3,
+            sheds_heard: 0,
             path: Some(PathMetrics { rtt, mtu: 1472, ..PathMetrics::default() }),
         };
         assert_eq!(peer.reconnects(), 2);
@@ -150,6 +156,7 @@ mod tests {
             lines[1].starts_with("b (10.0.0.2:7400, life ") && lines[1].contains("2.5s"),
             "{text}"
         );
+        assert!(lines[1].ends_with("broken 0, not taken 3 here, 0 times there"), "{text}");
         assert!(lines[2].contains("rtt 420.0") && lines[2].contains("mtu 1472"), "{text}");
         assert!(lines[3].contains("batches in B: 96/96/96/96; waits p50/p90/p99/max: -"), "{text}");
         assert!(

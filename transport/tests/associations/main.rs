@@ -7,6 +7,7 @@ mod chaos;
 mod enrolment;
 mod figures;
 mod handshake;
+mod inbound;
 mod lanes;
 mod losses;
 mod net;

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use odeon_message::{
-    ActorKey, AskId, Credit, EncodeError, Fingerprint, Incarnation, MessageId, NodeId,
+    ActorKey, AskId, Credit, EncodeError, Fingerprint, Incarnation, MessageId, NodeId, Payload,
 };
 use odeon_transport::{
     Association, Ca, Frame, FrameKind, Header, Identity, LocalHello, LostReason, MessageHeader,
@@ -45,6 +45,10 @@ pub(crate) struct Log {
     /// Credit is given back at once, unless the test holds it.
     pub(crate) hold: Cell<bool>,
     pub(crate) held: RefCell<Vec<Credit>>,
+    /// What came while it does, in the memory it came in.
+    pub(crate) held_payloads: RefCell<Vec<Payload>>,
+    /// What was not taken for want of memory.
+    pub(crate) shed: RefCell<Vec<Header>>,
     /// An ask came whose time was up.
     pub(crate) expired: Cell<bool>,
     pub(crate) associations: RefCell<Vec<Arc<Association>>>,
@@ -78,9 +82,15 @@ impl TransportEvents for Log {
         }
         if self.hold.get() {
             self.held.borrow_mut().extend(flow);
+            self.held_payloads.borrow_mut().push(frame.payload.clone());
         }
         self.add(Event::Frame(peer.peer().id, frame.header, frame.payload.bytes().to_vec()));
         Ok(())
+    }
+
+    fn shed(&self, _: &Arc<Association>, header: Header) {
+        self.shed.borrow_mut().push(header);
+        self.changed.notify_one();
     }
 
     fn datagram(&self, from: PeerId, bytes: Bytes) {

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use odeon_message::SlabMemory;
@@ -14,17 +17,58 @@ const POOL_SLABS_MAX: usize = 64;
 
 /// The memory that slabs of one endpoint are made of and give back, on whatever thread their last payload goes.
 ///
-/// It keeps at most 64 pieces, none longer than `slab_bytes`; further ones are freed.
+/// It keeps at most 64 pieces, none longer than `slab_bytes`; further ones are freed. It counts what all that share it
+/// hold, and says who has enough of it; see [`is_spent`](Self::is_spent).
 pub struct SlabPool {
     free: Mutex<Vec<SlabMemory>>,
     slab_bytes: usize,
+    /// Bytes that shares hold now, and the most that they may.
+    lent: AtomicUsize,
+    lent_bytes_max: usize,
 }
 
 impl SlabPool {
-    /// An empty one, which keeps memory up to this length.
+    /// An empty one, which keeps memory up to this length, and never has too little.
     #[must_use]
     pub fn new(slab_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { free: Mutex::default(), slab_bytes })
+        Self::bounded(slab_bytes, usize::MAX)
+    }
+
+    /// An empty one, which keeps memory up to the length of a slab, and of which all together may hold `lent_bytes_max`.
+    #[must_use]
+    pub fn bounded(slab_bytes: usize, lent_bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            free: Mutex::default(),
+            slab_bytes,
+            lent: AtomicUsize::new(0),
+            lent_bytes_max,
+        })
+    }
+
+    /// Bytes of memory that all together hold now.
+    #[must_use]
+    pub fn lent_bytes(&self) -> usize {
+        self.lent.load(Relaxed)
+    }
+
+    /// Whether one that holds so many bytes shall have no more: each may hold as much as is free.
+    ///
+    /// So one alone has half of it at most, of n that want all they can get each has one part of n + 1, and one part stays
+    /// free for whoever comes next, without anybody knowing how many there are (Choudhury and Hahne, "Dynamic queue length
+    /// thresholds for shared-memory packet switches", IEEE/ACM Transactions on Networking 6, 1998, with a factor of 1).
+    #[must_use]
+    #[inline]
+    pub fn is_spent(&self, held_bytes: usize) -> bool {
+        held_bytes > self.lent_bytes_max.saturating_sub(self.lent_bytes())
+    }
+
+    pub(super) fn lend(&self, bytes: usize) {
+        self.lent.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn returned(&self, memory: SlabMemory) {
+        self.lent.fetch_sub(memory.capacity(), Relaxed);
+        self.put(memory);
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<SlabMemory>> {
@@ -46,7 +90,7 @@ impl SlabPool {
         }
     }
 
-    pub(super) fn put(&self, mut memory: SlabMemory) {
+    fn put(&self, mut memory: SlabMemory) {
         if !(SLAB_BYTES_LEAST..=self.slab_bytes).contains(&memory.capacity()) {
             return;
         }
@@ -60,7 +104,7 @@ impl SlabPool {
 
 impl fmt::Debug for SlabPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SlabPool({} free)", self.free().len())
+        write!(f, "SlabPool({} free, {} B lent)", self.free().len(), self.lent_bytes())
     }
 }
 
@@ -82,5 +126,32 @@ mod tests {
             pool.put(SlabMemory::with_capacity(4 << 10));
         }
         assert_eq!(pool.free().len(), POOL_SLABS_MAX);
+    }
+
+    /// Holders that take a page each in turns, until none may have more.
+    fn fill(pool: &SlabPool, holders: usize) -> Vec<usize> {
+        let mut held = vec![0; holders];
+        while held.iter().any(|held| !pool.is_spent(*held)) {
+            for held in held.iter_mut().filter(|held| !pool.is_spent(**held)) {
+                *held += 4096;
+                pool.lend(4096);
+            }
+        }
+        held
+    }
+
+    #[test]
+    fn each_has_as_much_as_stays_free() {
+        for holders in [1, 2, 7, 63] {
+            let pool = SlabPool::bounded(64 << 10, 64 << 20);
+            let fair = (64 << 20) / (holders + 1);
+            for held in fill(&pool, holders) {
+                // As many take one more before the last sees it.
+                assert!(held.abs_diff(fair) <= 4096 * holders, "{held} of {fair}");
+            }
+            assert!(pool.lent_bytes() <= 64 << 20);
+            assert!(!pool.is_spent(fair / 2), "who comes next finds room");
+        }
+        assert!(!SlabPool::new(64 << 10).is_spent(usize::MAX));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use odeon_message::{SlabHome, SlabMemory};
+use odeon_message::{Payload, Slab, SlabHome, SlabMemory};
 
 use super::SlabPool;
 
@@ -58,6 +58,32 @@ impl SlabShare {
         }
     }
 
+    /// Bytes of memory that it holds now.
+    #[must_use]
+    #[inline]
+    pub fn held_bytes(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    /// Where its memory comes from.
+    #[must_use]
+    #[inline]
+    pub fn pool(&self) -> &SlabPool {
+        &self.pool
+    }
+
+    /// A payload in memory of its own, which is counted here.
+    #[must_use]
+    #[cold]
+    pub fn copy(self: &Arc<Self>, bytes: &[u8]) -> Payload {
+        let mut memory = SlabMemory::with_capacity(bytes.len());
+        memory.extend_from_slice(bytes);
+        self.copied_out(memory.capacity());
+        let home: Arc<dyn SlabHome> = self.clone();
+        let (whole, slab) = (0..memory.len(), Slab::of(home, memory));
+        Payload::new(Arc::new(slab), whole).expect("it is the whole of its slab")
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.held.load(Relaxed) > self.pinned_bytes_max
     }
@@ -71,6 +97,7 @@ impl SlabShare {
 
     pub(super) fn grown(&self, bytes: usize) {
         self.held.fetch_add(bytes, Relaxed);
+        self.pool.lend(bytes);
     }
 
     /// A stream has a slab of so many bytes at hand, in place of another one.
@@ -79,7 +106,7 @@ impl SlabShare {
         self.at_hand.fetch_sub(before, Relaxed);
     }
 
-    pub(super) fn copied_out(&self, bytes: usize) {
+    fn copied_out(&self, bytes: usize) {
         self.copied_out.fetch_add(1, Relaxed);
         self.moved(bytes);
         self.grown(bytes);
@@ -95,6 +122,6 @@ impl SlabShare {
 impl SlabHome for SlabShare {
     fn returned(&self, memory: SlabMemory) {
         self.held.fetch_sub(memory.capacity(), Relaxed);
-        self.pool.put(memory);
+        self.pool.returned(memory);
     }
 }

@@ -14,6 +14,7 @@ mod link;
 mod links;
 mod lookup;
 mod names;
+mod nat;
 mod numbers;
 mod obstacle;
 mod port;

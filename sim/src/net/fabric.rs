@@ -18,6 +18,7 @@ use super::{
     link::{Link, Number, Passing},
     links::Links,
     names::Names,
+    nat::Nat,
     numbers::host_at,
     obstacle::Obstacles,
     port::{Datagram, Ports, Reception},
@@ -62,6 +63,7 @@ pub(super) struct Fabric {
     pub(super) names: Names,
     pub(super) links: Links,
     pub(super) obstacles: Obstacles,
+    pub(super) nat: Nat,
     pub(super) ports: Ports,
     pub(super) frames: Frames,
     under_way: UnderWay,
@@ -78,6 +80,7 @@ impl Fabric {
             names: Names::new(seed),
             links: Links::new(seed),
             obstacles: Obstacles::default(),
+            nat: Nat::default(),
             ports: Ports::default(),
             frames: Frames::default(),
             under_way: UnderWay::default(),
@@ -105,6 +108,7 @@ impl Fabric {
     /// Takes one datagram from a sender. To a multicast group it goes once for each host that has a member, the
     /// sender's own included, as IP_MULTICAST_LOOP has it where nobody turns it off (ip(7)).
     pub(super) fn send(&mut self, now: Duration, outbound: Outbound<'_>) {
+        let outbound = Outbound { from: self.nat.seen(outbound.from), ..outbound };
         let Outbound { from, to, payload, .. } = outbound;
         self.record(now, from.ip(), &Event::Sent { from, to, payload });
         if !to.ip().is_multicast() {
@@ -263,6 +267,7 @@ impl Fabric {
         (to, host): (SocketAddr, IpAddr),
         wake: &mut Vec<Waker>,
     ) {
+        let to = self.nat.bound(to);
         let outbound = datagram.outbound(to);
         let Outbound { from, payload, .. } = outbound;
         match self.ports.reception(to, host, payload.bytes.len()) {
@@ -311,6 +316,7 @@ impl Fabric {
     }
 
     fn arrive_report(&mut self, now: Duration, to: SocketAddr, about: SocketAddr) -> Option<Waker> {
+        let to = self.nat.bound(to);
         let port = self.ports.at(to)?;
         if !port.report(about) {
             return None;

@@ -66,6 +66,13 @@ impl SimNet {
         self.fabric().obstacles.cuts.remove(&(from, to));
     }
 
+    /// Lets what a host sends from this port of its own come from another one from now on, as a NAT does that has forgotten
+    /// what it knew; says which. What is sent to that port, or to the host's own, comes to it. The frame link has
+    /// connections without ports, and notices nothing.
+    pub fn forget_nat(&self, host: IpAddr, port: u16) -> SocketAddr {
+        self.fabric().nat.forget(SocketAddr::new(host, port))
+    }
+
     /// Whether one direction is cut, not counting links that flap.
     pub(crate) fn is_cut(&self, from: IpAddr, to: IpAddr) -> bool {
         self.fabric().obstacles.cuts.contains(&(from, to))

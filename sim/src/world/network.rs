@@ -3,7 +3,10 @@
 //! Thin: each method is a call or two of [`SimNet`](crate::SimNet) and a line in the trace. All arguments are plain
 //! values, so that a list of faults can hold them. Read `net/faults.rs` for what they do.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use odeon_env::SrvRecord;
 use odeon_interpose::Stream;
@@ -65,6 +68,15 @@ impl World {
     pub fn mend(&self, from: &str, to: &str) {
         self.ground.net.mend(self.address(from), self.address(to));
         self.note_fault(format!("{from} > {to} is mended"));
+    }
+
+    /// Lets what a node sends come from another port from now on, as from behind a NAT that has forgotten it; says from
+    /// where. It is still reached at its own port as well. The frame link notices nothing of it.
+    pub fn forget_nat(&self, name: &str) -> SocketAddr {
+        let seen = self.ground.net.forget_nat(self.address(name), super::NODE_PORT);
+        self.note("nat", &format!("{name} comes from {seen}"));
+        self.note_fault(format!("packets of {name} come from port {}", seen.port()));
+        seen
     }
 
     /// Clogs one direction: what is sent waits, up to the rule's [`queue_bytes_max`](LinkRule::queue_bytes_max), until

@@ -45,6 +45,8 @@ struct Inner {
     loss_percent: u64,
     jitter: Duration,
     random: u64,
+    /// Who is listened to, and what it sent.
+    recorded: Option<(SocketAddr, Vec<Vec<u8>>)>,
 }
 
 #[derive(Clone, Default)]
@@ -99,6 +101,16 @@ impl Net {
         self.0.lock().unwrap().cuts.clear();
     }
 
+    /// From now on keeps what is sent from there.
+    pub(crate) fn record(&self, from: SocketAddr) {
+        self.0.lock().unwrap().recorded = Some((from, Vec::new()));
+    }
+
+    /// What was kept.
+    pub(crate) fn recorded(&self) -> Vec<Vec<u8>> {
+        self.0.lock().unwrap().recorded.take().map_or_else(Vec::new, |(_, packets)| packets)
+    }
+
     pub(crate) fn packets(&self) -> u64 {
         self.0.lock().unwrap().sent
     }
@@ -109,6 +121,11 @@ impl Net {
             return;
         }
         inner.sent += 1;
+        if let Some((from, packets)) = &mut inner.recorded
+            && *from == packet.from
+        {
+            packets.push(packet.bytes.clone());
+        }
         let lost = inner.random() % 100 < inner.loss_percent;
         if lost || inner.cuts.contains(&(packet.from, packet.to)) {
             return;
@@ -154,6 +171,11 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
+    /// Sends one packet, whatever is in it.
+    pub(crate) fn send(&self, to: SocketAddr, bytes: Vec<u8>) {
+        self.net.send(Packet { from: self.addr, life: self.life, to, bytes });
+    }
+
     fn transmit(&self, transmit: &Transmit<'_>) {
         let size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         for segment in transmit.contents.chunks(size) {

@@ -20,6 +20,8 @@ use crate::{
 };
 
 mod bulk;
+mod handshakes;
+mod revisions;
 
 struct Stranger {
     connection: Connection,
@@ -240,6 +242,53 @@ fn more_than_the_credit_is_not_taken() {
         })
         .await;
         protocol_loss(&node, "beyond the 256");
+    });
+}
+
+/// Each receiver that is reached costs an entry, also one that is not there.
+#[test]
+fn more_receivers_than_are_counted_are_not_taken() {
+    run(async {
+        let node = beside_a_stranger(async |net, ca, node| {
+            let stranger = Stranger::associated(net, ca, node).await;
+            let frames = (0..65_537).flat_map(|slot| message_frame(key(1 << 20 | slot), b"x"));
+            // The whole of it may not be taken any more.
+            let frames: Vec<u8> = frames.collect();
+            let mut lane = stranger.lane(0, &[]).await;
+            let _ = lane.write_all(&frames).await;
+            node.until("loss", |events| !downs(events).is_empty()).await;
+            (stranger, CloseCode::CreditOverrun)
+        })
+        .await;
+        protocol_loss(&node, "more than 65536 receivers");
+    });
+}
+
+/// What a length claims costs nothing; what has come waits, and nobody waits for the rest.
+#[test]
+fn half_frames_hold_what_has_come_and_hold_up_nobody() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let node = Plan::new(&net, &ca, "node", 1).start();
+        let stranger = Stranger::associated(&net, &ca, &node).await;
+        let frame = message_frame(key(1), &vec![7; (1 << 20) - 32]);
+        let mut lanes = Vec::new();
+        for index in 0..3 {
+            lanes.push(stranger.lane(index, &frame[..100]).await);
+        }
+        let _whole = stranger.lane(3, &message_frame(key(2), b"whole")).await;
+        node.until("message", |_| node.payloads() == [b"whole"]).await;
+        let friend = Plan::new(&net, &ca, "friend", 2).start();
+        send(&friend.to(&node), key(1), b"of another").await;
+        node.until("message", |_| node.payloads().len() == 2).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let held = node.transport.stats().inbound_bytes;
+        assert!(held <= 64 << 10, "{held} bytes are held for 300 that came");
+        assert!(downs(&node.events()).is_empty());
+        for (index, lane) in lanes.iter_mut().enumerate() {
+            lane.write_all(&frame[100..]).await.unwrap();
+            node.until("rest", |_| node.payloads().len() == 3 + index).await;
+        }
     });
 }
 

@@ -1,0 +1,373 @@
+//! Peers that change, crash, are declared dead or come in crowds, over this machine's own sockets: what the tests of
+//! associations claim on a network in memory, and the simulator on its own, real UDP must also show.
+
+use std::{
+    cell::RefCell,
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+    rc::Rc,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use odeon_env::{
+    BoxFuture, DatagramSocket, Env, RealEnv,
+    udp::{RecvMeta, Transmit},
+};
+use odeon_message::{ActorKey, AskId, Credit, Fingerprint, Incarnation, MessageId, NodeId};
+use odeon_transport::{
+    Association, Ca, Frame, FrameKind, LocalHello, LostReason, MessageHeader, PeerId,
+    RefusedReason, RoomWaiter, Transport, TransportConfig, TransportEvents, Validity,
+};
+use odeon_wire::RefuseReason;
+use tokio::{sync::Notify, task::LocalSet};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// What a node hears.
+#[derive(Default)]
+struct Log {
+    ups: RefCell<Vec<PeerId>>,
+    downs: RefCell<Vec<LostReason>>,
+    refused: RefCell<Vec<RefusedReason>>,
+    payloads: RefCell<Vec<Vec<u8>>>,
+    changed: Notify,
+}
+
+impl TransportEvents for Log {
+    fn up(&self, peer: &Arc<Association>) {
+        self.ups.borrow_mut().push(peer.peer().id);
+        self.changed.notify_one();
+    }
+
+    fn down(&self, _: &Arc<Association>, why: &LostReason) {
+        self.downs.borrow_mut().push(why.clone());
+        self.changed.notify_one();
+    }
+
+    fn frame(
+        &self,
+        _: &Arc<Association>,
+        frame: Frame,
+        _: Option<Credit>,
+    ) -> Result<(), odeon_wire::PayloadError> {
+        if frame.header.kind == FrameKind::Message {
+            self.payloads.borrow_mut().push(frame.payload.bytes().to_vec());
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    fn datagram(&self, _: PeerId, _: Bytes) {}
+
+    fn unreachable(&self, _: SocketAddr) {}
+
+    fn refused(&self, _: SocketAddr, reason: &RefusedReason) {
+        self.refused.borrow_mut().push(reason.clone());
+        self.changed.notify_one();
+    }
+}
+
+/// A socket in whose place another one can be put, as a NAT or another network does.
+#[derive(Debug)]
+struct Switch {
+    socket: Mutex<Arc<dyn DatagramSocket>>,
+    /// Who waits for datagrams of the one that was there.
+    reader: Mutex<Option<Waker>>,
+    /// Nothing goes out any more.
+    is_mute: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Switch {
+    fn new() -> Self {
+        let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        Self {
+            socket: Mutex::new(socket),
+            reader: Mutex::default(),
+            is_mute: AtomicBool::new(false),
+        }
+    }
+
+    fn now(&self) -> Arc<dyn DatagramSocket> {
+        Arc::clone(&lock(&self.socket))
+    }
+
+    /// From now on another port sends and receives.
+    fn turn(&self) -> SocketAddr {
+        let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let addr = socket.local_addr().expect("it is bound");
+        *lock(&self.socket) = socket;
+        lock(&self.reader).take().into_iter().for_each(Waker::wake);
+        addr
+    }
+}
+
+impl DatagramSocket for Switch {
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        if self.is_mute.load(Ordering::Relaxed) { Ok(()) } else { self.now().try_send(transmit) }
+    }
+
+    fn writable(self: Arc<Self>) -> BoxFuture<io::Result<()>> {
+        self.now().writable()
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        metas: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        *lock(&self.reader) = Some(cx.waker().clone());
+        self.now().poll_recv(cx, bufs, metas)
+    }
+
+    fn poll_unreachable(&self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        self.now().poll_unreachable(cx)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.now().local_addr()
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        1
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        self.now().max_receive_segments()
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.now().may_fragment()
+    }
+}
+
+fn bind(addr: SocketAddr) -> Arc<dyn DatagramSocket> {
+    RealEnv.bind(addr).expect("loopback is there")
+}
+
+struct Node {
+    transport: Rc<Transport>,
+    log: Rc<Log>,
+    id: PeerId,
+    addr: SocketAddr,
+}
+
+impl Node {
+    fn start(ca: &Ca, name: &str, config: TransportConfig) -> Self {
+        let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        Self::start_at(ca, (name, 1), config, socket)
+    }
+
+    fn start_at(
+        ca: &Ca,
+        (name, life): (&str, u64),
+        config: TransportConfig,
+        socket: Arc<dyn DatagramSocket>,
+    ) -> Self {
+        let addr = socket.local_addr().expect("it is bound");
+        let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3600));
+        let identity = ca.issue(name, validity).expect("a good name");
+        let id = PeerId { node: NodeId::of(name), incarnation: Incarnation(life) };
+        let accepted = vec![(MessageId::of("m"), Fingerprint(1))];
+        let hello = LocalHello { incarnation: id.incarnation, advertise: addr, accepted };
+        let (log, env) = (Rc::new(Log::default()), Arc::new(RealEnv));
+        let events = Rc::clone(&log) as _;
+        let transport = Transport::start(env, socket, identity, hello, config, events);
+        Self { transport: transport.expect("all is well"), log, id, addr }
+    }
+
+    fn to(&self, other: &Self) -> Arc<Association> {
+        self.transport.peers().associate(other.id, other.addr)
+    }
+
+    async fn until(&self, what: &str, done: impl Fn(&Log) -> bool) {
+        let wait = async {
+            while !done(&self.log) {
+                self.log.changed.notified().await;
+            }
+        };
+        assert!(tokio::time::timeout(LONG, wait).await.is_ok(), "{what}");
+    }
+
+    async fn until_payload(&self, payload: &[u8]) {
+        self.until("a message comes", |log| log.payloads.borrow().iter().any(|it| it == payload))
+            .await;
+    }
+
+    async fn close(self) {
+        self.transport.close(Duration::from_secs(2)).await;
+    }
+}
+
+async fn send(association: &Association, payload: &[u8]) {
+    let to = ActorKey { slot: 1, generation: 0 };
+    let header = MessageHeader {
+        to,
+        message: MessageId::of("m"),
+        fingerprint: Some(Fingerprint(1)),
+        ask: AskId::NONE,
+        remaining: None,
+        repeat: None,
+        stream: None,
+        trace: None,
+    };
+    let mut waiter = RoomWaiter::default();
+    loop {
+        let sent = association.try_send(header, &mut |out| {
+            out.extend_from_slice(payload);
+            Ok(())
+        });
+        match sent {
+            Ok(_) => break,
+            Err(refused) if refused.is_full() => {
+                std::future::poll_fn(|cx| association.poll_room(to, &mut waiter, cx)).await;
+            }
+            Err(refused) => panic!("{refused}"),
+        }
+    }
+    association.forget_room(to, &mut waiter);
+}
+
+fn ca() -> Ca {
+    Ca::in_memory("demo").expect("a good name")
+}
+
+#[tokio::test]
+async fn a_peer_whose_port_changes_keeps_its_association() {
+    let test = async {
+        let (ca, config) = (ca(), TransportConfig::default());
+        let a = Node::start(&ca, "a", config.clone());
+        let switch = Arc::new(Switch::new());
+        let b = Node::start_at(&ca, ("b", 1), config, Arc::clone(&switch) as _);
+        let to_a = b.to(&a);
+        to_a.keep(true);
+        send(&to_a, b"before").await;
+        a.until_payload(b"before").await;
+        let seen = || a.transport.metrics().of("b").and_then(|b| b.remote_addr);
+        assert_eq!(seen(), Some(b.addr));
+        let port = switch.turn();
+        for number in 0..20_u8 {
+            send(&to_a, &[number]).await;
+        }
+        a.until_payload(&[19]).await;
+        send(&a.to(&b), b"and back").await;
+        b.until_payload(b"and back").await;
+        assert_eq!(seen(), Some(port), "what is sent goes to the new port");
+        assert!(a.log.downs.borrow().is_empty() && b.log.downs.borrow().is_empty());
+        assert_eq!((a.log.ups.borrow().len(), b.log.ups.borrow().len()), (1, 1));
+        a.close().await;
+        b.close().await;
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+/// One side has lost all that the other believes to be there.
+#[tokio::test]
+async fn a_connection_that_a_crash_left_half_open_is_replaced() {
+    let test = async {
+        let (ca, config) = (ca(), TransportConfig::default());
+        let a = Node::start(&ca, "a", config.clone());
+        let switch = Arc::new(Switch::new());
+        let b = Node::start_at(&ca, ("b", 1), config.clone(), Arc::clone(&switch) as _);
+        let old = a.to(&b);
+        old.keep(true);
+        send(&old, b"to the first").await;
+        b.until_payload(b"to the first").await;
+        let (addr, first) = (b.addr, b.id);
+        // As in a crash: no word of it goes out.
+        switch.is_mute.store(true, Ordering::Relaxed);
+        drop((b, switch));
+        // Its tasks give the socket up when they are polled next.
+        let socket = loop {
+            match RealEnv.bind(addr) {
+                Ok(socket) => break socket,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let again = Node::start_at(&ca, ("b", 2), config, socket);
+        assert!(a.log.downs.borrow().is_empty(), "nobody has told it: {:?}", a.log.downs.borrow());
+        again.to(&a).keep(true);
+        a.until("the second life is up", |log| log.ups.borrow().contains(&again.id)).await;
+        assert_eq!(*a.log.ups.borrow(), [first, again.id]);
+        let restarted = LostReason::Restarted(Incarnation(2));
+        assert_eq!(*a.log.downs.borrow(), [restarted.clone()]);
+        assert_eq!(old.closed(), Some(restarted));
+        send(&a.to(&again), b"to the second").await;
+        again.until_payload(b"to the second").await;
+        a.close().await;
+        again.close().await;
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn a_quarantined_life_is_refused_told_and_followed_by_another() {
+    let test = async {
+        let (ca, config) = (ca(), TransportConfig::default());
+        let a = Node::start(&ca, "a", config.clone());
+        let b = Node::start(&ca, "b", config);
+        b.to(&a).keep(true);
+        a.until("b is up", |log| log.ups.borrow().len() == 1).await;
+        a.transport.peers().quarantine(b.id);
+        b.until("it is refused", |log| {
+            let refused = log.refused.borrow();
+            refused.iter().any(|why| {
+                matches!(why, RefusedReason::ByPeer(refuse)
+                    if refuse.reason == RefuseReason::Quarantined)
+            })
+        })
+        .await;
+        assert_eq!(*a.log.downs.borrow(), [LostReason::Quarantined]);
+        b.transport.peers().reincarnate(Incarnation(7));
+        a.until("its next life is up", |log| log.ups.borrow().len() == 2).await;
+        assert_eq!(a.log.ups.borrow()[1].incarnation, Incarnation(7));
+        a.close().await;
+        b.close().await;
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+/// Eight diallers at once, on a node that answers as `config` says.
+async fn crowd(config: TransportConfig) -> odeon_transport::HandshakeMetrics {
+    let ca = ca();
+    let a = Node::start(&ca, "a", config);
+    let names = ["b", "c", "d", "e", "f", "g", "h", "i"];
+    let all = names.map(|name| Node::start(&ca, name, TransportConfig::default()));
+    all.iter().for_each(|node| node.to(&a).keep(true));
+    a.until("all are up", |log| log.ups.borrow().len() == names.len()).await;
+    let handshakes = a.transport.metrics().handshakes;
+    for node in all {
+        node.close().await;
+    }
+    a.close().await;
+    handshakes
+}
+
+#[tokio::test]
+async fn under_load_diallers_prove_their_addresses_and_come_in() {
+    let config = TransportConfig { handshakes_unproven_max: 1, ..TransportConfig::default() };
+    let handshakes = LocalSet::new().run_until(crowd(config)).await;
+    assert!(handshakes.retried > 0 && handshakes.shed == 0, "{handshakes}");
+}
+
+#[tokio::test]
+async fn more_handshakes_than_are_answered_at_once_are_refused_and_come_again() {
+    let config = TransportConfig {
+        handshakes_max: 2,
+        handshakes_ip_max: 1,
+        handshakes_unproven_max: 2,
+        ..TransportConfig::default()
+    };
+    let handshakes = LocalSet::new().run_until(crowd(config)).await;
+    assert!(handshakes.shed > 0, "{handshakes}");
+}

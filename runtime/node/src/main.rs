@@ -5,12 +5,14 @@
 //! standard error, chosen by `RUST_LOG`.
 
 mod ca;
+mod dashboard;
 mod demo;
 mod failure;
 mod node;
 mod output;
 mod sim;
 mod steer;
+mod top;
 mod usage;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -53,6 +55,16 @@ enum Command {
     Actors(steer::SteerArgs),
     /// Show a node's ways to others: connections, bytes, round trips, what waits.
     Peers(steer::SteerArgs),
+    /// Watch a node live: hot actors, mailboxes, workers, peers, lanes, members, events.
+    ///
+    /// In a terminal it is a picture that changes each second; `?` lists its keys. With --once, --count or --json it prints
+    /// lines.
+    Top(top::TopArgs),
+    /// Show a node and its cluster in a browser.
+    ///
+    /// It prints an address of this machine, good until the command ends. Whoever has the address sees what the operator
+    /// sees, and can change nothing.
+    Dashboard(steer::SteerArgs),
     /// Have a node finish what others began, and leave.
     ///
     /// The command follows the node until it is gone, with status 0; with status 1 it ends where the node is still there
@@ -117,6 +129,8 @@ async fn run(command: Command) -> Result<bool, Failed> {
         Command::Actors(args) => steer::run(Wish::Actors, args).await.map(|()| true),
         Command::Peers(args) => steer::run(Wish::Peers, args).await.map(|()| true),
         Command::Drain(args) => steer::drain::run(args).await.map(|()| true),
+        Command::Top(args) => top::run(args).await.map(|()| true),
+        Command::Dashboard(args) => dashboard::run(args).await.map(|()| true),
         Command::Completions { shell } => completions(shell).map(|()| true),
         Command::Sim(args) => Err(sim::run(args)),
     }

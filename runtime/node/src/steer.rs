@@ -17,7 +17,7 @@ use crate::{failure::Failed, output::print};
 pub(crate) struct SteerArgs {
     /// Where the node's admin port is, host:port: its --admin-listen.
     #[arg(value_name = "NODE-ADMIN-ADDRESS")]
-    node: String,
+    pub(crate) node: String,
     /// The operator's certificate, PEM; `odeon ca issue --operator NAME` makes it.
     #[arg(long, env = "ODEON_OPERATOR_CERT")]
     cert: PathBuf,
@@ -29,7 +29,14 @@ pub(crate) struct SteerArgs {
     ca: PathBuf,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
+}
+
+impl SteerArgs {
+    /// Who asks.
+    pub(crate) fn operator(&self) -> Result<Operator, Failed> {
+        Operator::from_pem_files(&self.cert, &self.key, &self.ca).map_err(failed)
+    }
 }
 
 impl SteerArgs {
@@ -70,7 +77,7 @@ pub(crate) async fn run(wish: Wish, args: SteerArgs) -> Result<(), Failed> {
 }
 
 /// A refusal and files that cannot be used are the caller's to mend.
-fn failed(error: OperatorError) -> Failed {
+pub(crate) fn failed(error: OperatorError) -> Failed {
     match error {
         OperatorError::Papers(_) | OperatorError::Refused { .. } => Failed::input(error),
         error => Failed::run(error),

@@ -66,12 +66,14 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("pem", Walled(&["odeon-transport"])),
     ("proc-macro2", Only(&["odeon-macros", "odeon-sim-macros"])),
     ("proptest", Tests),
+    ("pty-process", Tests),
     ("quinn", Walled(&["odeon-benches", "odeon-compare", "odeon-transport"])),
     ("quinn-udp", Walled(&["odeon-env", "odeon-sim"])),
     ("quote", Only(&["odeon-macros", "odeon-sim-macros"])),
     ("ractor", Walled(&["odeon-compare"])),
     ("ractor_cluster", Walled(&["odeon-compare"])),
     ("rand", Only(&["odeon-cluster", "odeon-sim"])),
+    ("ratatui", Walled(&["odeon-node"])),
     ("rcgen", Walled(&["odeon-transport"])),
     ("rkyv", Walled(&["odeon-macros", "odeon-message"])),
     ("rustls", Walled(&["odeon-benches", "odeon-compare", "odeon-transport"])),
@@ -125,6 +127,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("tracing", Anyone),
     ("tracing-subscriber", Walled(&["odeon-examples", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("trybuild", Tests),
+    ("vt100", Tests),
     ("xtra", Walled(&["odeon-compare"])),
 ];
 

@@ -112,7 +112,7 @@ async function run() {
         if (!(error instanceof NoAnswer)) complain(String(error.stack ?? error));
         seen.failures += 1;
         seen.since ??= Date.now() / 1000;
-        say(at("trouble"), "The node has not answered since " + clock(seen.since) + ": " + visible(error.message) + ". What stands below is as of then; it is asked again.");
+        say(at("trouble"), "The node has not answered since " + clock(seen.since) + ": " + visible(error.message).replace(/[.?!]+$/, "") + ". What stands below is as of then; it is asked again.");
         at("trouble").hidden = false;
       }
       showPulse();

@@ -1,6 +1,7 @@
 //! The actor of this node, and what it takes.
 
 use odeon::{Actor, Context, Handler, StartError, actor, message};
+use odeon_ops::App;
 
 /// The name under which each node's greeter is found.
 pub(crate) const GREETER: &str = "greeter";
@@ -12,11 +13,18 @@ pub(crate) struct Greet {
     pub(crate) name: String,
 }
 
+/// What it greets with: the values under `[app]`. The rows in `main.rs` say what each of them is.
+#[derive(serde::Deserialize)]
+pub(crate) struct Words {
+    pub(crate) greeting: String,
+}
+
 /// Greets, and counts.
 #[derive(Clone)]
 pub(crate) struct Greeter {
     pub(crate) node: String,
     pub(crate) greeted: u64,
+    pub(crate) words: App<Words>,
 }
 
 #[actor(id = "greeter/Greeter", handles(Greet))]
@@ -31,6 +39,7 @@ impl Actor for Greeter {
 impl Handler<Greet> for Greeter {
     async fn handle(&mut self, greet: Greet, _: &mut Context<Self>) -> String {
         self.greeted += 1;
-        format!("hello, {}, from {}", greet.name, self.node)
+        let words = self.words.now();
+        format!("{}, {}, from {}", words.greeting, greet.name, self.node)
     }
 }

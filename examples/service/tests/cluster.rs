@@ -40,8 +40,8 @@ struct Papers {
 }
 
 impl Papers {
-    fn new() -> Self {
-        let dir = std::env::temp_dir().join(format!("odeon-greeter-{}", std::process::id()));
+    fn new(test: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("odeon-greeter-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir(&dir).unwrap();
         let validity = Validity::from(SystemTime::now(), Duration::from_secs(86_400));
@@ -70,11 +70,16 @@ struct Running {
 
 impl Running {
     fn start(papers: &Papers, name: &str, listen: &str, seeds: &str) -> Self {
+        Self::start_with(papers, name, listen, seeds, &[])
+    }
+
+    fn start_with(papers: &Papers, name: &str, listen: &str, seeds: &str, more: &[&str]) -> Self {
         let file = |end: &str| papers.dir.join(format!("{name}.{end}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_greeter"));
         command.args(["--name", name, "--listen", listen]);
         command.arg("--cert").arg(file("pem")).arg("--key").arg(file("key"));
         command.arg("--ca-cert").arg(papers.dir.join("ca.pem"));
+        command.args(more);
         if name == NAMES[0] {
             command.arg("--dev");
         }
@@ -102,9 +107,13 @@ impl Running {
         }
     }
 
-    fn leave(mut self) {
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    fn leave(mut self) {
+        self.signal("-TERM");
         assert!(self.child.wait().unwrap().success(), "a drain ends with status 0");
     }
 }
@@ -166,7 +175,7 @@ impl Greeters {
 
 #[tokio::test]
 async fn nobody_sees_an_error_while_every_node_is_restarted() {
-    let papers = Papers::new();
+    let papers = Papers::new("rolling");
     let mut nodes: Vec<(&str, String, Running)> = Vec::new();
     for name in NAMES {
         let seed = nodes.first().map(|(_, addr, _)| addr.clone()).unwrap_or_default();
@@ -210,4 +219,35 @@ async fn nobody_sees_an_error_while_every_node_is_restarted() {
     assert!(answers.iter().all(|count| *count > 10), "all have greeted: {answers:?}");
     asker.stop(Duration::from_secs(5)).await;
     nodes.into_iter().for_each(|(_, _, node)| node.leave());
+}
+
+#[tokio::test]
+async fn what_it_greets_with_comes_from_its_file_and_changes_on_sighup() {
+    let papers = Papers::new("words");
+    let file = papers.dir.join("greeter.toml");
+    let config = file.to_str().unwrap();
+    fs::write(&file, "[app]\ngreeting = \"good day\"\n").unwrap();
+    let node = Running::start_with(&papers, "a", "127.0.0.1:0", "", &["--config", config]);
+    let asker = Node::builder("asker").identity(papers.asker.clone()).seed(node.addr());
+    let asker = asker.start().await.unwrap();
+    let mut greeter = asker.on("a").follow::<Greeter>(GREETER).await.unwrap();
+    let greeter = timeout(WITHIN, greeter.held()).await.unwrap().expect("a greets");
+    let greet = async || greeter.ask(Greet { name: "you".to_owned() }).await.unwrap();
+    assert_eq!(greet().await, "good day, you, from a");
+    fs::write(&file, "[app]\ngreeting = \"good night\"\n").unwrap();
+    node.signal("-HUP");
+    let changes = async {
+        while greet().await != "good night, you, from a" {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(WITHIN, changes).await.expect("the new value is in force");
+    // What is not in the section is named, and nothing changes.
+    fs::write(&file, "[app]\ngreting = \"hm\"\n").unwrap();
+    node.signal("-HUP");
+    let refused = |line: &str| line.contains("app.greting") && line.contains("app.greeting");
+    while !refused(&node.lines.recv_timeout(WITHIN).expect("the log names it")) {}
+    assert_eq!(greet().await, "good night, you, from a");
+    asker.stop(Duration::from_secs(5)).await;
+    node.leave();
 }

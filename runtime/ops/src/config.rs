@@ -1,15 +1,18 @@
 //! The tree of values that a node runs by.
 //!
 //! What it is: one serde tree, which is what a file may hold, and what `--print-config` prints. Units, bounds, defaults and
-//! reasons of its values stand in the table, `settings.rs`. What it is NOT: where a value came from; that is in
+//! reasons of its values stand in the table, `settings.rs`; the sections of bounds are in `config/bounds.rs`. What it is NOT: where a value came from; that is in
 //! `layers.rs`.
+
+mod bounds;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use odeon::{JoinConfig, SystemConfig, TransportConfig};
+use odeon::JoinConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::span::Span;
+pub use bounds::{ActorsSection, MembershipSection, RosterSection, TransportSection};
 
 /// All values of one node.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -34,6 +37,10 @@ pub struct Config {
     pub actors: ActorsSection,
     /// Bounds of its ways to others.
     pub transport: TransportSection,
+    /// How fast nodes look after each other.
+    pub membership: MembershipSection,
+    /// Bounds of names, groups and topics.
+    pub roster: RosterSection,
 }
 
 /// `[node]`: the node itself.
@@ -149,54 +156,4 @@ pub struct HealthSection {
 pub struct AdminSection {
     /// Where it listens, if anywhere.
     pub listen: Option<SocketAddr>,
-}
-
-/// `[actors]`: bounds of the node's actors. What is not set is as the program says, else the default of
-/// [`SystemConfig`].
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ActorsSection {
-    /// See [`SystemConfig::mailbox_messages_max`].
-    pub mailbox_messages_max: Option<u32>,
-    /// See [`SystemConfig::ask_within`].
-    pub ask_within: Option<Span>,
-    /// See [`SystemConfig::tell_within`].
-    pub tell_within: Option<Span>,
-}
-
-impl ActorsSection {
-    pub(crate) fn apply(&self, config: &mut SystemConfig) {
-        set(&mut config.mailbox_messages_max, self.mailbox_messages_max);
-        set(&mut config.ask_within, self.ask_within.map(|span| span.0));
-        set(&mut config.tell_within, self.tell_within.map(|span| span.0));
-    }
-}
-
-/// `[transport]`: bounds of the node's ways to others. What is not set is as the program says, else the default of
-/// [`TransportConfig`].
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct TransportSection {
-    /// See [`TransportConfig::message_bytes_max`].
-    pub message_bytes_max: Option<u32>,
-    /// See [`TransportConfig::peers_max`].
-    pub peers_max: Option<usize>,
-    /// See [`TransportConfig::idle_timeout`].
-    pub idle_timeout: Option<Span>,
-}
-
-impl TransportSection {
-    pub(crate) fn apply(&self, config: &mut TransportConfig) {
-        set(&mut config.message_bytes_max, self.message_bytes_max);
-        set(&mut config.peers_max, self.peers_max);
-        set(&mut config.idle_timeout, self.idle_timeout.map(|span| span.0));
-    }
-}
-
-fn set<T>(field: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *field = value;
-    }
 }

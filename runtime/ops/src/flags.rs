@@ -20,7 +20,8 @@ pub struct Flags {
     pub(crate) print_config: bool,
 }
 
-fn arg(setting: &'static Setting) -> Arg {
+/// The argument of a setting.
+pub(crate) fn arg(setting: &Setting) -> Arg {
     let arg = Arg::new(setting.key)
         .long(setting.flag)
         .value_name(setting.kind.placeholder())
@@ -41,6 +42,17 @@ fn help(setting: &Setting) -> StyledStr {
     let (key, variables) = (setting.key, setting.variables().join(" or "));
     format!("{}. It is {bounds}{default}{live}. In a file {key}, or {variables}", setting.about)
         .into()
+}
+
+impl Flags {
+    /// Takes what is said of these settings.
+    pub(crate) fn take(&mut self, matches: &ArgMatches, settings: &[Setting]) {
+        for setting in settings {
+            if let Some(texts) = matches.get_many::<String>(setting.key) {
+                self.values.insert(setting.key, texts.cloned().collect());
+            }
+        }
+    }
 }
 
 impl clap::Args for Flags {
@@ -69,11 +81,7 @@ impl clap::FromArgMatches for Flags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for setting in SETTINGS {
-            if let Some(texts) = matches.get_many::<String>(setting.key) {
-                self.values.insert(setting.key, texts.cloned().collect());
-            }
-        }
+        self.take(matches, &SETTINGS);
         self.config = matches.get_one::<PathBuf>("config").cloned();
         self.print_config = matches.get_flag("print-config");
         Ok(())

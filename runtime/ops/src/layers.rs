@@ -13,6 +13,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use toml::{Table, Value};
@@ -20,7 +21,7 @@ use toml::{Table, Value};
 use crate::{
     Config,
     flags::Flags,
-    settings::{self, SETTINGS, Setting},
+    settings::{SETTINGS, Setting},
 };
 
 /// Longest file that is read: a hundred times what all settings need.
@@ -34,13 +35,16 @@ pub(crate) const FILE_VARIABLE: &str = "ODEON_CONFIG";
 pub(crate) struct Given {
     flags: Flags,
     variables: BTreeMap<String, OsString>,
+    /// All that can be set: what every node has, and what this program has of its own.
+    table: Arc<[Setting]>,
 }
 
 /// The values in force, and where each came from.
 #[derive(Clone, Debug)]
 pub(crate) struct Effective {
     pub(crate) config: Config,
-    values: BTreeMap<&'static str, (Value, Origin)>,
+    values: Values,
+    table: Arc<[Setting]>,
     /// Keys of the environment that look like ours and are not: a container may bring them along.
     pub(crate) strange: Vec<String>,
 }
@@ -52,7 +56,14 @@ impl Given {
             let name = name.into_string().ok()?;
             (name.starts_with("ODEON_") || name == "RUST_LOG").then_some((name, value))
         };
-        Self { flags, variables: variables.filter_map(ours).collect() }
+        let table = SETTINGS.iter().cloned().collect();
+        Self { flags, variables: variables.filter_map(ours).collect(), table }
+    }
+
+    /// With values of the program's own beside them.
+    pub(crate) fn with(mut self, own: &[Setting]) -> Self {
+        self.table = SETTINGS.iter().chain(own).cloned().collect();
+        self
     }
 
     /// The file, if one is named.
@@ -63,17 +74,17 @@ impl Given {
 
     /// The values in force.
     pub(crate) fn resolve(&self) -> Result<Effective, ConfigError> {
-        let mut values = BTreeMap::new();
-        for setting in SETTINGS {
+        let mut values = Values::new();
+        for setting in self.table.iter() {
             if let Some(default) = setting.default {
                 let value = self.text(setting, &[default], Origin::Default)?;
                 values.insert(setting.key, (value, Origin::Default));
             }
         }
         if let Some(path) = self.file() {
-            values.extend(read_file(&path)?);
+            values.extend(read_file(&path, &self.table)?);
         }
-        for setting in SETTINGS {
+        for setting in self.table.iter() {
             let given = setting.variables().into_iter().find_map(|name| {
                 // A variable that is empty is as good as none: many tools cannot take one away.
                 let value = self.variables.get(&name).filter(|value| !value.is_empty())?;
@@ -90,8 +101,8 @@ impl Given {
             }
         }
         together(&values)?;
-        let config = tree(&values)?;
-        Ok(Effective { config, values, strange: self.strange() })
+        let (config, table) = (tree(&values)?, Arc::clone(&self.table));
+        Ok(Effective { config, values, table, strange: self.strange() })
     }
 
     fn text(
@@ -113,7 +124,7 @@ impl Given {
             [FILE_VARIABLE, "ODEON_SIM", "ODEON_LINK", "ODEON_BROWSER", "ODEON_PROCESSES"];
         let known = |name: &str| {
             KNOWN.contains(&name)
-                || SETTINGS.iter().any(|setting| setting.variables().iter().any(|it| it == name))
+                || self.table.iter().any(|setting| setting.variables().iter().any(|it| it == name))
         };
         self.variables.keys().filter(|name| !known(name)).cloned().collect()
     }
@@ -125,10 +136,15 @@ impl Effective {
         self.values.get(key).map(|(value, origin)| (value, origin))
     }
 
+    /// All settings, in the order in which they are shown.
+    pub(crate) fn table(&self) -> &[Setting] {
+        &self.table
+    }
+
     /// Takes over the values that are live and differ; says which were taken and which need a restart.
     pub(crate) fn take_live(&mut self, mut next: Self) -> Changes {
         let mut changes = Changes::default();
-        for setting in SETTINGS {
+        for setting in self.table.iter() {
             let (old, new) = (self.values.get(setting.key), next.values.remove(setting.key));
             if old.map(|(value, _)| value) == new.as_ref().map(|(value, _)| value) {
                 continue;
@@ -160,6 +176,13 @@ pub(crate) struct Changes {
     pub(crate) refused: Vec<&'static str>,
 }
 
+impl Changes {
+    /// Whether a value with such a key is in force now.
+    pub(crate) fn has_one_of(&self, section: &str) -> bool {
+        self.applied.iter().any(|key| key.starts_with(section))
+    }
+}
+
 type Values = BTreeMap<&'static str, (Value, Origin)>;
 
 /// Values that are of no use without others.
@@ -178,7 +201,7 @@ fn together(values: &Values) -> Result<(), ConfigError> {
         let Some((_, origin)) = values.get(key) else { continue };
         let is_there = |key: &str| values.contains_key(key) || (brings && BROUGHT.contains(&key));
         if let Some(missing) = needs.iter().find(|needed| !is_there(needed)) {
-            let flag = settings::find(missing).map_or(*missing, |setting| setting.flag);
+            let flag = find(&SETTINGS, missing).map_or(*missing, |setting| setting.flag);
             return Err(ConfigError::Alone {
                 key: key.to_owned(),
                 origin: origin.clone(),
@@ -190,15 +213,20 @@ fn together(values: &Values) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// The setting with this key.
+fn find<'a>(table: &'a [Setting], key: &str) -> Option<&'a Setting> {
+    table.iter().find(|setting| setting.key == key)
+}
+
 /// The file's values, checked.
-fn read_file(path: &Path) -> Result<Values, ConfigError> {
+fn read_file(path: &Path, table: &[Setting]) -> Result<Values, ConfigError> {
     let unreadable = |cause: String| ConfigError::Unreadable { path: path.to_owned(), cause };
     let found = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
     if found.len() > FILE_BYTES_MAX {
         return Err(unreadable(format!("it has more than {FILE_BYTES_MAX} bytes")));
     }
     let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let table: Table = toml::from_str(&text).map_err(|error: toml::de::Error| {
+    let sections: Table = toml::from_str(&text).map_err(|error: toml::de::Error| {
         let before = |span: std::ops::Range<usize>| {
             text.get(..span.start).map(|it| it.matches('\n').count())
         };
@@ -206,18 +234,18 @@ fn read_file(path: &Path) -> Result<Values, ConfigError> {
         ConfigError::NotToml { path: path.to_owned(), line, cause: error.message().to_owned() }
     })?;
     let mut values = Values::new();
-    for (section, inner) in table {
+    for (section, inner) in sections {
         let Value::Table(inner) = inner else {
-            return Err(unknown(&section, path));
+            return Err(unknown(&section, path, table));
         };
         if inner.is_empty()
-            && !SETTINGS.iter().any(|it| it.key.split('.').next() == Some(section.as_str()))
+            && !table.iter().any(|it| it.key.split('.').next() == Some(section.as_str()))
         {
-            return Err(unknown(&section, path));
+            return Err(unknown(&section, path, table));
         }
         for (name, value) in inner {
             let key = format!("{section}.{name}");
-            let setting = settings::find(&key).ok_or_else(|| unknown(&key, path))?;
+            let setting = find(table, &key).ok_or_else(|| unknown(&key, path, table))?;
             let origin = Origin::File(path.to_owned());
             let shown = match &value {
                 _ if setting.secret => "what was given".to_owned(),
@@ -236,8 +264,8 @@ fn read_file(path: &Path) -> Result<Values, ConfigError> {
     Ok(values)
 }
 
-fn unknown(key: &str, path: &Path) -> ConfigError {
-    let near = SETTINGS.iter().map(|setting| setting.key).min_by_key(|known| distance(known, key));
+fn unknown(key: &str, path: &Path, table: &[Setting]) -> ConfigError {
+    let near = table.iter().map(|setting| setting.key).min_by_key(|known| distance(known, key));
     let near = near.filter(|known| distance(known, key) <= key.len() / 2);
     ConfigError::Unknown { key: key.to_owned(), path: path.to_owned(), near }
 }
@@ -257,10 +285,10 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// The tree that the values make.
+/// The tree that the values of every node make.
 fn tree(values: &Values) -> Result<Config, ConfigError> {
     let mut root = Table::new();
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         // Every section is there, also one without a value.
         let (section, name) = setting.key.split_once('.').unwrap_or((setting.key, ""));
         let section = root.entry(section).or_insert_with(|| Value::Table(Table::new()));

@@ -19,6 +19,8 @@
 //! * **Values.** Flags over environment (`ODEON_…`) over a TOML file (`--config`) over defaults, one tree, [`Config`].
 //!   What cannot be used is refused with its key, its value, where it came from and the remedy ([`ConfigError`]);
 //!   `--print-config` shows every value with where it came from, `--help` each with its bounds and its default.
+//! * **Values of its own.** [`Program::app`] adds a section to that tree, `[app]`, for a type of the program, with flags,
+//!   variables, bounds and refusals alike.
 //! * **Signals.** SIGTERM and SIGINT [drain](odeon::Node::drain) the node within `drain.within`, 30 s, and it ends with
 //!   status 0; a second one ends it at once. SIGHUP reads the file again, applies the values that are marked live, and
 //!   names the others in the log.
@@ -32,6 +34,7 @@
 //! here is made of what the crate `odeon` has. For maintainers: read `life.rs` next.
 
 mod admin;
+mod app;
 #[doc(hidden)]
 pub mod authority;
 mod config;
@@ -56,9 +59,10 @@ mod signals;
 mod span;
 mod standing;
 
+pub use app::{App, AppSetting};
 pub use config::{
     ActorsSection, AdminSection, Config, DrainSection, HealthSection, JoinSection, LogSection,
-    NodeSection, PapersSection, TransportSection,
+    MembershipSection, NodeSection, PapersSection, RosterSection, TransportSection,
 };
 #[doc(hidden)]
 pub use failure::Failed;

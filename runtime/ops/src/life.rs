@@ -8,11 +8,12 @@ use std::{
     future::Future, net::SocketAddr, path::Path, pin::pin, rc::Rc, sync::Arc, time::Duration,
 };
 
-use odeon::{Node, NodeError, Papers, Profile, env::RealEnv};
+use odeon::{MembershipConfig, Node, NodeError, Papers, Profile, RosterConfig, env::RealEnv};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use crate::{
     Config, admin,
+    app::AppSection,
     failure::Failed,
     flags::Flags,
     health, http,
@@ -34,17 +35,22 @@ const STOP_AT_ONCE: Duration = Duration::from_millis(200);
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(3);
 
 /// Lives until the node has left.
-pub(crate) async fn live<F, R>(program: Program, flags: Flags, start: F) -> Result<(), Failed>
+pub(crate) async fn live<F, R>(mut program: Program, flags: Flags, start: F) -> Result<(), Failed>
 where
     F: FnOnce(Node) -> R,
     R: Future<Output = Started>,
 {
     let printed = flags.print_config;
-    let given = Given::new(flags, std::env::vars_os());
+    let app = program.app.take();
+    let own = app.as_ref().map_or(&[][..], |app| &app.settings);
+    let given = Given::new(flags, std::env::vars_os()).with(own);
     let mut effective = given.resolve().map_err(Failed::input)?;
+    let publish = app.as_ref().map(|app| app.read(&effective)).transpose();
+    let publish = publish.map_err(Failed::input)?;
     if printed {
         return output::print(print::page(&effective).trim_end());
     }
+    publish.into_iter().for_each(|publish| publish());
     let logs = Logs::start(&effective.config.log.filter);
     for name in &effective.strange {
         tracing::warn!(name, "this environment variable looks like a setting and is none");
@@ -80,7 +86,7 @@ where
         tracing::info!(%addr, "operators are served");
         ports.spawn_local(admin::serve(listener, door, Rc::clone(&standing)));
     }
-    let running = Running { given, effective, logs, standing };
+    let running = Running { given, effective, app, logs, standing };
     running.run(&mut signals, start(node)).await
 }
 
@@ -88,6 +94,8 @@ where
 struct Running {
     given: Given,
     effective: Effective,
+    /// The values of the program's own.
+    app: Option<AppSection>,
     logs: Logs,
     standing: Rc<Standing>,
 }
@@ -140,20 +148,42 @@ impl Running {
         leave(&self.standing.node, self.effective.config.drain.within.0, again).await
     }
 
+    /// Says to all others what the node is now; what it has said of its load stays.
+    fn describe(&self) {
+        let node = &self.standing.node;
+        let section = &self.effective.config.node;
+        let (zone, roles) = (section.zone.clone().unwrap_or_default(), section.roles.clone());
+        if let Err(error) = node.describe(Profile { zone, roles, ..node.profile() }) {
+            tracing::error!(%error, "the node goes on with what it said of itself");
+        }
+    }
+
     /// Reads the file again and takes over what can change while the node runs.
     fn reload(&mut self) {
-        let next = match self.given.resolve() {
+        let next = self.given.resolve().and_then(|next| {
+            let mut taken = self.effective.clone();
+            let changes = taken.take_live(next);
+            let publish = self.app.as_ref().map(|app| app.read(&taken)).transpose()?;
+            Ok((taken, changes, publish))
+        });
+        let (taken, changes, publish) = match next {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(%error, "the configuration stays as it was");
                 return;
             }
         };
+        self.effective = taken;
         let file = self.given.file();
         let file = file.as_deref().map_or("no file".into(), Path::to_string_lossy);
-        let changes = self.effective.take_live(next);
         if changes.applied.contains(&"log.filter") {
             self.logs.set(&self.effective.config.log.filter);
+        }
+        if changes.has_one_of("node.") {
+            self.describe();
+        }
+        if changes.has_one_of("app.") {
+            publish.into_iter().for_each(|publish| publish());
         }
         self.standing.set_drain_within(self.effective.config.drain.within.0);
         for key in &changes.refused {
@@ -196,8 +226,12 @@ fn builder(name: &str, config: &Config, program: Program) -> Result<odeon::NodeB
     let Program { mut system, mut transport, setups, version, .. } = program;
     config.actors.apply(&mut system);
     config.transport.apply(&mut transport);
+    let (mut membership, mut roster) = (MembershipConfig::default(), RosterConfig::default());
+    config.membership.apply(&mut membership);
+    config.roster.apply(&mut roster);
     let mut builder =
         Node::builder(name).listen(config.node.listen).system(system).transport(transport);
+    builder = builder.membership(membership).roster(roster);
     let papers = &config.papers;
     builder = match (&papers.cert, &papers.key, &papers.ca_cert) {
         (Some(cert), Some(key), Some(ca)) => {

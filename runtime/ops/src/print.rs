@@ -4,13 +4,13 @@
 
 use std::fmt::Write as _;
 
-use crate::{layers::Effective, settings::SETTINGS};
+use crate::layers::Effective;
 
 /// All settings in the order of their table.
 pub(crate) fn page(effective: &Effective) -> String {
     let mut page = String::new();
     let mut section = "";
-    for setting in SETTINGS {
+    for setting in effective.table() {
         let (in_section, name) = setting.key.split_once('.').unwrap_or((setting.key, ""));
         if in_section != section {
             let gap = if section.is_empty() { "" } else { "\n" };

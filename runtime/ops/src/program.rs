@@ -4,8 +4,14 @@ use std::{error::Error, future::Future, process::ExitCode};
 
 use clap::{Args, Command, FromArgMatches, error::ErrorKind};
 use odeon::{Actor, Node, NodeBuilder, SystemConfig, TransportConfig};
+use serde::de::DeserializeOwned;
 
-use crate::{failure::Failed, flags::Flags, life};
+use crate::{
+    app::{App, AppSection, AppSetting},
+    failure::Failed,
+    flags::{self, Flags},
+    life,
+};
 
 /// What the program's own start comes to.
 pub type Started = Result<(), Box<dyn Error + Send + Sync>>;
@@ -60,6 +66,7 @@ pub struct Program {
     pub(crate) system: SystemConfig,
     pub(crate) transport: TransportConfig,
     pub(crate) setups: Vec<Setup>,
+    pub(crate) app: Option<AppSection>,
 }
 
 impl Program {
@@ -72,6 +79,7 @@ impl Program {
             system: SystemConfig::default(),
             transport: TransportConfig::default(),
             setups: Vec::new(),
+            app: None,
         }
     }
 
@@ -106,6 +114,53 @@ impl Program {
         self
     }
 
+    /// Values of the program's own, under `[app]`: each row is one of them, and `T`, a type of serde's, has a field for each,
+    /// an `Option` where a value without default may be missing. In place of those of an earlier call.
+    ///
+    /// They come as the runtime's values do: flags over environment over the file over defaults; what cannot be used is
+    /// refused with its key, its value, where it came from and the remedy, also where the type refuses it; `--help` and
+    /// `--print-config` show them; SIGHUP applies those that are [live](AppSetting::live) and names the others.
+    ///
+    /// # Panics
+    /// When two rows have one name.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use std::{process::ExitCode, time::Duration};
+    ///
+    /// use odeon_ops::{AppSetting, Program, Span};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Shop {
+    ///     greeting: String,
+    ///     tables: u16,
+    ///     patience: Span,
+    /// }
+    ///
+    /// fn main() -> ExitCode {
+    ///     let hour = Duration::from_secs(1)..=Duration::from_secs(3600);
+    ///     let (program, shop) = Program::new("shop").app::<Shop>([
+    ///         AppSetting::text("greeting", "What guests hear").default("hello").live(),
+    ///         AppSetting::number("tables", 1..=100, "How many guests sit at a time").default("8"),
+    ///         AppSetting::span("patience", hour, "How long a guest waits for a table").default("5m"),
+    ///     ]);
+    ///     program.run(|node| async move {
+    ///         let shop = shop.now();
+    ///         println!("{}: {} tables, for {}", shop.greeting, shop.tables, shop.patience);
+    ///         # let _ = node;
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    pub fn app<T>(mut self, rows: impl IntoIterator<Item = AppSetting>) -> (Self, App<T>)
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let (section, values) = AppSection::new(rows);
+        self.app = Some(section);
+        (self, values)
+    }
+
     /// What else is to be said to the node before it starts. It is done last, and so counts more than flags, environment
     /// and file.
     pub fn node(mut self, setup: impl FnOnce(NodeBuilder) -> NodeBuilder + 'static) -> Self {
@@ -128,9 +183,15 @@ impl Program {
         R: Future<Output = Started>,
     {
         let command = Command::new(self.name).version(self.version).about(self.about);
-        let matches = Flags::augment_args(command).try_get_matches();
+        let own = self.app.as_ref().map_or(&[][..], |app| &app.settings);
+        let command = Flags::augment_args(command).args(own.iter().map(flags::arg));
+        let flags = command.try_get_matches().and_then(|matches| {
+            let mut flags = Flags::from_arg_matches(&matches)?;
+            flags.take(&matches, own);
+            Ok(flags)
+        });
         let name = self.name;
-        match matches.and_then(|matches| Flags::from_arg_matches(&matches)) {
+        match flags {
             Ok(flags) => self.run_with(flags, start),
             // Help and version go where they belong, with status 0.
             Err(error) if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelp => {
@@ -146,7 +207,8 @@ impl Program {
     }
 
     /// As [`run`](Self::run), for a program whose command line has more in it than the node: [`Flags`] are `clap`'s
-    /// arguments, of a command or a subcommand.
+    /// arguments, of a command or a subcommand. They have no values of the [program's own](Self::app), which come from
+    /// environment and file then.
     pub fn run_with<F, R>(self, flags: Flags, start: F) -> ExitCode
     where
         F: FnOnce(Node) -> R,

@@ -2,14 +2,19 @@
 //!
 //! What it is: key, flag, kind, bounds, default, reason, and whether a value can change while the node runs. The flags
 //! (`flags.rs`), the layers (`layers.rs`), what `--print-config` says and the help are made of it. What it is NOT: the
-//! tree that the values become, `config.rs`; a test holds the two alike.
+//! tree that the values become, `config.rs`; a test holds the two alike. Those of a program's own are in `app.rs`.
 
+mod actors;
+mod cluster;
 mod kind;
+mod transport;
+
+use std::sync::LazyLock;
 
 pub(crate) use kind::Kind;
 
 /// One value that can be set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Setting {
     /// Its place in the file, section first.
     pub(crate) key: &'static str,
@@ -27,21 +32,26 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    const fn new(key: &'static str, flag: &'static str, kind: Kind, about: &'static str) -> Self {
+    pub(crate) const fn new(
+        key: &'static str,
+        flag: &'static str,
+        kind: Kind,
+        about: &'static str,
+    ) -> Self {
         Self { key, flag, kind, default: None, about, live: false, secret: false }
     }
 
-    const fn default(mut self, text: &'static str) -> Self {
+    pub(crate) const fn default(mut self, text: &'static str) -> Self {
         self.default = Some(text);
         self
     }
 
-    const fn live(mut self) -> Self {
+    pub(crate) const fn live(mut self) -> Self {
         self.live = true;
         self
     }
 
-    const fn secret(mut self) -> Self {
+    pub(crate) const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
@@ -54,15 +64,15 @@ impl Setting {
     }
 }
 
-/// The setting with this key.
-pub(crate) fn find(key: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.key == key)
-}
+/// All that every node has, section by section.
+pub(crate) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    [NODE, actors::ACTORS, transport::TRANSPORT, cluster::MEMBERSHIP, cluster::ROSTER].concat()
+});
 
 const DAY_MILLIS: u64 = 86_400_000;
 
-/// All of them, section by section.
-pub(crate) const SETTINGS: &[Setting] = &[
+/// The node itself, how it finds others, its papers, how it leaves, and what is seen of it.
+const NODE: &[Setting] = &[
     Setting::new(
         "node.name",
         "name",
@@ -94,14 +104,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "zone",
         Kind::Text,
         "The zone of the node, a label that nodes share which break together. By default none",
-    ),
+    )
+    .live(),
     Setting::new(
         "node.roles",
         "role",
         Kind::Texts,
         "What the node is for. By default nothing in particular; at most 16",
     )
-    .default(""),
+    .default("")
+    .live(),
     Setting::new(
         "join.seeds",
         "join",
@@ -237,48 +249,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Where operators of the cluster look at the node and drain it, HTTP over mutual TLS; port 0 lets the system choose. \
          It needs papers. By default nowhere",
     ),
-    Setting::new(
-        "actors.mailbox_messages_max",
-        "mailbox-messages-max",
-        Kind::Number { min: 1, max: 1 << 30 },
-        "Messages that a mailbox holds before senders wait. By default 1024: a burst fits, a backlog is felt within \
-         milliseconds",
-    ),
-    Setting::new(
-        "actors.ask_within",
-        "ask-within",
-        Kind::Span { min_millis: 1, max_millis: DAY_MILLIS },
-        "How long an ask waits that sets no time of its own. By default 5s",
-    ),
-    Setting::new(
-        "actors.tell_within",
-        "tell-within",
-        Kind::Span { min_millis: 1, max_millis: DAY_MILLIS },
-        "How long a tell waits for room that sets no time of its own. By default 5s",
-    ),
-    Setting::new(
-        "transport.message_bytes_max",
-        "message-bytes-max",
-        Kind::Number { min: 1 << 20, max: 256 << 20 },
-        "Longest message or reply that is read, in bytes, a multiple of 65536. By default 64 MiB",
-    ),
-    Setting::new(
-        "transport.peers_max",
-        "peers-max",
-        Kind::Number { min: 1, max: 1 << 16 },
-        "Other nodes known at once; beyond it idle ones are forgotten, then new ones refused. By default 1024",
-    ),
-    Setting::new(
-        "transport.idle_timeout",
-        "idle-timeout",
-        Kind::Span { min_millis: 100, max_millis: DAY_MILLIS },
-        "Silence after which a connection is lost. By default 10s",
-    ),
 ];
 
 #[cfg(test)]
 mod tests {
+    use odeon::{MembershipConfig, RosterConfig, SystemConfig, TransportConfig};
+
     use super::*;
+    use crate::config::{ActorsSection, MembershipSection, RosterSection, TransportSection};
 
     #[test]
     fn keys_and_flags_are_given_once_and_defaults_can_be_used() {
@@ -301,6 +279,46 @@ mod tests {
                     setting.key
                 );
             }
+        }
+    }
+
+    /// A default as people write it.
+    fn in_words(value: &str) -> String {
+        match (value, value.parse::<u64>()) {
+            ("None", _) => "as many as fit".to_owned(),
+            ("60s", _) => "1m".to_owned(),
+            ("600s", _) => "10m".to_owned(),
+            ("3600s", _) => "1h".to_owned(),
+            ("86400s", _) => "1d".to_owned(),
+            (_, Ok(number)) if number.is_multiple_of(1 << 20) => format!("{} MiB", number >> 20),
+            (_, Ok(number)) if number.is_multiple_of(1 << 10) => format!("{} KiB", number >> 10),
+            _ => value.to_owned(),
+        }
+    }
+
+    /// A text that tells another default than the one in force is worse than none.
+    #[test]
+    fn defaults_that_the_program_decides_are_told_as_they_are() {
+        let shown = |section, fields: Vec<(&'static str, String)>| {
+            fields.into_iter().map(move |(field, value)| (format!("{section}.{field}"), value))
+        };
+        let all = shown("actors", ActorsSection::shown(&SystemConfig::default()))
+            .chain(shown("transport", TransportSection::shown(&TransportConfig::default())))
+            .chain(shown("membership", MembershipSection::shown(&MembershipConfig::default())))
+            .chain(shown("roster", RosterSection::shown(&RosterConfig::default())));
+        for (key, value) in all {
+            let setting =
+                SETTINGS.iter().find(|it| it.key == key).unwrap_or_else(|| panic!("{key}"));
+            let told = [in_words(&value), value];
+            let says = |value: &String| {
+                let (_, after) = setting.about.split_once(&format!("By default {value}"))?;
+                after.chars().next().filter(|it| !it.is_alphanumeric())
+            };
+            assert!(
+                told.iter().any(|it| says(it).is_some()),
+                "{key} is {told:?}: {}",
+                setting.about
+            );
         }
     }
 

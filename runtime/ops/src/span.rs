@@ -41,6 +41,12 @@ impl fmt::Display for Span {
     }
 }
 
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        span.0
+    }
+}
+
 impl TryFrom<String> for Span {
     type Error = NoSpan;
 

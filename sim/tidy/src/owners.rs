@@ -86,6 +86,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
             "odeon-benches",
             "odeon-check",
             "odeon-compare",
+            "odeon-example-service",
             "odeon-node",
             "odeon-ops",
             "odeon-sim",

@@ -70,6 +70,24 @@ pub enum ConfigError {
         /// Its flag.
         flag: &'static str,
     },
+    /// A value of the program's own is needed, and nobody has said it.
+    #[error(
+        "{key} is needed and not set: give it with --{flag}, ODEON_{}, or in a file",
+        flag.to_uppercase().replace('-', "_")
+    )]
+    Needed {
+        /// The key.
+        key: String,
+        /// Its flag.
+        flag: &'static str,
+    },
+    /// The program's own values are not what its type reads; a mistake of the program, or two values that do not go
+    /// together.
+    #[error("the values under [app] are not what the program reads: {cause}")]
+    App {
+        /// What the type says.
+        cause: String,
+    },
     /// The file cannot be read.
     #[error("cannot read the configuration {}: {cause}; check --config or ODEON_CONFIG", path.display())]
     Unreadable {

@@ -110,7 +110,7 @@ fn a_bad_value_is_named_with_its_key_its_place_and_the_remedy() {
 
 #[test]
 fn every_setting_refuses_what_it_cannot_use_by_its_name() {
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         // A text and a path may be almost anything; an empty flag is refused.
         let bad = match setting.kind {
             Kind::Text | Kind::Path => "",
@@ -199,7 +199,7 @@ fn every_key_of_the_table_is_a_field_of_the_tree() {
         Kind::Text | Kind::Texts | Kind::Path | Kind::Filter | Kind::Token => "info".to_owned(),
     };
     let mut values = Values::new();
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let text = some(setting.kind);
         let value = match setting.kind {
             Kind::Token => Value::String(text),

@@ -1,0 +1,141 @@
+//! The sections of bounds and times: whatever a part of the runtime lets be set, as the part itself names it.
+//!
+//! What is not set is as the program says, else the part's default. What each of them means stands there and, for people,
+//! in `settings.rs`; a test holds the defaults that these tell alike.
+
+use odeon::{MembershipConfig, RosterConfig, SystemConfig, TransportConfig};
+use serde::{Deserialize, Serialize};
+
+use crate::span::Span;
+
+/// Writes a section of optional values, and puts those that are set into the part's configuration.
+macro_rules! section {
+    ($(#[doc = $doc:literal])+ $name:ident of $config:ident: $($field:ident: $kind:ty,)+) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[non_exhaustive]
+        pub struct $name {
+            $(
+                #[doc = concat!("See [`", stringify!($config), "::", stringify!($field), "`].")]
+                pub $field: Option<$kind>,
+            )+
+        }
+
+        impl $name {
+            /// Puts what is set in the place of what is there.
+            pub(crate) fn apply(&self, config: &mut $config) {
+                $(
+                    if let Some(value) = self.$field {
+                        config.$field = value.into();
+                    }
+                )+
+            }
+
+            /// Each field with its value in this configuration, as the debugger shows it.
+            #[cfg(test)]
+            pub(crate) fn shown(config: &$config) -> Vec<(&'static str, String)> {
+                vec![$((stringify!($field), format!("{:?}", config.$field)),)+]
+            }
+        }
+    };
+}
+
+section! {
+    /// `[actors]`: bounds and times of the node's actors.
+    ActorsSection of SystemConfig:
+    mailbox_messages_max: u32,
+    mailbox_bytes_max: usize,
+    waiting_max: u32,
+    ask_within: Span,
+    tell_within: Span,
+    probe_after: Span,
+    exported_max: u32,
+    names_max: u32,
+    network_watches_max: u32,
+    peer_watches_max: u32,
+    remote_asks_max: u32,
+    streams_max: u32,
+    stream_items: u32,
+    stream_bytes: u32,
+    sources_max: u32,
+    reads_max: u32,
+    stash_max: u32,
+    tasks_max: u32,
+    groups_max: u32,
+    group_members_max: u32,
+    retry_percent: u32,
+    retries_saved_max: u32,
+    blocking_threads_max: u32,
+    blocked_after: Span,
+    sample_every: u32,
+    spin: u32,
+}
+
+section! {
+    /// `[transport]`: bounds and times of the node's ways to others.
+    TransportSection of TransportConfig:
+    lanes: u8,
+    lane_bytes_max: usize,
+    batch_bytes_max: usize,
+    frame_bytes_max: u32,
+    bulk_from_bytes: usize,
+    message_bytes_max: u32,
+    bulk_streams: u8,
+    bulk_bytes_max: usize,
+    bulk_silence: Span,
+    credit_messages: u32,
+    credit_bytes: u32,
+    pinned_bytes_max: usize,
+    control_bytes_max: usize,
+    peers_max: usize,
+    handshakes_max: usize,
+    handshakes_ip_max: usize,
+    handshakes_unproven_max: usize,
+    handshake_timeout: Span,
+    migration: bool,
+    clock_skew_max: Span,
+    idle_timeout: Span,
+    keep_alive: Span,
+    gossip_idle: Span,
+    backoff_min: Span,
+    backoff_max: Span,
+    undeliverable_after: Span,
+    initial_rtt: Span,
+    mtu_max: u16,
+    loopback_mtu_max: u16,
+    mtu_search_pause: Span,
+    mtu_black_hole_pause: Span,
+    segments_max: u16,
+    initial_window: u32,
+    ack_packets: u32,
+    send_window: u32,
+    stream_window: u32,
+    connection_window: u32,
+    datagram_buffer_bytes: usize,
+}
+
+section! {
+    /// `[membership]`: how fast the nodes look after each other.
+    MembershipSection of MembershipConfig:
+    probe_period: Span,
+    probe_rtt: Span,
+    indirect_probes: usize,
+    suspicion: Span,
+    gossip_period: Span,
+    touch_period: Span,
+    heal_period_max: Span,
+    forget_down: Span,
+}
+
+section! {
+    /// `[roster]`: bounds and times of names, groups and topics of the cluster.
+    RosterSection of RosterConfig:
+    entries_max: u32,
+    removals_max: u32,
+    page_entries_max: u32,
+    subscriptions_max: u32,
+    check_every: Span,
+    retry_after: Span,
+    confirm_within: Span,
+}

@@ -1,10 +1,13 @@
-//! Messages to many: broadcasts to a group and publishing to a topic, beside plain tells to one actor.
+//! Clusters: messages to many, and what a cluster of processes costs.
 //!
-//! Two processes, the sender in one and the receivers in the other, over loopback, encrypted. Rounds are interleaved in
+//! Broadcasts to a group and publishing to a topic stand beside plain tells to one actor. Two processes, the sender in one and the receivers in the other, over loopback, encrypted. Rounds are interleaved in
 //! one run, so that the machine's mood touches all alike; medians of the rounds are printed. Counted are messages that
-//! reached an actor.
+//! reached an actor. The cluster of processes is measured first, while nothing else runs (`cluster/processes.rs`).
 
+mod fleet;
+pub(crate) mod member;
 pub(crate) mod peer;
+pub(crate) mod processes;
 mod sending;
 
 use std::{ffi::OsStr, time::Duration};
@@ -16,6 +19,7 @@ use crate::{
     median::median,
     remote::{Outcome, papers::Papers, sink},
 };
+use processes::{Figures, NAMES};
 use sending::{How, Source};
 
 /// Measures messages to many.
@@ -30,6 +34,9 @@ pub(crate) struct ClusterArgs {
     /// Members of the larger group, all on the other node.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     members: u16,
+    /// Leave out the cluster of processes, which takes some two minutes.
+    #[arg(long)]
+    messages_only: bool,
     /// Print one line of JSON.
     #[arg(long)]
     json: bool,
@@ -47,6 +54,7 @@ struct Round {
 /// Runs all rounds and prints the medians.
 pub(crate) async fn run(args: ClusterArgs) -> Outcome<()> {
     let papers = Papers::make()?;
+    let figures = if args.messages_only { None } else { Some(processes::measure(&papers).await?) };
     let members = args.members.to_string();
     let peer = ["cluster-peer", "--members", &members, "--folder"].map(OsStr::new);
     let peer = peer.into_iter().chain([papers.folder().as_os_str()]);
@@ -75,12 +83,16 @@ pub(crate) async fn run(args: ClusterArgs) -> Outcome<()> {
     // The end of its input tells the peer to leave.
     drop(child.stdin.take());
     child.wait().await?;
-    print(&args, &rounds);
+    print(&args, &rounds, figures.as_ref());
     Ok(())
 }
 
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e4).round() / 10.0
+}
+
 #[expect(clippy::print_stdout, reason = "the figures are what was asked for")]
-fn print(args: &ClusterArgs, rounds: &[Round]) {
+fn print(args: &ClusterArgs, rounds: &[Round], figures: Option<&Figures>) {
     let tells = median(rounds, |round| round.tells);
     let ratio = |of: fn(&Round) -> f64| {
         let ratio = median(rounds, |round| of(round) / round.tells);
@@ -94,6 +106,11 @@ fn print(args: &ClusterArgs, rounds: &[Round]) {
             "rounds": args.rounds, "message_bytes": 64, "members": args.members,
             "tells_per_s": tells.round(),
             "group_of_one_to_tells": one, "group_to_tells": members, "topic_to_tells": topic,
+            "nodes": NAMES.len(),
+            "killed_missed_ms_median": figures.map(|it| millis(it.missed[0])),
+            "killed_missed_ms_p99": figures.map(|it| millis(it.missed[1])),
+            "idle_node_percent_of_core": figures.map(|it| (it.idle * 1e4).round() / 1e2),
+            "ready_ms": figures.and_then(|it| it.ready).map(millis),
         });
         println!("{line}");
         return;
@@ -102,4 +119,14 @@ fn print(args: &ClusterArgs, rounds: &[Round]) {
     println!("broadcast to a group of one            {one:>10.2} of that");
     println!("broadcast to a group of {:<3}            {members:>10.2} of that", args.members);
     println!("published, one subscriber              {topic:>10.2} of that");
+    let Some(Figures { missed: [half, most], idle, ready }) = figures else { return };
+    println!(
+        "killed of {} nodes, missed by all      {half:>10.0?}, 99 of 100 in {most:.0?}",
+        NAMES.len()
+    );
+    println!("an idle node of them                   {:>10.2} % of a core", idle * 100.0);
+    match ready {
+        Some(ready) => println!("odeon node from its start to ready     {ready:>10.0?}"),
+        None => println!("odeon is not beside this program: build it for its time to be ready"),
+    }
 }

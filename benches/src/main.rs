@@ -24,11 +24,15 @@ struct Args {
 enum Bench {
     /// Messages between two nodes in two processes, over loopback, encrypted.
     Remote(remote::RemoteArgs),
-    /// Messages to groups and topics of another node, beside plain tells.
+    /// Messages to groups and topics of another node, beside plain tells; and a cluster of five processes: how soon it
+    /// misses one, what it costs at rest, how soon a node is ready.
     Cluster(cluster::ClusterArgs),
     /// The other process of `cluster`.
     #[command(hide = true)]
     ClusterPeer(cluster::peer::PeerArgs),
+    /// One process of the cluster.
+    #[command(hide = true)]
+    ClusterMember(cluster::member::MemberArgs),
     /// The other process of `remote`.
     #[command(hide = true)]
     RemotePeer(remote::peer::PeerArgs),
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         (Ok(runtime), Bench::Remote(args)) => runtime.block_on(remote::run(args)),
         (Ok(runtime), Bench::Cluster(args)) => runtime.block_on(cluster::run(args)),
         (Ok(runtime), Bench::ClusterPeer(args)) => runtime.block_on(cluster::peer::run(args)),
+        (Ok(runtime), Bench::ClusterMember(args)) => runtime.block_on(cluster::member::run(args)),
         (Ok(runtime), Bench::RemotePeer(args)) => runtime.block_on(remote::peer::run(args)),
     };
     match done {

@@ -31,7 +31,7 @@ use crate::{
     outbound::Outbound,
     registrar::Registrar,
     repeats::{Arrived, Attempt, RepeatKey, Repeats},
-    roster::RosterHall,
+    roster::{RosterHall, listeners::Audience},
     streams::Streams,
 };
 
@@ -180,7 +180,7 @@ impl Inbound {
         if header.receiver.is_topic() {
             // Whoever listens has a buffer of its own: no sender waits for it.
             drop(credit);
-            return self.publish(peer, frame);
+            return self.publish(peer, frame, &mut None);
         }
         let delivered = self.roster.fan.deliver(
             &self.system,
@@ -200,13 +200,17 @@ impl Inbound {
         }
     }
 
-    /// A message to all who listen to a topic.
-    fn publish(&self, peer: &Arc<Association>, frame: Frame) {
+    /// A message to all who listen to a topic; `audience` is that of the message before, of the same type.
+    fn publish(&self, peer: &Arc<Association>, frame: Frame, audience: &mut Option<Audience>) {
+        let (message, layout) = (frame.header.message, frame.extensions.layout);
         match split_topic(frame.payload.bytes()) {
             Ok((len, topic)) => {
-                let (message, layout) = (frame.header.message, frame.extensions.layout);
-                let archive = frame.payload.clone().first(len);
-                self.roster.listeners.deliver(&self.system, topic, (message, layout), &archive);
+                let listeners = &self.roster.listeners;
+                let known = audience.take().filter(|it| &*it.topic == topic);
+                let known = known.unwrap_or_else(|| listeners.on(topic, message));
+                let archive = frame.payload.first(len);
+                listeners.deliver(&self.system, &known, (message, layout), &archive);
+                *audience = Some(known);
             }
             Err(error) => {
                 // Each message of a peer that means ill could be one.
@@ -348,16 +352,29 @@ impl TransportEvents for Inbound {
         mut train: MessageTrain,
         mut credit: Credit,
     ) -> Result<(), PayloadError> {
-        if train.header.receiver.is_many() {
-            // They are for several actors each.
+        let mut to = train.header.receiver;
+        if to.is_topic() {
+            // Nobody waits for who listens, and all of them go back at once.
+            drop(credit);
+            let mut audience = None;
             while let Some(frame) = train.next_frame() {
-                let part = credit.part(1, frame.frame_bytes as u64);
-                self.to_many(peer, frame, part);
+                self.publish(peer, frame, &mut audience);
             }
             return Ok(());
         }
+        if to.is_many() {
+            let Some(only) = self.roster.fan.only(to) else {
+                // They are for several actors each.
+                while let Some(frame) = train.next_frame() {
+                    let part = credit.part(1, frame.frame_bytes as u64);
+                    self.to_many(peer, frame, part);
+                }
+                return Ok(());
+            };
+            to = only;
+        }
         let MessageTrain { header, archives } = train;
-        let (to, message, count) = (header.receiver, header.message, archives.len());
+        let (message, count) = (header.message, archives.len());
         let delivered = self.system.deliver_train(InboundTrain { to, message, archives, credit });
         if let Err(failure) = delivered {
             let peer = peer.peer().id;

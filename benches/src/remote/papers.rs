@@ -26,7 +26,7 @@ impl Papers {
             Validity::from(odeon::env::RealEnv.wall_clock(), Duration::from_secs(24 * 3600));
         let ca = Ca::new("bench", validity)?;
         fs::write(papers.folder.join("ca.pem"), &ca.to_pem().cert)?;
-        for node in ["bench-a", "bench-b"] {
+        for node in ["bench-a", "bench-b"].into_iter().chain(crate::cluster::processes::NAMES) {
             let pair = ca.issue_pem(node, validity)?;
             fs::write(papers.folder.join(format!("{node}.pem")), &pair.cert)?;
             fs::write(papers.folder.join(format!("{node}.key")), &pair.key)?;

@@ -23,7 +23,10 @@ use odeon_wire::put_topic;
 use tokio::sync::watch;
 
 use super::Cluster;
-use crate::{outbound::OutboundRemotes, roster::RosterHall};
+use crate::{
+    outbound::OutboundRemotes,
+    roster::{RosterHall, listeners::Audience},
+};
 
 /// What became of a published message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -43,9 +46,12 @@ struct Listening {
     route: Arc<dyn Route>,
 }
 
+/// Who listens, as it was known last.
 struct Known {
     sign: watch::Receiver<u64>,
     ways: Arc<[Listening]>,
+    /// On this node, by which version of its subscriptions; `None` where nobody does.
+    here: (u64, Option<Audience>),
 }
 
 /// A topic that messages of one type are published to; from [`Cluster::topic`]. Keep it for the next message: it knows
@@ -81,7 +87,9 @@ impl<M: Message> Topic<M> {
         };
         let mut sign = cluster.roster().interests();
         sign.mark_changed();
-        let known = Mutex::new(Known { sign, ways: Arc::new([]) });
+        // No table has that version.
+        let here = (u64::MAX, None);
+        let known = Mutex::new(Known { sign, ways: Arc::new([]), here });
         Ok(Self { cluster, name: name.into(), codec, known, message: PhantomData })
     }
 
@@ -95,14 +103,21 @@ impl<M: Message> Topic<M> {
         self.cluster.roster()
     }
 
-    /// The nodes that listen now.
-    fn ways(&self) -> Arc<[Listening]> {
+    /// The nodes that listen now, and who does on this one.
+    fn audience(&self) -> (Arc<[Listening]>, Option<Audience>) {
+        let listeners = &self.roster().listeners;
+        // Before they are looked for.
+        let version = listeners.version();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.sign.has_changed().unwrap_or(false) {
             known.sign.borrow_and_update();
             known.ways = self.find();
         }
-        Arc::clone(&known.ways)
+        if known.here.0 != version {
+            let here = listeners.on(&self.name, self.codec.id());
+            known.here = (version, Some(here).filter(|it| !it.ears.is_empty()));
+        }
+        (Arc::clone(&known.ways), known.here.1.clone())
     }
 
     fn find(&self) -> Arc<[Listening]> {
@@ -137,8 +152,9 @@ impl<M: Message> Topic<M> {
     }
 
     async fn send(&self, message: &M, within: Option<Duration>) -> Publication {
-        let ways = self.ways();
-        let mut publication = Publication { here: self.give_here(message), ..Default::default() };
+        let (ways, here) = self.audience();
+        let here = here.map_or(0, |audience| self.give_here(&audience, message));
+        let mut publication = Publication { here, ..Publication::default() };
         let mut waiting = Vec::new();
         for way in &*ways {
             let told = self.offer(way, message);
@@ -184,12 +200,7 @@ impl<M: Message> Topic<M> {
     }
 
     /// Gives the message to those who listen on this node; answers with how many those are.
-    fn give_here(&self, message: &M) -> usize {
-        let listeners = &self.roster().listeners;
-        let (_, ears) = listeners.on(&self.name, self.codec.id());
-        if ears.is_empty() {
-            return 0;
-        }
+    fn give_here(&self, audience: &Audience, message: &M) -> usize {
         let mut archive = Vec::new();
         if let Err(error) = self.codec.encode(message, &mut archive) {
             tracing::debug!(topic = &*self.name, %error, "a published message cannot be archived");
@@ -198,7 +209,8 @@ impl<M: Message> Topic<M> {
         let payload = Payload::copy_from(&archive);
         // With the layout, as several may be taken here.
         let message = (self.codec.id(), Some(self.codec.fingerprint()));
-        listeners.deliver(self.roster().system(), &self.name, message, &payload)
+        let roster = self.roster();
+        roster.listeners.deliver(roster.system(), audience, message, &payload)
     }
 
     fn count(&self, publication: &mut Publication, way: &Listening, told: Result<(), Failure>) {

@@ -66,6 +66,13 @@ impl Fan {
         self.groups.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// The only member of the group with this key: what is for the group is for that one.
+    pub(crate) fn only(&self, group: ActorKey) -> Option<ActorKey> {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        let members = &groups.get(&group)?.members;
+        if members.len() == 1 { members.first().copied() } else { None }
+    }
+
     /// Gives a tell to each member of the group that it is for. Never waits, as [`ActorSystem::deliver`].
     ///
     /// # Errors

@@ -8,8 +8,11 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     task::{Poll, Waker},
 };
@@ -134,6 +137,16 @@ impl Creditor for Free {
     }
 }
 
+/// One for all of them: a burst of messages to an actor is settled at once.
+static FREE: LazyLock<Arc<dyn Creditor>> = LazyLock::new(|| Arc::new(Free));
+
+/// Who listens to messages of one type on a topic, with the topic.
+#[derive(Clone)]
+pub(crate) struct Audience {
+    pub(crate) topic: Arc<str>,
+    pub(crate) ears: Arc<[Ear]>,
+}
+
 /// The listeners to messages of each type on one topic.
 type ByType = BTreeMap<MessageId, Arc<[Ear]>>;
 
@@ -162,6 +175,8 @@ struct Table {
 pub(crate) struct Listeners {
     table: Mutex<Table>,
     remembered: RwLock<BTreeMap<Arc<str>, ByType>>,
+    /// Goes up after each change.
+    version: AtomicU64,
     missed: AtomicU64,
 }
 
@@ -308,20 +323,27 @@ impl Listeners {
     }
 
     fn forget(&self) {
+        self.version.fetch_add(1, Release);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         let forgotten = std::mem::take(&mut *remembered);
         drop(remembered);
         drop(forgotten);
     }
 
-    /// Who listens to messages of this type on a topic, with the topic.
-    pub(crate) fn on(&self, topic: &str, message: MessageId) -> (Arc<str>, Arc<[Ear]>) {
+    /// By which a change is seen: who has read it before asking who listens knows that its answer holds while it is the
+    /// same.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Acquire)
+    }
+
+    /// Who listens to messages of this type on a topic.
+    pub(crate) fn on(&self, topic: &str, message: MessageId) -> Audience {
         {
             let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
             if let Some((topic, by_type)) = remembered.get_key_value(topic)
                 && let Some(ears) = by_type.get(&message)
             {
-                return (Arc::clone(topic), Arc::clone(ears));
+                return Audience { topic: Arc::clone(topic), ears: Arc::clone(ears) };
             }
         }
         // Under the lock of the table, so that nothing that has changed is remembered.
@@ -336,7 +358,7 @@ impl Listeners {
         let topic: Arc<str> = topic.into();
         if ears.is_empty() {
             // Nor remembered: others may publish whatever they like.
-            return (topic, ears);
+            return Audience { topic, ears };
         }
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
@@ -344,24 +366,23 @@ impl Listeners {
         }
         let by_type = remembered.entry(Arc::clone(&topic)).or_default();
         by_type.insert(message, Arc::clone(&ears));
-        (topic, ears)
+        Audience { topic, ears }
     }
 
-    /// Gives a message to all who listen; says how many those are.
+    /// Gives a message to all of an audience; says how many those are.
     pub(crate) fn deliver(
         &self,
         system: &ActorSystem,
-        topic: &str,
+        Audience { topic, ears }: &Audience,
         (message, layout): (MessageId, Option<Fingerprint>),
         payload: &Payload,
     ) -> usize {
-        let (topic, ears) = self.on(topic, message);
         let mut missed = 0;
-        for ear in &*ears {
+        for ear in &**ears {
             let payload = payload.clone();
             missed += match ear {
                 Ear::Stream(buffer) => {
-                    buffer.push(Waiting { topic: Arc::clone(&topic), layout, payload })
+                    buffer.push(Waiting { topic: Arc::clone(topic), layout, payload })
                 }
                 Ear::Actor(actor) => u64::from(!offer(system, actor, (message, layout), payload)),
             };
@@ -397,8 +418,8 @@ fn offer(
 ) -> bool {
     // It has ended: nobody listens who could miss it.
     let Ok(address) = actor.address() else { return true };
-    let (to, free) = (address.key, Arc::new(Free));
-    let credit = Credit::new(free, to, 0);
+    let to = address.key;
+    let credit = Credit::of_many(Arc::clone(&FREE), to, 0, 0);
     let (remaining, reply, trace) = (None, None, None);
     let inbound = Inbound { to, message, layout, payload, remaining, reply, trace, credit };
     match system.offer(inbound) {
@@ -428,7 +449,7 @@ mod tests {
     }
 
     fn say_as(listeners: &Listeners, message: MessageId, topic: &str, text: &str) -> usize {
-        let (topic, ears) = listeners.on(topic, message);
+        let Audience { topic, ears } = listeners.on(topic, message);
         let payload = Payload::copy_from(text.as_bytes());
         let missed = ears.iter().map(|ear| match ear {
             Ear::Stream(buffer) => {
@@ -485,6 +506,23 @@ mod tests {
             say(&listeners, &format!("t{topic}"), "");
         }
         assert!(listeners.remembered.read().unwrap().len() <= REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn who_knows_the_audience_sees_every_change() {
+        let listeners = Listeners::default();
+        let mut before = listeners.version();
+        let mut has_changed = || std::mem::replace(&mut before, listeners.version()) != before;
+        let (one, _) = listen(&listeners, "a", 1);
+        assert!(has_changed());
+        let (two, _) = listen(&listeners, "a", 1);
+        assert!(has_changed());
+        say(&listeners, "a", "");
+        assert!(!has_changed());
+        for number in [one, two] {
+            listeners.remove("a", MESSAGE, number, || ());
+            assert!(has_changed());
+        }
     }
 
     #[test]

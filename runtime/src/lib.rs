@@ -112,6 +112,7 @@
 //!
 //! # Where to read on
 //!
+//! * [`guide`]: the book, with a tutorial from the first actor to a deployed cluster, one concept a page, a runbook.
 //! * [`Node`] and [`NodeBuilder`]: how a node starts, joins and stops; [`RemoteNode`]: names on other nodes.
 //! * [`Actor`], [`Handler`], [`Context`]: what an actor does; [`macro@actor`] writes the rest from its methods.
 //! * [`ViewHandler`] and [`View`]: messages of other nodes, read where they lie.
@@ -176,6 +177,8 @@ mod drain;
 pub mod entry;
 mod follower;
 mod frames;
+#[cfg(doc)]
+pub mod guide;
 mod heart;
 mod inbound;
 mod join;

@@ -72,3 +72,8 @@ pub use layers::{ConfigError, Origin};
 pub use output::print;
 pub use program::{Program, Started, run};
 pub use span::{NoSpan, Span};
+
+/// The book's page of programs, whose example is a test of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/tutorial/program.md")]
+struct PageOfPrograms;

@@ -8,6 +8,7 @@
 
 mod arrows;
 mod blocks;
+mod book;
 mod bounds;
 mod code;
 mod deny;
@@ -28,6 +29,7 @@ mod owners;
 mod planted;
 mod random_maps;
 mod readme;
+mod runbook;
 mod simulation;
 mod speech;
 mod tree;
@@ -64,6 +66,8 @@ pub const RULES: &[(&str, Rule)] = &[
     ("glossary", glossary::check),
     ("guarantees", guarantees::check),
     ("readme", readme::check),
+    ("book", book::check),
+    ("runbook", runbook::check),
     ("simulation", simulation::check),
     ("planted", planted::check),
 ];

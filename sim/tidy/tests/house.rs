@@ -52,6 +52,8 @@ rules! {
     glossary,
     guarantees,
     readme,
+    book,
+    runbook,
     simulation,
     planted,
 }

@@ -188,9 +188,9 @@ impl Join {
         let places = places.join(", ");
         let last = match self.news.refusal() {
             Some(Refusal { addr, reason, .. }) => {
-                format!("; the last answer, from {addr}: {reason}")
+                format!("; the last answer, from {addr}: {reason}; see runbook: join-refused")
             }
-            None => String::new(),
+            None => "; see runbook: no-cluster-forms".to_owned(),
         };
         if self.phases.current() >= Phase::Up && !self.config.dev {
             tracing::warn!("all others are gone: asking {places} for the way back{last}");
@@ -214,7 +214,7 @@ impl Join {
             ),
             Waits::ForCluster(_) if places.is_empty() => tracing::warn!(
                 "waiting at {own} for another node to join: this node has no seed and may not be a cluster of its own \
-                 (give it a seed, or start it as a lone node)"
+                 (give it a seed, or start it as a lone node){last}"
             ),
             Waits::ForCluster(_) => {
                 tracing::warn!("waiting for a seed to answer: {places}{last}");

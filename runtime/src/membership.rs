@@ -152,7 +152,10 @@ impl MembershipHall {
             }
             Effect::Left => self.phases.left(),
             Effect::Superseded { by } => {
-                tracing::error!(%by, "a later life of this node is in the cluster: this one stops");
+                tracing::error!(
+                    %by,
+                    "a later life of this node is in the cluster: this one stops; see runbook: name-in-use"
+                );
                 self.phases.superseded();
             }
             _ => {}

@@ -55,7 +55,10 @@ pub(crate) async fn watch(papers: Papers, mut taken: PapersStamp, transport: Rc<
         match papers.read().and_then(|identity| transport.rotate(identity)) {
             Ok(()) => tracing::info!("took the new papers from their files"),
             Err(error) => {
-                tracing::error!(%error, "the new papers cannot be used: the node goes on with those before");
+                tracing::error!(
+                    %error,
+                    "the new papers cannot be used: the node goes on with those before; see runbook: certificate-expiring"
+                );
             }
         }
     }

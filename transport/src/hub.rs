@@ -330,7 +330,8 @@ impl Hub {
         self.shared.counters.failures.failed(inbound, failure);
         self.shared.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
         if let Some(held_back) = self.failed_handshakes.pass(text) {
-            tracing::info!(%addr, inbound, held_back, "handshake failed: {text}");
+            let page = page_of(failure);
+            tracing::info!(%addr, inbound, held_back, "handshake failed: {text}{page}");
         }
     }
 
@@ -341,6 +342,24 @@ impl Hub {
             matches!(link, Link::Dialling | Link::Up { .. })
                 && canonical(driver.association.dial_addr()) == canonical(addr)
         })
+    }
+}
+
+/// Where the book says what to do about a handshake that failed.
+const fn page_of(failure: HandshakeFailure) -> &'static str {
+    match failure {
+        HandshakeFailure::NotAuthenticated
+        | HandshakeFailure::Revoked
+        | HandshakeFailure::OtherCluster
+        | HandshakeFailure::Revision
+        | HandshakeFailure::Identity
+        | HandshakeFailure::OwnName
+        | HandshakeFailure::Clock
+        | HandshakeFailure::Busy
+        | HandshakeFailure::Protocol => "; see runbook: join-refused",
+        HandshakeFailure::NoAnswer => "; see runbook: peer-unreachable",
+        // In the order of things: it comes about again by itself.
+        HandshakeFailure::Gone | HandshakeFailure::Stopping | HandshakeFailure::Duplicate => "",
     }
 }
 

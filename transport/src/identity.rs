@@ -109,7 +109,7 @@ pub enum IdentityError {
     /// The certificate would be refused by every peer that trusts the given authorities.
     #[error(
         "the certificate of node {node} would be refused by its peers ({cause}); check that it was issued by the \
-         given authority and is valid now"
+         given authority and is valid now; see runbook: certificate-expiring"
     )]
     Refused {
         /// The node it names.

@@ -123,7 +123,8 @@ fn check_own(
     if lasting.is_ok() {
         tracing::error!(
             node = identity.node_name(), %cause,
-            "this node's own certificate is no good any more: peers refuse it until it has a new one"
+            "this node's own certificate is no good any more: peers refuse it until it has a new one; see runbook: \
+             certificate-expiring"
         );
     }
     lasting

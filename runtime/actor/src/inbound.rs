@@ -78,7 +78,10 @@ unsafe fn asked(node: NonNull<Head>) -> Option<NonNull<ReplyTo>> {
 fn unreadable<M: Message>(turn: &Turn<'_>, error: &DecodeError) -> Failure {
     let counters = turn.worker.system().counters();
     if let Some(count) = count_aloud(&counters.decode_failures) {
-        tracing::warn!(message = M::NAME, %error, count, "a message from another node cannot be read");
+        tracing::warn!(
+            message = M::NAME, %error, count,
+            "a message from another node cannot be read; see runbook: incompatible-message"
+        );
     }
     Failure::not_delivered(FailureKind::Decode, format!("{}: {error}", M::NAME))
 }

@@ -405,7 +405,7 @@ impl<A: Actor> Pool<A> {
         self.members.remove(at).cell.signal(Signals::RELEASE);
         if again {
             let (restarts, period) = (self.spec.restarts_max, self.spec.period);
-            tracing::error!(member, %reason, "too many restarts: the pool gives up");
+            tracing::error!(member, %reason, "too many restarts: the pool gives up; see runbook: restart-storm");
             ctx.fail(&format!("a member ended ({reason}) after {restarts} restarts in {period:?}"));
         }
     }

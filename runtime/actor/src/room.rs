@@ -367,7 +367,7 @@ impl CellHead {
                 let bounds = self.mailbox.bounds();
                 format!(
                     "the mailbox of actor #{} takes at most {} messages and {} bytes: send less, or allow \
-                     more with SpawnOptions::mailbox and mailbox_bytes",
+                     more with SpawnOptions::mailbox and mailbox_bytes; see runbook: mailbox-growing",
                     self.number,
                     bounds.messages_max(),
                     bounds.bytes_max()

@@ -111,7 +111,8 @@ impl ActorSystem {
                         actor,
                         kind,
                         ?lasted,
-                        "a handler blocks its worker: await instead, or place its actor with Placement::Blocking"
+                        "a handler blocks its worker: await instead, or place its actor with Placement::Blocking; see \
+                         runbook: handler-blocked"
                     );
                 }
             }

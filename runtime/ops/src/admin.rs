@@ -69,7 +69,7 @@ async fn serve_one(stream: TcpStream, door: Rc<Door>, standing: Rc<Standing>, st
     let stream = match timeout(HANDSHAKE_WITHIN, accepting).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
-            tracing::warn!(?from, %error, "somebody is no operator of this cluster");
+            tracing::warn!(?from, %error, "somebody is no operator of this cluster; see runbook: admin-port-refused");
             return;
         }
         Err(_) => return,
@@ -86,7 +86,9 @@ async fn serve_one(stream: TcpStream, door: Rc<Door>, standing: Rc<Standing>, st
             Err(stranger) => (StatusCode::SERVICE_UNAVAILABLE, full(), stranger),
         },
         Err(refused) => {
-            tracing::warn!(?from, %refused, "refused at the admin port");
+            tracing::warn!(
+                ?from, %refused, "refused at the admin port; see runbook: admin-port-refused"
+            );
             (StatusCode::FORBIDDEN, refused.to_string(), stranger)
         }
     };

@@ -121,7 +121,7 @@ impl Running {
                 () = node.ended() => {
                     return Err(Failed::run(
                         "the node has ended by itself: another node of its name is in the cluster, and names are \
-                         unique, or its log says why",
+                         unique, or its log says why; see runbook: name-in-use",
                     ));
                 }
                 started = &mut starting, if !is_started => {

@@ -44,12 +44,15 @@ pub enum OperatorError {
     #[error("{node} refuses: {why}")]
     Refused { node: String, why: String },
     /// There is no such port.
-    #[error("{node} cannot be reached: {cause}; is the node up, and is this its --admin-listen?")]
+    #[error(
+        "{node} cannot be reached: {cause}; is the node up, and is this its --admin-listen? see runbook: \
+         admin-port-refused"
+    )]
     Unreachable { node: String, cause: io::Error },
     /// What is there is no node of the operator's cluster, or does not take the operator for one.
     #[error(
         "no admin port of the operator's cluster answers at {node}: {cause}; check the address, the certificates, and \
-         whether they were revoked or have run out"
+         whether they were revoked or have run out; see runbook: admin-port-refused"
     )]
     NotOurs { node: String, cause: String },
     /// It took too long.

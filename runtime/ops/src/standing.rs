@@ -69,9 +69,11 @@ impl Standing {
     /// Whether it takes work now, or what it waits for.
     pub(crate) fn ready(&self) -> Result<(), &'static str> {
         match self.node.phase() {
-            Phase::Joining => Err("joining: no node of the cluster has answered yet"),
+            Phase::Joining => {
+                Err("joining: no node of the cluster has answered yet; see runbook: node-not-ready")
+            }
             Phase::Up if !self.started.get() => {
-                Err("starting: the program has not started its actors")
+                Err("starting: the program has not started its actors; see runbook: node-not-ready")
             }
             Phase::Up => Ok(()),
             Phase::Leaving => Err("leaving: nothing new is taken"),

@@ -40,7 +40,7 @@ impl Heart {
                 let (asks, streams) = (self.gate.asks(), node.remote_streams().1);
                 tracing::warn!(
                     node = node.name(), asks, streams,
-                    "what other nodes asked for was not finished in time: it is given up"
+                    "what other nodes asked for was not finished in time: it is given up; see runbook: drain-timeout"
                 );
             }
         }

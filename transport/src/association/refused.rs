@@ -28,12 +28,13 @@ pub enum SendRefused {
     /// No actor type that is declared on the peer lists this message.
     #[error(
         "no actor type that is declared over there lists this message: list it in handles(…) of its #[actor], and \
-         declare that actor there, with NodeBuilder::actor"
+         declare that actor there, with NodeBuilder::actor; see runbook: incompatible-message"
     )]
     NotAccepted,
     /// The peer accepts this message in another layout: deploy matching versions.
     #[error(
-        "the peer has this message in another layout ({theirs}, ours is {ours}): deploy matching versions"
+        "the peer has this message in another layout ({theirs}, ours is {ours}): deploy matching versions; see \
+         runbook: incompatible-message"
     )]
     Incompatible {
         /// Our layout.
@@ -46,10 +47,10 @@ pub enum SendRefused {
     #[error("the first connection to the peer is being made")]
     Connecting,
     /// The receiver's credit is used up; wait with [`poll_room`](crate::Association::poll_room).
-    #[error("the receiver has as many messages waiting as it takes")]
+    #[error("the receiver has as many messages waiting as it takes; see runbook: credit-stall")]
     NoCredit,
     /// The lane is full; wait with [`poll_room`](crate::Association::poll_room).
-    #[error("the lane to the peer holds as many bytes as it may")]
+    #[error("the lane to the peer holds as many bytes as it may; see runbook: credit-stall")]
     LaneFull,
     /// There is no connection for a control frame; say it again after [`up`](crate::TransportEvents::up).
     #[error("there is no connection to the peer")]

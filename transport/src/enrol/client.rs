@@ -62,7 +62,7 @@ pub enum EnrolError {
     /// then the token is used up.
     #[error(
         "no answer from the endpoint {endpoint} of the join token ({cause}); check that `odeon node --enrol-listen` runs \
-         there, and try again"
+         there, and try again; see runbook: join-refused"
     )]
     NoAnswer {
         /// The endpoint.
@@ -73,7 +73,7 @@ pub enum EnrolError {
     /// Whoever answered is not the authority that the token names. Nothing was told to it.
     #[error(
         "the endpoint {endpoint} is not the authority that the join token names ({cause}); check both clocks, and make \
-         another token with `odeon ca token`"
+         another token with `odeon ca token`; see runbook: join-refused"
     )]
     OtherAuthority {
         /// The endpoint.
@@ -82,7 +82,7 @@ pub enum EnrolError {
         cause: String,
     },
     /// The authority refused.
-    #[error("{reason} (it says: {text})")]
+    #[error("{reason} (it says: {text}); see runbook: join-refused")]
     Refused {
         /// The reason.
         reason: EnrolRefusal,

@@ -305,7 +305,11 @@ impl Family {
                 Action::GiveUp(place) => self.give_up(place),
                 Action::GiveUpChild(place) => {
                     let (child, why) = self.spent(place);
-                    tracing::error!(child, why, "too many restarts: the child stays down");
+                    tracing::error!(
+                        child,
+                        why,
+                        "too many restarts: the child stays down; see runbook: restart-storm"
+                    );
                 }
                 Action::ShutDown(place) => {
                     let name = self.members.get(&place).map_or("", Member::name);
@@ -415,7 +419,11 @@ impl Family {
 
     fn give_up(&mut self, place: Place) {
         let (child, why) = self.spent(place);
-        tracing::error!(child, why, "too many restarts: the supervisor gives up");
+        tracing::error!(
+            child,
+            why,
+            "too many restarts: the supervisor gives up; see runbook: restart-storm"
+        );
         self.over = Some(why);
     }
 

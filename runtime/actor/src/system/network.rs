@@ -100,7 +100,10 @@ impl ActorSystem {
         let refused = &self.inner.counters.refused;
         count_more(refused, messages.saturating_sub(1));
         if let Some(count) = count_aloud(refused) {
-            tracing::warn!(%to, %message, %failure, count, "a message from another node was refused");
+            tracing::warn!(
+                %to, %message, %failure, count,
+                "a message from another node was refused; see runbook: incompatible-message"
+            );
         }
         failure
     }

@@ -1,7 +1,5 @@
 //! One node and a probe, as the book's chapter on tests shows it: a shop whose bank is in the hands of the test.
 
-#![expect(clippy::unwrap_used, reason = "a test whose actors do not start has failed")]
-
 use std::time::Duration;
 
 use odeon::{Actor, AskError, Context, Handler, Node, Probe, Recipient, StartError, message};

@@ -179,7 +179,8 @@ impl Node {
         let identity = ca.issue(name, validity).expect("a good name");
         let id = PeerId { node: NodeId::of(name), incarnation: Incarnation(life) };
         let accepted = vec![(MessageId::of("m"), Fingerprint(1))];
-        let hello = LocalHello { incarnation: id.incarnation, advertise: addr, accepted };
+        let hello =
+            LocalHello { incarnation: id.incarnation, advertise: addr, accepted, guest: false };
         let (log, env) = (Rc::new(Log::default()), Arc::new(RealEnv));
         let events = Rc::clone(&log) as _;
         let transport = Transport::start(env, socket, identity, hello, config, events);
@@ -300,7 +301,7 @@ async fn a_connection_that_a_crash_left_half_open_is_replaced() {
         a.until("the second life is up", |log| log.ups.borrow().contains(&again.id)).await;
         assert_eq!(*a.log.ups.borrow(), [first, again.id]);
         let restarted = LostReason::Restarted(Incarnation(2));
-        assert_eq!(*a.log.downs.borrow(), [restarted.clone()]);
+        assert_eq!(*a.log.downs.borrow(), std::slice::from_ref(&restarted));
         assert_eq!(old.closed(), Some(restarted));
         send(&a.to(&again), b"to the second").await;
         again.until_payload(b"to the second").await;

@@ -39,12 +39,6 @@ impl SteerArgs {
     }
 }
 
-impl SteerArgs {
-    fn operator(&self) -> Result<Operator, Failed> {
-        Operator::from_pem_files(&self.cert, &self.key, &self.ca).map_err(failed)
-    }
-}
-
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wish {

@@ -95,7 +95,10 @@ pub(crate) async fn sink(node: &Node) -> Outcome<ActorRef<Sink>> {
 }
 
 /// Asks one after the other.
-async fn asks(peer: &ActorRef<Sink>, asks: u64) -> Outcome<Histogram<u32>> {
+///
+/// # Errors
+/// When one has no answer.
+pub(crate) async fn asks(peer: &ActorRef<Sink>, asks: u64) -> Outcome<Histogram<u32>> {
     let mut latency = Histogram::new_with_max(1_000_000_000, 3)?;
     for _ in 0..asks {
         let asked = Instant::now();
@@ -105,7 +108,7 @@ async fn asks(peer: &ActorRef<Sink>, asks: u64) -> Outcome<Histogram<u32>> {
     Ok(latency)
 }
 
-fn micros(latency: &Histogram<u32>, quantile: f64) -> f64 {
+pub(crate) fn micros(latency: &Histogram<u32>, quantile: f64) -> f64 {
     latency.value_at_quantile(quantile) as f64 / 1000.0
 }
 

@@ -167,7 +167,12 @@ impl Nonsense {
     ) -> Self {
         let heard = Rc::new(Heard::default());
         let advertise = socket.local_addr().expect("it is bound");
-        let hello = LocalHello { incarnation: Incarnation(1), advertise, accepted: Vec::new() };
+        let hello = LocalHello {
+            incarnation: Incarnation(1),
+            advertise,
+            accepted: Vec::new(),
+            guest: false,
+        };
         let (config, events) = (TransportConfig::default(), Rc::clone(&heard) as _);
         let transport = Transport::start(env, socket, identity, hello, config, events);
         let transport = transport.expect("it starts");

@@ -3,11 +3,11 @@
 use std::{
     cell::{Cell, RefCell},
     ffi::OsString,
-    fmt,
+    fmt, fs,
     io::{self, Read as _, Write as _, stdin},
     os::{fd::AsFd as _, unix::net::UnixStream},
     process,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -30,6 +30,10 @@ use crate::{
     world::{World, WorldBuilder},
 };
 
+/// How often it is looked whether the program's first thread sleeps, and the pause in between.
+const LOOKS_MAX: u32 = 20_000;
+const LOOK_PAUSE: Duration = Duration::from_micros(100);
+
 /// The stack of the simulation: eight times a thread's, because unoptimised futures are large. It is fixed, so that
 /// addresses do not depend on limits of the shell.
 const STACK_BYTES: usize = 16 << 20;
@@ -41,6 +45,60 @@ pub(super) struct Child {
     /// The real time that checkers have, from the beginning of the program.
     checks_max: Duration,
     line: UnixStream,
+}
+
+/// Waits until the first thread of a test binary waits for this one, which is its test: it takes memory on the way there, from
+/// the heap that the world is given later, and on a busy machine is late for it.
+fn await_first_thread() {
+    let this = fs::read_link("/proc/thread-self").unwrap_or_default();
+    let first = process::id();
+    if this.file_name().is_some_and(|name| *name == *first.to_string()) {
+        return;
+    }
+    let path = format!("/proc/self/task/{first}/stat");
+    for _ in 0..LOOKS_MAX {
+        let mut text = [0; 256];
+        let read = fs::File::open(&path).and_then(|mut file| file.read(&mut text));
+        // The state follows the name, which is in parentheses.
+        let mut words = text[..read.unwrap_or(0)].rsplit(|byte| *byte == b')');
+        let sleeps = words.next().is_some_and(|rest| rest.starts_with(b" S"));
+        if sleeps {
+            return;
+        }
+        thread::sleep(LOOK_PAUSE);
+    }
+}
+
+/// Whether a world's thread has come to its end. Nothing of it takes memory: two threads that do share one heap, and where
+/// the world's things lie would depend on which was first.
+#[derive(Default)]
+struct End {
+    has_ended: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl End {
+    /// Waits until the other thread does nothing but wait; the end is when the result is dropped.
+    fn begin(&self) -> Marks<'_> {
+        drop(self.has_ended.lock());
+        Marks(self)
+    }
+
+    /// Waits for the end, at most so long; whether it came.
+    fn wait(&self, has_ended: MutexGuard<'_, bool>, max: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(has_ended, max, |ended| !*ended);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Marks the end when it is dropped, after a panic too.
+struct Marks<'a>(&'a End);
+
+impl Drop for Marks<'_> {
+    fn drop(&mut self) {
+        *self.0.has_ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
 }
 
 thread_local! {
@@ -76,18 +134,29 @@ fn told(verdict: &Verdict) -> String {
     text
 }
 
+/// What the arguments of a child that is a test binary begin with.
+const EXACT: &str = "--exact";
+
 /// The arguments of a child that is a test binary, without the name of the program.
 pub(super) fn test_arguments(test: &str) -> Vec<String> {
-    ["--exact", test, "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
+    [EXACT, test, "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
+}
+
+/// Whether these are the arguments of a test binary.
+pub(super) fn is_test(arguments: &[String]) -> bool {
+    arguments.first().is_some_and(|first| first == EXACT)
 }
 
 impl Child {
     /// Whether this program was started by a parent with these arguments: its environment is the child's, its arguments are
     /// the child's, and its standard input is a socket with an order in it.
     pub(super) fn find(arguments: &[String]) -> Option<Self> {
+        if !std::env::vars_os().all(|(name, _)| name == heap::VARIABLE) {
+            return None;
+        }
+        await_first_thread();
         let expected = arguments.iter().map(OsString::from);
-        let is_bare = std::env::vars_os().all(|(name, _)| name == heap::VARIABLE);
-        if !is_bare || !std::env::args_os().skip(1).eq(expected) {
+        if !std::env::args_os().skip(1).eq(expected) {
             return None;
         }
         let mut line = UnixStream::from(stdin().as_fd().try_clone_to_owned().ok()?);
@@ -110,14 +179,16 @@ impl Child {
                 let line = self.line.try_clone();
                 let thread =
                     thread::Builder::new().name("world".to_owned()).stack_size(STACK_BYTES);
-                let (end, ended) = mpsc::channel::<()>();
+                let end = Arc::new(End::default());
+                let ended = Arc::clone(&end);
                 let run = move || {
-                    let _end = end;
+                    let _marks = end.begin();
                     run(&act, &order, line)
                 };
+                let has_ended = ended.has_ended.lock().unwrap_or_else(PoisonError::into_inner);
                 let world = thread.spawn(run);
                 // The world's own thread has no clock that shows real time.
-                if ended.recv_timeout(self.checks_max) == Err(RecvTimeoutError::Timeout) {
+                if world.is_ok() && !ended.wait(has_ended, self.checks_max) {
                     patience::end(self.checks_max);
                 }
                 match world.map(thread::JoinHandle::join) {

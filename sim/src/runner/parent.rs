@@ -16,7 +16,11 @@ use std::{
 
 use odeon_interpose::{die_with_parent, fix_addresses};
 
-use super::{heap::settle_heap, order::Order};
+use super::{
+    child::is_test,
+    heap::{settle_heap, settle_heap_of_test},
+    order::Order,
+};
 use crate::{
     recording::Recording,
     verdict::{NO_VERDICT, Verdict},
@@ -131,7 +135,11 @@ fn start(arguments: &[String], order: &Order) -> io::Result<Started> {
     let (output, printed) = io::pipe()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(arguments).env_clear().stdin(OwnedFd::from(theirs));
-    settle_heap(&mut command);
+    if is_test(arguments) {
+        settle_heap_of_test(&mut command);
+    } else {
+        settle_heap(&mut command);
+    }
     command.stdout(printed.try_clone()?).stderr(printed);
     // Ctrl-C is for the parent: a run that it broke off would look like one that failed.
     command.process_group(0);

@@ -40,7 +40,7 @@ pub use rkyv;
 pub use schema::{Fingerprint, Schema, SchemaWalk};
 pub use slab::{Slab, SlabHome, SlabMemory};
 pub use trace::{TraceContext, TraceParentError};
-pub use train::{Coupling, Taken, Train};
+pub use train::{Alike, Coupling, Heads, Taken, Train};
 pub use view::View;
 
 pub use odeon_macros::{data, message};

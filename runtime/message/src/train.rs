@@ -1,9 +1,9 @@
 //! Archives that came one behind the other, and are handed on as one.
 //!
-//! What it is: a [`Train`], part of a [`Slab`] in which each archive has a few bytes before it that say how long it is, so
-//! that a thousand of them are one reference to memory and two places in it. What it is NOT: a reader of frames; who makes
-//! a train has checked every length in it and says by its [`Coupling`] how to read them again. Nothing here trusts that:
-//! what does not fit ends the train. Read `payload.rs` for an archive alone.
+//! What it is: a [`Train`], part of a [`Slab`] in which all archives have one length, or each a few bytes before it that say
+//! how long it is, so that a thousand of them are one reference to memory and two places in it. What it is NOT: a reader of
+//! frames; who makes a train has checked every length in it and says by its [`Coupling`] how to read them again. Nothing
+//! here trusts that: what does not fit ends the train. Read `payload.rs` for an archive alone.
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -12,13 +12,38 @@ use crate::{Payload, Slab};
 /// What archives are padded to, and the length before each as well.
 const ALIGNMENT: usize = 16;
 
+/// How the archives of a train follow each other.
+#[derive(Clone, Copy, Debug)]
+pub enum Coupling {
+    /// Something stands before each and says how long it is.
+    Headed(&'static Heads),
+    /// Nothing does, for all are alike.
+    Alike(Alike),
+}
+
 /// What stands before each archive of a train.
 #[derive(Clone, Copy, Debug)]
-pub struct Coupling {
+pub struct Heads {
     /// How many bytes, a multiple of 16.
     pub bytes: usize,
     /// Reads from them the length of the archive, without its padding to a multiple of 16.
     pub length: fn(&[u8]) -> usize,
+}
+
+/// Archives of one length, without anything between them but their padding to a multiple of 16.
+#[derive(Clone, Copy, Debug)]
+pub struct Alike {
+    /// The length of each.
+    pub bytes: u32,
+    /// What each counts for beside its padded length: as much as if it had come alone.
+    pub beside_bytes: u32,
+}
+
+impl Alike {
+    #[inline]
+    fn padded(self) -> usize {
+        (self.bytes as usize).next_multiple_of(ALIGNMENT)
+    }
 }
 
 /// Archives in one slab, the first of which is taken next.
@@ -27,14 +52,16 @@ pub struct Train {
     /// Where the coupling of the next one is, and where the last one's padding ends.
     left: Range<usize>,
     count: u32,
-    coupling: &'static Coupling,
+    coupling: Coupling,
 }
 
 /// One archive that was taken off a train, and its place there.
 #[derive(Clone, Debug)]
 pub struct Taken {
     range: Range<usize>,
-    /// Its length with its padding and what stood before it.
+    /// Where its padding ends.
+    end: usize,
+    /// What it counts for: its length with its padding and what stood before it, or would have.
     pub whole_bytes: usize,
 }
 
@@ -47,18 +74,23 @@ impl Taken {
 }
 
 impl Train {
-    /// So many archives in `range` of `slab`; `None` if that is not inside, or does not start at a multiple of 16.
+    /// So many archives in `range` of `slab`; `None` if that is not inside or does not start at a multiple of 16, or if
+    /// archives that are alike have no bytes.
     #[must_use]
     pub fn new(
         slab: Arc<Slab>,
         range: Range<usize>,
         count: u32,
-        coupling: &'static Coupling,
+        coupling: Coupling,
     ) -> Option<Self> {
+        let is_sound = match coupling {
+            Coupling::Headed(heads) => heads.bytes.is_multiple_of(ALIGNMENT),
+            Coupling::Alike(alike) => alike.bytes > 0,
+        };
         let fits = range.start <= range.end
             && range.end <= slab.len()
             && range.start.is_multiple_of(ALIGNMENT)
-            && coupling.bytes.is_multiple_of(ALIGNMENT);
+            && is_sound;
         fits.then_some(Self { slab, left: range, count, coupling })
     }
 
@@ -76,25 +108,43 @@ impl Train {
         self.count == 0
     }
 
-    /// Their bytes, with padding and what stands before each.
+    /// What they count for: their bytes, with padding and what stands before each, or would if it had come alone.
     #[must_use]
     pub fn whole_bytes(&self) -> usize {
-        self.left.len()
+        match self.coupling {
+            Coupling::Headed(_) => self.left.len(),
+            Coupling::Alike(alike) => {
+                self.left.len() + self.count as usize * alike.beside_bytes as usize
+            }
+        }
     }
 
     /// Their bytes with padding alone.
     #[must_use]
     pub fn padded_bytes(&self) -> usize {
-        self.left.len().saturating_sub(self.count as usize * self.coupling.bytes)
+        let heads = match self.coupling {
+            Coupling::Headed(heads) => self.count as usize * heads.bytes,
+            Coupling::Alike(_) => 0,
+        };
+        self.left.len().saturating_sub(heads)
     }
 
     #[inline]
     fn at(&self, start: usize) -> Option<Taken> {
-        let archive = start + self.coupling.bytes;
-        let before = self.slab.get(start..archive)?;
-        let range = archive..archive.checked_add((self.coupling.length)(before))?;
-        let end = range.end.checked_next_multiple_of(ALIGNMENT)?;
-        (end <= self.left.end).then_some(Taken { range, whole_bytes: end - start })
+        let (range, end, beside) = match self.coupling {
+            Coupling::Alike(alike) => {
+                (start..start + alike.bytes as usize, start + alike.padded(), alike.beside_bytes)
+            }
+            Coupling::Headed(Heads { bytes, length }) => {
+                let archive = start + bytes;
+                let before = self.slab.get(start..archive)?;
+                let range = archive..archive.checked_add(length(before))?;
+                let end = range.end.checked_next_multiple_of(ALIGNMENT)?;
+                (range, end, 0)
+            }
+        };
+        let whole_bytes = end - start + beside as usize;
+        (end <= self.left.end).then_some(Taken { range, end, whole_bytes })
     }
 
     /// Takes the next one.
@@ -103,7 +153,7 @@ impl Train {
         let taken = if self.count == 0 { None } else { self.at(self.left.start) };
         match &taken {
             Some(taken) => {
-                self.left.start += taken.whole_bytes;
+                self.left.start = taken.end;
                 self.count -= 1;
             }
             None => self.count = 0,
@@ -115,7 +165,16 @@ impl Train {
     #[must_use]
     pub fn take_some(&mut self, count: u32) -> Self {
         let start = self.left.start;
-        let taken = (0..count).take_while(|_| self.take().is_some()).count();
+        let taken = match self.coupling {
+            Coupling::Headed(_) => (0..count).take_while(|_| self.take().is_some()).count(),
+            Coupling::Alike(alike) => {
+                let there = self.left.len() / alike.padded();
+                let taken = there.min(count.min(self.count) as usize);
+                self.left.start += taken * alike.padded();
+                self.count -= taken as u32;
+                taken
+            }
+        };
         Self {
             slab: Arc::clone(&self.slab),
             left: start..self.left.start,
@@ -147,7 +206,7 @@ impl Train {
         std::iter::from_fn(move || {
             count = count.checked_sub(1)?;
             let taken = self.at(start)?;
-            start += taken.whole_bytes;
+            start = taken.end;
             Some(taken)
         })
     }
@@ -163,7 +222,8 @@ impl fmt::Debug for Train {
 mod tests {
     use super::*;
 
-    const COUPLING: &Coupling = &Coupling { bytes: 16, length: |before| usize::from(before[0]) };
+    const COUPLING: Coupling =
+        Coupling::Headed(&Heads { bytes: 16, length: |before| usize::from(before[0]) });
 
     fn train(lengths: &[u8]) -> Train {
         let mut slab = Slab::with_capacity(4096);
@@ -195,6 +255,32 @@ mod tests {
         let last = train.take().unwrap();
         assert_eq!(train.bytes_of(&last), [3]);
         assert!(train.take().is_none() && train.whole_bytes() == 0);
+    }
+
+    #[test]
+    fn archives_that_are_alike_have_nothing_between_them() {
+        let train = |bytes, count| {
+            let mut slab = Slab::with_capacity(4096);
+            (0..5_u8).for_each(|number| slab.resize((usize::from(number) + 1) * 32, number));
+            let alike = Coupling::Alike(Alike { bytes, beside_bytes: 32 });
+            Train::new(Arc::new(slab), 0..160, count, alike)
+        };
+        let mut five = train(20, 5).unwrap();
+        assert_eq!((five.len(), five.whole_bytes(), five.padded_bytes()), (5, 5 * 64, 160));
+        let first = five.take().unwrap();
+        assert_eq!((five.bytes_of(&first), first.whole_bytes), ([0; 20].as_slice(), 64));
+        let mut some = five.take_some(2);
+        assert_eq!((some.len(), some.whole_bytes(), some.padded_bytes()), (2, 128, 64));
+        assert_eq!(five.iter().map(|taken| taken.bytes()).collect::<Vec<_>>(), [20; 2]);
+        let (second, third) = (some.take().unwrap(), some.take().unwrap());
+        assert_eq!(some.payload_of(&second).bytes(), [1; 20]);
+        assert_eq!(some.bytes_of(&third), [2; 20]);
+        assert!(some.take().is_none());
+        assert_eq!((five.take_some(9).len(), five.len()), (2, 0));
+        let mut longer = train(200, 5).unwrap();
+        assert_eq!(longer.take_some(3).len(), 0, "than all there is");
+        assert!(longer.take().is_none() && longer.is_empty());
+        assert!(train(0, 5).is_none());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use odeon_message::Failure;
+use odeon_message::{AskId, Failure};
 use odeon_wire::{
     Announce, Body, ClockTerms, Close, Credit, EnrolAnswer, EnrolRequest, Frame, FrameError,
     FrameKind, FrameLimits, FrameReader, Handshake, Hello, Known, Ping, Pong, Preamble, Probe,
@@ -87,7 +87,7 @@ fn read(purpose: Purpose, mut stream: &[u8], mut cut: impl FnMut(usize) -> usize
             match reader.next() {
                 Ok(Some(frame)) => {
                     assert_eq!(frame.payload.bytes().as_ptr().addr() % 16, 0);
-                    read_bytes += frame.frame_bytes;
+                    read_bytes += least_bytes(&frame);
                     frames.push(frame);
                 }
                 Ok(None) => break,
@@ -108,6 +108,12 @@ fn read(purpose: Purpose, mut stream: &[u8], mut cut: impl FnMut(usize) -> usize
     }
     let end = reader.end();
     (frames, end)
+}
+
+/// What a frame took of the stream at least: a tell of a train has no header there.
+fn least_bytes(frame: &Frame) -> usize {
+    let is_tell = frame.header.kind == FrameKind::Message && frame.header.ask == AskId::NONE;
+    frame.frame_bytes - if is_tell { 32 } else { 0 }
 }
 
 /// Reads the payload as what the kind says, and writes it back.

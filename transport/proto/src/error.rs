@@ -128,6 +128,16 @@ pub enum FrameError {
         /// The bound.
         bytes_max: usize,
     },
+    /// A train is not as long as its tells are together, has fewer than two, or has extensions.
+    #[error("a train of {count} tells of {bytes} bytes each has {payload} bytes, or extensions")]
+    Train {
+        /// How many tells it says it has.
+        count: u32,
+        /// How long it says each is.
+        bytes: u32,
+        /// Length of its payload.
+        payload: usize,
+    },
     /// The bytes between payload and next frame are not zero.
     #[error("the padding of a {kind} frame is not zero: the sender lost its place in the stream")]
     Padding {

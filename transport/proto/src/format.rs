@@ -18,6 +18,11 @@ pub const FRAME_BYTES_MAX_DEFAULT: usize = 1 << 20;
 pub const FRAME_BYTES_MAX_LEAST: usize = CONTROL_FRAME_BYTES_MAX;
 /// Largest bound on a frame that can be configured: 256 MiB, far below what the 32-bit length could say.
 pub const FRAME_BYTES_MAX_MOST: usize = 256 << 20;
+/// Longest payload of a train: a header then is a thousandth of it, and it fits any bound on frames.
+pub const TRAIN_BYTES_MAX: usize = 64 << 10;
+/// Longest archive that a sender puts in a train: of longer ones a header each is 3 %, and they are checked for being alike
+/// in vain.
+pub const TRAIN_ARCHIVE_BYTES_MAX: usize = 1 << 10;
 /// Longest frame on the control stream: 128 KiB. The longest without extensions, a welcome with a full table, has
 /// 65,776 bytes.
 pub const CONTROL_FRAME_BYTES_MAX: usize = 128 << 10;

@@ -15,7 +15,7 @@ use crate::{
     bytes::ADDRESS_BYTES,
     format::{
         ACCEPTED_MAX, ALIGNMENT, CREDIT_TOTALS_MAX, HEADER_BYTES, PROBE_BYTES_MAX, TEXT_BYTES_MAX,
-        VERSION,
+        TRAIN_BYTES_MAX, VERSION,
     },
 };
 
@@ -66,6 +66,8 @@ pub enum FrameKind {
     Pong = 19,
     /// How many items of a streamed reply the asker takes.
     StreamCredit = 20,
+    /// Several tells of one type and one length to one actor.
+    Train = 21,
 }
 
 /// What a header field may be.
@@ -78,7 +80,7 @@ enum Rule {
 
 impl FrameKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Hello,
         Self::Welcome,
         Self::Refuse,
@@ -99,6 +101,7 @@ impl FrameKind {
         Self::Ping,
         Self::Pong,
         Self::StreamCredit,
+        Self::Train,
     ];
 
     /// Reads the byte that frames carry.
@@ -112,7 +115,11 @@ impl FrameKind {
     pub const fn travels_on(self, purpose: Purpose) -> bool {
         match self {
             Self::Message | Self::Reply => matches!(purpose, Purpose::Lane | Purpose::Bulk),
-            Self::Terminated | Self::StreamItem | Self::StreamEnd | Self::Announce => {
+            Self::Terminated
+            | Self::StreamItem
+            | Self::StreamEnd
+            | Self::Announce
+            | Self::Train => {
                 matches!(purpose, Purpose::Lane)
             }
             Self::Error | Self::Credit | Self::Ping => {
@@ -137,6 +144,7 @@ impl FrameKind {
     pub const fn payload_bytes_max(self, purpose: Purpose) -> Option<usize> {
         Some(match self {
             Self::Message | Self::Reply | Self::StreamItem => return None,
+            Self::Train => TRAIN_BYTES_MAX,
             Self::Hello => HELLO_BYTES_MAX,
             Self::Welcome => 4 + HELLO_BYTES_MAX,
             Self::Refuse | Self::Close => 4 + TEXT_BYTES_MAX,
@@ -155,6 +163,8 @@ impl FrameKind {
     const fn rules(self, purpose: Purpose) -> (Rule, Rule, Rule) {
         match self {
             Self::Message | Self::Announce | Self::Error => (Rule::Any, Rule::Any, Rule::Any),
+            // In the place of the ask are how many they are and how long each.
+            Self::Train => (Rule::Any, Rule::Any, Rule::Set),
             Self::Credit if matches!(purpose, Purpose::Lane) => (Rule::Any, Rule::Zero, Rule::Zero),
             Self::Terminated => (Rule::Any, Rule::Zero, Rule::Zero),
             Self::Reply | Self::StreamItem | Self::StreamEnd => (Rule::Zero, Rule::Any, Rule::Set),

@@ -21,6 +21,7 @@ mod preamble;
 mod read;
 mod slab;
 mod topic;
+mod train;
 mod write;
 
 pub use body::{
@@ -48,6 +49,7 @@ pub use preamble::{Preamble, PreambleError, Purpose};
 pub use read::{Frame, FrameLimits, FrameReader, MessageTrain, Received};
 pub use slab::{SlabPool, SlabShare, SlabStats};
 pub use topic::{TOPIC_BYTES_MAX, TopicFieldError, put_topic, split_topic};
+pub use train::OpenTrain;
 pub use write::{FrameWriter, expire, write_body, write_empty, write_extended};
 
 pub use odeon_message::{ClusterName, NameError, NodeName, TraceContext};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use odeon_message::{Payload, Slab};
 
 use crate::{
-    Body, Extensions, FrameError, Header, PayloadError, Purpose,
+    Body, Extensions, FrameError, FrameKind, Header, PayloadError, Purpose,
     format::{
         ALIGNMENT, CONTROL_FRAME_BYTES_MAX, FRAME_BYTES_MAX_DEFAULT, FRAME_BYTES_MAX_LEAST,
         FRAME_BYTES_MAX_MOST, HEADER_BYTES, SLAB_BYTES_DEFAULT,
@@ -21,6 +21,7 @@ use crate::{
     slab::{SlabPool, SlabShare, Slabs},
 };
 
+use trains::Coming;
 pub use trains::{MessageTrain, Received};
 
 /// Bounds of a [`FrameReader`].
@@ -48,7 +49,8 @@ pub struct Frame {
     pub extensions: Extensions,
     /// The payload without padding, aligned to 16, sharing the reader's slab; past its bound, a copy.
     pub payload: Payload,
-    /// Length of the whole frame on the wire: what a message is charged in credit.
+    /// Length of the whole frame on the wire: what a message is charged in credit. Of a tell that came in a train, what it
+    /// would have been alone.
     pub frame_bytes: usize,
 }
 
@@ -98,6 +100,8 @@ pub struct FrameReader {
     need: usize,
     /// What empty payloads share, so that they pin no slab. It has an allocation: without one it would not be aligned.
     empty: Arc<Slab>,
+    /// The train whose header was read, and of which tells are still to be taken out.
+    coming: Option<Coming>,
     failed: Option<FrameError>,
 }
 
@@ -124,6 +128,7 @@ impl FrameReader {
             slabs: Slabs::new(limits.slab_bytes.max(4096), share),
             need: HEADER_BYTES,
             empty: Arc::new(Slab::with_capacity(ALIGNMENT)),
+            coming: None,
             failed: None,
         }
     }
@@ -169,7 +174,7 @@ impl FrameReader {
             return Err(error.clone());
         }
         match self.slabs.unread().len() {
-            0 => Ok(()),
+            0 if self.coming.is_none() => Ok(()),
             have => Err(FrameError::Truncated { have, need: self.need }),
         }
     }
@@ -182,12 +187,19 @@ impl FrameReader {
 
     #[inline(always)]
     fn cut(&mut self) -> Result<Option<Frame>, FrameError> {
+        if self.coming.is_some() {
+            return self.cut_train();
+        }
         let unread = self.slabs.unread();
         let Some(head) = unread.first_chunk::<HEADER_BYTES>() else {
             self.need = HEADER_BYTES;
             return Ok(None);
         };
         let (header, lengths) = Header::decode(head, self.purpose, self.frame_bytes_max)?;
+        if header.kind == FrameKind::Train {
+            self.begin_train(&header, lengths)?;
+            return self.cut_train();
+        }
         let Some(bytes) = unread.get(..lengths.frame) else {
             self.need = lengths.frame;
             return Ok(None);
@@ -226,7 +238,7 @@ fn check_padding(header: &Header, lengths: Lengths, bytes: &[u8]) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ExtensionError, FrameKind, Ping, Pong, write_body};
+    use crate::{ExtensionError, Ping, Pong, write_body};
 
     fn ping() -> Vec<u8> {
         let mut out = Vec::new();

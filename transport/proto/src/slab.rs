@@ -67,14 +67,9 @@ impl Slabs {
         self.share.is_full()
     }
 
-    /// So many archives, with what stands before each, at the beginning of the unread bytes, of which they are `bytes`.
+    /// So many archives, with what stands between them, at the beginning of the unread bytes, of which they are `bytes`.
     /// `None` if payloads hold too much already, so that each is to be looked at.
-    pub(crate) fn train(
-        &self,
-        bytes: usize,
-        count: u32,
-        coupling: &'static Coupling,
-    ) -> Option<Train> {
+    pub(crate) fn train(&self, bytes: usize, count: u32, coupling: Coupling) -> Option<Train> {
         if self.share.is_full() {
             return None;
         }

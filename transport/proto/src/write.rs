@@ -5,7 +5,7 @@
 //! to one write of a stream; read `read.rs` for the other end.
 
 use crate::{
-    Body, EncodeFrameError, Extensions, Header,
+    Body, EncodeFrameError, Extensions, FrameKind, Header,
     format::{ALIGNMENT, HEADER_BYTES, padded},
 };
 
@@ -124,20 +124,32 @@ pub fn write_empty(out: &mut Vec<u8>, header: Header) -> Result<usize, EncodeFra
 }
 
 /// Makes an ask that still waits in a batch expire: its remaining time becomes zero, so that its receiver will not
-/// run it. `nth` counts the frames of the batch from 0.
+/// run it. `nth` counts the frames of the batch from 0, those of a train each.
 ///
 /// False, and nothing changed, if there is no such frame or it says nothing of a remaining time.
-pub fn expire(batch: &mut [u8], nth: usize) -> bool {
+pub fn expire(batch: &mut [u8], mut nth: usize) -> bool {
     let mut start = 0;
-    for _ in 0..nth {
-        match frame_bytes(&batch[start..]) {
-            Some(bytes) => start += bytes,
-            None => return false,
+    let bytes = loop {
+        let rest = &batch[start..];
+        let Some(bytes) = frame_bytes(rest) else { return false };
+        match nth.checked_sub(messages(rest)) {
+            Some(left) => nth = left,
+            None => break bytes,
         }
-    }
-    let Some(bytes) = frame_bytes(&batch[start..]) else { return false };
+        start += bytes;
+    };
     let Some(frame) = batch.get_mut(start..start + bytes) else { return false };
     Extensions::expire(&mut frame[HEADER_BYTES..])
+}
+
+/// How many messages the frame is that a batch begins with.
+fn messages(batch: &[u8]) -> usize {
+    match batch.first_chunk::<HEADER_BYTES>() {
+        Some(header) if header[1] == FrameKind::Train as u8 => {
+            u32::from_le_bytes([header[28], header[29], header[30], header[31]]) as usize
+        }
+        _ => 1,
+    }
 }
 
 /// Length of the whole frame that a batch begins with.
@@ -154,7 +166,7 @@ mod tests {
     use odeon_message::{ActorKey, AskId, MessageId};
 
     use super::*;
-    use crate::{Announce, FrameKind};
+    use crate::{Announce, OpenTrain};
 
     fn tell() -> Header {
         Header::message(ActorKey { slot: 1, generation: 2 }, MessageId(3), AskId::NONE)
@@ -235,6 +247,26 @@ mod tests {
         assert!(!expire(&mut batch, 0), "a tell has no remaining time");
         assert!(expire(&mut batch, 1));
         assert!(!expire(&mut batch, 3), "there is no such frame");
+        let mut behind = Vec::new();
+        let mut open = OpenTrain::default();
+        for nth in 0..9 {
+            let start = behind.len();
+            if open.takes(tell().receiver, tell().message) {
+                let append = |out: &mut Vec<u8>| {
+                    out.push(7);
+                    true
+                };
+                assert!(open.join(&mut behind, append), "tell {nth} is alike");
+                continue;
+            }
+            let mut frame = begin(&mut behind);
+            frame.payload().push(7);
+            frame.finish(1 << 20).unwrap();
+            open.begin(&tell(), start, 1);
+        }
+        behind.extend_from_slice(&batch);
+        assert!((0..10).all(|nth| !expire(&mut behind, nth)), "tells have no remaining time");
+        assert!(expire(&mut behind, 10) && expire(&mut behind, 11) && !expire(&mut behind, 12));
         let limits = crate::FrameLimits::default();
         let mut reader = crate::FrameReader::new(crate::Purpose::Lane, limits);
         reader.push(&batch);

@@ -152,7 +152,7 @@ proptest! {
     fn any_bytes_are_frames_or_an_error(
         bytes in vec(any::<u8>(), 0..400),
         cut in 1..400_usize,
-        head in option::of((1..20_u8, 0..3_u8)),
+        head in option::of((1..22_u8, 0..3_u8)),
     ) {
         let mut bytes = bytes;
         // Half of the time the first bytes make sense, so that what follows is reached.

@@ -11,7 +11,7 @@ use std::{
 
 use odeon_message::{
     ActorKey, AskError, AskId, Certainty, Codec, Coupling, Credit, Creditor, EncodeError, Failure,
-    FailureKind, Message, MessageId, Payload, Slab, Train,
+    FailureKind, Heads, Message, MessageId, Payload, Slab, Train,
 };
 
 use super::End;
@@ -159,8 +159,10 @@ fn archive(number: u64, big: bool) -> Vec<u8> {
 }
 
 /// What stands before each archive of a train here: its length.
-const COUPLING: &Coupling =
-    &Coupling { bytes: 16, length: |before| u16::from_le_bytes([before[0], before[1]]).into() };
+const COUPLING: Coupling = Coupling::Headed(&Heads {
+    bytes: 16,
+    length: |before| u16::from_le_bytes([before[0], before[1]]).into(),
+});
 
 fn inbound(desk: &Arc<Desk>, to: ActorKey, number: u64, big: bool, ask: bool) -> Inbound {
     let bytes = archive(number, big);

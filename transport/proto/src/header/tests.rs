@@ -19,7 +19,7 @@ fn every_wrong_field_is_named() {
     let wrong = |at, byte| changed(Header::bare(kind), Purpose::Control, at, byte);
     assert_eq!(wrong(0, 2), FrameError::Version { found: 2 });
     assert_eq!(wrong(1, 0), FrameError::Kind { found: 0 });
-    assert_eq!(wrong(1, 21), FrameError::Kind { found: 21 });
+    assert_eq!(wrong(1, 22), FrameError::Kind { found: 22 });
     let stream = FrameError::WrongStream { kind: FrameKind::Message, purpose: Purpose::Control };
     assert_eq!(wrong(1, 4), stream);
     assert_eq!(wrong(3, 0x80), FrameError::Flags { kind, flags: 0x80 });

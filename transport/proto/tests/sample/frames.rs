@@ -85,6 +85,16 @@ fn written(header: Header, extensions: &Extensions, payload: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Two tells in one frame.
+fn train(message: Header) -> Vec<u8> {
+    let ask = AskId(2 << 32 | 2);
+    let header = Header { kind: FrameKind::Train, ask, ..message };
+    let mut tells = [0; 32];
+    tells[..2].copy_from_slice(b"hi");
+    tells[16..18].copy_from_slice(b"ho");
+    written(header, &Extensions::default(), &tells)
+}
+
 fn body<B: odeon_wire::Body>(header: Header, body: &B) -> Vec<u8> {
     let mut out = Vec::new();
     write_body(&mut out, header, body, BOUND).unwrap();
@@ -190,6 +200,7 @@ pub(crate) fn all() -> Vec<Sample> {
             Lane,
             written(Header { ask: AskId::NONE, ..message }, &Extensions::default(), b"hi"),
         ),
+        ("train", Lane, train(message)),
         ("ask", Lane, written(message, &extensions(), b"0123456789abcdef")),
         ("ask again in an older layout", Lane, written(message, &again(), b"old")),
         ("ask for a stream", Lane, written(message, &streaming(), b"follow")),

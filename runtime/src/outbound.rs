@@ -179,13 +179,14 @@ impl RemoteRoute {
             remaining: parcel.remaining(),
             repeat: parcel.repeat(),
             stream: parcel.is_streaming().then(|| self.outbound.asks.stream_window()),
-            ..self.tell(parcel)
+            trace: outgoing_trace(&*self.outbound.propagation),
+            ..self.header(parcel)
         };
         self.put(association, header, parcel)
     }
 
-    /// The header of a tell, which has less to say than an ask.
-    fn tell(&self, parcel: &dyn Parcel) -> MessageHeader {
+    /// What is said with every message.
+    fn header(&self, parcel: &dyn Parcel) -> MessageHeader {
         let message = parcel.message();
         let agreed = self.agreed.load(Ordering::Relaxed) == message.0;
         MessageHeader {
@@ -196,7 +197,7 @@ impl RemoteRoute {
             remaining: None,
             repeat: None,
             stream: None,
-            trace: outgoing_trace(&*self.outbound.propagation),
+            trace: None,
         }
     }
 
@@ -214,7 +215,7 @@ impl RemoteRoute {
                 }
                 Ok(position)
             }
-            Err(refused) => Err(Refused { failure: describe(parcel.name(), &refused) }),
+            Err(refused) => Err(refuse(parcel, &refused)),
         }
     }
 }
@@ -230,7 +231,7 @@ fn table_line(waiter: &RoomWaiter) -> Option<AskKind> {
 
 /// Says in the caller's words why a frame was not taken.
 #[cold]
-fn describe(name: &str, refused: &SendRefused) -> Failure {
+fn refuse(parcel: &dyn Parcel, refused: &SendRefused) -> Refused {
     let kind = match refused {
         refused if refused.is_full() => FailureKind::Full,
         SendRefused::NotAccepted | SendRefused::Incompatible { .. } => FailureKind::Incompatible,
@@ -239,7 +240,8 @@ fn describe(name: &str, refused: &SendRefused) -> Failure {
         }
         _ => FailureKind::Unreachable,
     };
-    Failure::not_delivered(kind, format!("{name}: {refused}"))
+    let detail = format!("{}: {refused}", parcel.name());
+    Refused { failure: Failure::not_delivered(kind, detail) }
 }
 
 impl Route for RemoteRoute {
@@ -248,7 +250,16 @@ impl Route for RemoteRoute {
     }
 
     fn try_send(&self, parcel: &mut dyn Parcel) -> Result<(), Refused> {
-        self.put(self.association()?, self.tell(parcel), parcel).map(drop)
+        let association = self.association()?;
+        let message = parcel.message();
+        let trace = outgoing_trace(&*self.outbound.propagation);
+        // As most tells are: nothing is made that is looked at in vain.
+        if trace.is_none() && self.agreed.load(Ordering::Relaxed) == message.0 {
+            let told =
+                association.try_tell(self.to.key, message, &mut |out| parcel.encode(out)).map(drop);
+            return told.map_err(|refused| refuse(parcel, &refused));
+        }
+        self.put(association, MessageHeader { trace, ..self.header(parcel) }, parcel).map(drop)
     }
 
     fn poll_room(&self, waiter: &mut RoomWaiter, cx: &mut Context<'_>) -> Poll<()> {

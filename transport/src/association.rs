@@ -242,6 +242,31 @@ impl Association {
         self.push(to, Parcel { header, extensions, encode }, true)
     }
 
+    /// As [`try_send`](Self::try_send), of a tell that says nothing beside its archive, to a peer that was met and takes it in
+    /// [one layout](Self::has_one_layout). It is the shortest way: one that is as long as the one before it, and to the same
+    /// actor, has no header of its own. `encode` may run twice.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_tell(
+        &self,
+        to: ActorKey,
+        message: MessageId,
+        encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
+    ) -> Result<Position, SendRefused> {
+        let lane = self.lane_of(to);
+        let header = Header::message(to, message, AskId::NONE);
+        let seen = |appended: lane::Appended<'_>| self.observe(false, header, appended.payload);
+        let Some(number) = self.lanes[lane].join(to, message, encode, seen) else {
+            return self.push(to, Parcel { header, extensions: Extensions::none(), encode }, true);
+        };
+        if !self.is_up() {
+            self.want();
+        }
+        let lane = u8::try_from(lane).expect("there are at most 64 lanes");
+        Ok(Position { lane, number })
+    }
+
     /// Sends a frame that costs no credit of a receiver (reply, error, terminated, item of a stream), in the lane that messages to `lane_of` take,
     /// behind them. Errors and terminateds of up to 1 KiB have a reserve of 1 MiB beyond the room of other prepaid
     /// frames; one that is refused as `LaneFull` resets the connection, so that asks fail and watches are said again.

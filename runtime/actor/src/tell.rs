@@ -100,14 +100,14 @@ pub(crate) fn try_remote<M: Message>(route: &dyn Route, message: &M) -> Result<(
 /// A message on its way to another node.
 pub(crate) struct Bundle<'a, M: Message> {
     message: &'a M,
-    codec: Codec<M>,
+    codec: &'static Codec<M>,
     remaining: Option<Duration>,
     repeat: Option<u64>,
 }
 
 impl<'a, M: Message> Bundle<'a, M> {
     pub(crate) fn new(message: &'a M, remaining: Option<Duration>) -> Result<Self, Failure> {
-        match M::CODEC {
+        match const { &M::CODEC } {
             Some(codec) => Ok(Self { message, codec, remaining, repeat: None }),
             None => {
                 let detail =
@@ -373,21 +373,24 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         cx: &mut Context<'_>,
     ) -> Poll<Told<M>> {
         // Message and place in line stay where they are: a panic while the message is archived gives both up.
-        let told = loop {
+        let failure = loop {
             let Some(message) = &self.message else { return Poll::Ready(Ok(())) };
             let failure = match try_remote(route, message) {
-                Ok(()) => break Ok(()),
+                Ok(()) => {
+                    self.message = None;
+                    break None;
+                }
                 Err(failure) => failure,
             };
             if failure.kind != FailureKind::Full {
-                break Err(failure);
+                break Some(failure);
             }
             let mut wait = self.wait.take().unwrap_or_else(|| self.wait(system, 0));
             let is_late = wait.deadline.is_over(system, cx);
             let is_pending = !is_late && route.poll_room(&mut wait.line, cx).is_pending();
             *self.wait = Some(wait);
             if is_late {
-                break Err(late());
+                break Some(late());
             }
             if is_pending {
                 return Poll::Pending;
@@ -398,8 +401,10 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         {
             route.forget_room(&mut wait.line);
         }
-        let Some(message) = self.message.take() else { return Poll::Ready(Ok(())) };
-        Poll::Ready(told.map_err(|failure| TellError::returned(failure, message)))
+        Poll::Ready(match (failure, self.message.take()) {
+            (Some(failure), Some(message)) => Err(TellError::returned(failure, message)),
+            _ => Ok(()),
+        })
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Any thread appends under the lane's lock, straight into the [pieces](Pieces); the lane's writer (`stream_out.rs`)
 //! takes one at a time, right before it writes that to QUIC, and only then its frames count as handed. Between
-//! connections the pieces wait. Large messages are in `lane/large.rs`; in a simulation without QUIC the sender may write
+//! connections the pieces wait. Tells that are alike are appended by a shorter way (`lane/join.rs`). Large messages are in
+//! `lane/large.rs`; in a simulation without QUIC the sender may write
 //! at once, past the writer (`lane/at_once.rs`). What is NOT here: the rules of positions and credit, which are
 //! `odeon_wire`'s.
 
 mod at_once;
+mod join;
 mod large;
 
 use std::{
@@ -18,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use odeon_message::{ActorKey, EncodeError, archive_within, planted::Bug};
+use odeon_message::{ActorKey, AskId, EncodeError, archive_within, planted::Bug};
 use odeon_wire::{
     BulkTerms, CreditBook, CreditRefused, CreditTotal, Extensions, FrameKind, FrameWriter,
     GrantError, Header, InitialCredit, LaneState, Position,
@@ -536,6 +538,9 @@ impl Inner {
             return Err(self.no_credit(&refused));
         }
         self.pieces.count();
+        if paid && parcel.header.ask == AskId::NONE && payload_start == start + HEADER_BYTES {
+            self.pieces.begin_train(&parcel.header, start, payload_end - payload_start);
+        }
         Ok((self.books.write(frame_bytes), Where::Piece(payload_start..payload_end)))
     }
 

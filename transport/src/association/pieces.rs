@@ -6,8 +6,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use odeon_message::planted::Bug;
-use odeon_wire::expire;
+use odeon_message::{ActorKey, MessageId, planted::Bug};
+use odeon_wire::{Header, OpenTrain, expire};
 use tokio::time::Instant;
 
 use super::batch_pool::BatchPool;
@@ -34,6 +34,8 @@ pub(super) struct Pieces {
     full: VecDeque<Piece>,
     /// The one that grows.
     open: Piece,
+    /// What it ends with, while one more tell may join that.
+    train: OpenTrain,
     /// How long the last ones were: the next begins with as much room, so that it is seldom moved.
     last_bytes: usize,
     /// Most bytes of one write.
@@ -48,8 +50,16 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn new(write_bytes_max: usize, batches: Arc<BatchPool>) -> Self {
-        let (full, open) = (VecDeque::new(), Piece::default());
-        Self { full, open, last_bytes: 0, write_bytes_max, until_sample: 0, taken: None, batches }
+        Self {
+            full: VecDeque::new(),
+            open: Piece::default(),
+            train: OpenTrain::default(),
+            last_bytes: 0,
+            write_bytes_max,
+            until_sample: 0,
+            taken: None,
+            batches,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -61,7 +71,8 @@ impl Pieces {
     /// A piece is full at seven eighths of a write: with frames up to the last eighth it is one write, and with any
     /// frames all of them begin in its first write.
     pub(super) fn grow(&mut self) -> &mut Vec<u8> {
-        if self.open.bytes.len() >= self.write_bytes_max - self.write_bytes_max / 8 {
+        self.train.end();
+        if self.is_full() {
             self.note();
             self.full.push_back(std::mem::take(&mut self.open));
         }
@@ -71,6 +82,26 @@ impl Pieces {
             self.open.bytes = self.batches.take(capacity);
         }
         &mut self.open.bytes
+    }
+
+    fn is_full(&self) -> bool {
+        self.open.bytes.len() >= self.write_bytes_max - self.write_bytes_max / 8
+    }
+
+    /// The tell that was appended last, from `start` on, has no ask and no extensions: others may join it.
+    pub(super) fn begin_train(&mut self, header: &Header, start: usize, payload_bytes: usize) {
+        self.train.begin(header, start, payload_bytes);
+    }
+
+    /// The train that another tell of this type to this actor may join, if there is one, and where it is.
+    #[inline]
+    pub(super) fn train(
+        &mut self,
+        receiver: ActorKey,
+        message: MessageId,
+    ) -> Option<(&mut OpenTrain, &mut Vec<u8>)> {
+        let takes = self.train.takes(receiver, message) && !self.is_full();
+        takes.then_some((&mut self.train, &mut self.open.bytes))
     }
 
     /// The open piece is done: the next one is likely to be as long, or half as long as earlier ones.
@@ -115,6 +146,7 @@ impl Pieces {
     }
 
     fn next(&mut self) -> Option<Piece> {
+        self.train.end();
         let next = match Bug::PiecesSwapped.is_planted() {
             true => self.full.pop_back(),
             false => self.full.pop_front(),
@@ -131,6 +163,7 @@ impl Pieces {
 
     /// Drops all.
     pub(super) fn clear(&mut self) {
+        self.train.end();
         self.full.clear();
         self.open = Piece::default();
     }

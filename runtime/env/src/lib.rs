@@ -77,10 +77,11 @@ pub trait Env: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the name cannot be looked up, or has none. `Unsupported` where the environment looks up addresses only, as
-    /// this default does and [`struct@RealEnv`], for the system's resolver knows nothing else.
+    /// this default does, and [`struct@RealEnv`] without the feature `dns`, for the system's resolver knows nothing else.
     fn resolve_srv(&self, name: &str) -> BoxFuture<io::Result<Vec<SrvRecord>>> {
         let text = format!(
-            "this environment looks up no SRV records; resolve the addresses of {name:?} instead"
+            "this environment looks up no SRV records; build it with the feature `dns`, or give the addresses behind \
+             {name:?} as seeds"
         );
         Box::pin(std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, text))))
     }

@@ -6,6 +6,8 @@
 
 mod builder;
 mod disk;
+#[cfg(feature = "dns")]
+mod dns;
 mod file;
 mod memory;
 mod multicast;
@@ -37,11 +39,18 @@ use socket::RealSocket;
 #[derive(Clone, Debug, Default)]
 pub struct RealEnv {
     disk: Option<Arc<RealDisk>>,
+    /// Name servers in place of the system's; none means those.
+    #[cfg(feature = "dns")]
+    name_servers: Vec<SocketAddr>,
 }
 
 /// The real world without a disk, which is all that a node needs that keeps nothing.
 #[expect(non_upper_case_globals, reason = "the value is called what its type is called")]
-pub const RealEnv: RealEnv = RealEnv { disk: None };
+pub const RealEnv: RealEnv = RealEnv {
+    disk: None,
+    #[cfg(feature = "dns")]
+    name_servers: Vec::new(),
+};
 
 impl RealEnv {
     /// A real world to which a data folder can be given.
@@ -62,6 +71,11 @@ impl Env for RealEnv {
     #[expect(clippy::disallowed_methods, reason = "this is the window to names")]
     fn resolve(&self, host: &str) -> BoxFuture<io::Result<Vec<SocketAddr>>> {
         let host = host.to_owned();
+        #[cfg(feature = "dns")]
+        if !self.name_servers.is_empty() {
+            let servers = self.name_servers.clone();
+            return Box::pin(async move { dns::addresses(&host, &servers).await });
+        }
         Box::pin(async move {
             let found: Vec<_> = tokio::net::lookup_host(host).await?.take(ADDRESSES_MAX).collect();
             if found.is_empty() {
@@ -69,6 +83,12 @@ impl Env for RealEnv {
             }
             Ok(found)
         })
+    }
+
+    #[cfg(feature = "dns")]
+    fn resolve_srv(&self, name: &str) -> BoxFuture<io::Result<Vec<crate::SrvRecord>>> {
+        let (name, servers) = (name.to_owned(), self.name_servers.clone());
+        Box::pin(async move { dns::srv_records(&name, &servers).await })
     }
 
     fn read_file(&self, path: &Path, bytes_max: usize) -> BoxFuture<io::Result<Vec<u8>>> {
@@ -119,6 +139,7 @@ mod tests {
         assert!(env.resolve("no-port").await.is_err());
     }
 
+    #[cfg(not(feature = "dns"))]
     #[tokio::test]
     async fn srv_records_are_an_error_that_says_what_to_do() {
         let error = RealEnv.resolve_srv("_odeon._udp.example.org").await.unwrap_err();

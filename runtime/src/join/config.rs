@@ -43,8 +43,8 @@ pub struct JoinConfig {
     /// resolved anew at each look. Default: none; at most 1024.
     pub seeds: Vec<String>,
     /// Names of SRV records, such as `_odeon._udp.example.org`, whose targets and ports may be nodes. Default: none; at
-    /// most 1024. A simulated world looks them up, and an environment of your own may; [`RealEnv`](struct@odeon_env::RealEnv)
-    /// does not yet, and a node that looks nowhere else stays alone and says so.
+    /// most 1024. They are looked up with the feature `dns`, which `odeon-ops` turns on; without it, a node that looks
+    /// nowhere else stays alone and says so.
     pub srv: Vec<String>,
     /// A file that somebody else writes, read at each look: `host:port`, one a line; what follows `#` is a comment. It
     /// need not be there yet. Default: none; at most 64 KiB and 1024 lines count.

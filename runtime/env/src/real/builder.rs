@@ -28,6 +28,8 @@ const DISK_THREADS: NonZero<u8> = NonZero::new(4).expect("it is not zero");
 pub struct RealEnvBuilder {
     data_folder: Option<PathBuf>,
     disk_threads: NonZero<u8>,
+    #[cfg(feature = "dns")]
+    name_servers: Vec<std::net::SocketAddr>,
 }
 
 /// A data folder that cannot be used.
@@ -60,7 +62,12 @@ pub enum DataFolderError {
 
 impl Default for RealEnvBuilder {
     fn default() -> Self {
-        Self { data_folder: None, disk_threads: DISK_THREADS }
+        Self {
+            data_folder: None,
+            disk_threads: DISK_THREADS,
+            #[cfg(feature = "dns")]
+            name_servers: Vec::new(),
+        }
     }
 }
 
@@ -79,13 +86,27 @@ impl RealEnvBuilder {
         self
     }
 
+    /// Name servers that are asked in place of the system's, for addresses and SRV records alike, over UDP and, where an
+    /// answer is too long for that, TCP. Then the system's hosts file and search list count for nothing. Default: none.
+    /// With the feature `dns`.
+    #[cfg(feature = "dns")]
+    pub fn name_servers(mut self, servers: Vec<std::net::SocketAddr>) -> Self {
+        self.name_servers = servers;
+        self
+    }
+
     /// Makes the environment. The threads of its disk end, and its folder is free, when the environment, its disk and
     /// all files are dropped; the last drop waits for what is under way.
     ///
     /// # Errors
     /// When the folder is in use, or cannot be made, opened or locked; when there are no threads.
     pub fn open(self) -> Result<RealEnv, DataFolderError> {
-        let Some(path) = self.data_folder else { return Ok(RealEnv::default()) };
+        let env = RealEnv {
+            disk: None,
+            #[cfg(feature = "dns")]
+            name_servers: self.name_servers,
+        };
+        let Some(path) = self.data_folder else { return Ok(env) };
         let opened = match make_and_open(&path) {
             Ok(opened) => opened,
             Err(source) => return Err(DataFolderError::Unusable { folder: path, source }),
@@ -99,7 +120,8 @@ impl RealEnvBuilder {
         }
         let threads = DiskThreads::start(self.disk_threads)
             .map_err(|source| DataFolderError::NoThreads { folder: path.clone(), source })?;
-        Ok(RealEnv { disk: Some(Arc::new(RealDisk::new(Folder { path, opened }, threads))) })
+        let disk = Some(Arc::new(RealDisk::new(Folder { path, opened }, threads)));
+        Ok(RealEnv { disk, ..env })
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn read(path: &Path, bytes_max: usize) -> BoxFuture<io::Result<Vec<u8
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the window to files, which block")]
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))

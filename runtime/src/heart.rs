@@ -29,7 +29,7 @@ use crate::{
     drain::Gate,
     follower::Follower,
     inbound::Inbound,
-    join::{Beginning, Join},
+    join::{Beginning, Join, Mdns, Place},
     membership::MembershipHall,
     newsfeed::{News, Newsfeed},
     node::{Node, Shared},
@@ -256,6 +256,13 @@ impl Heart {
     }
 
     fn start_join(&mut self, builder: &NodeBuilder, local: SocketAddr, beginning: Rc<Beginning>) {
+        let mdns = builder.join.mdns.map(|config| {
+            // A client is found by nobody.
+            let place = || Place { node: self.node.name().to_owned(), addr: self.node.addr() };
+            let own = (!builder.guest).then(place);
+            let env = Arc::clone(self.node.env());
+            Rc::new(Mdns::new(env, config, &self.transport.cluster(), own))
+        });
         let join = Join {
             config: builder.join.clone(),
             own: [local, self.node.addr()],
@@ -265,6 +272,7 @@ impl Heart {
             news: Rc::clone(&self.news),
             phases: Arc::clone(&self.phases),
             beginning,
+            mdns,
         };
         self.tasks.spawn_local(any_order(Box::pin(join.run())));
     }

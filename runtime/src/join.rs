@@ -8,6 +8,7 @@ mod beginning;
 mod config;
 mod look;
 mod lookups;
+mod mdns;
 mod pace;
 
 use std::{
@@ -32,6 +33,8 @@ pub(crate) use beginning::{Beginning, Waits};
 pub use config::{JoinConfig, JoinConfigError};
 use look::{ADDRESSES_MAX, Found, Source};
 use lookups::Lookups;
+pub use mdns::MdnsConfig;
+pub(crate) use mdns::{Mdns, Place};
 use pace::Pace;
 
 /// Strangers of one source that are dialled in one look, the others in the next ones, from a place that is drawn at first:
@@ -55,6 +58,8 @@ pub(crate) struct Join {
     pub(crate) news: Rc<Newsfeed>,
     pub(crate) phases: Arc<Phases>,
     pub(crate) beginning: Rc<Beginning>,
+    /// Its part in multicast DNS, if it has one.
+    pub(crate) mdns: Option<Rc<Mdns>>,
 }
 
 /// One source, and how looking there went so far.
@@ -94,6 +99,18 @@ impl Says {
 impl Join {
     /// Runs until it is dropped.
     pub(crate) async fn run(self) {
+        match self.mdns.clone() {
+            // Neither of them ends.
+            Some(mdns) => tokio::select! {
+                biased;
+                () = mdns.serve(&self.phases) => {}
+                () = self.look_again_and_again() => {}
+            },
+            None => self.look_again_and_again().await,
+        }
+    }
+
+    async fn look_again_and_again(&self) {
         if self.beginning.is_open() {
             tracing::info!(addr = %self.own[1], "up as a cluster of its own, which others may join");
             self.phases.up();
@@ -108,6 +125,7 @@ impl Join {
             if pace.note(!self.directory.is_empty()) {
                 // Alone again: the way back is asked for as at first, and said no sooner.
                 says = Says::new();
+                self.mdns.iter().for_each(|mdns| mdns.hurry());
             } else if self.directory.is_empty() && says.is_due() {
                 self.say_why_alone();
             }
@@ -125,9 +143,10 @@ impl Join {
     fn begin_looks(&self, lookouts: &[Rc<Lookout>], looks: &mut JoinSet<(Rc<Lookout>, Found)>) {
         for lookout in lookouts.iter().filter(|lookout| !lookout.is_busy.replace(true)) {
             let (lookout, env) = (Rc::clone(lookout), Arc::clone(&self.env));
+            let mdns = self.mdns.clone();
             looks.spawn_local(async move {
                 let mut lookups = lookout.lookups.take();
-                let found = lookout.source.look(&env, &mut lookups).await;
+                let found = lookout.source.look(&env, &mut lookups, mdns.as_deref()).await;
                 lookout.lookups.replace(lookups);
                 (lookout, found)
             });

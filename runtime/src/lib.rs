@@ -209,7 +209,7 @@ pub use cluster::{
     topic::{Publication, Topic},
 };
 pub use directory::{DownReason, Member, MemberEvent, Members};
-pub use join::{JoinConfig, JoinConfigError};
+pub use join::{JoinConfig, JoinConfigError, MdnsConfig};
 pub use network_stats::NetworkStats;
 pub use node::Node;
 pub use phase::Phase;

@@ -60,6 +60,12 @@ impl Hub {
 }
 
 impl Transport {
+    /// The cluster that the node's certificate names.
+    #[must_use]
+    pub fn cluster(&self) -> String {
+        self.hub.standing.identity.borrow().cluster().to_owned()
+    }
+
     /// Takes another identity of the same node, without a restart: a renewed certificate, other authorities, or other
     /// lists of revoked certificates.
     ///

@@ -5,7 +5,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::look::Source;
+use odeon_env::MulticastGroupError;
+
+use super::{look::Source, mdns::MdnsConfig};
 
 /// Most seeds, and most names of SRV records, that may be given: more than any list by hand.
 const GIVEN_MAX: usize = 1024;
@@ -51,6 +53,8 @@ pub struct JoinConfig {
     pub file: Option<PathBuf>,
     /// The name of a variable of the environment that has `host:port`, with commas or spaces between. Default: none.
     pub variable: Option<String>,
+    /// Where nodes of a local network tell each other of themselves. Default: nowhere.
+    pub mdns: Option<MdnsConfig>,
     /// With how many nodes that know each other, itself counted, this node may begin a cluster, if none of them is in
     /// one. 0, the default: it only joins one that is there. All nodes should have the same, and more than half of those
     /// that start at once, so that no two groups of them can be enough. At most 1000.
@@ -81,6 +85,7 @@ impl Default for JoinConfig {
             srv: Vec::new(),
             file: None,
             variable: None,
+            mdns: None,
             bootstrap_expect: 0,
             dev: false,
             look_min: Duration::from_millis(100),
@@ -118,6 +123,9 @@ pub enum JoinConfigError {
         /// The name.
         name: String,
     },
+    /// No multicast DNS can be spoken there.
+    #[error("multicast DNS: {0}; the default is 224.0.0.251:5353")]
+    Mdns(#[from] MulticastGroupError),
     /// There are too many of one sort.
     #[error("{found} {what}: use at most {GIVEN_MAX}, or one name that stands for all of them")]
     TooMany {
@@ -142,7 +150,7 @@ pub enum JoinConfigError {
     },
     /// It is told to wait for others and has no way to find any.
     #[error(
-        "bootstrap_expect {expect} and nowhere to look for others: give seeds, srv, file or variable"
+        "bootstrap_expect {expect} and nowhere to look for others: give seeds, srv, file, variable or mdns"
     )]
     Nowhere {
         /// How many it shall wait for.
@@ -184,6 +192,7 @@ impl JoinConfig {
         if let Some(name) = self.variable.as_ref().filter(|name| !is_variable(name)) {
             return Err(JoinConfigError::Variable { name: name.clone() });
         }
+        self.mdns.map(|mdns| mdns.multicast_group()).transpose()?;
         self.check_expect()?;
         self.check_pauses()
     }
@@ -263,6 +272,10 @@ mod tests {
         config.check()
     }
 
+    fn mdns(group: &str) -> MdnsConfig {
+        MdnsConfig { group: group.parse().unwrap(), ..MdnsConfig::default() }
+    }
+
     #[test]
     fn what_can_be_used_is_taken() {
         let good = |change: fn(&mut JoinConfig)| assert_eq!(with(change), Ok(()));
@@ -271,6 +284,7 @@ mod tests {
         good(|it| it.srv = vec!["_odeon._udp.example.org.".to_owned()]);
         good(|it| (it.bootstrap_expect, it.file) = (3, Some("seeds".into())));
         good(|it| (it.bootstrap_expect, it.dev) = (1, true));
+        good(|it| (it.bootstrap_expect, it.mdns) = (3, Some(MdnsConfig::default())));
     }
 
     #[test]
@@ -286,6 +300,8 @@ mod tests {
         bad(|it| it.srv.push("a..b".to_owned()), "\"a..b\"");
         bad(|it| it.variable = Some("A=B".to_owned()), "\"A=B\"");
         bad(|it| (it.bootstrap_expect, it.dev) = (3, true), "bootstrap_expect 3 and dev");
+        bad(|it| it.mdns = Some(mdns("10.0.0.1:5353")), "10.0.0.1 is no multicast address");
+        bad(|it| it.mdns = Some(mdns("224.0.0.251:0")), "port 0");
         bad(|it| it.bootstrap_expect = 3, "nowhere to look");
         bad(|it| it.bootstrap_expect = 1001, "use 0 to 1000");
         bad(|it| it.look_joined = Duration::ZERO, "look_joined 0ns");

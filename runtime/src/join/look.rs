@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::{
     config::{JoinConfig, is_host_and_port},
     lookups::{Answer, Lookups, NAME_WITHIN},
+    mdns::{Mdns, MdnsConfig},
 };
 
 /// Most bytes of a file of seeds: some thousand lines.
@@ -36,6 +37,8 @@ pub(crate) enum Source {
     File(PathBuf),
     /// A variable of the environment with several.
     Variable(String),
+    /// Whoever is heard on the local network.
+    Mdns(MdnsConfig),
 }
 
 impl fmt::Display for Source {
@@ -45,6 +48,7 @@ impl fmt::Display for Source {
             Self::Srv(name) => write!(f, "SRV {name}"),
             Self::File(path) => write!(f, "the file {}", path.display()),
             Self::Variable(name) => write!(f, "the variable {name}"),
+            Self::Mdns(config) => write!(f, "multicast DNS at {}", config.group),
         }
     }
 }
@@ -64,11 +68,17 @@ impl Source {
         let srv = config.srv.iter().cloned().map(Self::Srv);
         let file = config.file.iter().cloned().map(Self::File);
         let variable = config.variable.iter().cloned().map(Self::Variable);
-        seeds.chain(srv).chain(file).chain(variable).collect()
+        let mdns = config.mdns.map(Self::Mdns);
+        seeds.chain(srv).chain(file).chain(variable).chain(mdns).collect()
     }
 
-    /// Asks it now.
-    pub(crate) async fn look(&self, env: &Arc<dyn Env>, lookups: &mut Lookups) -> Found {
+    /// Asks it now; `mdns` is the node's part in it, where it has one.
+    pub(crate) async fn look(
+        &self,
+        env: &Arc<dyn Env>,
+        lookups: &mut Lookups,
+        mdns: Option<&Mdns>,
+    ) -> Found {
         let mut found = Found::default();
         let names = match self {
             Self::Seed(seed) => vec![seed.clone()],
@@ -85,6 +95,12 @@ impl Source {
                 Some(text) => found.names(words(&text)),
                 None => found.troubled("it is not set"),
             },
+            Self::Mdns(_) => {
+                if let Some(mdns) = mdns {
+                    (found.addresses, found.trouble) = mdns.look().await;
+                }
+                Vec::new()
+            }
         };
         if let Some(name) = lookups.look(env, &names, |answer| found.take(answer)).await {
             found.trouble = Some(late(&name));

@@ -33,13 +33,13 @@ pub(super) enum Then {
 /// Keys with what they do, for the help.
 pub(super) const HELP: [(&str, &str); 8] = [
     ("1 to 6, Tab", "another sheet"),
-    ("< >", "sort by the column before, behind"),
+    ("< >", "sort by the column before, behind; brings it into view"),
     ("r", "sort the other way round"),
     ("up, down", "scroll by a line; PgUp, PgDn by ten; Home, End"),
     ("space", "pause, and go on"),
     ("?", "this"),
     ("q, Esc, Ctrl-C", "quit"),
-    ("", "BUSY is of the last 13 s; P50 and P99 are of samples since the node started"),
+    ("", "BUSY: of the last 13 s; P50, P99: of samples since its start"),
 ];
 
 impl Choice {

@@ -5,7 +5,7 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style},
     text::{Line, Span},
-    widgets::{Block, Cell, Clear, Paragraph, Row, Table},
+    widgets::{Block, Cell, Clear, Paragraph, Row, Table, Wrap},
 };
 
 use super::{
@@ -20,8 +20,11 @@ const WORKER_LINES_MAX: u16 = 4;
 /// Columns of one worker, and of its bar.
 const WORKER_WIDTH: u16 = 30;
 const BAR_WIDTH: usize = 10;
-/// Widths of a column: the narrowest that is told by what it holds, and the widest.
+/// The widest column, and the narrowest that has what the others leave.
 const COLUMN_MAX: u16 = 44;
+const OPEN_MIN: u16 = 12;
+/// Lines of the node's figures.
+const SUMMARY_LINES_MAX: u16 = 4;
 
 /// What is drawn.
 pub(super) struct Picture<'a> {
@@ -54,8 +57,12 @@ impl Picture<'_> {
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
         let area = frame.area();
         let workers = self.workers(area.width);
+        let summary = Paragraph::new(self.summary()).wrap(Wrap { trim: true });
+        let wrapped = |line: Line<'_>| line.width().div_ceil(area.width.max(1).into()).max(1);
+        let lines = self.summary().into_iter().map(wrapped);
+        let lines = u16::try_from(lines.sum::<usize>()).unwrap_or(u16::MAX);
         let lines = [
-            Constraint::Length(2),
+            Constraint::Length(lines.min(SUMMARY_LINES_MAX)),
             Constraint::Length(u16::try_from(workers.len()).unwrap_or(u16::MAX)),
             Constraint::Length(1),
             Constraint::Length(1),
@@ -63,7 +70,7 @@ impl Picture<'_> {
             Constraint::Length(1),
         ];
         let [top, middle, trouble, tabs, body, foot] = Layout::vertical(lines).areas(area);
-        frame.render_widget(Paragraph::new(self.summary()), top);
+        frame.render_widget(summary, top);
         frame.render_widget(Paragraph::new(workers), middle);
         if let Some(text) = self.trouble {
             let text = format!("no answer: {}", harmless(text));
@@ -153,31 +160,36 @@ impl Picture<'_> {
         });
         let heads = heads.collect::<Vec<_>>();
         let last = sheet.columns.len() - 1;
+        // A last column of texts has what is left.
+        let is_open = |at: usize| at == last && !sheet.columns[at].is_number;
         let widths = (0..sheet.columns.len()).map(|at| {
             let cells = shown.iter().map(|row| row[at].text.chars().count());
             let widest = cells.chain([heads[at].chars().count() + 1]).max().unwrap_or_default();
             let width = u16::try_from(widest).unwrap_or(u16::MAX);
-            // A last column of texts has what is left.
-            match at == last && !sheet.columns[at].is_number {
-                true => Constraint::Fill(1),
-                false => Constraint::Length(width.min(COLUMN_MAX)),
-            }
+            if is_open(at) { OPEN_MIN } else { width.min(COLUMN_MAX) }
         });
+        let widths = widths.collect::<Vec<_>>();
+        let fitting = fitting(&widths, by, area.width);
         let aligned = |at: usize, text: String| {
             let line = Line::raw(text);
             if sheet.columns[at].is_number { line.right_aligned() } else { line }
         };
-        let head = heads.iter().enumerate().map(|(at, head)| {
-            let style = if at == by { bold().fg(Color::Cyan) } else { faint() };
-            Cell::from(aligned(at, head.clone())).style(style)
+        let head = fitting.iter().map(|at| {
+            let style = if *at == by { bold().fg(Color::Cyan) } else { faint() };
+            Cell::from(aligned(*at, heads[*at].clone())).style(style)
         });
         let rows = shown.iter().map(|row| {
-            let cell = |(at, cell): (usize, &sheet::Cell)| {
-                Cell::from(aligned(at, cell.text.clone())).style(toned(cell.tone))
+            let cell = |at: &usize| {
+                let sheet::Cell { text, tone, .. } = &row[*at];
+                Cell::from(aligned(*at, text.clone())).style(toned(*tone))
             };
-            Row::new(row.iter().enumerate().map(cell))
+            Row::new(fitting.iter().map(cell))
         });
-        let table = Table::new(rows, widths.collect::<Vec<_>>()).column_spacing(1);
+        let constraints = fitting.iter().map(|at| match is_open(*at) {
+            true => Constraint::Fill(1),
+            false => Constraint::Length(widths[*at]),
+        });
+        let table = Table::new(rows, constraints).column_spacing(1);
         frame.render_widget(table.header(Row::new(head)), area);
     }
 
@@ -190,6 +202,22 @@ impl Picture<'_> {
         );
         Line::styled(text, faint())
     }
+}
+
+/// The columns that there is room for: the first, and of the others as many as fit, among them the one by which the sheet is
+/// sorted.
+fn fitting(widths: &[u16], by: usize, room: u16) -> Vec<usize> {
+    let others_from = |from: usize| {
+        let mut left = room.saturating_sub(widths[0]);
+        let others = (from..widths.len()).take_while(|at| {
+            let fits = widths[*at] < left;
+            left = left.saturating_sub(widths[*at] + 1);
+            fits
+        });
+        std::iter::once(0).chain(others).collect::<Vec<_>>()
+    };
+    let shifted = (1..=by.max(1)).map(others_from).find(|columns| columns.contains(&by));
+    shifted.unwrap_or_else(|| vec![0, by])
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect) {
@@ -206,4 +234,21 @@ fn help(frame: &mut Frame<'_>, area: Rect) {
     };
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" Keys ")), place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_has_the_first_column_and_the_one_that_is_sorted_by() {
+        let widths = [10, 5, 5, 5, 30];
+        assert_eq!(fitting(&widths, 0, 80), [0, 1, 2, 3, 4]);
+        assert_eq!(fitting(&widths, 1, 28), [0, 1, 2, 3]);
+        assert_eq!(fitting(&widths, 1, 27), [0, 1, 2]);
+        assert_eq!(fitting(&widths, 4, 55), [0, 2, 3, 4], "columns before it make room");
+        assert_eq!(fitting(&widths, 4, 42), [0, 4]);
+        assert_eq!(fitting(&widths, 4, 20), [0, 4], "cut, and there");
+        assert_eq!(fitting(&widths, 0, 3), [0]);
+    }
 }

@@ -95,6 +95,7 @@ function showEvents() {
 
 function showPulse() {
   const failed = seen.failures > 0;
+  document.body.classList.toggle("stale", failed);
   kind(at("pulse"), seen.paused ? "" : failed ? "late" : "live");
   say(at("pulse"), seen.paused ? "paused" : failed ? "no answer" : "live");
 }

@@ -33,7 +33,7 @@ pub(in crate::top) fn summary(figures: &Figures) -> Vec<String> {
     let waiting = now.types.iter().map(|it| it.depth).sum::<u64>();
     let oldest = now.types.iter().filter_map(|it| it.age_max).fold(0.0, f64::max);
     let second = format!(
-        "{} messages, {} in all  {} waiting, the oldest for {}  {} asks to others  {} restarts  {} failures  {} blocked",
+        "{} messages, {} in all  {} waiting, oldest {}  {} asks to others  {} restarts  {} failures  {} blocked",
         figures.handled().map_or_else(|| "-".to_owned(), rate),
         count(status.messages_handled as f64),
         count(waiting as f64),

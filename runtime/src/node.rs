@@ -6,8 +6,8 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use odeon_actor::{
-    Actor, ActorRef, ActorSystem, Metrics, NameChanges, NameTaken, SpawnOptions, StartError,
-    SystemStats, Tree,
+    Accepted, Actor, ActorRef, ActorSystem, Metrics, NameChanges, NameTaken, SpawnOptions,
+    StartError, SystemStats, Tree,
 };
 use odeon_cluster::{Profile, ProfileError};
 use odeon_env::Env;
@@ -101,6 +101,25 @@ impl Node {
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {
         self.shared.system.incarnation()
+    }
+
+    /// The messages that this node takes from others, its own ones among them: each in its present layout, and in the
+    /// former ones that it understands. Other nodes hear it in the handshake, and send nothing in another layout.
+    ///
+    /// Kept in a file and compared by a test, they show a layout that has changed by accident before nodes of two versions
+    /// refuse each other's messages.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(node: odeon::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let lines = node.accepted().into_iter().map(|one| format!("{} {}\n", one.name, one.fingerprint));
+    /// assert_eq!(lines.collect::<String>(), std::fs::read_to_string("tests/fingerprints.txt")?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn accepted(&self) -> Vec<Accepted> {
+        self.shared.system.accepted()
     }
 
     /// The address at which other nodes reach it.

@@ -16,7 +16,7 @@ use odeon_wire::{
     write_extended,
 };
 
-const GOLDEN: [(&str, &str); 32] = [
+const GOLDEN: [(&str, &str); 33] = [
     (
         "hello",
         "01010000 6b000000 00000000 00000000 \

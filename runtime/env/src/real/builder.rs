@@ -101,7 +101,7 @@ impl RealEnvBuilder {
     /// # Errors
     /// When the folder is in use, or cannot be made, opened or locked; when there are no threads.
     pub fn open(self) -> Result<RealEnv, DataFolderError> {
-        let env = RealEnv {
+        let mut env = RealEnv {
             disk: None,
             #[cfg(feature = "dns")]
             name_servers: self.name_servers,
@@ -121,7 +121,8 @@ impl RealEnvBuilder {
         let threads = DiskThreads::start(self.disk_threads)
             .map_err(|source| DataFolderError::NoThreads { folder: path.clone(), source })?;
         let disk = Some(Arc::new(RealDisk::new(Folder { path, opened }, threads)));
-        Ok(RealEnv { disk, ..env })
+        env.disk = disk;
+        Ok(env)
     }
 }
 

@@ -76,7 +76,7 @@ pub use holding::OneHolder;
 pub use honesty::Honesty;
 pub use leaks::NoLeaks;
 pub use linearizability::{
-    Budget, Linearizability, MapModel, Model, Part, QueueModel, RegisterModel,
+    Linearizability, MapModel, Model, Part, QueueModel, RegisterModel, SearchBudget,
 };
 pub use lives::PresentLives;
 pub use odeon_message::Certainty;

@@ -3,7 +3,7 @@
 //! What it is: the search of Wing and Gong (J. M. Wing, C. Gong, "Testing and Verifying Concurrent Objects", JPDC 1993)
 //! with the memory of G. Lowe ("Testing for Linearizability", CCPE 2017), each object, and each key of a map, by itself
 //! (A. Horn, D. Kroening, "Faster Linearizability Checking via P-Compositionality", FORTE 2015), as in Knossos and
-//! Porcupine. What it is NOT: quick in the worst case; the problem is NP-complete, so a [`Budget`] bounds the work and a
+//! Porcupine. What it is NOT: quick in the worst case; the problem is NP-complete, so a [`SearchBudget`] bounds the work and a
 //! spent one is [`Objection::Unknown`]; [`Patience`] bounds the time, and its end is [`Objection::GaveUp`]. The models are a file each; `search.rs` is next to read.
 
 mod explain;
@@ -34,7 +34,7 @@ use search::{Found, Search};
 
 /// How much work a search may be.
 #[derive(Clone)]
-pub struct Budget {
+pub struct SearchBudget {
     /// Attempts to place an operation, over all parts of a history. Default: 50 million, a minute or less.
     pub steps_max: u64,
     /// Bytes of memory about what was tried, in one part of a history. Default: 512 MiB.
@@ -43,15 +43,15 @@ pub struct Budget {
     pub give_up: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
-impl Default for Budget {
+impl Default for SearchBudget {
     fn default() -> Self {
         Self { steps_max: 50_000_000, memory_bytes_max: 512 << 20, give_up: None }
     }
 }
 
-impl fmt::Debug for Budget {
+impl fmt::Debug for SearchBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Budget")
+        f.debug_struct("SearchBudget")
             .field("steps_max", &self.steps_max)
             .field("memory_bytes_max", &self.memory_bytes_max)
             .field("give_up", &self.give_up.is_some())
@@ -81,7 +81,7 @@ impl fmt::Debug for Budget {
 #[derive(Clone, Debug)]
 pub struct Linearizability<M> {
     model: M,
-    budget: Budget,
+    budget: SearchBudget,
     name: String,
 }
 
@@ -114,12 +114,12 @@ impl<M: Model> Linearizability<M> {
     #[must_use]
     pub fn new(model: M) -> Self {
         let name = format!("linearizability of {}", model.name());
-        Self { model, budget: Budget::default(), name }
+        Self { model, budget: SearchBudget::default(), name }
     }
 
     /// With this budget.
     #[must_use]
-    pub fn budget(mut self, budget: Budget) -> Self {
+    pub fn budget(mut self, budget: SearchBudget) -> Self {
         self.budget = budget;
         self
     }

@@ -9,7 +9,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    Budget, Model, Part,
+    Model, Part, SearchBudget,
     linked::{Linked, Mark},
     memory::Memory,
     placed::Placed,
@@ -44,7 +44,7 @@ pub(super) struct Stuck {
 pub(super) struct Search<'a, M: Model> {
     model: &'a M,
     operations: &'a [Operation<'a>],
-    budget: &'a Budget,
+    budget: &'a SearchBudget,
     steps: u64,
     list: Linked,
     /// The number of each operation among those of its kind: answered ones and open ones.
@@ -69,7 +69,7 @@ impl<'a, M: Model> Search<'a, M> {
         model: &'a M,
         part: &Part,
         operations: &'a [Operation<'a>],
-        budget: &'a Budget,
+        budget: &'a SearchBudget,
         steps: u64,
     ) -> Self {
         let (mut answered, mut open) = (0, 0);
@@ -194,7 +194,7 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Which part of the budget is spent, if one is.
     fn spent(&self) -> Option<String> {
-        let Budget { steps_max, memory_bytes_max, give_up } = self.budget;
+        let SearchBudget { steps_max, memory_bytes_max, give_up } = self.budget;
         if self.steps >= *steps_max {
             return Some(format!("the budget of {steps_max} steps is spent"));
         }

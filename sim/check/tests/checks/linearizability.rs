@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use odeon_check::{
-    Budget, Call, Checker, End, Event, History, Linearizability, Model, Objection, Operation, Part,
-    Patience, Recorder, RegisterModel, Seq, Value, Verb, What,
+    Call, Checker, End, Event, History, Linearizability, Model, Objection, Operation, Part,
+    Patience, Recorder, RegisterModel, SearchBudget, Seq, Value, Verb, What,
 };
 use proptest::prelude::*;
 
@@ -433,13 +433,14 @@ fn a_spent_budget_and_an_empty_history_prove_nothing() {
     };
     let history = run(1, HABITS, register_call, &mut correct());
     let with = |budget| Linearizability::of_registers().budget(budget);
-    let text = unknown(&history, &with(Budget { steps_max: 10, ..Budget::default() }));
+    let text = unknown(&history, &with(SearchBudget { steps_max: 10, ..SearchBudget::default() }));
     assert!(text.contains("r, ") && text.contains("the budget of 10 steps is spent"), "{text}");
-    let text = unknown(&history, &with(Budget { memory_bytes_max: 100, ..Budget::default() }));
+    let text =
+        unknown(&history, &with(SearchBudget { memory_bytes_max: 100, ..SearchBudget::default() }));
     assert!(text.contains("fills its 100 bytes"), "{text}");
     let give_up: Option<std::sync::Arc<dyn Fn() -> bool + Send + Sync>> =
         Some(std::sync::Arc::new(|| true));
-    let text = unknown(&history, &with(Budget { give_up, ..Budget::default() }));
+    let text = unknown(&history, &with(SearchBudget { give_up, ..SearchBudget::default() }));
     assert!(text.contains("told to give up"), "{text}");
     let text = unknown(&history, &Linearizability::of_queues());
     assert!(text.contains("no answered operations of queues"), "{text}");

@@ -14,13 +14,3 @@ pub fn main(_: &[Trial]) -> ExitCode {
     );
     ExitCode::from(2)
 }
-
-/// The command line of a program whose scenarios are made by these functions.
-#[macro_export]
-macro_rules! main {
-    ($($make:path),+ $(,)?) => {
-        fn main() -> ::std::process::ExitCode {
-            $crate::command::main(&[$($crate::Trial::of_binary($make)),+])
-        }
-    };
-}

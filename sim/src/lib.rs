@@ -64,6 +64,7 @@ mod bound;
 pub mod command;
 mod difference;
 mod disk;
+mod entry;
 mod env;
 mod fault;
 pub mod guide;

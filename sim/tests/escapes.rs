@@ -1,9 +1,13 @@
 //! What a run says may hold escape sequences, in its log lines, notes and errors: no command prints one, as text or as JSON.
 
-use std::{ffi::OsString, fs, path::Path, time::Duration};
+#[path = "outside/command.rs"]
+mod command;
 
+use std::{fs, path::Path, time::Duration};
+
+use command::command;
 use odeon_interpose::{Stream, unsupported};
-use odeon_sim::{Check, Outline, Scenario, Trial, World, command, play};
+use odeon_sim::{Check, Outline, Scenario, Trial, World, play};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -53,10 +57,7 @@ fn loud() -> Loud {
 }
 
 fn said(trial: &Trial, args: &[&str]) -> String {
-    let mut out = Vec::new();
-    let args = ["odeon-sim"].iter().chain(args).map(OsString::from);
-    command::execute(args, std::slice::from_ref(trial), &mut out);
-    String::from_utf8(out).expect("it prints text")
+    command(trial, args).1
 }
 
 #[test]

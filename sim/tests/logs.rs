@@ -1,9 +1,13 @@
 //! Log lines of nodes in a replay: there, in order, by the filter that was asked for; and the run is the same.
 
-use std::{ffi::OsString, time::Duration};
+#[path = "outside/command.rs"]
+mod command;
 
+use std::time::Duration;
+
+use command::command;
 use odeon_interpose::{Stream, unsupported};
-use odeon_sim::{Link, Outline, Scenario, Trial, World, command, play, runner::Case};
+use odeon_sim::{Link, Outline, Scenario, Trial, World, play, runner::Case};
 
 const SECOND: Duration = Duration::from_secs(1);
 const NAMES: [&str; 2] = ["alice", "bob"];
@@ -53,10 +57,7 @@ fn talkative() -> Talkative {
 
 /// What `replay` prints.
 fn replayed(trial: &Trial, args: &[&str]) -> (u8, String) {
-    let mut out = Vec::new();
-    let args = ["odeon-sim", "replay", "--seed", "3"].iter().chain(args).map(OsString::from);
-    let status = command::execute(args, std::slice::from_ref(trial), &mut out);
-    (status, String::from_utf8(out).expect("it prints text"))
+    command(trial, &[&["replay", "--seed", "3"], args].concat())
 }
 
 fn seconds(line: &str) -> f64 {

@@ -1,17 +1,20 @@
 //! A bug that needs two faults of many, and one step: it is found, replayed, and shrunk to just these.
 
+#[path = "outside/command.rs"]
+mod command;
+
 use std::{
     cell::{Cell, RefCell},
-    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     rc::Rc,
     time::Duration,
 };
 
+use command::command;
 use odeon_interpose::Stream;
 use odeon_sim::{
-    Budget, Check, Fault, FaultKind, Outline, Pace, Scenario, Swarm, Trial, World, command, play,
+    Budget, Check, Fault, FaultKind, Outline, Pace, Scenario, Swarm, World, play,
     runner::ReplayFile,
 };
 use serde::{Deserialize, Serialize};
@@ -101,14 +104,6 @@ impl Scenario for Planted {
             if bug { Err(format!("{} lives and {writes} writes", lives.get())) } else { Ok(()) }
         })]
     }
-}
-
-/// Runs a command over the scenario of a test; its status and what it printed.
-fn command(trial: &Trial, args: &[&str]) -> (u8, String) {
-    let mut out = Vec::new();
-    let args = ["odeon-sim"].iter().chain(args).map(OsString::from);
-    let status = command::execute(args, std::slice::from_ref(trial), &mut out);
-    (status, String::from_utf8(out).expect("it prints text"))
 }
 
 /// A folder of its own for each test.

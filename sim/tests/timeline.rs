@@ -1,19 +1,20 @@
 //! The timeline of a run: the page is made, a browser shows it, and the run is the same as without it.
 
+#[path = "outside/command.rs"]
+mod command;
+
 use std::{
-    env,
-    ffi::OsString,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
+use command::command;
 use odeon::{Actor, Context, Handler, NodeBuilder, StartError, actor, message};
 use odeon_interpose::Stream;
 use odeon_sim::{
-    Budget, Check, FaultKind, Outline, Pace, Scenario, Swarm, Trial, World, command, play,
-    runner::Case,
+    Budget, Check, FaultKind, Outline, Pace, Scenario, Swarm, World, play, runner::Case,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -102,14 +103,6 @@ fn greetings() -> Greetings {
 /// A file of its own for each test.
 fn page(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("timeline-{name}.html"))
-}
-
-/// Runs a command over the scenario of a test; its status and what it printed.
-fn command(trial: &Trial, args: &[&str]) -> (u8, String) {
-    let mut out = Vec::new();
-    let args = ["odeon-sim"].iter().chain(args).map(OsString::from);
-    let status = command::execute(args, std::slice::from_ref(trial), &mut out);
-    (status, String::from_utf8(out).expect("it prints text"))
 }
 
 /// The browser to open pages with: what ODEON_BROWSER names, else one that is on the path.

@@ -2,7 +2,9 @@
 //!
 //! What it is: JSON with one fault and one step a line, whole in itself: it needs the program that wrote it, or one built
 //! from the same commit, and nothing else. What it is NOT: a log; the run is made again. The script in it counts, not
-//! what the seed would be expanded to, so that it goes on to replay when the expansion changes.
+//! what the seed would be expanded to, so that it goes on to replay when the expansion changes: for ever, as far as faults
+//! and steps go. What happens by chance beside them is that of the program which plays it, so that of later code the run is
+//! another one, with another hash, which `replay` says. Files of another version are refused.
 
 use std::{
     fmt::Write as _,

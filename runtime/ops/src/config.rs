@@ -6,9 +6,12 @@
 
 mod bounds;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    path::PathBuf,
+};
 
-use odeon::JoinConfig;
+use odeon::{JoinConfig, MdnsConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::span::Span;
@@ -69,6 +72,16 @@ pub struct NodeSection {
 pub struct JoinSection {
     /// The `host:port` of nodes that may be in the cluster.
     pub seeds: Vec<String>,
+    /// The names of SRV records that lead to more of them.
+    pub srv: Vec<String>,
+    /// The name servers that are asked in place of the system's.
+    pub name_servers: Vec<SocketAddr>,
+    /// Whether multicast DNS is spoken.
+    pub mdns: bool,
+    /// The multicast group for it.
+    pub mdns_group: SocketAddrV4,
+    /// The interface for it.
+    pub mdns_interface: Ipv4Addr,
     /// A file with more of them.
     pub file: Option<PathBuf>,
     /// A variable of the environment with more of them.
@@ -87,8 +100,11 @@ pub struct JoinSection {
 
 impl JoinSection {
     pub(crate) fn config(&self) -> JoinConfig {
+        let mdns = MdnsConfig { group: self.mdns_group, interface: self.mdns_interface };
         JoinConfig {
             seeds: self.seeds.clone(),
+            srv: self.srv.clone(),
+            mdns: self.mdns.then_some(mdns),
             file: self.file.clone(),
             variable: self.variable.clone(),
             bootstrap_expect: self.bootstrap_expect,

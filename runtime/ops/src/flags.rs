@@ -28,7 +28,7 @@ pub(crate) fn arg(setting: &Setting) -> Arg {
         .help(help(setting))
         .allow_negative_numbers(true);
     match setting.kind {
-        Kind::Seeds | Kind::Texts => arg.action(ArgAction::Append),
+        list if list.is_list() => arg.action(ArgAction::Append),
         Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         _ => arg,
     }

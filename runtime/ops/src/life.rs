@@ -229,9 +229,14 @@ fn builder(name: &str, config: &Config, program: Program) -> Result<odeon::NodeB
     let (mut membership, mut roster) = (MembershipConfig::default(), RosterConfig::default());
     config.membership.apply(&mut membership);
     config.roster.apply(&mut roster);
-    let mut builder =
-        Node::builder(name).listen(config.node.listen).system(system).transport(transport);
-    builder = builder.membership(membership).roster(roster);
+    let env = RealEnv::builder().name_servers(config.join.name_servers.clone()).open();
+    let mut builder = Node::builder(name)
+        .env(Arc::new(env.map_err(Failed::run)?))
+        .listen(config.node.listen)
+        .system(system)
+        .transport(transport)
+        .membership(membership)
+        .roster(roster);
     let papers = &config.papers;
     builder = match (&papers.cert, &papers.key, &papers.ca_cert) {
         (Some(cert), Some(key), Some(ca)) => {

@@ -123,6 +123,45 @@ const NODE: &[Setting] = &[
     )
     .default(""),
     Setting::new(
+        "join.srv",
+        "join-srv",
+        Kind::Texts,
+        "The names of SRV records whose hosts and ports may be nodes, such as _odeon._udp.example.org, which a headless \
+         service of Kubernetes has; they are looked up again and again. By default none",
+    )
+    .default(""),
+    Setting::new(
+        "join.name_servers",
+        "name-server",
+        Kind::Addrs,
+        "The name servers that are asked for seeds and SRV records in place of the system's, with its hosts file and \
+         search list. By default the system's",
+    )
+    .default(""),
+    Setting::new(
+        "join.mdns",
+        "mdns",
+        Kind::Switch,
+        "Whether nodes of a local network tell each other by multicast DNS where they are. By default not: a network that \
+         is not asked need not carry it",
+    )
+    .default("false"),
+    Setting::new(
+        "join.mdns_group",
+        "mdns-group",
+        Kind::Group,
+        "The multicast group and port for it, the same for all nodes of a cluster. By default the one of multicast DNS \
+         everywhere, which no router forwards",
+    )
+    .default("224.0.0.251:5353"),
+    Setting::new(
+        "join.mdns_interface",
+        "mdns-interface",
+        Kind::Interface,
+        "The interface for it, by its address. By default 0.0.0.0: the system chooses",
+    )
+    .default("0.0.0.0"),
+    Setting::new(
         "join.file",
         "join-file",
         Kind::Path,

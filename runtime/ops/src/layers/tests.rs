@@ -191,7 +191,9 @@ fn only_live_values_are_taken_over() {
 #[test]
 fn every_key_of_the_table_is_a_field_of_the_tree() {
     let some = |kind: Kind| match kind {
-        Kind::Addr => "127.0.0.1:1".to_owned(),
+        Kind::Addr | Kind::Addrs => "127.0.0.1:1".to_owned(),
+        Kind::Group => "224.0.0.251:5353".to_owned(),
+        Kind::Interface => "0.0.0.0".to_owned(),
         Kind::Seeds => "a:1".to_owned(),
         Kind::Switch => "true".to_owned(),
         Kind::Number { min, .. } => min.to_string(),

@@ -3,7 +3,7 @@
 //! Flags and variables are texts, files have numbers, lists and switches of their own; both become the same value, or a
 //! sentence that says what to use instead.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use odeon::JoinToken;
 use toml::Value;
@@ -23,6 +23,12 @@ pub(crate) enum Kind {
     Path,
     /// An IP address and a port.
     Addr,
+    /// A list of IP addresses, each with a port.
+    Addrs,
+    /// An IPv4 multicast address and a port.
+    Group,
+    /// An IPv4 address.
+    Interface,
     /// A list of `host:port`.
     Seeds,
     /// A list of texts without commas.
@@ -45,7 +51,8 @@ impl Kind {
         match self {
             Self::Text => "NAME",
             Self::Path => "FILE",
-            Self::Addr => "ADDRESS:PORT",
+            Self::Addr | Self::Addrs | Self::Group => "ADDRESS:PORT",
+            Self::Interface => "ADDRESS",
             Self::Seeds => "HOST:PORT",
             Self::Texts => "NAME",
             Self::Switch => "BOOL",
@@ -63,6 +70,14 @@ impl Kind {
             Self::Text => "a text".to_owned(),
             Self::Path => "a path of a file".to_owned(),
             Self::Addr => "an IP address with a port, such as 127.0.0.1:7400".to_owned(),
+            Self::Addrs => {
+                "an IP address with a port, such as 127.0.0.1:53, several with commas between"
+                    .to_owned()
+            }
+            Self::Group => {
+                "an IPv4 multicast address with a port, such as 224.0.0.251:5353".to_owned()
+            }
+            Self::Interface => "an IPv4 address of this machine, or 0.0.0.0".to_owned(),
             Self::Seeds => {
                 "host:port, such as 127.0.0.1:7400, several with commas between".to_owned()
             }
@@ -79,7 +94,7 @@ impl Kind {
 
     /// Reads what flags or a variable say; a list may come in several texts.
     pub(crate) fn read_text(self, texts: &[&str]) -> Read {
-        if let Self::Seeds | Self::Texts = self {
+        if self.is_list() {
             let seeds = texts.iter().flat_map(|text| text.split(','));
             let seeds = seeds.map(str::trim).filter(|seed| !seed.is_empty());
             return self.check(Value::Array(seeds.map(|seed| seed.into()).collect()));
@@ -117,6 +132,18 @@ impl Kind {
             (Self::Addr, Value::String(text)) => {
                 text.parse::<SocketAddr>().is_err().then(String::new)
             }
+            (Self::Group, Value::String(text)) => {
+                let group = text.parse::<SocketAddrV4>();
+                let fits = group.is_ok_and(|it| it.ip().is_multicast() && it.port() > 0);
+                (!fits).then(String::new)
+            }
+            (Self::Interface, Value::String(text)) => {
+                text.parse::<Ipv4Addr>().is_err().then(String::new)
+            }
+            (Self::Addrs, Value::Array(addrs)) => {
+                let wrong = addrs.iter().find(|addr| !addr.as_str().is_some_and(is_addr_and_port));
+                wrong.map(|addr| format!("{addr} is none"))
+            }
             (Self::Filter, Value::String(text)) => {
                 EnvFilter::try_new(text).err().map(|error| error.to_string())
             }
@@ -139,10 +166,20 @@ impl Kind {
         }
     }
 
+    /// Whether there may be several.
+    pub(crate) const fn is_list(self) -> bool {
+        matches!(self, Self::Addrs | Self::Seeds | Self::Texts)
+    }
+
     fn remedy(self, cause: &str) -> String {
         let cause = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
         format!("use {}{cause}", self.bounds())
     }
+}
+
+/// Whether it is an address that can be asked.
+fn is_addr_and_port(text: &str) -> bool {
+    text.parse::<SocketAddr>().is_ok_and(|addr| addr.port() > 0)
 }
 
 /// Whether it can be dialled: a host or an address, and a port.
@@ -166,6 +203,8 @@ mod tests {
         assert_eq!(Kind::Seeds.read_text(&["a:1,b:2", "c:3"]), Kind::Seeds.check(seeds));
         let texts = Value::Array(vec!["web".into(), "db".into()]);
         assert_eq!(Kind::Texts.read_text(&["web, db"]), Kind::Texts.check(texts));
+        let addrs = Value::Array(vec!["127.0.0.1:53".into(), "[::1]:53".into()]);
+        assert_eq!(Kind::Addrs.read_text(&["127.0.0.1:53, [::1]:53"]), Kind::Addrs.check(addrs));
         assert_eq!(Kind::Seeds.read_text(&[""]), Ok(Value::Array(Vec::new())));
     }
 
@@ -181,6 +220,11 @@ mod tests {
             (Kind::Switch, "yes", "true or false"),
             (Kind::Addr, "here", "127.0.0.1:7400"),
             (Kind::Seeds, "a:1,b", "\"b\" is none"),
+            (Kind::Addrs, "127.0.0.1:53,ns:53", "\"ns:53\" is none"),
+            (Kind::Addrs, "127.0.0.1:0", "127.0.0.1:53"),
+            (Kind::Group, "10.0.0.1:5353", "224.0.0.251:5353"),
+            (Kind::Group, "[ff02::fb]:5353", "IPv4"),
+            (Kind::Interface, "eth0", "0.0.0.0"),
             (Kind::Text, "", "a text"),
             (Kind::Filter, "odeon=loud", "info or odeon=debug"),
             (Kind::Token, "secret", "odeon ca token"),

@@ -48,6 +48,7 @@ mod layers;
 mod life;
 mod logs;
 mod metrics;
+mod notify;
 #[doc(hidden)]
 pub mod operator;
 mod output;

@@ -19,7 +19,7 @@ use crate::{
     health, http,
     layers::{Effective, Given},
     logs::Logs,
-    output,
+    notify, output,
     papers::{self, Office},
     print,
     program::{Program, Started},
@@ -108,8 +108,9 @@ impl Running {
         starting: impl Future<Output = Started>,
     ) -> Result<(), Failed> {
         let node = self.standing.node.clone();
-        let mut starting = pin!(starting);
-        let mut is_started = false;
+        let (mut starting, mut joining) = (pin!(starting), pin!(node.joined()));
+        let (mut is_started, mut has_joined) = (false, false);
+        notify::waiting();
         let by_signal = loop {
             tokio::select! {
                 biased;
@@ -131,6 +132,15 @@ impl Running {
                         return Err(Failed::run(format!("the program's actors did not start: {error}")));
                     }
                     self.standing.started();
+                    if has_joined {
+                        notify::ready();
+                    }
+                }
+                joined = &mut joining, if !has_joined => {
+                    has_joined = true;
+                    if joined && is_started {
+                        notify::ready();
+                    }
                 }
             }
         };
@@ -140,6 +150,7 @@ impl Running {
     /// Drains the node; another signal cuts it short, of which the first may be the one that an operator's order is followed
     /// by.
     async fn leave(&self, signals: &mut Signals, by_signal: bool) -> Result<(), Failed> {
+        notify::leaving();
         let again = async {
             for _ in usize::from(by_signal)..2 {
                 signals.leave().await;

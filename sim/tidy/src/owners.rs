@@ -79,6 +79,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("rkyv", Walled(&["odeon-macros", "odeon-message"])),
     ("rustls", Walled(&["odeon-benches", "odeon-compare", "odeon-transport"])),
     ("rustls-webpki", Walled(&["odeon-transport"])),
+    ("sd-notify", Walled(&["odeon-ops"])),
     (
         "serde",
         Only(&[

@@ -78,10 +78,21 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(papers: &Folder, name: &str, more: &[&str]) -> Self {
+        Self::start_with(papers, name, more, &[])
+    }
+
+    /// As [`start`](Self::start), with more variables in its environment.
+    pub(crate) fn start_with(
+        papers: &Folder,
+        name: &str,
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let (cert, key) =
             (papers.path(&format!("{name}.pem")), papers.path(&format!("{name}.key")));
         let mut command = odeon(&["node", "--name", name, "--cert", &cert, "--key", &key]);
         command.args(["--ca-cert", &papers.path("ca.pem")]).args(more);
+        command.envs(variables.iter().copied());
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

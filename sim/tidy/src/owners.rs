@@ -133,6 +133,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("trybuild", Tests),
     ("vt100", Tests),
     ("xtra", Walled(&["odeon-compare"])),
+    ("yaml-rust2", Tests),
 ];
 
 /// The owners of a foreign crate.

@@ -8,6 +8,8 @@
 
 mod actors;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod lint;
 mod network;
 mod page;

@@ -37,8 +37,8 @@ impl Handler<Ping> for Pinged {
     }
 }
 
-/// Two nodes that have talked, and what one of them says of it.
-async fn page() -> String {
+/// Two nodes that have talked, and one that was refused, and what the first of them says of it.
+pub(super) async fn page() -> String {
     let ca = Ca::in_memory("lint").unwrap();
     let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(86_400));
     let node = |name: &str| Node::builder(name).identity(ca.issue(name, validity).unwrap());
@@ -51,6 +51,16 @@ async fn page() -> String {
     for _ in 0..300 {
         assert_eq!(there.ask(Ping).await, Ok(1));
     }
+    let other = Ca::in_memory("other").unwrap().issue("x", validity).unwrap();
+    let stranger = Node::builder("x").identity(other).seed(a.addr().to_string());
+    let stranger = stranger.start().await.unwrap();
+    let refused = async {
+        while a.network_metrics().handshakes.inbound.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), refused).await.expect("it is refused");
+    stranger.stop(Duration::from_secs(5)).await;
     let standing = Standing::new(&a, "lint", "1.0", Events::default());
     standing.started();
     let page = metrics::page(&standing).await;
@@ -60,7 +70,7 @@ async fn page() -> String {
 }
 
 /// A sample: its name, its labels, its value.
-fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
+pub(super) fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
     let (front, value) = line.rsplit_once(' ').unwrap();
     let value = value.parse().unwrap_or_else(|_| panic!("{line}"));
     let Some((name, rest)) = front.split_once('{') else {

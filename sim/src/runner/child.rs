@@ -49,6 +49,7 @@ pub(super) struct Child {
 
 /// Waits until the first thread of a test binary waits for this one, which is its test: it takes memory on the way there, from
 /// the heap that the world is given later, and on a busy machine is late for it.
+#[expect(clippy::disallowed_methods, reason = "there is no world yet, nor a runtime")]
 fn await_first_thread() {
     let this = fs::read_link("/proc/thread-self").unwrap_or_default();
     let first = process::id();

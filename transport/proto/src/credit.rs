@@ -21,7 +21,7 @@ mod items;
 mod tests;
 mod window;
 
-pub use book::{CreditBook, CreditRefused, GrantError};
+pub use book::{CreditBook, CreditRefused, CreditRoom, GrantError};
 pub use items::{ItemsBook, ItemsOverrun, ItemsWindow};
 pub use window::{Grant, Overrun, Window, WindowTable};
 

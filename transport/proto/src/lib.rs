@@ -31,8 +31,8 @@ pub use body::{
 };
 pub use bulk::{Announced, Behind, BulkError, BulkInbox};
 pub use credit::{
-    CreditBook, CreditRefused, Grant, GrantError, ItemsBook, ItemsOverrun, ItemsWindow, Overrun,
-    Window, WindowTable,
+    CreditBook, CreditRefused, CreditRoom, Grant, GrantError, ItemsBook, ItemsOverrun, ItemsWindow,
+    Overrun, Window, WindowTable,
 };
 pub use enrol::{EnrolAnswer, EnrolRefusal, EnrolRequest};
 pub use error::{EncodeFrameError, ExtensionError, Field, FrameError, PayloadError};

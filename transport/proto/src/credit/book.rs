@@ -78,8 +78,7 @@ impl Entry {
     fn try_take(&mut self, bytes: usize, window: InitialCredit) -> Result<(), CreditRefused> {
         self.touched = true;
         self.check(bytes, window)?;
-        self.used_messages += 1;
-        self.used_bytes += bytes as u64;
+        CreditRoom { entry: self, bytes }.take();
         Ok(())
     }
 
@@ -131,6 +130,15 @@ impl CreditBook {
         let taken = entry.try_take(bytes, window);
         self.last = self.entries.insert_full(receiver, entry).0;
         taken
+    }
+
+    /// Room for one message to a receiver that has an entry, found and not taken yet; `None` if there is none.
+    #[must_use]
+    #[inline]
+    pub fn room(&mut self, receiver: ActorKey, bytes: usize) -> Option<CreditRoom<'_>> {
+        let window = self.window;
+        let entry = self.find(receiver)?;
+        entry.check(bytes, window).is_ok().then_some(CreditRoom { entry, bytes })
     }
 
     /// Takes back a [`try_take`](Self::try_take) whose frame was not appended to the lane.
@@ -197,6 +205,23 @@ impl CreditBook {
     #[must_use]
     pub fn entries(&self) -> usize {
         self.entries.len()
+    }
+}
+
+/// Credit that is there for one message.
+#[derive(Debug)]
+pub struct CreditRoom<'a> {
+    entry: &'a mut Entry,
+    bytes: usize,
+}
+
+impl CreditRoom<'_> {
+    /// Takes it.
+    #[inline]
+    pub fn take(self) {
+        self.entry.touched = true;
+        self.entry.used_messages += 1;
+        self.entry.used_bytes += self.bytes as u64;
     }
 }
 

@@ -31,6 +31,22 @@ fn credit_counts_messages() {
 }
 
 #[test]
+fn room_that_was_found_is_taken_later_or_not() {
+    let mut book = book();
+    assert!(book.room(A, 1).is_none(), "nothing was ever sent there");
+    book.try_take(A, 40).unwrap();
+    assert!(book.room(A, 60).is_some());
+    book.room(A, 60).unwrap().take();
+    assert!(book.room(A, 1).is_none());
+    assert_eq!(book.try_take(A, 1), Err(CreditRefused::Bytes { bytes: 1, left: 0 }));
+    assert_eq!(book.grant(total(6, 200)), Ok(true));
+    book.room(A, 100).unwrap().take();
+    book.grant(total(6, 300)).unwrap();
+    (0..3).for_each(|_| book.room(A, 1).unwrap().take());
+    assert!(book.room(A, 1).is_none() && !book.has_room(A, 1), "six messages were granted");
+}
+
+#[test]
 fn credit_counts_bytes_and_a_large_message_passes_alone() {
     let mut book = book();
     book.try_take(A, 50).unwrap();

@@ -38,10 +38,10 @@ impl Inner {
         let (train, batch) = self.pieces.train(receiver, message)?;
         let (bytes, padded, charged) =
             (train.archive_bytes(), train.padded_bytes(), train.charged_bytes());
-        if self.books.bytes() + padded > self.bytes_max || !self.credit.has_room(receiver, charged)
-        {
+        if self.books.bytes() + padded > self.bytes_max {
             return None;
         }
+        let room = self.credit.room(receiver, charged)?;
         let start = batch.len();
         let append = |batch: &mut Vec<u8>| {
             archive_within(TRAIN_ARCHIVE_BYTES_MAX, || encode(batch)).0.is_ok()
@@ -49,9 +49,7 @@ impl Inner {
         if !train.join(batch, append) {
             return None;
         }
-        // There was room just now, under the same lock.
-        let taken = self.credit.try_take(receiver, charged);
-        debug_assert!(taken.is_ok(), "{taken:?}");
+        room.take();
         self.pieces.count();
         self.taken += 1;
         let position = self.books.write(padded);

@@ -3,13 +3,16 @@
 //! Each node has a branch, which journals to the node's disk whatever it does, before it answers. A transfer takes the
 //! money at one branch and books it at another. What a branch has taken stays its duty, also after a crash, until the
 //! other one has answered: asking twice books once, so it asks again. Only where it is certain that nothing was booked and
-//! nothing will be, it gives the money back (a saga: H. Garcia-Molina and K. Salem, SIGMOD 1987).
+//! nothing will be, it gives the money back (a saga: H. Garcia-Molina and K. Salem, SIGMOD 1987). Money also comes from
+//! cards, which somebody outside charges: that one may charge and answer too late, so it is asked again in the same way.
 //!
 //! What it is NOT: isolated. While a transfer is under way its money is on no account.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    pin::Pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,6 +26,9 @@ use crate::append_log::AppendLog;
 
 /// The name of each node's branch.
 pub(crate) const BRANCH: &str = "branch";
+
+/// The account that an order comes from where it is a card's money for an account of the branch that is asked.
+pub(crate) const CARD: u32 = u32::MAX;
 
 /// Transfers that one branch has under way; beyond that it refuses further ones.
 const UNDERWAY: usize = 256;
@@ -71,6 +77,10 @@ struct Credited {
     answer: Result<bool, Certainty>,
 }
 
+/// Charges a card, outside the bank: asked twice for one number it charges once. The answer is whether it was charged.
+pub(crate) type Charge = Arc<dyn Fn(Node, u64, i64) -> Charging + Send + Sync>;
+pub(crate) type Charging = Pin<Box<dyn Future<Output = Result<bool, Certainty>> + Send>>;
+
 /// What a branch starts from, in each of its lives.
 #[derive(Clone)]
 pub(crate) struct Opening {
@@ -79,6 +89,7 @@ pub(crate) struct Opening {
     pub(crate) balances: Vec<i64>,
     /// Whether money that did not arrive is given back: a bank for which it is not is there to be found out.
     pub(crate) compensates: bool,
+    pub(crate) charge: Charge,
 }
 
 /// A line of the journal, and where a transfer stands.
@@ -139,6 +150,15 @@ impl Actor for Branch {
 }
 
 impl Branch {
+    /// Whether there is the money, and the account where it goes if that is known here.
+    fn is_covered(&self, order: &Order) -> bool {
+        let is_there = match order.from {
+            CARD => self.balances.len() > order.to as usize,
+            from => self.balances.get(from as usize).is_some_and(|cents| *cents >= order.cents),
+        };
+        order.cents > 0 && is_there
+    }
+
     fn underway(&self) -> impl Iterator<Item = &Order> {
         let taken = |(entry, _): &&(Entry, Order)| *entry == Entry::Taken;
         self.orders.values().filter(taken).map(|(_, order)| order)
@@ -157,6 +177,9 @@ impl Branch {
 
     fn apply(&mut self, entry: Entry, order: &Order) {
         match entry {
+            // What is on a card is on no account of the bank.
+            Entry::Taken | Entry::Returned if order.from == CARD => {}
+            Entry::Arrived if order.from == CARD => self.balances[order.to as usize] += order.cents,
             Entry::Taken => self.balances[order.from as usize] -= order.cents,
             Entry::Returned if self.opening.compensates => {
                 self.balances[order.from as usize] += order.cents;
@@ -171,11 +194,15 @@ impl Branch {
         self.orders.insert(order.number, (entry, order.clone()));
     }
 
-    /// Asks the other branch, beside what this one does meanwhile.
+    /// Asks the other branch, or whoever charges cards, beside what this one does meanwhile.
     fn credit(&self, order: Order, is_doubtful: bool, ctx: &mut Context<Self>) {
         let (node, name) = (self.opening.node.clone(), order.number.to_string());
+        let charge = Arc::clone(&self.opening.charge);
         let asked = async move {
-            let answer = ask(&node, &order.branch, Credit(order.clone())).await;
+            let answer = match order.from {
+                CARD => charge(node, order.number, order.cents).await,
+                _ => ask(&node, &order.branch, Credit(order.clone())).await,
+            };
             (order, answer)
         };
         let credited = move |(order, answer)| Credited { order, is_doubtful, answer };
@@ -189,9 +216,7 @@ impl Handler<Transfer> for Branch {
             Some((Entry::Taken, _)) => {}
             Some((entry, _)) => return *entry == Entry::Arrived,
             None => {
-                let balance = self.balances.get(order.from as usize);
-                let is_covered = order.cents > 0 && balance.is_some_and(|it| *it >= order.cents);
-                if !is_covered || self.underway().count() >= UNDERWAY {
+                if !self.is_covered(&order) || self.underway().count() >= UNDERWAY {
                     // It must stay so, should this be asked again.
                     self.book(Entry::Refused, &order).await;
                     return false;

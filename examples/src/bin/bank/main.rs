@@ -7,16 +7,21 @@ mod app;
 #[expect(dead_code, reason = "the example has a main of its own")]
 mod append_log;
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
-use app::{Audit, Branch, Opening, Order};
+use app::{Audit, Branch, CARD, Opening, Order};
 use odeon_examples::{cluster, stop};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("odeon-bank-{}", std::process::id()));
     let nodes = cluster(&["east", "west"], Some(&folder), |node| node.actor::<Branch>()).await?;
-    let opening = |node| Opening { node, balances: vec![100, 100], compensates: true };
+    // Whoever charges cards is outside; this one always does.
+    let charge: app::Charge = Arc::new(|_, _, _| Box::pin(async { Ok(true) }));
+    let opening = |node| {
+        let charge = Arc::clone(&charge);
+        Opening { node, balances: vec![100, 100], compensates: true, charge }
+    };
     for node in &nodes {
         app::open(opening(node.clone())).await?;
     }
@@ -32,7 +37,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(app::transfer(east, "east", order(2, 1, 500)).await, Ok(false));
     assert_eq!(app::transfer(east, "east", order(3, 7, 20)).await, Ok(false));
 
-    for (branch, expected) in [("east", [70, 100]), ("west", [100, 130])] {
+    // Money from a card; that account there is, and that one there is not.
+    let card = |number, to| Order { from: CARD, ..order(number, to, 15) };
+    assert_eq!(app::transfer(east, "west", card(4, 0)).await, Ok(true));
+    assert_eq!(app::transfer(east, "west", card(5, 7)).await, Ok(false));
+
+    for (branch, expected) in [("east", [70, 100]), ("west", [115, 130])] {
         let found = app::find(east, branch).await.ok_or("a branch is closed")?;
         let books = found.ask(Audit).await?;
         assert_eq!((books.balances, books.underway), (expected.to_vec(), 0));

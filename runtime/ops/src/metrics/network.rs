@@ -63,6 +63,21 @@ const PEERS: &[OfPeer] = &[
         "Packets found lost on the present connection with the peer.",
         |it| it.path.map_or(0.0, |path| path.packets_lost as f64),
     ),
+    (
+        "odeon_peer_congestion_window_bytes",
+        Kind::Gauge,
+        "Bytes that may be under way to the peer on the present connection.",
+        |it| it.path.map_or(f64::NAN, |path| path.congestion_window as f64),
+    ),
+    (
+        "odeon_peer_shed_messages_total",
+        Kind::Counter,
+        "Messages of the peer that were not taken, because what was received holds too much memory.",
+        |it| it.messages_shed as f64,
+    ),
+    ("odeon_lane_batches_total", Kind::Counter, "Batches written in lanes to the peer.", |it| {
+        lanes(it, |lane| lane.stream.batches_sent as f64)
+    }),
     ("odeon_lane_waiting_bytes", Kind::Gauge, "Bytes that wait in lanes to the peer.", |it| {
         lanes(it, |lane| lane.waiting_bytes as f64)
     }),
@@ -160,9 +175,21 @@ fn handshakes(page: &mut Page, handshakes: &HandshakeMetrics) {
         "Handshakes that were not looked at, because too many were under way.",
     );
     page.sample(&[], handshakes.shed as f64);
+    page.family(
+        "odeon_handshakes_retried_total",
+        Kind::Counter,
+        "Diallers that were asked to show first that they receive at their address.",
+    );
+    page.sample(&[], handshakes.retried as f64);
 }
 
 fn of_the_endpoint(page: &mut Page, metrics: &TransportMetrics, stats: &NetworkStats) {
+    page.family(
+        "odeon_inbound_bytes",
+        Kind::Gauge,
+        "Bytes of memory that what was received from all peers holds.",
+    );
+    page.sample(&[], metrics.stats.inbound_bytes as f64);
     page.family("odeon_peers", Kind::Gauge, "Peers that the endpoint knows.");
     page.sample(&[], metrics.peers.len() as f64);
     page.family(

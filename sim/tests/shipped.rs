@@ -8,6 +8,8 @@ mod append_log;
 mod bank;
 #[path = "../src/bin/odeon-sim/chat.rs"]
 mod chat;
+#[path = "outside/command.rs"]
+mod command;
 #[path = "../src/bin/odeon-sim/demo.rs"]
 mod demo;
 #[path = "../src/bin/odeon-sim/leader.rs"]
@@ -17,9 +19,10 @@ mod request_storm;
 #[path = "../src/bin/odeon-sim/workers.rs"]
 mod workers;
 
-use std::{ffi::OsString, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
-use odeon_sim::{Trial, command, play};
+use command::command;
+use odeon_sim::{Trial, play};
 
 /// Plays up to fifty seeds until one fails, which must be for this reason.
 fn finds(trial: &Trial, scenario: &str, reason: &str) {
@@ -31,11 +34,8 @@ fn finds(trial: &Trial, scenario: &str, reason: &str) {
     let replays = folder.display().to_string();
     for first in (0..50).step_by(10) {
         let seeds = format!("{first}..{}", first + 10);
-        let args = ["odeon-sim", "run", scenario, "--seeds", &seeds, "--replays", &replays];
-        let mut out = Vec::new();
-        let trials = std::slice::from_ref(trial);
-        let status = command::execute(args.map(OsString::from), trials, &mut out);
-        let said = String::from_utf8(out).expect("it prints text");
+        let args = ["run", scenario, "--seeds", &seeds, "--replays", &replays];
+        let (status, said) = command(trial, &args);
         if status == 1 {
             assert!(said.contains(reason), "{said}");
             return;
@@ -45,15 +45,42 @@ fn finds(trial: &Trial, scenario: &str, reason: &str) {
     panic!("fifty seeds of {scenario} did not find out that {reason}");
 }
 
+/// A bank that fails in each run in which somebody pays into an account that there is not, whatever the schedule.
+fn broken_bank() -> bank::Bank {
+    let mut broken = bank::Bank::default();
+    broken.keeps_what_did_not_arrive = true;
+    broken
+}
+
 #[test]
 fn a_bank_that_keeps_what_did_not_arrive_is_found_out() {
-    fn broken() -> bank::Bank {
-        let mut broken = bank::Bank::default();
-        broken.keeps_what_did_not_arrive = true;
-        broken
-    }
-    let trial = play!(a_bank_that_keeps_what_did_not_arrive_is_found_out, broken);
+    let trial = play!(a_bank_that_keeps_what_did_not_arrive_is_found_out, broken_bank);
     finds(&trial, "bank", "the total is");
+}
+
+/// The files are as `run` and `shrink` left them, with the bank above. They are good for ever in that their faults and steps
+/// are read and played by each later program; the run is another one where the code has changed, so that it is looked at
+/// for what breaks, and not for its hash. A file of another version is refused.
+#[test]
+fn replay_files_of_an_earlier_program_still_show_what_broke() {
+    let trial = play!(replay_files_of_an_earlier_program_still_show_what_broke, broken_bank);
+    if odeon_interpose::unsupported().is_some() {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/replays");
+    let replay = |file: &Path| command(&trial, &["replay", &file.display().to_string()]);
+    for (name, story) in [("bank.json", " crashes, for "), ("bank-shrunk.json", "at 10 ms Pay")] {
+        let (status, said) = replay(&folder.join(name));
+        assert_eq!(status, 1, "{said}");
+        assert!(said.contains(story) && said.contains("conservation: wrong total"), "{said}");
+        assert!(said.contains("another program than the one that wrote the file"), "{said}");
+    }
+    let text = fs::read_to_string(folder.join("bank.json")).expect("it is there");
+    let later = text.replace("\"odeon_replay\": 1,", "\"odeon_replay\": 2,");
+    assert_ne!(later, text);
+    let of_version_2 = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bank-of-version-2.json");
+    fs::write(&of_version_2, later).expect("there is room");
+    assert_eq!(replay(&of_version_2).0, 2, "it is of another version");
 }
 
 #[test]

@@ -295,7 +295,20 @@ impl Fault {
             {
                 vec![from]
             }
-            _ => Vec::new(),
+            Self::Slow { .. }
+            | Self::Strain { .. }
+            | Self::Throttle { .. }
+            | Self::Tail { .. }
+            | Self::SlowDisk { .. }
+            | Self::SlowSync { .. }
+            | Self::TornWrites { .. }
+            | Self::LyingDisk { .. }
+            | Self::MisdirectedWrites { .. }
+            | Self::BitRot { .. }
+            | Self::Lookups { .. }
+            | Self::Buggify { .. }
+            | Self::Drift { .. }
+            | Self::Skew { .. } => Vec::new(),
         }
     }
 

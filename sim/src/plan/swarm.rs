@@ -189,6 +189,16 @@ enum Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// The names it has: that of a node or a zone, or both ends of a link.
+    fn names(&self) -> (String, String) {
+        let (one, other) = match *self {
+            Self::Node(name) | Self::Zone(name) => (name, ""),
+            Self::Link(from, to) => (from, to),
+            Self::World => ("", ""),
+        };
+        (one.to_owned(), other.to_owned())
+    }
+
     /// What its stream is named after.
     fn name(&self) -> String {
         match self {

@@ -32,6 +32,7 @@ const SIGMAS_PERCENT: [u16; 3] = [50, 100, 150];
 const BUGGIFY_PERCENTS: [u8; 3] = [10, 25, 100];
 
 impl Draws<'_> {
+    /// A fault of this kind. A kind has one sort of subject, whose names are `node`, or `from` and `to`.
     pub(super) fn fault(
         &self,
         kind: FaultKind,
@@ -39,44 +40,21 @@ impl Draws<'_> {
         nodes: &[Site],
         lasts_ms: u64,
     ) -> Fault {
-        match subject {
-            Subject::Node(node) if kind.is_of_disks() => self.of_disk(kind, (*node).to_owned()),
-            Subject::Node(node) => self.of_node(kind, (*node).to_owned()),
-            Subject::Link(from, to) => self.of_link(kind, (*from).to_owned(), (*to).to_owned()),
-            Subject::Zone(zone) => {
-                let in_zone = |site: &&Site| site.zone.as_deref() == Some(zone) && !site.links_only;
-                let within = nodes.iter().filter(in_zone);
-                let nodes = within.map(|site| site.name.clone()).collect();
-                Fault::ZoneCrash { zone: (*zone).to_owned(), nodes }
-            }
-            Subject::World => self.of_world(kind, nodes, lasts_ms),
-        }
-    }
-
-    fn of_node(&self, kind: FaultKind, node: String) -> Fault {
+        let (node, to) = subject.names();
+        let from = node.clone();
+        let rate = |most: u64| 1 + self.stream.below(most) as u16;
         match kind {
+            FaultKind::Crash => Fault::Crash { node },
             FaultKind::Kill => Fault::Kill { node },
             FaultKind::Pause => Fault::Pause { node },
             FaultKind::Slow => Fault::Slow { node, factor: self.one_of(&FACTORS) },
-            FaultKind::Drift => {
-                let ppm = self.one_of(&DRIFTS_PPM);
-                Fault::Drift { node, ppm: if self.stream.chance(0.5) { ppm } else { -ppm } }
-            }
-            FaultKind::Skew => {
-                let skew = self.one_of(&SKEWS_MS);
-                Fault::Skew { node, skew_ms: if self.stream.chance(0.5) { skew } else { -skew } }
-            }
-            _ => Fault::Crash { node },
-        }
-    }
-
-    fn of_disk(&self, kind: FaultKind, node: String) -> Fault {
-        let rate = |most: u64| 1 + self.stream.below(most) as u16;
-        match kind {
+            FaultKind::Drift => Fault::Drift { node, ppm: self.either_way(&DRIFTS_PPM) },
+            FaultKind::Skew => Fault::Skew { node, skew_ms: self.either_way(&SKEWS_MS) },
+            FaultKind::SlowDisk => Fault::SlowDisk { node, slower_ms: rate(100).into() },
             FaultKind::DiskErrors => Fault::DiskErrors { node, error_permille: rate(200) },
             FaultKind::SlowSync => {
                 let slow_permille = rate(500);
-                Fault::SlowSync { node, slow_permille, slower_ms: 1 + self.stream.below(2_000) }
+                Fault::SlowSync { node, slow_permille, slower_ms: rate(2_000).into() }
             }
             FaultKind::SyncErrors => Fault::SyncErrors { node, error_permille: rate(500) },
             FaultKind::FullDisk => Fault::FullDisk { node },
@@ -86,14 +64,9 @@ impl Draws<'_> {
                 Fault::MisdirectedWrites { node, misdirected_permille: rate(100) }
             }
             FaultKind::BitRot => Fault::BitRot { node, rot_permille: rate(100) },
-            _ => Fault::SlowDisk { node, slower_ms: 1 + self.stream.below(100) },
-        }
-    }
-
-    fn of_link(&self, kind: FaultKind, from: String, to: String) -> Fault {
-        match kind {
             FaultKind::Cut => Fault::Cut { from, to },
             FaultKind::Clog => Fault::Clog { from, to },
+            FaultKind::Strain => Fault::Strain { from, to, strain: self.strain() },
             FaultKind::Throttle => {
                 Fault::Throttle { from, to, bandwidth_kbps: self.one_of(&BANDWIDTHS_KBPS) }
             }
@@ -101,35 +74,33 @@ impl Draws<'_> {
                 let median_ms = self.one_of(&MEDIANS_MS);
                 Fault::Tail { from, to, median_ms, sigma_percent: self.one_of(&SIGMAS_PERCENT) }
             }
-            FaultKind::Flap => Fault::Flap {
-                from,
-                to,
-                period_ms: 20 + self.stream.below(1_000),
-                up_percent: 10 + self.stream.below(81) as u8,
-            },
-            _ => Fault::Strain { from, to, strain: self.strain() },
-        }
-    }
-
-    fn of_world(&self, kind: FaultKind, nodes: &[Site], lasts_ms: u64) -> Fault {
-        match kind {
-            FaultKind::Topology => self.topology(nodes),
-            FaultKind::Swizzle => {
-                let (one, _) = self.groups(nodes);
-                Fault::Swizzle { nodes: one, over_ms: lasts_ms }
+            FaultKind::Flap => {
+                let period_ms = 20 + self.stream.below(1_000);
+                Fault::Flap { from, to, period_ms, up_percent: 9 + rate(81) as u8 }
             }
-            FaultKind::Lookups => {
-                let strain = [self.rate(1_000), self.rate(500), self.rate(1_000)];
-                let [failure_permille, silence_permille, stale_permille] = strain;
-                let slower_ms = u64::from(self.rate(500));
-                Fault::Lookups { failure_permille, silence_permille, stale_permille, slower_ms }
-            }
-            FaultKind::Buggify => Fault::Buggify { percent: self.one_of(&BUGGIFY_PERCENTS) },
-            _ => {
+            FaultKind::ZoneCrash => zone_crash(node, nodes),
+            FaultKind::Partition => {
                 let (one, other) = self.groups(nodes);
                 Fault::Partition { one, other }
             }
+            FaultKind::Topology => self.topology(nodes),
+            FaultKind::Swizzle => Fault::Swizzle { nodes: self.groups(nodes).0, over_ms: lasts_ms },
+            FaultKind::Lookups => self.lookups(),
+            FaultKind::Buggify => Fault::Buggify { percent: self.one_of(&BUGGIFY_PERCENTS) },
         }
+    }
+
+    fn lookups(&self) -> Fault {
+        let strain = [self.rate(1_000), self.rate(500), self.rate(1_000)];
+        let [failure_permille, silence_permille, stale_permille] = strain;
+        let slower_ms = u64::from(self.rate(500));
+        Fault::Lookups { failure_permille, silence_permille, stale_permille, slower_ms }
+    }
+
+    /// One of these values, forwards or backwards.
+    fn either_way<T: Copy + std::ops::Neg<Output = T>>(&self, values: &[T]) -> T {
+        let value = self.one_of(values);
+        if self.stream.chance(0.5) { value } else { -value }
     }
 
     /// A rate of a thousand, or none, with a probability of a half: a swarm within the fault.
@@ -182,4 +153,10 @@ impl Draws<'_> {
     fn one_of<T: Copy>(&self, values: &[T]) -> T {
         values[self.stream.below(values.len() as u64) as usize]
     }
+}
+
+fn zone_crash(zone: String, nodes: &[Site]) -> Fault {
+    let is_hit = |site: &&Site| site.zone.as_deref() == Some(zone.as_str()) && !site.links_only;
+    let nodes = nodes.iter().filter(is_hit).map(|site| site.name.clone()).collect();
+    Fault::ZoneCrash { zone, nodes }
 }

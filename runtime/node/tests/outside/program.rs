@@ -155,6 +155,11 @@ impl Running {
         self.ended()
     }
 
+    /// Waits until the node has ended by itself, whichever way.
+    pub(crate) fn gone(mut self) {
+        self.child.wait().expect("it was started");
+    }
+
     /// Waits until the node has ended by itself and well; the rest of its log.
     pub(crate) fn ended(mut self) -> Vec<String> {
         assert!(self.child.wait().expect("it was started").success());

@@ -12,13 +12,13 @@ pub(crate) mod spawning;
 pub(crate) mod subscription;
 pub(crate) mod topic;
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use odeon_actor::{Actor, ActorIdentity, ActorRef, ExportError, Handler, listed};
 use odeon_cluster::{EntryRefused, Roster, Subject, TopicError};
 use odeon_message::{ActorTypeId, Address, Message, NodeId};
 use odeon_transport::PeerId;
-use tokio::time::Sleep;
+use tokio::{sync::watch, time::Sleep};
 
 use crate::{
     node::Node,
@@ -86,14 +86,21 @@ pub enum RegisterError {
         /// The other group.
         other: Box<str>,
     },
-    /// Not all members have answered in time; the name was given back.
+    /// This node has not joined a cluster in time, so that nobody could say whether the name is free.
+    #[error("{name:?} is not registered, because this node is in no cluster yet: wait for Node::joined")]
+    NotJoined {
+        /// The name.
+        name: Box<str>,
+    },
+    /// Not all members have confirmed it in time: they did not answer, or see other members than this node. The name was
+    /// given back.
     #[error(
-        "{name:?} is not registered, because {nodes:?} did not answer: try again, also when they are gone"
+        "{name:?} is not registered, because {nodes:?} did not confirm it: try again, also when they are gone"
     )]
     Unconfirmed {
         /// The name.
         name: Box<str>,
-        /// Who has not answered.
+        /// Who has not confirmed it.
         nodes: Vec<Box<str>>,
     },
     /// This node has too many names and memberships.
@@ -147,10 +154,12 @@ impl Cluster {
 
     /// Gives an actor of this node a name that no other actor of the cluster has, until it is gone.
     ///
-    /// Done when all members have heard of it. So of those who register a name at the same time one succeeds at most, as
-    /// long as all members can hear each other. Nodes that cannot hear each other each hold the others for gone after a
-    /// while, and may both give the name away; when they hear each other again the older registration holds, and the
-    /// younger actor is stopped ([`register_with`](Self::register_with) lets it go on).
+    /// Waits until this node is in a cluster, until it has heard of what all members have, and then until all of them have
+    /// heard of it and see the same members; all of that for `confirm_within` of [`RosterConfig`](crate::RosterConfig) at
+    /// most. So of those who register a name at the same time one succeeds at most, and nobody who has a name loses it to
+    /// a node that comes, as long as all members can hear each other. Nodes that cannot hear each other each hold the
+    /// others for gone after a while, and may both give the name away; when they hear each other again the older
+    /// registration holds, and the younger actor is stopped ([`register_with`](Self::register_with) lets it go on).
     ///
     /// # Errors
     /// See [`RegisterError`].
@@ -179,26 +188,46 @@ impl Cluster {
         when_lost: WhenLost,
     ) -> Result<(), RegisterError> {
         let roster = self.roster();
+        let (mut late, _waits) = (Box::pin(self.timer()), roster.wait());
+        tokio::select! {
+            biased;
+            // One that leaves is refused by the claim.
+            _ = self.node.joined() => {}
+            () = &mut late => return Err(RegisterError::NotJoined { name: name.into() }),
+        }
         // From before the claim, so that nothing that is heard of it is missed.
         let mut hearsay = roster.hearsay();
+        // First what all others have: else the claim of a slow clock would be older than one that was confirmed.
+        let is_held = || Ok(roster.with(|roster| roster.holder(name).is_some()));
+        self.settled((name, 0), (&mut hearsay, &mut late), is_held).await?;
         // Who claims again what it has does not lose it when that is given up.
         let stands = roster.with(|roster| roster.own(&Subject::Name(name.into())).is_some());
         let claimed = roster.claim(name, actor, when_lost);
         let (_, version) = claimed.map_err(|error| self.not_entered(name, error))?;
         let mut claim = Claim { roster, name, actor, stands };
-        let mut late = Box::pin(self.timer());
+        let held = || self.still_held(name, actor).map(|()| false);
+        self.settled((name, version), (&mut hearsay, &mut late), held).await?;
+        claim.stands = true;
+        Ok(())
+    }
+
+    /// Waits until all members are settled as of a version, or `is_over` says that there is nothing to wait for.
+    async fn settled(
+        &self,
+        (name, version): (&str, u64),
+        (hearsay, late): (&mut watch::Receiver<u64>, &mut Pin<Box<Sleep>>),
+        is_over: impl Fn() -> Result<bool, RegisterError>,
+    ) -> Result<(), RegisterError> {
         loop {
-            self.still_held(name, actor)?;
-            let unsettled = roster.with(|roster| roster.unsettled(version));
-            if unsettled.is_empty() {
-                claim.stands = true;
+            let unsettled = self.roster().with(|roster| roster.unsettled(version));
+            if is_over()? || unsettled.is_empty() {
                 return Ok(());
             }
             tokio::select! {
                 biased;
                 // The sender lives in the roster.
                 _ = hearsay.changed() => {}
-                () = &mut late => {
+                () = &mut *late => {
                     let nodes = unsettled.iter().map(|node| self.name_of(*node)).collect();
                     return Err(RegisterError::Unconfirmed { name: name.into(), nodes });
                 }

@@ -7,7 +7,13 @@
 mod drain;
 mod time;
 
-use std::{collections::BTreeMap, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use odeon_actor::{ActorSystem, DeclareError, SpawnOptions, StartError, Threads};
 use odeon_cluster::Profile;
@@ -121,7 +127,9 @@ impl Heart {
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
         builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
-        let here = Here::new(identity.node_name(), addr, (&directory, &phases), !builder.guest);
+        let own = Arc::new(watch::Sender::new((builder.profile.clone(), false)));
+        let seen = (&directory, &phases, own.subscribe());
+        let here = Here::new(identity.node_name(), addr, seen, !builder.guest);
         let (gate, roster) = place_all(&system, &tasks, here, &mut builder).await?;
         let news = Rc::new(Newsfeed::default());
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
@@ -131,7 +139,6 @@ impl Heart {
 
         let (stop_sender, stop) = watch::channel(None);
         let (rotate, orders) = mpsc::channel(1);
-        let own = Arc::new(watch::Sender::new((builder.profile.clone(), false)));
         let shared = Shared {
             name: identity.node_name().to_owned(),
             addr,
@@ -251,6 +258,8 @@ impl Heart {
             contacts: BTreeMap::new(),
             guide: None,
             failures: 0,
+            missing: BTreeSet::new(),
+            lost: BTreeSet::new(),
         };
         self.tasks.spawn_local(any_order(Box::pin(guest.run())));
     }
@@ -371,7 +380,8 @@ async fn place_all(
     builder: &mut NodeBuilder,
 ) -> Result<(Arc<Gate>, Arc<RosterHall>), NodeError> {
     let gate = Arc::new(Gate::new());
-    let roster = RosterHall::new(system, builder.roster.clone(), here);
+    let config = (builder.roster.clone(), builder.transport.clock_skew_max);
+    let roster = RosterHall::new(system, config, here);
     place_registrar(system, tasks, &gate).await?;
     place_receptionist(system, &roster).await?;
     foreman::appoint(std::mem::take(&mut builder.spawners), system, (&roster, tasks)).await?;

@@ -31,7 +31,7 @@ use crate::{
     outbound::Outbound,
     registrar::Registrar,
     repeats::{Arrived, Attempt, RepeatKey, Repeats},
-    roster::{RosterHall, listeners::Audience},
+    roster::{RosterHall, listeners::Audience, receptionist::Receptionist},
     streams::Streams,
 };
 
@@ -139,8 +139,10 @@ impl Inbound {
         // Of an ask that may come again it is told there.
         let back = reply.as_ref().filter(|_| frame.extensions.repeat.is_some()).cloned();
         let bytes = frame.payload.len();
-        // An attempt of an ask that was taken before has joined it above. Names are still answered for.
-        if !tell && self.gate.is_closed() && header.receiver != Registrar::KEY {
+        // An attempt of an ask that was taken before has joined it above. Names are still answered for: those of this
+        // node, which it has no more, and those of others, who wait for every member.
+        let is_of_names = [Registrar::KEY, Receptionist::KEY].contains(&header.receiver);
+        if !tell && self.gate.is_closed() && !is_of_names {
             if let Some(ReplyTo { ask, path }) = reply {
                 path.fail(ask, Gate::refusal());
             }

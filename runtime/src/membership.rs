@@ -104,7 +104,10 @@ impl MembershipHall {
 
     fn step(&mut self, event: Event) {
         let effects = self.machine.handle(self.began.elapsed(), event);
-        for effect in effects {
+        // Whoever sees that the node is up finds the members in its roster.
+        let (joined, effects): (Vec<_>, Vec<_>) =
+            effects.into_iter().partition(|effect| matches!(effect, Effect::Joined));
+        for effect in effects.into_iter().chain(joined) {
             self.apply(effect);
         }
     }
@@ -132,6 +135,7 @@ impl MembershipHall {
                 let member = describe(&member);
                 tracing::info!(member = member.name, addr = %member.addr, "member up");
                 self.note("member up", &member.name);
+                self.roster.up(member.node, member.incarnation);
                 self.directory.up(member);
             }
             Effect::Described { member, profile, leaving } => {
@@ -173,6 +177,7 @@ impl MembershipHall {
             .peers()
             .quarantine(PeerId { node: member.node, incarnation: member.incarnation });
         self.directory.down(member.clone(), reason);
+        self.roster.down(member.node, member.incarnation);
         self.system.node_lost(member.node, member.incarnation);
     }
 

@@ -23,8 +23,9 @@ use std::{
 
 use odeon_actor::{Actor, ActorIdentity, ActorRef, ActorSystem, AnyRef, EndHook, ExportError};
 use odeon_cluster::{
-    EntryRefused, Learned, Lost, Page, Reached, Roster, RosterConfig, Subject, Touched,
+    EntryRefused, Learned, Lost, Page, Profile, Reached, Roster, RosterConfig, Subject, Touched,
 };
+use odeon_env::Env;
 use odeon_message::{ActorKey, Address, Incarnation, MessageId, NodeId};
 use tokio::sync::watch;
 
@@ -84,6 +85,8 @@ pub(crate) struct Here {
     pub(crate) addr: SocketAddr,
     pub(crate) directory: Arc<Directory>,
     pub(crate) phases: Arc<Phases>,
+    /// What this node says of itself, and whether it is about to leave.
+    pub(crate) own: watch::Receiver<(Profile, bool)>,
     /// Whether it is a member, and no client itself.
     pub(crate) is_member: bool,
 }
@@ -92,11 +95,11 @@ impl Here {
     pub(crate) fn new(
         name: &str,
         addr: SocketAddr,
-        (directory, phases): (&Arc<Directory>, &Arc<Phases>),
+        (directory, phases, own): (&Arc<Directory>, &Arc<Phases>, watch::Receiver<(Profile, bool)>),
         is_member: bool,
     ) -> Self {
         let (directory, phases) = (Arc::clone(directory), Arc::clone(phases));
-        Self { name: name.to_owned(), addr, directory, phases, is_member }
+        Self { name: name.to_owned(), addr, directory, phases, own, is_member }
     }
 }
 
@@ -107,6 +110,8 @@ pub(crate) struct RosterHall {
     /// Of a client: which of the members it asks.
     guide: AtomicUsize,
     config: RosterConfig,
+    /// How far the clocks of two nodes may be apart.
+    skew_max: Duration,
     state: RwLock<State>,
     pub(crate) signs: Signs,
     pub(crate) fan: Fan,
@@ -117,20 +122,29 @@ pub(crate) struct RosterHall {
     version: watch::Sender<u64>,
     /// How often something was heard from others: for whoever waits until all have heard.
     heard: watch::Sender<u64>,
+    /// How many wait until all have heard: the members are asked meanwhile.
+    waiting: watch::Sender<usize>,
     /// How often a node was picked by turns.
     turn: AtomicUsize,
     myself: Weak<Self>,
 }
 
 impl RosterHall {
-    pub(crate) fn new(system: &ActorSystem, config: RosterConfig, here: Here) -> Arc<Self> {
+    pub(crate) fn new(
+        system: &ActorSystem,
+        (config, skew_max): (RosterConfig, Duration),
+        here: Here,
+    ) -> Arc<Self> {
         let roster = Roster::new(system.node(), system.incarnation(), config.clone());
         let state = State { roster, held: BTreeMap::new(), leaving: false };
+        // Each client begins with another member, so that one of them does not have all.
+        let guide = if here.is_member { 0 } else { draw(&**system.env()) as usize };
         Arc::new_cyclic(|myself| Self {
             system: system.clone(),
             here,
-            guide: AtomicUsize::new(0),
+            guide: AtomicUsize::new(guide),
             config,
+            skew_max,
             state: RwLock::new(state),
             signs: Signs::default(),
             fan: Fan::default(),
@@ -138,6 +152,7 @@ impl RosterHall {
             interests: watch::Sender::new(0),
             version: watch::Sender::new(0),
             heard: watch::Sender::new(0),
+            waiting: watch::Sender::new(0),
             turn: AtomicUsize::new(0),
             myself: Weak::clone(myself),
         })
@@ -188,6 +203,17 @@ impl RosterHall {
     /// Changes when something was heard from others.
     pub(crate) fn hearsay(&self) -> watch::Receiver<u64> {
         self.heard.subscribe()
+    }
+
+    /// How many wait until all have heard, as it changes.
+    pub(crate) fn waiting(&self) -> watch::Receiver<usize> {
+        self.waiting.subscribe()
+    }
+
+    /// Somebody waits until all have heard, for as long as what is returned lives.
+    pub(crate) fn wait(&self) -> Waits<'_> {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        Waits(&self.waiting)
     }
 
     /// Changes when other nodes may listen to topics.
@@ -300,8 +326,7 @@ impl RosterHall {
         actor: &ActorRef<A>,
         when_lost: WhenLost,
     ) -> Result<(Address, u64), NotEntered> {
-        let since = self.system.env().wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        let now = self.now();
         let mark = |held: &mut Held| match when_lost {
             WhenLost::GoOn => drop(held.spared.insert(name.into())),
             WhenLost::Stop => drop(held.spared.remove(name)),
@@ -410,19 +435,38 @@ impl RosterHall {
     pub(crate) fn up(&self, node: NodeId, incarnation: Incarnation) {
         let learned = self.write().roster.up(node, incarnation);
         self.hear(learned);
+        self.ask_anew();
     }
 
     /// That life of a member is over.
     pub(crate) fn down(&self, node: NodeId, incarnation: Incarnation) {
         let learned = self.write().roster.down(node, incarnation);
         self.hear(learned);
+        self.ask_anew();
     }
 
-    /// Takes a page of a member.
-    pub(crate) fn take(&self, page: Page) -> Reached {
-        let (reached, learned) = self.write().roster.take(page);
+    /// Whoever waits for all to see the same members has them asked whether they see the new ones.
+    fn ask_anew(&self) {
+        self.waiting.send_if_modified(|waiting| *waiting > 0);
+    }
+
+    /// Takes a page that this life of a node sent: of its own entries, and of no other's.
+    pub(crate) fn take(&self, page: Page, from: Option<(NodeId, Incarnation)>) -> Reached {
+        if from != Some((page.owner, page.incarnation)) {
+            tracing::warn!(owner = %page.owner, ?from, "a page of names that its owner has not sent");
+            return self.with(Roster::refusal);
+        }
+        let skew = u64::try_from(self.skew_max.as_micros()).unwrap_or(u64::MAX);
+        let stamp_max = self.now().saturating_add(skew);
+        let (reached, learned) = self.write().roster.take(page, stamp_max);
         self.hear(learned);
         reached
+    }
+
+    /// Microseconds since 1970.
+    fn now(&self) -> u64 {
+        let since = self.system.env().wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     }
 
     /// A member has answered a page.
@@ -490,7 +534,7 @@ impl RosterHall {
     pub(crate) async fn told(&self, version: u64, within: Duration) {
         let mut hearsay = self.hearsay();
         let all = async {
-            while !self.with(|roster| roster.unsettled(version).is_empty()) {
+            while !self.with(|roster| roster.is_told(version)) {
                 if hearsay.changed().await.is_err() {
                     return;
                 }
@@ -504,6 +548,22 @@ impl RosterHall {
     pub(crate) fn close(&self) {
         self.signs.close();
         self.listeners.close();
+    }
+}
+
+/// Any number.
+pub(crate) fn draw(env: &dyn Env) -> u64 {
+    let mut drawn = [0; 8];
+    env.entropy(&mut drawn);
+    u64::from_le_bytes(drawn)
+}
+
+/// Somebody waits until all have heard.
+pub(crate) struct Waits<'a>(&'a watch::Sender<usize>);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|waiting| *waiting -= 1);
     }
 }
 

@@ -290,3 +290,29 @@ async fn a_draining_node_hides_its_names_and_refuses_new_asks(world: &mut World)
     assert_eq!(long.await.expect("no panic").as_deref(), Ok("b"));
     draining.await.expect("no panic");
 }
+
+/// While a node of theirs drained every registration of the others waited for it, and ended unconfirmed.
+#[odeon_sim::test(seeds = 0..10, link = both)]
+async fn while_a_node_drains_the_others_give_names_away(world: &mut World) {
+    let asker = cluster(world).await;
+    let slow = slow(&asker).await;
+    let long =
+        spawn_local(async move { slow.ask(Work { millis: 20_000 }).within(60 * SECOND).await });
+    world.run_for(SECOND).await;
+    let b = world.runtime_node("b").expect("it is up");
+    let draining = spawn_local({
+        let b = b.clone();
+        async move { b.drain(WITHIN).await }
+    });
+    // Behind the closed gate.
+    world.run_for(2 * SECOND).await;
+    let (a, began) = (world.runtime_node("a").expect("it is up"), Instant::now());
+    for name in ["one", "two"] {
+        let clerk = a.spawn(Clerk { node: "a".to_owned(), notes: 0 }).await.expect("it starts");
+        a.cluster().register(name, &clerk).await.expect("b answers as long as it is a member");
+    }
+    assert!(began.elapsed() < 2 * SECOND, "{:?}", began.elapsed());
+    assert_eq!(b.phase(), Phase::Leaving);
+    assert_eq!(long.await.expect("no panic").as_deref(), Ok("b"));
+    draining.await.expect("no panic");
+}

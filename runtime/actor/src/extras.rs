@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use odeon_message::Message;
+use odeon_message::{Incarnation, Message, NodeId};
 
 use crate::{
     Actor, Context, SourcesFull,
@@ -186,6 +186,14 @@ impl<A: Actor> Context<A> {
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.waits().remaining()
+    }
+
+    /// The life of the other node from which the present message was asked, as its certificate and handshake say; `None`
+    /// for a tell, and for an ask of this node.
+    #[must_use]
+    pub fn asker(&self) -> Option<(NodeId, Incarnation)> {
+        // SAFETY: it is the present one of the slot.
+        self.slot().asker().and_then(|asker| unsafe { asker.node() })
     }
 
     /// Whether somebody waits for the answer to the present message, and until when.

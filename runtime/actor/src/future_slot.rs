@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use odeon_message::Failure;
+use odeon_message::{Failure, Incarnation, NodeId};
 use tokio::time::Instant;
 
 use crate::{AskThere, ReplyTo, cell::CellHead, scratch::Scratch};
@@ -201,6 +201,17 @@ impl Asker {
         let reply = unsafe { (self.calls.asked)(self.target) };
         // SAFETY: it is part of the target.
         reply.is_some_and(|reply| unsafe { reply.as_ref() }.answers(ask))
+    }
+
+    /// The life of the node that it waits on, where that is another one.
+    ///
+    /// # Safety
+    /// Its slot has not answered.
+    pub(crate) unsafe fn node(self) -> Option<(NodeId, Incarnation)> {
+        // SAFETY: the target was given to the slot with this table.
+        let reply = unsafe { (self.calls.asked)(self.target) };
+        // SAFETY: it is part of the target.
+        reply.and_then(|reply| unsafe { reply.as_ref() }.path.asker())
     }
 
     /// # Safety

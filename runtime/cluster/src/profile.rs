@@ -3,6 +3,8 @@
 //! What it is: [`Profile`], plain values with their bounds. What it is NOT: how it travels (`membership/profiles.rs`), and
 //! what follows from it, which is for whoever places actors.
 
+use odeon_message::data;
+
 /// Most bytes of a profile's texts together, with a byte for the length of each: some tens of profiles share a packet,
 /// and a cluster of thousands keeps them all in memory.
 pub const PROFILE_BYTES_MAX: usize = 256;
@@ -14,6 +16,7 @@ pub const ROLES_MAX: usize = 16;
 pub const PROFILE_TEXT_BYTES_MAX: usize = 63;
 
 /// What a node says of itself. The default says nothing.
+#[data(crate = odeon_message)]
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Profile {
     /// A label that nodes share which break together, such as a rack or a data centre. Default: empty, none.

@@ -15,6 +15,7 @@ mod index;
 mod interests;
 mod own;
 mod replica;
+mod sight;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +85,17 @@ struct Peer {
     told: u64,
     /// The version of its own entries when it answered.
     version: u64,
+    /// Whom it saw when it answered; `None` before that.
+    sight: Option<u64>,
+}
+
+impl Peer {
+    /// Whether it has heard of all changes up to `version`, this node of all that it had then, and both see the same
+    /// members.
+    fn is_settled(&self, version: u64, sight: u64) -> bool {
+        let is_told = self.told >= version && self.replica.covered >= self.version;
+        is_told && self.sight == Some(sight)
+    }
 }
 
 /// The names, groups and topics of a cluster, as one node knows them.
@@ -144,7 +156,8 @@ impl Roster {
         if self.knows(node, incarnation) {
             return learned;
         }
-        let peer = Peer { replica: Replica::new(incarnation), told: 0, version: 0 };
+        let replica = Replica::new(incarnation);
+        let peer = Peer { replica, told: 0, version: 0, sight: None };
         if let Some(earlier) = self.peers.insert(node, peer) {
             self.forget(node, earlier, &mut learned);
         }
@@ -264,8 +277,8 @@ impl Roster {
     ) -> Learned {
         let mut learned = Learned::default();
         self.incarnation = incarnation;
-        // What they have heard was of the life before.
-        self.peers.values_mut().for_each(|peer| peer.told = 0);
+        // What they have heard was of the life before, and whom they saw.
+        self.peers.values_mut().for_each(|peer| (peer.told, peer.sight) = (0, None));
         let entries: Vec<Entry> = self.own.entries().cloned().collect();
         for old in entries {
             learned.touched.extend(self.withdraw(&old.subject).touched);
@@ -301,7 +314,13 @@ impl Roster {
     /// anything to tell.
     #[must_use]
     pub fn check_page(&self) -> Option<Page> {
-        (self.own.version() > 0).then(|| self.own.check((self.me, self.incarnation)))
+        (self.own.version() > 0).then(|| self.question())
+    }
+
+    /// A page without news, to ask a member what it has and whom it sees.
+    #[must_use]
+    pub fn question(&self) -> Page {
+        self.own.check((self.me, self.incarnation))
     }
 
     /// A member's answer to a page of this life.
@@ -312,17 +331,31 @@ impl Roster {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.told = reached.covered;
             peer.version = reached.version;
+            peer.sight = Some(reached.sight);
         }
     }
 
-    /// Takes a page of a member.
-    pub fn take(&mut self, page: Page) -> (Reached, Learned) {
+    /// Whom this node sees, itself among them.
+    fn sight(&self) -> u64 {
+        let others = self.peers().map(|(node, incarnation)| sight::of(node, incarnation));
+        others.fold(sight::of(self.me, self.incarnation), |all, one| all ^ one)
+    }
+
+    /// The answer to a page that is not taken.
+    #[must_use]
+    pub fn refusal(&self) -> Reached {
+        let (version, sight) = (self.own.version(), self.sight());
+        Reached { covered: 0, version, is_member: false, sight }
+    }
+
+    /// Takes a page of a member, in which nothing was registered later than `stamp_max`, in microseconds since 1970: a
+    /// greater stamp would leave no later one for anybody else.
+    pub fn take(&mut self, page: Page, stamp_max: u64) -> (Reached, Learned) {
         let mut learned = Learned::default();
         let node = page.owner;
         // A page of a member that says what it cannot say is not taken, as one of nobody.
-        if !self.knows(node, page.incarnation) || !page.is_sound() {
-            let version = self.own.version();
-            return (Reached { covered: 0, version, is_member: false }, learned);
+        if !self.knows(node, page.incarnation) || !page.is_sound(stamp_max) {
+            return (self.refusal(), learned);
         }
         let mut claimed = Vec::new();
         let mut covered = 0;
@@ -344,8 +377,7 @@ impl Roster {
         for name in claimed {
             self.give_up(name, &mut learned);
         }
-        let version = self.own.version();
-        (Reached { covered, version, is_member: true }, learned)
+        (Reached { covered, is_member: true, ..self.refusal() }, learned)
     }
 
     /// Withdraws an own claim of a name that somebody else has.
@@ -360,15 +392,26 @@ impl Roster {
     }
 
     /// The members that have not heard of all changes up to `version`, or of whose own changes, as of their answer, this
-    /// node has not heard: while there are none, every member knows what was claimed here, and nobody has claimed it
-    /// before.
+    /// node has not heard, or that see other members than this node: while there are none, every member of which any of
+    /// them knows has heard what was claimed here, and nobody has claimed it before.
     #[must_use]
     pub fn unsettled(&self, version: u64) -> Vec<NodeId> {
-        let settled = |peer: &Peer| {
-            peer.told >= version && (peer.version == 0 || peer.replica.covered >= peer.version)
-        };
-        let unsettled = self.peers.iter().filter(|(_, peer)| !settled(peer));
+        let sight = self.sight();
+        let unsettled = self.peers.iter().filter(|(_, peer)| !peer.is_settled(version, sight));
         unsettled.map(|(node, _)| *node).collect()
+    }
+
+    /// Whether a member has answered with all it has, and sees the same members.
+    #[must_use]
+    pub fn is_settled(&self, node: NodeId) -> bool {
+        let sight = self.sight();
+        self.peers.get(&node).is_none_or(|peer| peer.is_settled(0, sight))
+    }
+
+    /// Whether all members have heard of all changes up to `version`.
+    #[must_use]
+    pub fn is_told(&self, version: u64) -> bool {
+        self.peers.values().all(|peer| peer.told >= version)
     }
 
     /// Who has a name.

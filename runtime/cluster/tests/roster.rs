@@ -91,7 +91,7 @@ impl Cluster {
             return;
         }
         let (of, end, is_last) = (page.incarnation, page.to, page.digest.is_some());
-        let (reached, learned) = self.nodes[to].roster.take(page);
+        let (reached, learned) = self.nodes[to].roster.take(page, u64::MAX);
         self.lost += learned.lost.len();
         if loses_answer {
             return;
@@ -106,10 +106,18 @@ impl Cluster {
         for _ in 0..1_000 {
             let told = pairs().map(|(from, to)| self.tell(from, to, false, false));
             if !told.fold(false, |any, one| any | one) {
-                return;
+                return self.ask_all();
             }
         }
         panic!("they never come to an end");
+    }
+
+    /// Each asks each what it has and whom it sees.
+    fn ask_all(&mut self) {
+        for (from, to) in pairs() {
+            let page = self.nodes[from].roster.question();
+            self.send(from, to, page, false, false);
+        }
     }
 
     fn check(&self) {
@@ -373,10 +381,10 @@ fn a_page_of_a_stranger_or_of_an_earlier_life_is_not_taken() {
     cluster.nodes[0].roster.join("a", address(0, 1, 0)).expect("there is room");
     let page = cluster.nodes[0].roster.page(&mut Cursor::default()).expect("there is news");
     cluster.part(1, 0);
-    let (reached, _) = cluster.nodes[1].roster.take(page.clone());
+    let (reached, _) = cluster.nodes[1].roster.take(page.clone(), u64::MAX);
     assert!(!reached.is_member && reached.covered == 0);
     cluster.nodes[1].roster.up(NodeId(0), Incarnation(2));
-    let (reached, _) = cluster.nodes[1].roster.take(page);
+    let (reached, _) = cluster.nodes[1].roster.take(page, u64::MAX);
     assert!(!reached.is_member);
     assert!(cluster.nodes[1].roster.members("a").is_empty());
 }
@@ -389,7 +397,7 @@ fn pages_that_nobody_would_send_do_no_harm() {
     let max = u64::MAX;
     for (from, to) in [(0, max), (max, max), (max, 0), (7, 3), (1, max), (0, 0)] {
         let bad = Page { from, to, ..good.clone() };
-        cluster.nodes[1].roster.take(bad);
+        cluster.nodes[1].roster.take(bad, max);
     }
     // The digest of the next check shows that something is wrong, and all is told anew.
     let check = cluster.nodes[0].roster.check_page().expect("there was news");
@@ -409,7 +417,7 @@ fn a_node_that_has_more_than_others_take_does_not_harm_them() {
         large.join("a", address(0, 1, slot)).expect("there is room");
     }
     let page = large.page(&mut Cursor::default()).expect("there is news");
-    let (reached, _) = small.take(page);
+    let (reached, _) = small.take(page, u64::MAX);
     assert_eq!((reached.covered, small.members("a").len()), (0, 2));
 }
 
@@ -444,14 +452,48 @@ fn a_page_that_says_too_much_is_not_taken() {
         entry(member(address(1, 1, 8).key), Some(own)),
     ];
     for entry in bad {
-        let (reached, learned) = roster.take(page(entry.clone(), Vec::new()));
+        let (reached, learned) = roster.take(page(entry.clone(), Vec::new()), u64::MAX);
         assert_eq!((reached.covered, reached.is_member), (0, false), "{entry:?}");
         assert!(learned.touched.is_empty(), "{entry:?}");
     }
     let good = entry(Subject::Name("leader".into()), Some(own));
     let removed = vec![(1, interest(&deep))];
-    assert_eq!(roster.take(page(good.clone(), removed)).0.covered, 0);
-    let (reached, _) = roster.take(page(good, Vec::new()));
+    assert_eq!(roster.take(page(good.clone(), removed), u64::MAX).0.covered, 0);
+    let (reached, _) = roster.take(page(good, Vec::new()), u64::MAX);
     assert_eq!((reached.covered, reached.is_member), (1, true));
     assert_eq!(roster.holder("leader"), Some(own));
+}
+
+#[test]
+fn a_claim_of_a_time_to_come_is_not_taken() {
+    let mut cluster = Cluster::new();
+    cluster.nodes[0].roster.claim("a", address(0, 1, 0), u64::MAX).expect("it is free");
+    let page = cluster.nodes[0].roster.page(&mut Cursor::default()).expect("there is news");
+    let (reached, _) = cluster.nodes[1].roster.take(page, 1_000);
+    assert_eq!((reached.covered, cluster.nodes[1].roster.holder("a")), (0, None));
+    // A stamp that had been taken would have left no later one.
+    cluster.nodes[1].roster.claim("b", address(1, 1, 0), 900).expect("it is free");
+    let entry = cluster.nodes[1].roster.own(&Subject::Name("b".into()));
+    assert_eq!(entry.map(|entry| entry.stamp), Some(900));
+}
+
+/// It knows one of two, and that one knows both.
+#[test]
+fn a_claim_is_not_settled_where_another_sees_more_members() {
+    let mut cluster = Cluster::new();
+    cluster.nodes[2].roster.claim("a", address(2, 1, 0), 900).expect("it is free");
+    cluster.part(0, 2);
+    for (from, to) in [(2, 1), (1, 2), (0, 1), (1, 0)] {
+        cluster.tell(from, to, false, false);
+        let question = cluster.nodes[from].roster.question();
+        cluster.send(from, to, question, false, false);
+    }
+    // Nobody has told it of the claim.
+    assert_eq!(cluster.nodes[0].roster.holder("a"), None);
+    assert_eq!(cluster.nodes[0].roster.unsettled(0), [NodeId(1)]);
+    assert!(cluster.nodes[1].roster.is_settled(NodeId(2)));
+    cluster.meet(0, 2);
+    cluster.settle();
+    assert_eq!(cluster.nodes[0].roster.unsettled(0), []);
+    assert_eq!(cluster.nodes[0].roster.holder("a"), Some(address(2, 1, 0)));
 }

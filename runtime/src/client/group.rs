@@ -57,13 +57,14 @@ impl<A: Actor> Router<A> for Shared<A> {
         let members = self.members();
         let first = strategy::round_robin(self.turn.fetch_add(1, Relaxed), members.len());
         let (before, from) = members.split_at(first.unwrap_or(0));
-        // That a node is gone is known before the members are asked for again.
-        let is_there = |address: &Address| {
-            let member = self.directory.member(address.node);
-            member.is_some_and(|member| member.incarnation == address.incarnation)
+        // That a node is gone, or about to leave, is known before the members are asked for again.
+        let stays = |address: &Address| {
+            let member = self.directory.member(address.node)?;
+            (member.incarnation == address.incarnation).then_some(!member.leaving)
         };
-        let mut turns = from.iter().chain(before);
-        let member = turns.find(|(address, _)| is_there(address));
+        let turns = || from.iter().chain(before);
+        let staying = turns().find(|(address, _)| stays(address) == Some(true));
+        let member = staying.or_else(|| turns().find(|(address, _)| stays(address).is_some()));
         let (_, member) = member.ok_or_else(|| {
             Failure::not_delivered(FailureKind::Stopped, "the group has no member")
         })?;

@@ -4,7 +4,12 @@
 //! one when that does not answer. It takes the place of the membership hall in a client. What it is NOT: gossip; what
 //! comes of that is left aside.
 
-use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use odeon_actor::ActorSystem;
 use odeon_message::{Incarnation, NodeId};
@@ -14,8 +19,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     directory::{Directory, DownReason, Member},
     newsfeed::{News, Newsfeed},
-    phase::Phases,
-    roster::receptionist::{Guide, GuideMember, Receptionist},
+    phase::{Phase, Phases},
+    roster::{
+        draw,
+        receptionist::{Guide, GuideMember, Receptionist},
+    },
 };
 
 /// How often the guide is asked who the members are.
@@ -43,6 +51,10 @@ pub(crate) struct Guest {
     pub(crate) guide: Option<PeerId>,
     /// How often in a row nobody answered.
     pub(crate) failures: usize,
+    /// Members that the last guide did not see.
+    pub(crate) missing: BTreeSet<PeerId>,
+    /// Members to which the connection was lost since.
+    pub(crate) lost: BTreeSet<PeerId>,
 }
 
 impl Guest {
@@ -59,8 +71,7 @@ impl Guest {
                     }
                 }
                 () = sleep_until(look_at) => {
-                    let pause = if self.look().await { LOOK_EVERY } else { NEXT_AFTER };
-                    look_at = Instant::now() + pause;
+                    look_at = Instant::now() + self.look().await;
                 }
             }
         }
@@ -75,12 +86,19 @@ impl Guest {
                 News::Contact(peer) if peer.is_guest() => {}
                 News::Contact(peer) => {
                     let PeerId { node, incarnation } = peer.peer().id;
+                    self.lost.remove(&peer.peer().id);
                     if self.contacts.len() < CONTACTS_MAX || self.contacts.contains_key(&node) {
                         self.contacts.insert(node, incarnation);
                     }
                     is_lost |= self.guide.is_none();
                 }
-                News::ConnectionLost(peer) => is_lost |= self.guide == Some(peer),
+                News::ConnectionLost(peer) => {
+                    is_lost |= self.guide == Some(peer);
+                    let known = self.directory.member(peer.node);
+                    if known.is_some_and(|it| it.incarnation == peer.incarnation) {
+                        self.lost.insert(peer);
+                    }
+                }
                 News::Outdated(known) => {
                     // A client of this name was there before, with a clock that was ahead.
                     let next = Incarnation(known.0.saturating_add(1));
@@ -94,18 +112,29 @@ impl Guest {
         is_lost
     }
 
-    /// Asks the guide who the members are, or another one the next time; `false` if it did not answer.
-    async fn look(&mut self) -> bool {
-        let Some(guide) = self.guide.or_else(|| self.next_guide(None)) else { return false };
+    /// Asks the guide who the members are, or another one the next time; says when that is.
+    async fn look(&mut self) -> Duration {
+        let Some(guide) = self.guide.or_else(|| self.next_guide(None)) else { return NEXT_AFTER };
         self.guide = Some(guide);
         let receptionist = Receptionist::of(&self.system, guide.node, guide.incarnation);
         match receptionist.ask(Guide).within(LOOK_WITHIN).await {
             // One that is in no cluster itself has nothing to say.
             Ok(members) if members.iter().any(|it| NodeId::of(&it.name) == guide.node) => {
                 self.failures = 0;
+                let was_sure = self.missing.is_empty();
+                let is_first = self.phases.current() < Phase::Up;
                 self.learn(members);
                 self.phases.up();
-                true
+                if is_first {
+                    // It was whoever answered first, and so it is for all clients with these seeds.
+                    self.guide = self.next_guide(None).or(self.guide);
+                }
+                if self.missing.is_empty() {
+                    return LOOK_EVERY;
+                }
+                // It may be the one that is cut off: another one is asked, at once the first time.
+                self.guide = self.next_guide(Some(guide)).or(self.guide);
+                if was_sure { NEXT_AFTER } else { LOOK_EVERY }
             }
             answer => {
                 let error = answer.err().map(|error| error.to_string());
@@ -114,7 +143,7 @@ impl Guest {
                 self.guide = self.next_guide(Some(guide));
                 self.failures += 1;
                 self.give_up_on_all();
-                false
+                NEXT_AFTER
             }
         }
     }
@@ -129,7 +158,7 @@ impl Guest {
         }
     }
 
-    /// Who comes after this one: of the members, and then of those who have answered a knock.
+    /// Who comes after this one, or anyone at first: of the members, and then of those who have answered a knock.
     fn next_guide(&self, last: Option<PeerId>) -> Option<PeerId> {
         let members = self.directory.members();
         let known = members.iter().map(|it| (it.node, it.incarnation));
@@ -140,32 +169,51 @@ impl Guest {
             node: *node,
             incarnation: *incarnation,
         };
+        if last.is_none() {
+            let any = draw(&**self.system.env()).checked_rem(all.len() as u64)?;
+            return all.iter().map(peer).nth(any as usize);
+        }
         let after = last.and_then(|last| all.iter().map(peer).find(|it| it.node > last.node));
         after.or_else(|| all.iter().map(peer).find(|it| Some(*it) != last))
     }
 
-    /// Takes what the guide sees.
-    fn learn(&self, members: Vec<GuideMember>) {
+    /// Takes what the guide sees. Whom it does not see is gone if the guide before did not see that one either, or if the
+    /// connection is lost too.
+    fn learn(&mut self, members: Vec<GuideMember>) {
         let seen: BTreeMap<NodeId, Member> = members
             .into_iter()
             .map(|it| {
-                let GuideMember { name, incarnation, addr } = it;
-                let node = NodeId::of(&name);
-                let (profile, leaving) = Default::default();
+                let GuideMember { name, incarnation, addr, profile, leaving } = it;
+                let (node, profile) = (NodeId::of(&name), Arc::new(profile));
                 (node, Member { node, incarnation, name, addr, profile, leaving })
             })
             .filter(|(node, _)| *node != self.system.node())
             .collect();
+        let mut missing = BTreeSet::new();
         for known in self.directory.members() {
-            let now = seen.get(&known.node);
-            if now.is_none_or(|now| now.incarnation > known.incarnation) {
-                let reason = if now.is_some() { DownReason::Replaced } else { DownReason::Left };
-                self.down(known, reason);
+            let peer = PeerId { node: known.node, incarnation: known.incarnation };
+            match seen.get(&known.node) {
+                Some(now) if now.incarnation > known.incarnation => {
+                    self.down(known, DownReason::Replaced);
+                }
+                Some(_) => {}
+                None if self.missing.contains(&peer) || self.lost.contains(&peer) => {
+                    self.down(known, DownReason::Left);
+                }
+                None => drop(missing.insert(peer)),
             }
         }
+        self.missing = missing;
+        let is_known = |it: &PeerId| {
+            self.directory.member(it.node).is_some_and(|known| known.incarnation == it.incarnation)
+        };
+        self.lost.retain(is_known);
         for (node, member) in seen {
             if self.directory.member(node).is_none() {
                 self.directory.up(member);
+            } else {
+                let Member { incarnation, profile, leaving, .. } = member;
+                self.directory.describe((node, incarnation), (*profile).clone(), leaving);
             }
         }
     }

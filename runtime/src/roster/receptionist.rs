@@ -6,7 +6,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use odeon_actor::{Actor, ActorRef, ActorSystem, Context, Handler, StartError};
-use odeon_cluster::{Page, Reached};
+use odeon_cluster::{Page, Profile, Reached};
 use odeon_env::buggify_number;
 use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
@@ -46,6 +46,8 @@ pub(crate) struct GuideMember {
     pub(crate) name: String,
     pub(crate) incarnation: Incarnation,
     pub(crate) addr: SocketAddr,
+    pub(crate) profile: Profile,
+    pub(crate) leaving: bool,
 }
 
 /// Takes pages for the roster of its node.
@@ -78,11 +80,12 @@ impl Actor for Receptionist {
 }
 
 impl Handler<TakePage> for Receptionist {
-    async fn handle(&mut self, take: TakePage, _: &mut Context<Self>) -> Reached {
+    async fn handle(&mut self, take: TakePage, ctx: &mut Context<Self>) -> Reached {
+        let asker = ctx.asker();
         if let Some(ms) = buggify_number!(1..100) {
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
-        self.roster.take(take.page)
+        self.roster.take(take.page, asker)
     }
 }
 
@@ -100,14 +103,15 @@ impl Handler<FindGroup> for Receptionist {
 
 impl Handler<Guide> for Receptionist {
     async fn handle(&mut self, _: Guide, ctx: &mut Context<Self>) -> Vec<GuideMember> {
-        let Here { name, addr, directory, phases, is_member } = &self.roster.here;
+        let Here { name, addr, directory, phases, own, is_member } = &self.roster.here;
         let is_up = *is_member && phases.current() == Phase::Up;
         let others = directory.members().into_iter().map(|it| {
-            let Member { name, incarnation, addr, .. } = it;
-            GuideMember { name, incarnation, addr }
+            let Member { name, incarnation, addr, profile, leaving, .. } = it;
+            GuideMember { name, incarnation, addr, profile: (*profile).clone(), leaving }
         });
-        let incarnation = ctx.system().incarnation();
-        let myself = GuideMember { name: name.clone(), incarnation, addr: *addr };
+        let (incarnation, (profile, leaving)) = (ctx.system().incarnation(), own.borrow().clone());
+        let name = name.clone();
+        let myself = GuideMember { name, incarnation, addr: *addr, profile, leaving };
         is_up.then_some(myself).into_iter().chain(others).collect()
     }
 }

@@ -33,7 +33,6 @@ pub(crate) async fn run(roster: Arc<RosterHall>, mut members: Members) {
         };
         match event {
             Some(MemberEvent::Up(member)) => {
-                roster.up(member.node, member.incarnation);
                 let id = (member.node, member.incarnation);
                 let task = any_order(Box::pin(tell(Arc::clone(&roster), member)));
                 told.insert(id, tasks.spawn_local(task));
@@ -42,7 +41,6 @@ pub(crate) async fn run(roster: Arc<RosterHall>, mut members: Members) {
                 if let Some(task) = told.remove(&(member.node, member.incarnation)) {
                     task.abort();
                 }
-                roster.down(member.node, member.incarnation);
             }
             // What it says of itself is no part of the roster.
             Some(MemberEvent::Changed(_)) => {}
@@ -56,15 +54,17 @@ pub(crate) async fn run(roster: Arc<RosterHall>, mut members: Members) {
 async fn tell(roster: Arc<RosterHall>, member: Member) {
     let receptionist = Receptionist::of(roster.system(), member.node, member.incarnation);
     let config = roster.config().clone();
-    let mut versions = roster.versions();
+    let (mut versions, mut waiting) = (roster.versions(), roster.waiting());
     let mut cursor = Cursor::default();
     loop {
         let page = match roster.with(|roster| roster.page(&mut cursor)) {
             Some(page) => page,
-            None => match news_or_check(&roster, &mut versions).await {
-                Some(page) => page,
-                None => continue,
-            },
+            None => {
+                match news_or_check(&roster, member.node, (&mut versions, &mut waiting)).await {
+                    Some(page) => page,
+                    None => continue,
+                }
+            }
         };
         let (of, to, is_last) = (page.incarnation, page.to, page.digest.is_some());
         let answer = receptionist.ask(TakePage { page }).await;
@@ -86,14 +86,30 @@ async fn tell(roster: Arc<RosterHall>, member: Member) {
 }
 
 /// Waits for something to tell; or for the time to ask whether all is known, which comes to a member the more rarely the
-/// more of them there are, so that a node asks as often in any cluster.
-async fn news_or_check(roster: &RosterHall, versions: &mut watch::Receiver<u64>) -> Option<Page> {
+/// more of them there are, so that a node asks as often in any cluster. While a name of this node waits for that member
+/// to be settled, it is asked at once, and then as often as one that does not answer.
+async fn news_or_check(
+    roster: &RosterHall,
+    member: NodeId,
+    (versions, waiting): (&mut watch::Receiver<u64>, &mut watch::Receiver<usize>),
+) -> Option<Page> {
     let members = roster.with(|roster| roster.peers().count()).max(1);
-    let pause = roster.config().check_every * u32::try_from(members).unwrap_or(u32::MAX);
+    let is_awaited = |waiting: usize| waiting > 0 && !roster.with(|it| it.is_settled(member));
+    let pause = match is_awaited(*waiting.borrow()) {
+        true => roster.config().retry_after,
+        false => roster.config().check_every * u32::try_from(members).unwrap_or(u32::MAX),
+    };
+    // The senders live in the roster.
     tokio::select! {
         biased;
-        // The sender lives in the roster.
         _ = versions.changed() => None,
-        () = sleep(pause) => roster.with(Roster::check_page),
+        _ = waiting.changed() => {
+            let waiting = *waiting.borrow_and_update();
+            is_awaited(waiting).then(|| roster.with(Roster::question))
+        }
+        () = sleep(pause) => match is_awaited(*waiting.borrow()) {
+            true => Some(roster.with(Roster::question)),
+            false => roster.with(Roster::check_page),
+        },
     }
 }

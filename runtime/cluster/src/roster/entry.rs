@@ -114,14 +114,15 @@ pub struct Page {
 }
 
 impl Page {
-    /// Whether it has nothing that its owner could not have said: texts are within their bounds, patterns are some, and names
-    /// and members are its own actors.
-    pub(super) fn is_sound(&self) -> bool {
+    /// Whether it has nothing that its owner could not have said: texts are within their bounds, patterns are some, names
+    /// and members are its own actors, and nothing was registered later than `stamp_max`.
+    pub(super) fn is_sound(&self, stamp_max: u64) -> bool {
         let is_own = |address: &Option<Address>| {
             address.is_some_and(|it| (it.node, it.incarnation) == (self.owner, self.incarnation))
         };
         let is_sound = |(_, entry): &(u64, Entry)| {
             entry.subject.is_sound()
+                && entry.stamp <= stamp_max
                 && match &entry.subject {
                     Subject::Name(_) => is_own(&entry.address),
                     Subject::Member { actor, .. } => {
@@ -146,4 +147,6 @@ pub struct Reached {
     pub version: u64,
     /// Whether it knows that life of the other node as a member; if not, it takes pages later.
     pub is_member: bool,
+    /// Which members it sees, itself among them, in one number: the same on nodes that see the same ones.
+    pub sight: u64,
 }

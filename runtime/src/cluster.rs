@@ -15,7 +15,7 @@ pub(crate) mod topic;
 use std::{pin::Pin, sync::Arc};
 
 use odeon_actor::{Actor, ActorIdentity, ActorRef, ExportError, Handler, listed};
-use odeon_cluster::{EntryRefused, Roster, Subject, TopicError};
+use odeon_cluster::{EntryRefused, Roster, Subject, TopicError, check_topic};
 use odeon_message::{ActorTypeId, Address, Message, NodeId};
 use odeon_transport::PeerId;
 use tokio::{sync::watch, time::Sleep};
@@ -87,7 +87,9 @@ pub enum RegisterError {
         other: Box<str>,
     },
     /// This node has not joined a cluster in time, so that nobody could say whether the name is free.
-    #[error("{name:?} is not registered, because this node is in no cluster yet: wait for Node::joined")]
+    #[error(
+        "{name:?} is not registered, because this node is in no cluster yet: wait for Node::joined"
+    )]
     NotJoined {
         /// The name.
         name: Box<str>,
@@ -381,9 +383,13 @@ impl Cluster {
         }
     }
 
-    /// On how many other nodes somebody listens to messages of this type on a topic, as far as this node has heard.
+    /// On how many other nodes somebody listens to messages of this type on a topic, as far as this node has heard; 0 of
+    /// what is no topic, such as a pattern.
     #[must_use]
     pub fn listening_nodes<M: Message>(&self, topic: &str) -> usize {
+        if check_topic(topic).is_err() {
+            return 0;
+        }
         let message = M::CODEC.map(|codec| codec.id());
         self.roster().with(|roster| message.map_or(0, |it| roster.listeners(topic, it).len()))
     }

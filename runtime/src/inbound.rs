@@ -12,6 +12,7 @@ use odeon_actor::{
     ActorSystem, ExitKind, ExitReason, Inbound as InboundMessage, InboundTrain, NetworkWatcher,
     ReplyPath, ReplyTo, TerminatedSink, WatchId,
 };
+use odeon_cluster::check_topic;
 use odeon_message::{
     ActorKey, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Incarnation, NodeId,
     Outflow, Payload, planted::Bug,
@@ -205,7 +206,7 @@ impl Inbound {
     /// A message to all who listen to a topic; `audience` is that of the message before, of the same type.
     fn publish(&self, peer: &Arc<Association>, frame: Frame, audience: &mut Option<Audience>) {
         let (message, layout) = (frame.header.message, frame.extensions.layout);
-        match split_topic(frame.payload.bytes()) {
+        match topic_of(frame.payload.bytes()) {
             Ok((len, topic)) => {
                 let listeners = &self.roster.listeners;
                 let known = audience.take().filter(|it| &*it.topic == topic);
@@ -289,6 +290,13 @@ impl Inbound {
         self.system.terminated_from_network(node, incarnation, watch, reason);
         Ok(())
     }
+}
+
+/// The length of the archive of a published message, and its topic, which is one: no pattern, and in its bounds.
+fn topic_of(payload: &[u8]) -> Result<(usize, &str), String> {
+    let (len, topic) = split_topic(payload).map_err(|error| error.to_string())?;
+    check_topic(topic).map_err(|error| error.to_string())?;
+    Ok((len, topic))
 }
 
 impl TransportEvents for Inbound {

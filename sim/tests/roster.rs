@@ -415,3 +415,57 @@ async fn a_name_or_group_of_another_type_is_an_error(world: &mut World) {
     assert_eq!(wrong, RegisterError::OtherType { name: "workers".into(), node: "a".into() });
     assert!(others.is_empty());
 }
+
+fn frames_to(node: &Node, name: &str) -> u64 {
+    let metrics = node.network_metrics();
+    let lanes = metrics.of(name).map(|peer| peer.lanes.clone()).unwrap_or_default();
+    lanes.iter().map(|lane| lane.stream.frames_sent).sum()
+}
+
+/// It was told everything five times a second, for ever, and nobody said so.
+#[odeon_sim::test(seeds = 0..5, link = frames)]
+async fn who_takes_fewer_entries_is_not_told_them_again_and_again(world: &mut World) {
+    world.start_member("a", setup, async |_| ());
+    let small = |builder: NodeBuilder| {
+        let mut roster = RosterConfig::default();
+        roster.entries_max = 2;
+        builder.actor::<Worker>().roster(roster)
+    };
+    world.start_member("b", small, async |_| ());
+    world.all_joined(&["a", "b"], 20 * SECOND).await.expect("they find each other");
+    let (a, mut kept) = (node(world, "a"), Vec::new());
+    for number in 0..5 {
+        let worker = a.spawn(worker(&number.to_string())).await.expect("it starts");
+        group(&a).join(&worker).expect("there is room");
+        kept.push(worker);
+    }
+    world.run_for(120 * SECOND).await;
+    let before = frames_to(&a, "b");
+    world.run_for(60 * SECOND).await;
+    // A page of four, and the next; the registrar's and the membership's own are few.
+    let sent = frames_to(&a, "b") - before;
+    assert!(sent < 60, "{sent} frames in a minute");
+    assert_eq!(group(&node(world, "b")).len(), 2, "as far as it goes");
+}
+
+#[odeon_sim::test(seeds = 0..5, link = frames)]
+async fn a_broadcast_is_one_frame_to_each_node(world: &mut World) {
+    cluster(world, &NAMES, 4).await;
+    all_see(world, &NAMES, 12).await;
+    world.run_for(5 * SECOND).await;
+    let a = node(world, "a");
+    let before = ["b", "c"].map(|name| frames_to(&a, name));
+    let workers = group(&a);
+    for number in 0..100 {
+        assert_eq!(workers.broadcast(Note { number }).await.told, 12);
+    }
+    // In one go of the world: nothing else is sent in that time but what a check of the roster takes.
+    world.run_for(SECOND / 2).await;
+    for (name, before) in ["b", "c"].iter().zip(before) {
+        let sent = frames_to(&a, name) - before;
+        assert!(
+            (100..110).contains(&sent),
+            "{sent} frames to {name} for 100 messages to 4 members"
+        );
+    }
+}

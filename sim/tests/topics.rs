@@ -251,6 +251,16 @@ async fn an_actor_that_listens_has_messages_in_its_mailbox_or_misses_them(world:
     let (count, cents) = adder.ask(Sum).await.expect("it answers");
     assert_eq!((count + b.cluster().missed(), cents), (100, 5 * count));
     assert!(count >= 8 && b.cluster().missed() > 0, "{count} of 100");
+    // On the node itself it is told which were taken.
+    let (missed, gold) = (b.cluster().missed(), b.cluster().topic("prices.gold"));
+    let (gold, mut taken) = (gold.expect("it is a topic"), 0);
+    for _ in 0..100 {
+        taken += gold.publish(Price { cents: 5 }).await.here as u64;
+    }
+    assert!(0 < taken && taken < 100, "{taken} of 100");
+    assert_eq!(taken + b.cluster().missed() - missed, 100);
+    world.run_for(5 * SECOND).await;
+    assert_eq!(adder.ask(Sum).await.expect("it answers").0, count + taken);
     b.cluster().unsubscribe_actor::<_, Price>("prices.*", &adder);
     until_heard_by(world, "a", "prices.gold", 0).await;
     b.cluster().subscribe_actor::<_, Price>("prices.*", &adder).expect("it has room");

@@ -32,11 +32,11 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Publication {
-    /// Subscriptions of this node that have it, in their buffers.
+    /// Subscriptions and actors of this node that have taken it, into their buffers and mailboxes.
     pub here: usize,
     /// Other nodes that it is on its way to.
     pub nodes: usize,
-    /// Other nodes on which somebody listens and that do not get it, and why.
+    /// Nodes on which somebody listens and that do not get it, and why; this one among them where it cannot be archived.
     pub failed: Vec<(Box<str>, Failure)>,
 }
 
@@ -153,8 +153,13 @@ impl<M: Message> Topic<M> {
 
     async fn send(&self, message: &M, within: Option<Duration>) -> Publication {
         let (ways, here) = self.audience();
-        let here = here.map_or(0, |audience| self.give_here(&audience, message));
-        let mut publication = Publication { here, ..Publication::default() };
+        let mut publication = Publication::default();
+        match here.map_or(Ok(0), |audience| self.give_here(&audience, message)) {
+            Ok(here) => publication.here = here,
+            Err(failure) => {
+                publication.failed.push((self.cluster.node().name().into(), failure));
+            }
+        }
         let mut waiting = Vec::new();
         for way in &*ways {
             let told = self.offer(way, message);
@@ -199,18 +204,17 @@ impl<M: Message> Topic<M> {
         way.route.try_send(&mut parcel).map_err(|refused| refused.failure)
     }
 
-    /// Gives the message to those who listen on this node; answers with how many those are.
-    fn give_here(&self, audience: &Audience, message: &M) -> usize {
+    /// Gives the message to those who listen on this node; answers with how many have taken it.
+    fn give_here(&self, audience: &Audience, message: &M) -> Result<usize, Failure> {
         let mut archive = Vec::new();
-        if let Err(error) = self.codec.encode(message, &mut archive) {
-            tracing::debug!(topic = &*self.name, %error, "a published message cannot be archived");
-            return 0;
-        }
+        self.codec
+            .encode(message, &mut archive)
+            .map_err(|error| Failure::not_delivered(FailureKind::Unsendable, error.to_string()))?;
         let payload = Payload::copy_from(&archive);
         // With the layout, as several may be taken here.
         let message = (self.codec.id(), Some(self.codec.fingerprint()));
         let roster = self.roster();
-        roster.listeners.deliver(roster.system(), audience, message, &payload)
+        Ok(roster.listeners.deliver(roster.system(), audience, message, &payload))
     }
 
     fn count(&self, publication: &mut Publication, way: &Listening, told: Result<(), Failure>) {

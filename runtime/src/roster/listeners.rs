@@ -17,9 +17,9 @@ use std::{
     task::{Poll, Waker},
 };
 
-use odeon_actor::{ActorSystem, AnyRef, Inbound};
+use odeon_actor::{ActorSystem, AnyRef, ExportError, Inbound};
 use odeon_cluster::PatternTree;
-use odeon_message::{ActorKey, Credit, Creditor, Fingerprint, MessageId, Payload};
+use odeon_message::{ActorKey, Credit, Creditor, FailureKind, Fingerprint, MessageId, Payload};
 
 /// Topics whose listeners are remembered, so that they are not looked for again with each message; when there are more,
 /// all are forgotten.
@@ -61,12 +61,13 @@ impl Buffer {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a message, in the place of the oldest ones if there is no room; says how many those were.
-    fn push(&self, message: Waiting) -> u64 {
+    /// Appends a message, in the place of the oldest ones if there is no room; says whether it was taken, and how many
+    /// were lost.
+    fn push(&self, message: Waiting) -> (bool, u64) {
         let mut lost = Vec::new();
         let mut queue = self.queue();
         if queue.closed {
-            return 0;
+            return (false, 0);
         }
         queue.bytes += message.payload.len();
         queue.waiting.push_back(message);
@@ -83,7 +84,7 @@ impl Buffer {
         waker.into_iter().for_each(Waker::wake);
         let missed = lost.len() as u64;
         self.missed.fetch_add(missed, Relaxed);
-        missed
+        (true, missed)
     }
 
     /// The oldest message; ready with `None` at the end of the node.
@@ -369,7 +370,7 @@ impl Listeners {
         Audience { topic, ears }
     }
 
-    /// Gives a message to all of an audience; says how many those are.
+    /// Gives a message to all of an audience; says how many have taken it.
     pub(crate) fn deliver(
         &self,
         system: &ActorSystem,
@@ -377,20 +378,25 @@ impl Listeners {
         (message, layout): (MessageId, Option<Fingerprint>),
         payload: &Payload,
     ) -> usize {
-        let mut missed = 0;
+        let (mut taken, mut missed) = (0, 0);
         for ear in &**ears {
             let payload = payload.clone();
-            missed += match ear {
+            let (is_taken, lost) = match ear {
                 Ear::Stream(buffer) => {
                     buffer.push(Waiting { topic: Arc::clone(topic), layout, payload })
                 }
-                Ear::Actor(actor) => u64::from(!offer(system, actor, (message, layout), payload)),
+                Ear::Actor(actor) => match offer(system, actor, (message, layout), payload) {
+                    Some(is_taken) => (is_taken, u64::from(!is_taken)),
+                    None => (false, 0),
+                },
             };
+            taken += usize::from(is_taken);
+            missed += lost;
         }
         if missed > 0 {
             self.missed.fetch_add(missed, Relaxed);
         }
-        ears.len()
+        taken
     }
 
     /// How many messages all subscriptions together have lost for want of room.
@@ -409,24 +415,33 @@ impl Listeners {
     }
 }
 
-/// Gives a message to an actor, if it has room; `false` if it has not.
+/// Gives a message to an actor; `false` if it has no room, or does not take it for another reason, and `None` if it has
+/// ended.
 fn offer(
     system: &ActorSystem,
     actor: &AnyRef,
     (message, layout): (MessageId, Option<Fingerprint>),
     payload: Payload,
-) -> bool {
-    // It has ended: nobody listens who could miss it.
-    let Ok(address) = actor.address() else { return true };
+) -> Option<bool> {
+    let address = match actor.address() {
+        Ok(address) => address,
+        // Nobody listens who could miss it.
+        Err(ExportError::Ended) => return None,
+        Err(error) => {
+            tracing::debug!(?actor, %error, "an actor that listens cannot be reached");
+            return Some(false);
+        }
+    };
     let to = address.key;
     let credit = Credit::of_many(Arc::clone(&FREE), to, 0, 0);
     let (remaining, reply, trace) = (None, None, None);
     let inbound = Inbound { to, message, layout, payload, remaining, reply, trace, credit };
     match system.offer(inbound) {
-        Ok(taken) => taken,
+        Ok(taken) => Some(taken),
+        Err(failure) if failure.kind == FailureKind::Stopped => None,
         Err(failure) => {
             tracing::debug!(?actor, %failure, "an actor that listens does not take a message");
-            true
+            Some(false)
         }
     }
 }
@@ -456,10 +471,11 @@ mod tests {
                 let (topic, payload) = (Arc::clone(&topic), payload.clone());
                 buffer.push(Waiting { topic, layout: None, payload })
             }
-            Ear::Actor(_) => 0,
+            Ear::Actor(_) => (false, 0),
         });
-        listeners.missed.fetch_add(missed.sum(), Relaxed);
-        ears.len()
+        let pushed: Vec<(bool, u64)> = missed.collect();
+        listeners.missed.fetch_add(pushed.iter().map(|it| it.1).sum(), Relaxed);
+        pushed.iter().filter(|it| it.0).count()
     }
 
     fn heard(buffer: &Buffer) -> Vec<(String, String)> {

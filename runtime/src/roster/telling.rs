@@ -4,7 +4,7 @@
 //! nobody has answered, the next when that one was taken. Whatever is lost on the way is so sent again. What it is NOT:
 //! the pages; `odeon-cluster` makes them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use odeon_cluster::{Cursor, Page, Roster};
 use odeon_env::buggify::any_order;
@@ -56,6 +56,8 @@ async fn tell(roster: Arc<RosterHall>, member: Member) {
     let config = roster.config().clone();
     let (mut versions, mut waiting) = (roster.versions(), roster.waiting());
     let mut cursor = Cursor::default();
+    // Answers in a row that it has not taken what it was told.
+    let mut refused: u32 = 0;
     loop {
         let page = match roster.with(|roster| roster.page(&mut cursor)) {
             Some(page) => page,
@@ -72,10 +74,21 @@ async fn tell(roster: Arc<RosterHall>, member: Member) {
             Ok(reached) => {
                 let is_covered = cursor.answered(to, is_last, reached.covered);
                 roster.answered(member.node, of, reached);
-                if !is_covered {
-                    // It does not know this node as a member yet, or has lost its place: at its own pace.
-                    sleep(config.retry_after).await;
+                if is_covered {
+                    refused = 0;
+                    continue;
                 }
+                // It does not know this node as a member yet, or has lost its place; or it takes no more.
+                refused = refused.saturating_add(1);
+                if refused == REFUSED_PATIENTLY {
+                    tracing::warn!(
+                        member = member.name,
+                        is_member = reached.is_member,
+                        entries = roster.with(Roster::own_len),
+                        "a member does not take all names, groups and topics of this node:                          give all nodes the same entries_max in RosterConfig, and the right time"
+                    );
+                }
+                sleep(pause_after(refused, config.retry_after)).await;
             }
             Err(error) => {
                 tracing::debug!(member = member.name, %error, "a member was not told of names and groups");
@@ -83,6 +96,19 @@ async fn tell(roster: Arc<RosterHall>, member: Member) {
             }
         }
     }
+}
+
+/// How often a member is told all again at the pace of one that did not answer; then the pause is doubled each time, up
+/// to [`DOUBLED_MAX`] times, as who takes no more would be sent everything for ever.
+const REFUSED_PATIENTLY: u32 = 8;
+
+/// Most doublings: of 200 ms to some 26 s.
+const DOUBLED_MAX: u32 = 7;
+
+/// The pause after so many refusals in a row.
+fn pause_after(refused: u32, retry_after: Duration) -> Duration {
+    let doubled = refused.saturating_sub(REFUSED_PATIENTLY).min(DOUBLED_MAX);
+    retry_after.saturating_mul(1 << doubled)
 }
 
 /// Waits for something to tell; or for the time to ask whether all is known, which comes to a member the more rarely the

@@ -145,8 +145,10 @@ impl<T: Ord> PatternTree<T> {
         if let Some(all) = self.words.get(">") {
             all.values.iter().for_each(&mut *found);
         }
-        // Each part of the tree is looked at once at most, and none is deeper than a pattern has words.
-        for word in [word, "*"] {
+        // Each part of the tree is looked at once at most, and none is deeper than a pattern has words. A topic has no
+        // stars; a pattern in its place would double the way at each of them.
+        let any = (word != "*").then_some("*");
+        for word in [Some(word), any].into_iter().flatten() {
             let Some(below) = self.words.get(word) else { continue };
             match rest {
                 Some(rest) => below.matching(rest, found),
@@ -239,6 +241,16 @@ mod tests {
         let words = vec!["a"; TOPIC_WORDS_MAX + 1].join(".");
         assert!(matches!(check_topic(&words), Err(TopicError::TooLong { .. })));
         assert!(matches!(check_topic(&"a".repeat(257)), Err(TopicError::TooLong { .. })));
+    }
+
+    #[test]
+    fn a_pattern_in_the_place_of_a_topic_is_looked_for_once() {
+        let pattern = ["*"; 20].join(".");
+        let mut tree = PatternTree::default();
+        tree.insert(&pattern, ());
+        let mut found = 0;
+        tree.matching(&pattern, &mut |()| found += 1);
+        assert_eq!(found, 1);
     }
 
     fn word() -> impl Strategy<Value = &'static str> {

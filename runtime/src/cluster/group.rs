@@ -181,8 +181,16 @@ impl<A: Actor> ClusterGroup<A> {
         let here = roll.here.iter().map(|it| (&it.actor, std::slice::from_ref(it)));
         let abroad = roll.abroad.iter().map(|it| (&it.all, &it.members[..]));
         let mut broadcast = Broadcast::default();
+        let mut recipients = here.chain(abroad);
+        if roll.here.len() + roll.abroad.len() == 1
+            && let Some((actor, members)) = recipients.next()
+        {
+            // Nothing is to be copied, nor waited for beside it.
+            count(&mut broadcast, members, actor.tell(message).await);
+            return broadcast;
+        }
         let mut waiting = Vec::new();
-        for (actor, members) in here.chain(abroad) {
+        for (actor, members) in recipients {
             match actor.try_tell(message.clone()) {
                 Err(TellError { failure, message: Some(message) })
                     if failure.kind == FailureKind::Full =>

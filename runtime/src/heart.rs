@@ -156,7 +156,6 @@ impl Heart {
         };
         let node = Node::new(shared);
         let ended = Ended::of(&directory, &phases, roster);
-        let tasks = JoinSet::new();
         let mut heart = Self {
             node,
             transport,
@@ -164,7 +163,7 @@ impl Heart {
             directory,
             phases,
             own,
-            tasks,
+            tasks: JoinSet::new(),
             stop,
             gate,
             _ended: ended,

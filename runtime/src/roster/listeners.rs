@@ -323,11 +323,12 @@ impl Listeners {
         self.table().ears.len()
     }
 
+    /// Under the table's lock: who reads the new version finds nothing remembered, and asks the table when it has changed.
     fn forget(&self) {
-        self.version.fetch_add(1, Release);
         let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
         let forgotten = std::mem::take(&mut *remembered);
         drop(remembered);
+        self.version.fetch_add(1, Release);
         drop(forgotten);
     }
 

@@ -71,7 +71,7 @@ impl Association {
             windows: Mutex::default(),
             wake: Notify::new(),
             counters: Counters::default(),
-            slabs: SlabShare::new(Arc::clone(&pools.slabs), config.pinned_bytes_max),
+            slabs: SlabShare::of_lanes(Arc::clone(&pools.slabs), config.pinned_bytes_max),
             // Each message has memory of its own there already.
             bulk_slabs: SlabShare::new(Arc::clone(&pools.slabs), usize::MAX),
             observer,
@@ -90,8 +90,8 @@ impl Association {
 
     /// Whether what was received from this peer holds as much memory as it may, beside what others hold.
     pub(crate) fn is_spent(&self) -> bool {
-        let held_bytes = self.slabs.held_bytes() + self.bulk_slabs.held_bytes();
-        self.slabs.pool().is_spent(held_bytes)
+        let kept_bytes = self.slabs.kept_bytes() + self.bulk_slabs.kept_bytes();
+        self.slabs.pool().is_spent(kept_bytes)
     }
 
     pub(crate) fn link(&self) -> Link {

@@ -22,8 +22,9 @@ const POOL_SLABS_MAX: usize = 64;
 pub struct SlabPool {
     free: Mutex<Vec<SlabMemory>>,
     slab_bytes: usize,
-    /// Bytes that shares hold now, and the most that they may.
+    /// Bytes that shares hold now, those of them that lanes have at hand to read into, and the most that all others may be.
     lent: AtomicUsize,
+    at_hand: AtomicUsize,
     lent_bytes_max: usize,
 }
 
@@ -41,6 +42,7 @@ impl SlabPool {
             free: Mutex::default(),
             slab_bytes,
             lent: AtomicUsize::new(0),
+            at_hand: AtomicUsize::new(0),
             lent_bytes_max,
         })
     }
@@ -51,7 +53,8 @@ impl SlabPool {
         self.lent.load(Relaxed)
     }
 
-    /// Whether one that holds so many bytes shall have no more: each may hold as much as is free.
+    /// Whether one that holds so many bytes shall have no more: each may hold as much as is free. What lanes have at hand to
+    /// read into counts on neither side: it is there while nothing waits, and letting messages go does not bring it back.
     ///
     /// So one alone has half of it at most, of n that want all they can get each has one part of n + 1, and one part stays
     /// free for whoever comes next, without anybody knowing how many there are (Choudhury and Hahne, "Dynamic queue length
@@ -59,11 +62,18 @@ impl SlabPool {
     #[must_use]
     #[inline]
     pub fn is_spent(&self, held_bytes: usize) -> bool {
-        held_bytes > self.lent_bytes_max.saturating_sub(self.lent_bytes())
+        let kept = self.lent_bytes().saturating_sub(self.at_hand.load(Relaxed));
+        held_bytes > self.lent_bytes_max.saturating_sub(kept)
     }
 
     pub(super) fn lend(&self, bytes: usize) {
         self.lent.fetch_add(bytes, Relaxed);
+    }
+
+    /// A lane has so many bytes at hand, in place of others.
+    pub(super) fn at_hand(&self, before: usize, now: usize) {
+        self.at_hand.fetch_add(now, Relaxed);
+        self.at_hand.fetch_sub(before, Relaxed);
     }
 
     pub(super) fn returned(&self, memory: SlabMemory) {
@@ -110,7 +120,7 @@ impl fmt::Debug for SlabPool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::SlabShare, *};
 
     #[test]
     fn the_shortest_that_fits_is_taken_and_few_are_kept() {
@@ -138,6 +148,24 @@ mod tests {
             }
         }
         held
+    }
+
+    #[test]
+    fn what_lanes_have_at_hand_leaves_no_less_for_others() {
+        let pool = SlabPool::bounded(64 << 10, 1 << 20);
+        let shares = [(); 32].map(|()| SlabShare::of_lanes(Arc::clone(&pool), usize::MAX));
+        // A slab each, to read into.
+        let slabs = shares.each_ref().map(|share| share.memory(64 << 10));
+        shares.iter().for_each(|share| share.at_hand(0, 64 << 10));
+        assert_eq!((pool.lent_bytes(), shares[0].kept_bytes()), (2 << 20, 0));
+        assert!(!pool.is_spent(shares[0].kept_bytes()) && !pool.is_spent(1 << 20));
+        // Read, and kept by messages.
+        shares.iter().for_each(|share| share.at_hand(64 << 10, 0));
+        assert!(pool.is_spent(shares[0].kept_bytes()));
+        for (share, slab) in shares.iter().zip(slabs) {
+            odeon_message::SlabHome::returned(&**share, slab);
+        }
+        assert_eq!(pool.lent_bytes(), 0);
     }
 
     #[test]

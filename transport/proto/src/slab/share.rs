@@ -33,6 +33,8 @@ pub struct SlabStats {
 pub struct SlabShare {
     pool: Arc<SlabPool>,
     pinned_bytes_max: usize,
+    /// Whether lanes read into it.
+    of_lanes: bool,
     held: AtomicUsize,
     at_hand: AtomicUsize,
     copied_out: AtomicU64,
@@ -43,8 +45,18 @@ impl SlabShare {
     /// A share of `pool`, whose payloads pin so many bytes before they are copied out.
     #[must_use]
     pub fn new(pool: Arc<SlabPool>, pinned_bytes_max: usize) -> Arc<Self> {
+        Self::make(pool, pinned_bytes_max, false)
+    }
+
+    /// The same for lanes, which keep a slab at hand while nothing comes.
+    #[must_use]
+    pub fn of_lanes(pool: Arc<SlabPool>, pinned_bytes_max: usize) -> Arc<Self> {
+        Self::make(pool, pinned_bytes_max, true)
+    }
+
+    fn make(pool: Arc<SlabPool>, pinned_bytes_max: usize, of_lanes: bool) -> Arc<Self> {
         let (held, at_hand, copied_out, moved) = Default::default();
-        Arc::new(Self { pool, pinned_bytes_max, held, at_hand, copied_out, moved })
+        Arc::new(Self { pool, pinned_bytes_max, of_lanes, held, at_hand, copied_out, moved })
     }
 
     /// What was counted until now.
@@ -63,6 +75,13 @@ impl SlabShare {
     #[inline]
     pub fn held_bytes(&self) -> usize {
         self.held.load(Relaxed)
+    }
+
+    /// The same without what lanes have at hand to read into.
+    #[must_use]
+    #[inline]
+    pub fn kept_bytes(&self) -> usize {
+        self.held_bytes().saturating_sub(if self.of_lanes { self.at_hand.load(Relaxed) } else { 0 })
     }
 
     /// Where its memory comes from.
@@ -104,6 +123,9 @@ impl SlabShare {
     pub(super) fn at_hand(&self, before: usize, now: usize) {
         self.at_hand.fetch_add(now, Relaxed);
         self.at_hand.fetch_sub(before, Relaxed);
+        if self.of_lanes {
+            self.pool.at_hand(before, now);
+        }
     }
 
     fn copied_out(&self, bytes: usize) {

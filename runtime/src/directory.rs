@@ -60,6 +60,8 @@ pub enum DownReason {
     Suspected,
     /// A later life of the same node has taken its place.
     Replaced,
+    /// Whoever is told was too slow to hear why: see [`Members`].
+    Unheard,
 }
 
 /// A change in the cluster, as this node sees it.
@@ -82,7 +84,7 @@ pub enum MemberEvent {
 /// The members and their changes, without a gap: first an `Up` for each member there is, then every change.
 ///
 /// A reader that lags behind by more than 256 changes is given the difference between what it knew and what is,
-/// instead of the single changes.
+/// instead of the single changes; why a member is gone it does not hear then.
 pub struct Members {
     known: BTreeMap<NodeId, Member>,
     ready: VecDeque<MemberEvent>,
@@ -130,7 +132,7 @@ impl Members {
             let reason = match now.get(&member.node) {
                 Some(present) if present.is_same_life(member) => continue,
                 Some(_) => DownReason::Replaced,
-                None => DownReason::Suspected,
+                None => DownReason::Unheard,
             };
             self.ready.push_back(MemberEvent::Down { member: member.clone(), reason });
         }
@@ -314,7 +316,7 @@ mod tests {
         for event in all(&mut members).await {
             match event {
                 MemberEvent::Down { member, reason } => match member.name.as_str() {
-                    "a" => told[0] += usize::from(reason != DownReason::Replaced),
+                    "a" => told[0] += usize::from(reason == DownReason::Unheard),
                     "b" => told[0] += usize::from(reason == DownReason::Replaced),
                     other => panic!("{other} is not down"),
                 },

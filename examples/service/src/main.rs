@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         let greeter = Greeter { node: node.name().to_owned(), greeted: 0, words };
         let greeter = node.spawn(greeter).await?;
         node.register(GREETER, &greeter)?;
+        // Found by whoever does not care which node greets.
+        node.cluster().group(GREETER)?.join(&greeter)?;
         Ok(())
     })
 }

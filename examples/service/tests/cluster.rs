@@ -1,5 +1,5 @@
-//! The program as a cluster of three real nodes: while one after the other is restarted, whoever asks in a loop sees no
-//! error.
+//! The program as a cluster of real nodes: while one after the other is restarted, whoever asks in a loop sees no error,
+//! a node that follows names or a client that asks a group.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,6 +11,7 @@
 mod greeter;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader},
     path::PathBuf,
@@ -25,8 +26,8 @@ use std::{
 
 use greeter::{GREETER, Greet, Greeter};
 use odeon::{
-    Aim, Ca, Failure, FailureKind, Identity, Node, Pick, RemoteName, RetryPolicy, Router, Target,
-    Validity,
+    Address, Aim, Ca, Client, ClientGroup, Failure, FailureKind, Identity, Node, Pick, RemoteName,
+    RetryPolicy, Router, Target, Validity,
 };
 use tokio::time::{sleep, timeout};
 
@@ -40,14 +41,14 @@ struct Papers {
 }
 
 impl Papers {
-    fn new(test: &str) -> Self {
+    fn new(test: &str, names: &[&str]) -> Self {
         let dir = std::env::temp_dir().join(format!("odeon-greeter-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir(&dir).unwrap();
         let validity = Validity::from(SystemTime::now(), Duration::from_secs(86_400));
         let ca = Ca::new("greeters", validity).unwrap();
         fs::write(dir.join("ca.pem"), ca.to_pem().cert).unwrap();
-        for name in NAMES {
+        for name in names {
             let pair = ca.issue_pem(name, validity).unwrap();
             fs::write(dir.join(format!("{name}.pem")), pair.cert).unwrap();
             fs::write(dir.join(format!("{name}.key")), pair.key).unwrap();
@@ -173,15 +174,21 @@ impl Greeters {
     }
 }
 
-#[tokio::test]
-async fn nobody_sees_an_error_while_every_node_is_restarted() {
-    let papers = Papers::new("rolling");
+/// Nodes, each with its name and address.
+fn start_all<'a>(papers: &Papers, names: &[&'a str]) -> Vec<(&'a str, String, Running)> {
     let mut nodes: Vec<(&str, String, Running)> = Vec::new();
-    for name in NAMES {
+    for name in names {
         let seed = nodes.first().map(|(_, addr, _)| addr.clone()).unwrap_or_default();
-        let node = Running::start(&papers, name, "127.0.0.1:0", &seed);
+        let node = Running::start(papers, name, "127.0.0.1:0", &seed);
         nodes.push((name, node.addr(), node));
     }
+    nodes
+}
+
+#[tokio::test]
+async fn nobody_sees_an_error_while_every_node_is_restarted() {
+    let papers = Papers::new("rolling", &NAMES);
+    let mut nodes = start_all(&papers, &NAMES);
     let addrs: Vec<String> = nodes.iter().map(|(_, addr, _)| addr.clone()).collect();
     let asker = Node::builder("asker").identity(papers.asker.clone());
     let asker = addrs.iter().cloned().fold(asker, odeon::NodeBuilder::seed);
@@ -223,7 +230,7 @@ async fn nobody_sees_an_error_while_every_node_is_restarted() {
 
 #[tokio::test]
 async fn what_it_greets_with_comes_from_its_file_and_changes_on_sighup() {
-    let papers = Papers::new("words");
+    let papers = Papers::new("words", &NAMES);
     let file = papers.dir.join("greeter.toml");
     let config = file.to_str().unwrap();
     fs::write(&file, "[app]\ngreeting = \"good day\"\n").unwrap();
@@ -250,4 +257,68 @@ async fn what_it_greets_with_comes_from_its_file_and_changes_on_sighup() {
     assert_eq!(greet().await, "good night, you, from a");
     asker.stop(Duration::from_secs(5)).await;
     node.leave();
+}
+
+/// Where the members of a group are, as a client knows them.
+fn places(group: &ClientGroup<Greeter>) -> BTreeSet<Address> {
+    group.members().iter().filter_map(|member| member.address().ok()).collect()
+}
+
+/// Waits until the group has so many members, none of them among those that are gone.
+async fn until_members(group: &ClientGroup<Greeter>, count: usize, gone: &BTreeSet<Address>) {
+    let all = async {
+        while places(group).len() != count || !places(group).is_disjoint(gone) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(WITHIN, all).await.expect("all nodes greet");
+}
+
+async fn client(papers: &Papers, addrs: &[String]) -> Client {
+    let client = Node::builder("asker").identity(papers.asker.clone());
+    let client = addrs.iter().cloned().fold(client, odeon::NodeBuilder::seed);
+    let client = client.start_client().await.unwrap();
+    assert!(client.connected().await);
+    client
+}
+
+#[tokio::test]
+async fn a_client_of_a_group_of_five_nodes_sees_no_error_while_each_is_restarted() {
+    let names = ["a", "b", "c", "d", "e"];
+    let papers = Papers::new("five", &names);
+    let mut nodes = start_all(&papers, &names);
+    let addrs: Vec<String> = nodes.iter().map(|(_, addr, _)| addr.clone()).collect();
+    let client = client(&papers, &addrs).await;
+    let group = client.group::<Greeter>(GREETER).await.unwrap();
+    until_members(&group, names.len(), &BTreeSet::new()).await;
+
+    let rolling = async {
+        for (at, name) in names.iter().enumerate() {
+            let (_, addr, node) = nodes.remove(at);
+            let id = odeon::NodeId::of(name);
+            let gone = places(&group).into_iter().filter(|it| it.node == id).collect();
+            tokio::task::spawn_blocking(move || node.leave()).await.unwrap();
+            let others = addrs.iter().filter(|other| **other != addr).cloned().collect::<Vec<_>>();
+            let node = Running::start(&papers, name, &addr, &others.join(","));
+            nodes.insert(at, (name, addr, node));
+            until_members(&group, names.len(), &gone).await;
+        }
+    };
+    let mut answers = [0_u32; 5];
+    let asking = async {
+        loop {
+            let greet = Greet { name: "you".to_owned() };
+            let answer = group.ask(greet).retry(RetryPolicy::attempts(6)).await;
+            let answer = answer.expect("somebody else can greet");
+            let by = names.iter().position(|name| answer.ends_with(&format!("from {name}")));
+            answers[by.unwrap()] += 1;
+        }
+    };
+    tokio::select! {
+        () = rolling => {}
+        () = asking => unreachable!("it asks until the rolling is over"),
+    }
+    assert!(answers.iter().all(|count| *count > 10), "all have greeted: {answers:?}");
+    client.stop(Duration::from_secs(5)).await;
+    nodes.into_iter().for_each(|(_, _, node)| node.leave());
 }

@@ -100,15 +100,32 @@ async fn lines(
     json: bool,
 ) -> Result<(), Failed> {
     let mut figures = Figures::default();
+    // For as long as it runs: from the first on, signals end it here alone.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::run)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::run)?;
+    let mut asked_to_end = std::pin::pin!(async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    });
+    let mut pause = None;
     if !json {
         figures.take(watching.glance(0).await.map_err(failed)?);
-        if !goes_on(EVERY_MIN.max(every.min(Duration::from_secs(1)))).await? {
-            return Ok(());
-        }
+        pause = Some(EVERY_MIN.max(every.min(Duration::from_secs(1))));
     }
     let mut printed = 0;
     loop {
-        let glance = watching.glance(figures.last_event()).await.map_err(failed)?;
+        let next = async {
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            watching.glance(figures.last_event()).await.map_err(failed)
+        };
+        let glance = tokio::select! {
+            glance = next => glance?,
+            () = &mut asked_to_end => return Ok(()),
+        };
         if json {
             print(&serde_json::to_string(&glance).expect("texts and numbers have a JSON form"))?;
         }
@@ -117,19 +134,9 @@ async fn lines(
             print(&sheet::page(&figures))?;
         }
         printed += 1;
-        if count.is_some_and(|count| printed >= count) || !goes_on(every).await? {
+        if count.is_some_and(|count| printed >= count) {
             return Ok(());
         }
-    }
-}
-
-/// Waits; `false` if a signal asks it to end.
-async fn goes_on(pause: Duration) -> Result<bool, Failed> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::run)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::run)?;
-    tokio::select! {
-        () = tokio::time::sleep(pause) => Ok(true),
-        _ = interrupt.recv() => Ok(false),
-        _ = terminate.recv() => Ok(false),
+        pause = Some(every);
     }
 }

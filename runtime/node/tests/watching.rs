@@ -77,7 +77,9 @@ fn scripts_read_all_of_a_node_in_one_look() {
         "{first}"
     );
     assert!(events.iter().any(|it| it["text"].as_str().unwrap().starts_with("member up member=b")));
-    assert_eq!(second["events"]["events"].as_array().unwrap().len(), 0, "they came once");
+    // What a busy machine makes a node say may come meanwhile.
+    let again = second["events"]["events"].as_array().unwrap();
+    assert!(again.iter().all(|event| !events.contains(event)), "they came once: {second}");
     assert_eq!(first["events"]["kept"], true);
 
     let mut args = cluster.args("top", &of_alice);

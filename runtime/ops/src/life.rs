@@ -17,12 +17,13 @@ use crate::{
     failure::Failed,
     flags::Flags,
     health, http,
-    layers::{Effective, Given},
+    layers::{ConfigError, Effective, Given},
     logs::Logs,
     notify, output,
     papers::{self, Office},
     print,
     program::{Program, Started},
+    settings::Setting,
     signals::{Order, Signals},
     standing::Standing,
 };
@@ -160,11 +161,15 @@ impl Running {
     }
 
     /// Says to all others what the node is now; what it has said of its load stays.
-    fn describe(&self) {
-        let node = &self.standing.node;
-        let section = &self.effective.config.node;
+    /// What the node would say of itself with these values.
+    fn profile(&self, effective: &Effective) -> Profile {
+        let section = &effective.config.node;
         let (zone, roles) = (section.zone.clone().unwrap_or_default(), section.roles.clone());
-        if let Err(error) = node.describe(Profile { zone, roles, ..node.profile() }) {
+        Profile { zone, roles, ..self.standing.node.profile() }
+    }
+
+    fn describe(&self) {
+        if let Err(error) = self.standing.node.describe(self.profile(&self.effective)) {
             tracing::error!(%error, "the node goes on with what it said of itself");
         }
     }
@@ -175,6 +180,8 @@ impl Running {
             let mut taken = self.effective.clone();
             let changes = taken.take_live(next);
             let publish = self.app.as_ref().map(|app| app.read(&taken)).transpose()?;
+            let profile = self.profile(&taken);
+            profile.check().map_err(|cause| ConfigError::Profile { cause })?;
             Ok((taken, changes, publish))
         });
         let (taken, changes, publish) = match next {
@@ -201,7 +208,11 @@ impl Running {
             tracing::warn!(key, "this value changes with a restart only: it stays as it was");
         }
         for key in &changes.applied {
-            let value = self.effective.get(key).map(|(value, _)| value.to_string());
+            let is_secret = |setting: &Setting| setting.key == *key && setting.secret;
+            let value = match self.effective.table().iter().any(is_secret) {
+                true => None,
+                false => self.effective.get(key).map(|(value, _)| value.to_string()),
+            };
             tracing::info!(key, value, "this value has changed");
         }
         tracing::info!(%file, applied = changes.applied.len(), "the configuration was read again");

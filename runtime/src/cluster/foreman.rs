@@ -12,8 +12,8 @@ use std::{
 };
 
 use odeon_actor::{
-    Actor, ActorRef, ActorSystem, ChildError, Context, DynamicSpec, DynamicSupervisor, ExportError,
-    Handler, SpawnOptions, StartError,
+    Actor, ActorRef, ActorSystem, ChildError, Context, DynamicSpec, DynamicSupervisor, Handler,
+    SpawnOptions, StartError,
 };
 use odeon_macros::{actor, data, message};
 use odeon_message::{Address, Fingerprint, Payload, Schema, Wire};
@@ -134,18 +134,26 @@ where
         drop(args);
         let args = <A::Args as Wire>::unarchive(payload.bytes(), &self.system);
         let args = args.map_err(|error| SpawnRefused::Args { why: error.to_string() })?;
-        let supervisor = self.present();
+        let mut supervisor = self.present();
         let started = match supervisor.start_child(args.clone()).await {
             Err(ChildError::Ended | ChildError::Unreachable(_)) => {
                 let next = self.system.spawn(self.spec.clone(), SpawnOptions::default()).await;
                 let next = next.map_err(|error| why(error.to_string()))?;
                 *self.supervisor.lock().unwrap_or_else(PoisonError::into_inner) = next.clone();
-                next.start_child(args).await
+                supervisor = next;
+                supervisor.start_child(args).await
             }
             started => started,
         };
         let child = started.map_err(|error| why(error.to_string()))?;
-        child.address().map_err(|error: ExportError| why(error.to_string()))
+        match child.address() {
+            Ok(address) => Ok(address),
+            Err(error) => {
+                // Nobody would ever find it. One that has ended is no child any more.
+                let _ = supervisor.terminate_child(&child).await;
+                Err(why(error.to_string()))
+            }
+        }
     }
 
     fn present(&self) -> ActorRef<DynamicSupervisor<A>> {

@@ -7,8 +7,9 @@ use std::{future::Future, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-/// Phases of a stop that share the time of a drain: actors, lanes, goodbyes, connections.
-const STOP_PHASES: u32 = 4;
+/// Phases of a stop that share the time of a drain: news of the names that are no more, actors, lanes, goodbyes,
+/// connections.
+const STOP_PHASES: u32 = 5;
 
 /// An order to stop.
 #[derive(Clone, Copy, Debug)]
@@ -133,13 +134,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn phases_share_what_is_left_of_a_drain() {
-        let mut time = Time::of(Stop { within: SECOND * 8, drains: true });
+        let mut time = Time::of(Stop { within: SECOND * 10, drains: true });
         assert_eq!(time.next(), SECOND * 2);
         tokio::time::advance(SECOND * 2).await;
         assert_eq!(time.next(), SECOND * 2);
-        assert_eq!(time.next(), SECOND * 3, "the second one took no time");
+        assert_eq!(time.next(), SECOND * 8 / 3, "the second one took no time");
         time.shorten(SECOND);
         assert_eq!(time.next(), SECOND);
+        assert_eq!(time.next(), SECOND, "as was ordered");
         assert_eq!(time.next(), SECOND, "what comes behind them has no more than is left");
         tokio::time::advance(SECOND * 9).await;
         assert_eq!(time.next(), Duration::ZERO);

@@ -115,3 +115,80 @@ impl Handler<Guide> for Receptionist {
         is_up.then_some(myself).into_iter().chain(others).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use odeon_cluster::{Entry, Subject};
+    use odeon_env::{Env, RealEnv};
+    use odeon_transport::{Ca, Validity};
+
+    use super::*;
+    use crate::{Node, NodeBuilder};
+
+    #[derive(Clone)]
+    struct Idle;
+
+    #[actor(id = "receptionist/Idle", handles())]
+    impl Actor for Idle {
+        type Args = Self;
+
+        async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
+            Ok(args)
+        }
+    }
+
+    fn page((owner, incarnation): (NodeId, Incarnation), entries: Vec<(u64, Entry)>) -> Page {
+        let (removals, digest) = (Vec::new(), None);
+        Page { owner, incarnation, from: 0, to: 9, entries, removals, digest }
+    }
+
+    async fn say(by: &ActorSystem, to: &Node, page: Page) -> Reached {
+        let receptionist = Receptionist::of(by, to.id(), to.incarnation());
+        receptionist.ask(TakePage { page }).await.unwrap()
+    }
+
+    fn builder(ca: &Ca, name: &str) -> NodeBuilder {
+        let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3_600));
+        let identity = ca.issue(name, validity).unwrap();
+        Node::builder(name).identity(identity).actor::<Idle>().workers(1)
+    }
+
+    /// Whoever has a certificate could take names from others, and all names from all by a stamp after which none comes.
+    #[tokio::test]
+    async fn a_page_is_taken_of_its_owner_and_of_no_time_to_come() {
+        let ca = Ca::in_memory("test").unwrap();
+        let a = builder(&ca, "a").alone().start().await.unwrap();
+        let seed = a.addr().to_string();
+        let b = builder(&ca, "b").seed(seed.clone()).start().await.unwrap();
+        let c = builder(&ca, "c").seed(seed.clone()).start().await.unwrap();
+        let till = builder(&ca, "till").seed(seed).start_client().await.unwrap();
+        assert!(b.joined().await && c.joined().await && till.connected().await);
+        let idle = c.spawn(Idle).await.unwrap();
+        c.cluster().register("leader", &idle).await.unwrap();
+        let of_c = (c.id(), c.incarnation());
+        for by in [b.system(), till.system()] {
+            // That c has nothing any more.
+            assert!(!say(by, &a, page(of_c, Vec::new())).await.is_member);
+            assert!(!say(by, &a, page((by.node(), Incarnation(1)), Vec::new())).await.is_member);
+        }
+        let own = (till.system().node(), till.system().incarnation());
+        assert!(!say(till.system(), &a, page(own, Vec::new())).await.is_member);
+        assert!(a.cluster().lookup::<Idle>("leader").unwrap().is_some());
+        let (of_b, key) = ((b.id(), b.incarnation()), ActorKey { slot: 9, generation: 0 });
+        let actor_type = ActorTypeId::of("receptionist/Idle");
+        let address = Address { node: of_b.0, incarnation: of_b.1, key, actor_type };
+        let subject = Subject::Name("far".into());
+        let entry = Entry { subject, address: Some(address), stamp: u64::MAX };
+        assert!(!say(b.system(), &a, page(of_b, vec![(1, entry)])).await.is_member);
+        let here = a.spawn(Idle).await.unwrap();
+        a.cluster().register("later", &here).await.unwrap();
+        let stamp = |roster: &odeon_cluster::Roster| {
+            roster.own(&Subject::Name("later".into())).map(|entry| entry.stamp)
+        };
+        assert!(a.roster().with(stamp).is_some_and(|stamp| stamp < u64::MAX));
+        till.stop(Duration::from_secs(1)).await;
+        for node in [c, b, a] {
+            node.stop(Duration::from_secs(1)).await;
+        }
+    }
+}

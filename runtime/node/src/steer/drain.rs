@@ -3,7 +3,7 @@
 //! What it is: looks at the node's status, again and again, until nobody answers there or another life of it does, or the
 //! time that the node has for it is over. What it is NOT: the drain, which goes on whether anybody follows it or not.
 
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use odeon_ops::operator::{Operator, OperatorError, Status};
 use serde::Serialize;
@@ -82,9 +82,18 @@ async fn is_gone(operator: &Operator, addr: &str, before: &Status) -> Result<boo
     match operator.get::<Status>(addr, "/v1/status").await {
         // Somebody has started it again, or another node has its port.
         Ok(now) => Ok(now.node != before.node || now.since != before.since),
-        Err(OperatorError::Unreachable { .. }) => Ok(true),
-        // It is about to end, or somebody else is there, or it is busy: the next look tells.
-        Err(OperatorError::NotOurs { .. } | OperatorError::Late { .. }) => Ok(false),
+        Err(OperatorError::Unreachable { cause, .. })
+            if cause.kind() == ErrorKind::ConnectionRefused =>
+        {
+            Ok(true)
+        }
+        // The way there is gone for now, it is about to end, somebody else is there, or it is busy: the next look tells.
+        Err(
+            OperatorError::Unreachable { .. }
+            | OperatorError::NotOurs { .. }
+            | OperatorError::Late { .. }
+            | OperatorError::Refused { .. },
+        ) => Ok(false),
         Err(error) => Err(failed(error)),
     }
 }

@@ -87,6 +87,7 @@ section! {
     credit_messages: u32,
     credit_bytes: u32,
     pinned_bytes_max: usize,
+    inbound_bytes_max: usize,
     control_bytes_max: usize,
     peers_max: usize,
     handshakes_max: usize,

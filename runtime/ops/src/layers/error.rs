@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use odeon::ProfileError;
+
 /// Where a value came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -87,6 +89,12 @@ pub enum ConfigError {
     App {
         /// What the type says.
         cause: String,
+    },
+    /// What the node would say of itself is more than a profile holds.
+    #[error("node.zone or node.roles: {cause}")]
+    Profile {
+        /// What is wrong with it.
+        cause: ProfileError,
     },
     /// The file cannot be read.
     #[error("cannot read the configuration {}: {cause}; check --config or ODEON_CONFIG", path.display())]

@@ -29,7 +29,7 @@ pub(super) const MEMBERSHIP: &[Setting] = &[
     Setting::new(
         "membership.suspicion",
         "membership-suspicion",
-        Kind::Span { min_millis: 10, max_millis: 3_600_000 },
+        Kind::Span { min_millis: 2_000, max_millis: 3_600_000 },
         "How long a suspect may refute before it is down; more in large clusters. By default 2s: a node that \
          was held for as long should go",
     ),
@@ -50,7 +50,7 @@ pub(super) const MEMBERSHIP: &[Setting] = &[
     Setting::new(
         "membership.heal_period_max",
         "membership-heal-period-max",
-        Kind::Span { min_millis: 100, max_millis: 3_600_000 },
+        Kind::Span { min_millis: 1_000, max_millis: 3_600_000 },
         "Longest pause between two questions to a member that is down, whether it is. By default 5s: how long \
          a cluster stays apart after a partition",
     ),

@@ -90,6 +90,13 @@ pub(super) const TRANSPORT: &[Setting] = &[
          16 MiB: the whole credit of eight receivers",
     ),
     Setting::new(
+        "transport.inbound_bytes_max",
+        "inbound-bytes-max",
+        Kind::Number { min: 4 << 20, max: 1 << 40 },
+        "Bytes of receive memory that messages of all peers hold together, four times message_bytes_max or more; \
+         what comes beyond is refused. By default 2 GiB: 32 of the longest messages",
+    ),
+    Setting::new(
         "transport.control_bytes_max",
         "control-bytes-max",
         Kind::Number { min: 64 << 10, max: 1 << 30 },

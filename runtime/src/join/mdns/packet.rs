@@ -1,8 +1,8 @@
 //! The packets: a question for nodes, and an answer with the records of one.
 //!
 //! `_odeon._udp.local` points to an instance a node, which has an SRV record with its port and host, a TXT record with its
-//! cluster, and its host an address. What is read is anybody's: it costs no more than its length, and is only believed to
-//! be an address to dial.
+//! cluster, and its host an address. What is read is anybody's: packets that say they have many records are left alone, and
+//! what is said is only believed to be an address to dial, of one host.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,6 +14,9 @@ use simple_dns::{
     CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, ResourceRecord, TYPE,
     rdata::{A, AAAA, PTR, RData, SRV, TXT},
 };
+
+/// Most questions and records of a packet that is read: an answer of ours has four, and most that others send a dozen.
+const RECORDS_MAX: usize = 64;
 
 /// What all nodes are instances of.
 const SERVICE: &str = "_odeon._udp.local";
@@ -72,8 +75,20 @@ pub(super) fn answer(place: &Place, cluster: &str, time_to_live: Duration) -> Ve
     written(&packet)
 }
 
+/// Whether it is of one host: who dials a group or all hosts of a network asks all of them.
+fn is_one_host(ip: IpAddr) -> bool {
+    let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    !(ip.is_multicast() || ip.is_unspecified() || is_broadcast)
+}
+
 /// Reads a packet of anybody; `None` if it is about something else.
 pub(super) fn read(bytes: &[u8], cluster: &str) -> Option<Said> {
+    // The four counts of a header (RFC 1035, section 4.1.1).
+    let counts = bytes.get(4..12)?.chunks_exact(2);
+    let count: usize = counts.map(|two| usize::from(u16::from_be_bytes([two[0], two[1]]))).sum();
+    if count > RECORDS_MAX {
+        return None;
+    }
     let packet = Packet::parse(bytes).ok()?;
     if !packet.has_flags(PacketFlag::RESPONSE) {
         let asks = |question: &Question<'_>| lower(&question.qname) == SERVICE;
@@ -91,7 +106,9 @@ pub(super) fn read(bytes: &[u8], cluster: &str) -> Option<Said> {
             }
             _ => continue,
         };
-        hosts.entry(lower(&record.name)).or_default().push(ip);
+        if is_one_host(ip) {
+            hosts.entry(lower(&record.name)).or_default().push(ip);
+        }
     }
     let mut places = Vec::new();
     for record in records() {

@@ -1,8 +1,8 @@
 //! Nodes that start with nothing but places to look at: they become one cluster, once somebody may begin it.
 
-use std::time::Duration;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use odeon::{JoinConfig, NodeBuilder, Phase, env::SrvRecord};
+use odeon::{Client, JoinConfig, NodeBuilder, Phase, env::SrvRecord};
 use odeon_sim::{LinkRule, LookupRule, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -74,7 +74,12 @@ async fn a_client_is_no_node_to_begin_a_cluster_with(world: &mut World) {
     let (two, three) = (&FIVE[..2], &FIVE[..3]);
     start_all(world, two, &expecting(3));
     let seeds = |builder: NodeBuilder| builder.seed("a:7400").seed("b:7400");
-    world.start_client("till", seeds, |_| async {});
+    let slot = Rc::new(RefCell::new(None));
+    let kept = Rc::clone(&slot);
+    world.start_client("till", seeds, move |client: Client| {
+        kept.replace(Some(client));
+        async {}
+    });
     world.set_record(NAME, &["a", "b", "till"]).expect("a name");
     world.run_for(30 * SECOND).await;
     for name in two {
@@ -83,6 +88,9 @@ async fn a_client_is_no_node_to_begin_a_cluster_with(world: &mut World) {
     start(world, "c", &expecting(3));
     world.set_record(NAME, &["a", "b", "till", "c"]).expect("a name");
     together(world, three).await;
+    // It had met nodes that knew of no cluster, and asks them again.
+    let client: Client = slot.take().expect("it has started");
+    world.run_until(|| client.members_now().len() == 3, 5 * SECOND).await.expect("they tell it");
 }
 
 #[odeon_sim::test(seeds = 0..5)]

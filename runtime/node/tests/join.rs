@@ -146,7 +146,8 @@ fn a_fresh_node_that_is_told_to_leave_while_it_asks_leaves_nothing_behind() {
     let token = String::from_utf8(output.stdout).unwrap();
     for signal in ["-TERM", "-INT"] {
         let fresh = Fresh::new("leaves-fresh");
-        let b = Running::start(&fresh.folder, "b", &["--join-token", token.trim()]);
+        let more = ["--join-token", token.trim(), "--log", "debug"];
+        let b = Running::start(&fresh.folder, "b", &more);
         b.line(&["asking the authority"]);
         assert_eq!(fs::metadata(&fresh.key).unwrap().len(), 0);
         let rest = b.leave(signal);

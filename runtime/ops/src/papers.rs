@@ -58,7 +58,7 @@ async fn get(name: &str, token: &JoinToken, places: &Places) -> Result<(), Faile
         )));
     }
     let key_file = KeyFile::create(key)?;
-    tracing::info!("asking the authority for a certificate");
+    tracing::debug!("asking the authority for a certificate");
     let env: Arc<dyn Env> = Arc::new(RealEnv);
     let enrolled = odeon::enrol(&env, token, name).await.map_err(|error| match error {
         EnrolError::NoAnswer { .. } | EnrolError::Socket(_) => Failed::run(error),

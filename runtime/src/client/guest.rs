@@ -94,6 +94,9 @@ impl Guest {
                 }
                 News::ConnectionLost(peer) => {
                     is_lost |= self.guide == Some(peer);
+                    if self.contacts.get(&peer.node) == Some(&peer.incarnation) {
+                        self.contacts.remove(&peer.node);
+                    }
                     let known = self.directory.member(peer.node);
                     if known.is_some_and(|it| it.incarnation == peer.incarnation) {
                         self.lost.insert(peer);
@@ -118,7 +121,7 @@ impl Guest {
         self.guide = Some(guide);
         let receptionist = Receptionist::of(&self.system, guide.node, guide.incarnation);
         match receptionist.ask(Guide).within(LOOK_WITHIN).await {
-            // One that is in no cluster itself has nothing to say.
+            // One that is in no cluster itself has nothing to say yet.
             Ok(members) if members.iter().any(|it| NodeId::of(&it.name) == guide.node) => {
                 self.failures = 0;
                 let was_sure = self.missing.is_empty();
@@ -138,8 +141,8 @@ impl Guest {
             }
             answer => {
                 let error = answer.err().map(|error| error.to_string());
-                tracing::debug!(guide = %guide, error, "the guide did not answer: another one is asked");
-                self.contacts.remove(&guide.node);
+                tracing::debug!(guide = %guide, error, "the guide knows no cluster: another one is asked");
+                // It stays a contact while there is a connection: nobody knocks again where there is one.
                 self.guide = self.next_guide(Some(guide));
                 self.failures += 1;
                 self.give_up_on_all();

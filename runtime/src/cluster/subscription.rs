@@ -26,7 +26,8 @@ use crate::roster::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SubscribeOptions {
-    /// Messages that wait for the reader; beyond that the oldest are lost and counted. Default 1,024. At least 1.
+    /// Messages that wait for the reader; beyond that the oldest are lost and counted. Default 4,096, twice what one batch
+    /// of a peer brings, so that who reads at once loses none. At least 1.
     pub messages_max: usize,
     /// Bytes of them, as archives; the last one stays however long it is. Default 4 MiB.
     pub bytes_max: usize,
@@ -34,7 +35,7 @@ pub struct SubscribeOptions {
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { messages_max: 1_024, bytes_max: 4 << 20 }
+        Self { messages_max: 4_096, bytes_max: 4 << 20 }
     }
 }
 

@@ -53,8 +53,8 @@ fn hello(name: &str) -> Hello {
         frame_bytes_max: 1 << 20,
         bulk: None,
         credit: InitialCredit::default(),
-        accepted: AcceptedTable::new(Vec::new()).unwrap(),
         guest: false,
+        accepted: AcceptedTable::new(Vec::new()).unwrap(),
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) const TRANSPORT: &[Setting] = &[
         "inbound-bytes-max",
         Kind::Number { min: 4 << 20, max: 1 << 40 },
         "Bytes of receive memory that messages of all peers hold together, four times message_bytes_max or more; \
-         what comes beyond is refused. By default 2 GiB: 32 of the longest messages",
+         what comes beyond is refused. By default 2048 MiB: 32 of the longest messages",
     ),
     Setting::new(
         "transport.control_bytes_max",

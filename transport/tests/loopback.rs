@@ -1,5 +1,8 @@
 //! The same over this machine's own sockets: what the network in memory claims, real UDP must also show.
 
+#[path = "outside/sending.rs"]
+mod sending;
+
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
@@ -10,12 +13,14 @@ use std::{
 
 use bytes::Bytes;
 use odeon_env::{Env, RealEnv};
-use odeon_message::{ActorKey, AskId, Credit, Fingerprint, Incarnation, MessageId};
+use odeon_message::{Credit, Fingerprint, Incarnation, MessageId};
 use odeon_transport::{
-    Association, Ca, Frame, FrameKind, LocalHello, LostReason, MessageHeader, PeerId,
-    RefusedReason, RoomWaiter, Transport, TransportConfig, TransportEvents, Validity,
+    Association, Ca, Frame, FrameKind, LocalHello, LostReason, PeerId, RefusedReason, Transport,
+    TransportConfig, TransportEvents, Validity,
 };
 use tokio::{sync::Notify, task::LocalSet};
+
+use sending::send;
 
 #[derive(Default)]
 struct Log {
@@ -94,35 +99,6 @@ fn start(
         Transport::start(Arc::new(env), socket, identity, hello, config, Rc::clone(&log) as _)
             .expect("all is well");
     (transport, log, id, addr)
-}
-
-async fn send(association: &Association, slot: u32, payload: &[u8]) {
-    let to = ActorKey { slot, generation: 0 };
-    let header = MessageHeader {
-        to,
-        message: MessageId::of("m"),
-        fingerprint: Some(Fingerprint(1)),
-        ask: AskId::NONE,
-        remaining: None,
-        repeat: None,
-        stream: None,
-        trace: None,
-    };
-    let mut waiter = RoomWaiter::default();
-    loop {
-        let sent = association.try_send(header, &mut |out| {
-            out.extend_from_slice(payload);
-            Ok(())
-        });
-        match sent {
-            Ok(_) => break,
-            Err(refused) if refused.is_full() => {
-                std::future::poll_fn(|cx| association.poll_room(to, &mut waiter, cx)).await;
-            }
-            Err(refused) => panic!("{refused}"),
-        }
-    }
-    association.forget_room(to, &mut waiter);
 }
 
 #[tokio::test]

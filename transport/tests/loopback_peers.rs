@@ -1,6 +1,9 @@
 //! Peers that change, crash, are declared dead or come in crowds, over this machine's own sockets: what the tests of
 //! associations claim on a network in memory, and the simulator on its own, real UDP must also show.
 
+#[path = "outside/sending.rs"]
+mod sending;
+
 use std::{
     cell::RefCell,
     io::{self, IoSliceMut},
@@ -19,10 +22,10 @@ use odeon_env::{
     BoxFuture, DatagramSocket, Env, RealEnv,
     udp::{RecvMeta, Transmit},
 };
-use odeon_message::{ActorKey, AskId, Credit, Fingerprint, Incarnation, MessageId, NodeId};
+use odeon_message::{Credit, Fingerprint, Incarnation, MessageId, NodeId};
 use odeon_transport::{
-    Association, Ca, Frame, FrameKind, LocalHello, LostReason, MessageHeader, PeerId,
-    RefusedReason, RoomWaiter, Transport, TransportConfig, TransportEvents, Validity,
+    Association, Ca, Frame, FrameKind, LocalHello, LostReason, PeerId, RefusedReason, Transport,
+    TransportConfig, TransportEvents, Validity,
 };
 use odeon_wire::RefuseReason;
 use tokio::{sync::Notify, task::LocalSet};
@@ -211,32 +214,7 @@ impl Node {
 }
 
 async fn send(association: &Association, payload: &[u8]) {
-    let to = ActorKey { slot: 1, generation: 0 };
-    let header = MessageHeader {
-        to,
-        message: MessageId::of("m"),
-        fingerprint: Some(Fingerprint(1)),
-        ask: AskId::NONE,
-        remaining: None,
-        repeat: None,
-        stream: None,
-        trace: None,
-    };
-    let mut waiter = RoomWaiter::default();
-    loop {
-        let sent = association.try_send(header, &mut |out| {
-            out.extend_from_slice(payload);
-            Ok(())
-        });
-        match sent {
-            Ok(_) => break,
-            Err(refused) if refused.is_full() => {
-                std::future::poll_fn(|cx| association.poll_room(to, &mut waiter, cx)).await;
-            }
-            Err(refused) => panic!("{refused}"),
-        }
-    }
-    association.forget_room(to, &mut waiter);
+    sending::send(association, 1, payload).await;
 }
 
 fn ca() -> Ca {

@@ -255,6 +255,13 @@ async fn what_it_greets_with_comes_from_its_file_and_changes_on_sighup() {
     let refused = |line: &str| line.contains("app.greting") && line.contains("app.greeting");
     while !refused(&node.lines.recv_timeout(WITHIN).expect("the log names it")) {}
     assert_eq!(greet().await, "good night, you, from a");
+    // Where one value is none that a node can have, the others are not taken over either.
+    let zone = "z".repeat(64);
+    fs::write(&file, format!("[app]\ngreeting = \"hm\"\n[node]\nzone = \"{zone}\"\n")).unwrap();
+    node.signal("-HUP");
+    let refused = |line: &str| line.contains("stays as it was") && line.contains("node.zone");
+    while !refused(&node.lines.recv_timeout(WITHIN).expect("the log says why")) {}
+    assert_eq!(greet().await, "good night, you, from a");
     asker.stop(Duration::from_secs(5)).await;
     node.leave();
 }

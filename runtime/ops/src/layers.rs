@@ -136,6 +136,13 @@ impl Effective {
         self.values.get(key).map(|(value, origin)| (value, origin))
     }
 
+    /// A value as it may be shown; `None` if nobody has set it, or if it is secret.
+    pub(crate) fn shown(&self, key: &str) -> Option<String> {
+        let is_secret = |setting: &Setting| setting.key == key && setting.secret;
+        let (value, _) = self.get(key).filter(|_| !self.table.iter().any(is_secret))?;
+        Some(value.to_string())
+    }
+
     /// All settings, in the order in which they are shown.
     pub(crate) fn table(&self) -> &[Setting] {
         &self.table

@@ -23,7 +23,6 @@ use crate::{
     papers::{self, Office},
     print,
     program::{Program, Started},
-    settings::Setting,
     signals::{Order, Signals},
     standing::Standing,
 };
@@ -208,11 +207,7 @@ impl Running {
             tracing::warn!(key, "this value changes with a restart only: it stays as it was");
         }
         for key in &changes.applied {
-            let is_secret = |setting: &Setting| setting.key == *key && setting.secret;
-            let value = match self.effective.table().iter().any(is_secret) {
-                true => None,
-                false => self.effective.get(key).map(|(value, _)| value.to_string()),
-            };
+            let value = self.effective.shown(key);
             tracing::info!(key, value, "this value has changed");
         }
         tracing::info!(%file, applied = changes.applied.len(), "the configuration was read again");

@@ -51,12 +51,10 @@ pub(super) struct Child {
 /// the heap that the world is given later, and on a busy machine is late for it.
 #[expect(clippy::disallowed_methods, reason = "there is no world yet, nor a runtime")]
 fn await_first_thread() {
-    let this = fs::read_link("/proc/thread-self").unwrap_or_default();
-    let first = process::id();
-    if this.file_name().is_some_and(|name| *name == *first.to_string()) {
+    if is_first_thread() {
         return;
     }
-    let path = format!("/proc/self/task/{first}/stat");
+    let path = format!("/proc/self/task/{}/stat", process::id());
     for _ in 0..LOOKS_MAX {
         let mut text = [0; 256];
         let read = fs::File::open(&path).and_then(|mut file| file.read(&mut text));
@@ -68,6 +66,12 @@ fn await_first_thread() {
         }
         thread::sleep(LOOK_PAUSE);
     }
+}
+
+/// Whether this is the first thread of its program; no test of a test binary is on it.
+pub(super) fn is_first_thread() -> bool {
+    let this = fs::read_link("/proc/thread-self").unwrap_or_default();
+    this.file_name().is_some_and(|name| *name == *process::id().to_string())
 }
 
 /// Whether a world's thread has come to its end. Nothing of it takes memory: two threads that do share one heap, and where
@@ -135,17 +139,9 @@ fn told(verdict: &Verdict) -> String {
     text
 }
 
-/// What the arguments of a child that is a test binary begin with.
-const EXACT: &str = "--exact";
-
 /// The arguments of a child that is a test binary, without the name of the program.
 pub(super) fn test_arguments(test: &str) -> Vec<String> {
-    [EXACT, test, "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
-}
-
-/// Whether these are the arguments of a test binary.
-pub(super) fn is_test(arguments: &[String]) -> bool {
-    arguments.first().is_some_and(|first| first == EXACT)
+    ["--exact", test, "--nocapture", "--test-threads=1"].map(str::to_owned).to_vec()
 }
 
 impl Child {

@@ -17,7 +17,7 @@ use std::{
 use odeon_interpose::{die_with_parent, fix_addresses};
 
 use super::{
-    child::is_test,
+    child::is_first_thread,
     heap::{settle_heap, settle_heap_of_test},
     order::Order,
 };
@@ -96,11 +96,13 @@ pub(crate) fn run_each<T: Send>(
     end: impl FnMut(T, Run) + Send,
 ) {
     let (next, end) = (Mutex::new(next), Mutex::new(end));
+    // A child comes by the same way as this program: on the first thread, or on the one of a test.
+    let settle: Settle = if is_first_thread() { settle_heap } else { settle_heap_of_test };
     let take = || next.lock().unwrap_or_else(PoisonError::into_inner)();
     let lane = || {
         while let Some((tag, order)) = take() {
             let place = matches!(lanes, Lanes::Shared).then(Place::take);
-            let run = run_one(arguments, &order, limit);
+            let run = run_one(arguments, settle, &order, limit);
             drop(place);
             end.lock().unwrap_or_else(PoisonError::into_inner)(tag, run);
         }
@@ -116,30 +118,29 @@ pub(crate) fn run_each<T: Send>(
     });
 }
 
-fn run_one(arguments: &[String], order: &Order, limit: Duration) -> Run {
+fn run_one(arguments: &[String], settle: Settle, order: &Order, limit: Duration) -> Run {
     let missing = |why: String| Run {
         verdict: Verdict::missing(order.case.seed, why),
         output: String::new(),
         recording: None,
     };
-    match start(arguments, order) {
+    match start(arguments, settle, order) {
         Ok((child, line, output)) => finish(child, line, output, order, limit),
         Err(error) => missing(format!("this program could not be started again: {error}")),
     }
 }
 
+/// Says how a child keeps its memory.
+type Settle = fn(&mut Command);
+
 type Started = (process::Child, UnixStream, PipeReader);
 
-fn start(arguments: &[String], order: &Order) -> io::Result<Started> {
+fn start(arguments: &[String], settle: Settle, order: &Order) -> io::Result<Started> {
     let (line, theirs) = UnixStream::pair()?;
     let (output, printed) = io::pipe()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(arguments).env_clear().stdin(OwnedFd::from(theirs));
-    if is_test(arguments) {
-        settle_heap_of_test(&mut command);
-    } else {
-        settle_heap(&mut command);
-    }
+    settle(&mut command);
     command.stdout(printed.try_clone()?).stderr(printed);
     // Ctrl-C is for the parent: a run that it broke off would look like one that failed.
     command.process_group(0);

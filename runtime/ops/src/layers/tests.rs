@@ -172,6 +172,17 @@ fn variables_that_only_look_like_ours_are_named_and_harm_nothing() {
 }
 
 #[test]
+fn a_secret_is_shown_to_nobody() {
+    let secret = SETTINGS.iter().find(|setting| setting.secret).expect("a token is");
+    let mut effective = given(None, &[], &[]).resolve().unwrap();
+    let value = (Value::String("hush".to_owned()), Origin::Default);
+    effective.values.insert(secret.key, value.clone());
+    effective.values.insert("log.filter", value);
+    assert_eq!(effective.shown(secret.key), None);
+    assert_eq!(effective.shown("log.filter").as_deref(), Some("\"hush\""));
+}
+
+#[test]
 fn only_live_values_are_taken_over() {
     let effective =
         |text: &str, name: &str| given(Some(&File::new(name, text)), &[], &[]).resolve().unwrap();

@@ -193,6 +193,30 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_many_hosts_are_no_places() {
+        let day = Duration::from_secs(100);
+        for addr in ["224.0.0.251:7400", "255.255.255.255:7400", "0.0.0.0:7400", "[ff02::1]:7400"] {
+            assert_eq!(read(&answer(&place(addr), "shop", day), "shop"), None, "{addr}");
+        }
+    }
+
+    #[test]
+    fn packets_with_many_records_are_left_alone() {
+        let mut bytes = question();
+        let name = Name::new(SERVICE).unwrap();
+        let mut packet = Packet::new_query(0);
+        let kind = QTYPE::TYPE(TYPE::PTR);
+        for _ in 0..=RECORDS_MAX {
+            let class = QCLASS::CLASS(CLASS::IN);
+            packet.questions.push(Question::new(name.clone(), kind, class, false));
+        }
+        assert_eq!(read(&packet.build_bytes_vec().unwrap(), "shop"), None);
+        // Also those that only say so.
+        bytes[6] = 0xff;
+        assert_eq!(read(&bytes, "shop"), None);
+    }
+
+    #[test]
     fn names_of_any_length_have_an_instance() {
         let long = "n".repeat(63);
         let addr = "10.0.0.1:1".parse().unwrap();

@@ -319,7 +319,30 @@ impl Fault {
             Self::LyingDisk { node, .. }
             | Self::MisdirectedWrites { node, .. }
             | Self::BitRot { node, .. } => Some(node),
-            _ => None,
+            Self::Crash { .. }
+            | Self::Kill { .. }
+            | Self::ZoneCrash { .. }
+            | Self::Pause { .. }
+            | Self::Cut { .. }
+            | Self::Partition { .. }
+            | Self::Topology { .. }
+            | Self::Swizzle { .. }
+            | Self::Strain { .. }
+            | Self::Throttle { .. }
+            | Self::Tail { .. }
+            | Self::Clog { .. }
+            | Self::Flap { .. }
+            | Self::Slow { .. }
+            | Self::SlowDisk { .. }
+            | Self::DiskErrors { .. }
+            | Self::SlowSync { .. }
+            | Self::SyncErrors { .. }
+            | Self::FullDisk { .. }
+            | Self::TornWrites { .. }
+            | Self::Lookups { .. }
+            | Self::Buggify { .. }
+            | Self::Drift { .. }
+            | Self::Skew { .. } => None,
         }
     }
 
@@ -370,7 +393,30 @@ impl Fault {
             Self::Topology { shape, nodes } => {
                 shape.cuts_in_order(&texts(nodes)).into_iter().collect()
             }
-            _ => Vec::new(),
+            Self::Crash { .. }
+            | Self::Kill { .. }
+            | Self::ZoneCrash { .. }
+            | Self::Pause { .. }
+            | Self::Swizzle { .. }
+            | Self::Strain { .. }
+            | Self::Throttle { .. }
+            | Self::Tail { .. }
+            | Self::Clog { .. }
+            | Self::Flap { .. }
+            | Self::Slow { .. }
+            | Self::SlowDisk { .. }
+            | Self::DiskErrors { .. }
+            | Self::SlowSync { .. }
+            | Self::SyncErrors { .. }
+            | Self::FullDisk { .. }
+            | Self::TornWrites { .. }
+            | Self::LyingDisk { .. }
+            | Self::MisdirectedWrites { .. }
+            | Self::BitRot { .. }
+            | Self::Lookups { .. }
+            | Self::Buggify { .. }
+            | Self::Drift { .. }
+            | Self::Skew { .. } => Vec::new(),
         }
     }
 }

@@ -238,7 +238,17 @@ fn possible(fault: &Fault) -> Result<(), PlanError> {
         Fault::Drift { ppm, .. } => {
             within(ppm.unsigned_abs() <= odeon_interpose::DRIFT_PPM_MAX.unsigned_abs())
         }
-        _ => Ok(()),
+        Fault::Crash { .. }
+        | Fault::Kill { .. }
+        | Fault::ZoneCrash { .. }
+        | Fault::Pause { .. }
+        | Fault::Cut { .. }
+        | Fault::Partition { .. }
+        | Fault::Swizzle { .. }
+        | Fault::Clog { .. }
+        | Fault::SlowDisk { .. }
+        | Fault::FullDisk { .. }
+        | Fault::Skew { .. } => Ok(()),
     }
 }
 

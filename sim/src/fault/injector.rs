@@ -170,7 +170,30 @@ impl Injector {
         let down = self.lasts(|other| match other {
             Fault::Crash { node: down } | Fault::Kill { node: down } => down == node,
             Fault::ZoneCrash { nodes, .. } => nodes.iter().any(|down| down == node),
-            _ => false,
+            Fault::Pause { .. }
+            | Fault::Cut { .. }
+            | Fault::Partition { .. }
+            | Fault::Topology { .. }
+            | Fault::Swizzle { .. }
+            | Fault::Strain { .. }
+            | Fault::Throttle { .. }
+            | Fault::Tail { .. }
+            | Fault::Clog { .. }
+            | Fault::Flap { .. }
+            | Fault::Slow { .. }
+            | Fault::SlowDisk { .. }
+            | Fault::DiskErrors { .. }
+            | Fault::SlowSync { .. }
+            | Fault::SyncErrors { .. }
+            | Fault::FullDisk { .. }
+            | Fault::TornWrites { .. }
+            | Fault::LyingDisk { .. }
+            | Fault::MisdirectedWrites { .. }
+            | Fault::BitRot { .. }
+            | Fault::Lookups { .. }
+            | Fault::Buggify { .. }
+            | Fault::Drift { .. }
+            | Fault::Skew { .. } => false,
         });
         if !down && !world.is_up(node) {
             world.restart(node);

@@ -76,7 +76,15 @@ impl fmt::Display for Fault {
             | Self::LyingDisk { .. }
             | Self::MisdirectedWrites { .. }
             | Self::BitRot { .. } => self.say_disk(f),
-            _ => self.say_network(f),
+            Self::Cut { .. }
+            | Self::Partition { .. }
+            | Self::Topology { .. }
+            | Self::Swizzle { .. }
+            | Self::Strain { .. }
+            | Self::Throttle { .. }
+            | Self::Tail { .. }
+            | Self::Clog { .. }
+            | Self::Flap { .. } => self.say_network(f),
         }
     }
 }

@@ -240,7 +240,21 @@ fn subjects(kind: FaultKind, nodes: &[Site]) -> Vec<Subject<'_>> {
         | FaultKind::Swizzle
         | FaultKind::Lookups
         | FaultKind::Buggify => vec![Subject::World],
-        _ => hit().map(|site| Subject::Node(&site.name)).collect(),
+        FaultKind::Crash
+        | FaultKind::Kill
+        | FaultKind::Pause
+        | FaultKind::Slow
+        | FaultKind::SlowDisk
+        | FaultKind::DiskErrors
+        | FaultKind::SlowSync
+        | FaultKind::SyncErrors
+        | FaultKind::FullDisk
+        | FaultKind::TornWrites
+        | FaultKind::LyingDisk
+        | FaultKind::MisdirectedWrites
+        | FaultKind::BitRot
+        | FaultKind::Drift
+        | FaultKind::Skew => hit().map(|site| Subject::Node(&site.name)).collect(),
     }
 }
 

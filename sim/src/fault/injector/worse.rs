@@ -48,7 +48,30 @@ pub(super) fn worse_link(rule: &LinkRule, fault: &Fault) -> LinkRule {
                 max: median.saturating_mul(TAIL_MAX),
             };
         }
-        _ => {}
+        Fault::Crash { .. }
+        | Fault::Kill { .. }
+        | Fault::ZoneCrash { .. }
+        | Fault::Pause { .. }
+        | Fault::Cut { .. }
+        | Fault::Partition { .. }
+        | Fault::Topology { .. }
+        | Fault::Swizzle { .. }
+        | Fault::Clog { .. }
+        | Fault::Flap { .. }
+        | Fault::Slow { .. }
+        | Fault::SlowDisk { .. }
+        | Fault::DiskErrors { .. }
+        | Fault::SlowSync { .. }
+        | Fault::SyncErrors { .. }
+        | Fault::FullDisk { .. }
+        | Fault::TornWrites { .. }
+        | Fault::LyingDisk { .. }
+        | Fault::MisdirectedWrites { .. }
+        | Fault::BitRot { .. }
+        | Fault::Lookups { .. }
+        | Fault::Buggify { .. }
+        | Fault::Drift { .. }
+        | Fault::Skew { .. } => {}
     }
     rule
 }
@@ -81,7 +104,24 @@ pub(super) fn worse_disk(rule: &mut DiskRule, fault: &Fault) {
             worse(&mut rule.misdirected, *misdirected_permille);
         }
         Fault::BitRot { rot_permille, .. } => worse(&mut rule.bit_rot, *rot_permille),
-        _ => {}
+        Fault::Crash { .. }
+        | Fault::Kill { .. }
+        | Fault::ZoneCrash { .. }
+        | Fault::Pause { .. }
+        | Fault::Cut { .. }
+        | Fault::Partition { .. }
+        | Fault::Topology { .. }
+        | Fault::Swizzle { .. }
+        | Fault::Strain { .. }
+        | Fault::Throttle { .. }
+        | Fault::Tail { .. }
+        | Fault::Clog { .. }
+        | Fault::Flap { .. }
+        | Fault::Slow { .. }
+        | Fault::Lookups { .. }
+        | Fault::Buggify { .. }
+        | Fault::Drift { .. }
+        | Fault::Skew { .. } => {}
     }
 }
 

@@ -16,6 +16,8 @@ mod demo;
 mod leader;
 #[path = "../src/bin/odeon-sim/request_storm.rs"]
 mod request_storm;
+#[path = "../src/bin/odeon-sim/shared.rs"]
+mod shared;
 #[path = "../src/bin/odeon-sim/workers.rs"]
 mod workers;
 

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,6 +19,8 @@ use odeon_sim::{
 use serde::{Deserialize, Serialize};
 
 use app::{Count, Door, Doorman, Heard, Manners, Member, Note, Please, Room, Wish};
+
+use crate::shared::Shared;
 
 #[path = "../../../../examples/src/bin/chat/app.rs"]
 mod app;
@@ -76,7 +78,7 @@ struct Seen {
 pub(crate) struct Chat {
     /// The planted bugs.
     pub(crate) manners: Manners,
-    seen: Arc<Mutex<Seen>>,
+    seen: Shared<Seen>,
 }
 
 impl Scenario for Chat {
@@ -111,18 +113,18 @@ impl Scenario for Chat {
         world.check_at_end(Honesty);
         world.set_default_link(LinkRule::rough());
         for (name, room, member) in NODES {
-            let (seen, manners) = (Arc::clone(&self.seen), self.manners);
+            let (seen, manners) = (self.seen.clone(), self.manners);
             let recorder = world.history().clone();
             let main = move |node: Node| {
-                let (seen, recorder) = (Arc::clone(&seen), recorder.clone());
+                let (seen, recorder) = (seen.clone(), recorder.clone());
                 async move {
                     // After a crash it is in no room.
-                    lock(&seen).inside.retain(|(who, _)| who != member);
+                    seen.lock().inside.retain(|(who, _)| who != member);
                     let doorman = doorman(&recorder, format!("{room}.{}", node.incarnation().0));
                     let opened = app::open(&node, &[room], manners, doorman).await;
                     opened.map_err(|error| error.to_string())?;
                     let screen = Arc::new(move |who: &str, note| {
-                        write_down(&recorder, &mut lock(&seen), who, note);
+                        write_down(&recorder, &mut seen.lock(), who, note);
                     });
                     app::join(node, member, screen).await.map_err(|error| error.to_string())
                 }
@@ -190,7 +192,7 @@ impl Scenario for Chat {
                 please(world, at, room, say(number)).await;
                 world.run_for(Duration::from_millis(500)).await;
                 let heard =
-                    |member: &str| lock(&self.seen).heard.contains(&(member.into(), number));
+                    |member: &str| self.seen.lock().heard.contains(&(member.into(), number));
                 if NODES.iter().all(|(_, _, member)| heard(member)) {
                     break;
                 }
@@ -207,7 +209,7 @@ impl Chat {
         let (node, _, member) = NODES[at];
         let found = world.runtime_node(node).and_then(|node| node.lookup::<Member>(member));
         if let Some(found) = found {
-            lock(&self.seen).inside.retain(|(who, _)| who != member);
+            self.seen.lock().inside.retain(|(who, _)| who != member);
             found.kill();
         }
     }
@@ -343,8 +345,4 @@ fn end(exit: ExitKind) -> Exit {
         ExitKind::NoActor | ExitKind::Shutdown => Exit::Ordered,
         _ => Exit::Failed,
     }
-}
-
-fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

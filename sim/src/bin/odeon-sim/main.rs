@@ -12,6 +12,7 @@ mod chat;
 mod demo;
 mod leader;
 mod request_storm;
+mod shared;
 mod truth;
 mod workers;
 

@@ -4,12 +4,7 @@
 //! more of them slow, hold them, or cut them off. Each request ends once, with the truth about it, and none begins when its
 //! time is up. Once all is healed, requests at the same rate are all answered, and soon, and nothing is left over.
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use odeon::{Node, NodeBuilder};
 use odeon_sim::{
@@ -19,6 +14,8 @@ use odeon_sim::{
 use serde::{Deserialize, Serialize};
 
 use app::{Front, Server, WAITING};
+
+use crate::shared::Shared;
 
 #[path = "../../../../examples/src/bin/request_storm/app.rs"]
 mod app;
@@ -69,7 +66,7 @@ pub(crate) struct RequestStorm {
     front: Option<Arc<Front>>,
     crowds: Rc<RefCell<Vec<String>>>,
     /// Requests that began when nobody waited for them any more.
-    late: Arc<Mutex<Vec<String>>>,
+    late: Shared<Vec<String>>,
 }
 
 impl Scenario for RequestStorm {
@@ -106,14 +103,13 @@ impl Scenario for RequestStorm {
         world.set_default_link(LinkRule::rough());
         world.start_member(FRONT, |node| node, async |_| ());
         for (name, takes) in SERVERS {
-            let (recorder, late) = (world.history().clone(), Arc::clone(&self.late));
+            let (recorder, late) = (world.history().clone(), self.late.clone());
             let main = move |node: Node| {
-                let (recorder, late) = (recorder.clone(), Arc::clone(&late));
+                let (recorder, late) = (recorder.clone(), late.clone());
                 let begun = Arc::new(move |number, remaining: Option<Duration>| {
                     recorder.began(&letter(number));
                     if remaining.is_none_or(|it| it.is_zero()) {
-                        let mut late = late.lock().unwrap_or_else(PoisonError::into_inner);
-                        late.push(format!("{name} begins with {number}, whose time is up"));
+                        late.lock().push(format!("{name} begins with {number}, whose time is up"));
                     }
                 });
                 async move {
@@ -184,13 +180,11 @@ impl Scenario for RequestStorm {
     }
 
     fn checks(&self) -> Vec<Check> {
-        let (crowds, late) = (Rc::clone(&self.crowds), Arc::clone(&self.late));
+        let (crowds, late) = (Rc::clone(&self.crowds), self.late.clone());
         let none = |found: Option<&String>| found.map_or(Ok(()), |found| Err(found.clone()));
         vec![
             Check::at_end("queues are bounded", move |_| none(crowds.borrow().first())),
-            Check::at_end("requests begin in time", move |_| {
-                none(late.lock().unwrap_or_else(PoisonError::into_inner).first())
-            }),
+            Check::at_end("requests begin in time", move |_| none(late.lock().first())),
         ]
     }
 }

@@ -9,7 +9,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use app::{
     Book, Note, OPENER, PANICS, PERIOD, Porter, RESTARTS, Task, TooHard, WORKERS, Worker, outlasts,
 };
+
+use crate::shared::Shared;
 
 #[path = "../../../../examples/src/bin/workers/app.rs"]
 mod app;
@@ -64,7 +66,7 @@ struct Seen {
 pub(crate) struct Workers {
     /// The planted bug: a job that was lost with its worker is thought to be done.
     pub(crate) forgets: bool,
-    seen: Arc<Mutex<Seen>>,
+    seen: Shared<Seen>,
     told: Rc<RefCell<BTreeMap<u64, Result<u64, TooHard>>>>,
     /// Pools that lose what waits for a worker, again and again.
     forgetful: Rc<RefCell<Vec<&'static str>>>,
@@ -98,11 +100,11 @@ impl Scenario for Workers {
         world.set_default_link(LinkRule::rough());
         world.start_member(FOREMAN, |node| node, async |_| ());
         for (name, strategy) in POOLS.into_iter().zip(STRATEGIES) {
-            let (seen, recorder) = (Arc::clone(&self.seen), world.history().clone());
+            let (seen, recorder) = (self.seen.clone(), world.history().clone());
             let main = move |node: Node| {
                 // What an earlier life has left open, nobody has closed.
-                lock(&seen).pools.insert(name, BTreeSet::new());
-                let (seen, recorder) = (Arc::clone(&seen), recorder.clone());
+                seen.lock().pools.insert(name, BTreeSet::new());
+                let (seen, recorder) = (seen.clone(), recorder.clone());
                 let book: Book = Arc::new(move |note| write_down(&recorder, &seen, name, note));
                 async move {
                     let porter = node.spawn_with::<Porter>((node.clone(), strategy, book)).await;
@@ -166,15 +168,15 @@ impl Scenario for Workers {
     }
 
     fn checks(&self) -> Vec<Check> {
-        let (seen, told) = (Arc::clone(&self.seen), Rc::clone(&self.told));
-        let (opened, forgetful) = (Arc::clone(&self.seen), Rc::clone(&self.forgetful));
+        let (seen, told) = (self.seen.clone(), Rc::clone(&self.told));
+        let (opened, forgetful) = (self.seen.clone(), Rc::clone(&self.forgetful));
         vec![
             Check::at_end("what waits outlasts its worker", move |_| {
                 let loses = |pool| format!("{pool} loses what waits for a worker that starts anew");
                 forgetful.borrow().first().map_or(Ok(()), |pool| Err(loses(pool)))
             }),
             Check::at_end("what was answered was done", move |_| {
-                let done = &lock(&seen).done;
+                let done = &seen.lock().done;
                 let is_true = |number: &u64, told: &Result<u64, TooHard>| match told {
                     Ok(square) => done.contains(number) && *square == number * number,
                     Err(TooHard) => !done.contains(number),
@@ -186,7 +188,7 @@ impl Scenario for Workers {
             }),
             Check::at_end("supervisors keep the table", move |world| {
                 let history = world.history().history();
-                let pools = pools(&lock(&opened));
+                let pools = pools(&opened.lock());
                 pools.into_iter().try_for_each(|(pool, strategy)| {
                     let table = SupervisionTable::new(pool, strategy, PROMPT)
                         .intensity(RESTARTS as usize, PERIOD)
@@ -216,14 +218,14 @@ fn pools(seen: &Seen) -> Vec<(String, RestartStrategy)> {
 }
 
 /// What happens in a pool, as a history.
-fn write_down(recorder: &Recorder, seen: &Mutex<Seen>, node: &'static str, note: Note<'_>) {
+fn write_down(recorder: &Recorder, seen: &Shared<Seen>, node: &'static str, note: Note<'_>) {
     let ended = |pool: &str, worker: &str, exit| {
         let (supervisor, child) = (pool.into(), worker.into());
         recorder.record(What::ChildEnded { supervisor, child, exit });
     };
     match note {
         Note::Started { pool, worker } => {
-            lock(seen).pools.entry(node).or_default().insert(pool.to_owned());
+            seen.lock().pools.entry(node).or_default().insert(pool.to_owned());
             let (supervisor, child) = (pool.into(), worker.into());
             recorder.record(What::ChildStarted { supervisor, child });
         }
@@ -234,11 +236,7 @@ fn write_down(recorder: &Recorder, seen: &Mutex<Seen>, node: &'static str, note:
             recorder.record(What::Ended { party: pool.into(), exit: Exit::Failed });
         }
         Note::Did { number } => {
-            lock(seen).done.insert(number);
+            seen.lock().done.insert(number);
         }
     }
-}
-
-fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

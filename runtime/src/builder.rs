@@ -9,7 +9,7 @@ use odeon_actor::{
     Actor, ActorSystem, DeclareError, DynamicSpec, StartError, SystemConfig, ThreadJob, Threads,
     TracePropagation,
 };
-use odeon_cluster::{MembershipConfig, Profile, ProfileError, RosterConfig};
+use odeon_cluster::{BoundsError, MembershipConfig, Profile, ProfileError, RosterConfig};
 use odeon_env::{DatagramSocket, Env, RealEnv};
 use odeon_message::{Message, Schema, Wire};
 use odeon_transport::{
@@ -52,6 +52,9 @@ pub enum NodeError {
     /// A value of joining is out of its bounds.
     #[error(transparent)]
     Join(#[from] JoinConfigError),
+    /// A value of membership or of the roster is out of its bounds.
+    #[error(transparent)]
+    Bounds(#[from] BoundsError),
     /// What the node says of itself cannot travel.
     #[error(transparent)]
     Profile(#[from] ProfileError),
@@ -96,6 +99,16 @@ pub enum NodeError {
     Advertise {
         /// Where it listens.
         listen: SocketAddr,
+    },
+    /// The node would tell its whole network an address at which only its own machine reaches it.
+    #[error(
+        "multicast DNS would tell others to dial {addr}, which is this machine alone: listen at an address of the network, \
+         or say with advertise where others reach this node; nodes of one machine keep to themselves with the mDNS \
+         interface 127.0.0.1"
+    )]
+    MdnsLoopback {
+        /// Where it would say that it is.
+        addr: SocketAddr,
     },
     /// The endpoint did not start.
     #[error(transparent)]
@@ -408,9 +421,26 @@ impl NodeBuilder {
         }
         self.join.check()?;
         self.profile.check()?;
+        self.membership.check()?;
+        self.roster.check()?;
+        self.check_mdns()?;
         match self.join.first_source() {
             Some(seed) if self.given.is_none() && self.papers.is_none() => {
                 Err(NodeError::NoIdentity { seed })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A node that says where it is says something that others can dial.
+    fn check_mdns(&self) -> Result<(), NodeError> {
+        let addr = self.advertise.unwrap_or(self.listen);
+        match self.join.mdns {
+            // A client says nothing.
+            Some(mdns)
+                if !self.guest && addr.ip().is_loopback() && !mdns.interface.is_loopback() =>
+            {
+                Err(NodeError::MdnsLoopback { addr })
             }
             _ => Ok(()),
         }

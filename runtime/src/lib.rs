@@ -234,7 +234,9 @@ pub use odeon_actor::{
 };
 #[doc(hidden)]
 pub use odeon_actor::{NoView, Views};
-pub use odeon_cluster::{MembershipConfig, Profile, ProfileError, RosterConfig, TopicError};
+pub use odeon_cluster::{
+    BoundsError, MembershipConfig, Profile, ProfileError, RosterConfig, TopicError,
+};
 pub use odeon_env::{self as env, buggify, buggify_number};
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{

@@ -7,6 +7,7 @@
 //! a clock of its own. Read `event.rs` next, then
 //! `membership.rs`; names, groups and topics are in `roster.rs`.
 
+mod bounds;
 mod config;
 mod doubt;
 mod event;
@@ -18,6 +19,7 @@ mod packet;
 mod profile;
 mod roster;
 
+pub use bounds::BoundsError;
 pub use config::MembershipConfig;
 pub use event::{DownReason, Effect, Event};
 pub use member::Member;

@@ -164,6 +164,12 @@ fn flags_of_joining_that_cannot_be_used_are_named() {
     refuses(&[&token[..], &["nowhere"]].concat(), &["nowhere", "host:port"]);
     refuses(&[&token[..], &["h:1", "--ttl", "1y"]].concat(), &["--ttl", "30m"]);
     refuses(&["ca", "token", "--name", "B", "--at", "h:1", "--dir", dir], &["\"B\""]);
+    // It would tell a whole network to dial 127.0.0.1.
+    let files = ["a.pem", "a.key", "ca.pem"].map(|file| papers.path(file));
+    let [cert, key, ca] = &files;
+    let of_hand = ["node", "--name", "a", "--cert", cert, "--key", key, "--ca-cert", ca];
+    let loopback = ["127.0.0.1:0", "--mdns", "--listen", "--advertise", "--mdns-interface"];
+    refuses(&[&of_hand[..], &["--mdns"]].concat(), &loopback);
     let node = ["node", "--name", "a", "--dev"];
     refuses(&[&node[..], &["--ca-key", "ca.key"]].concat(), &["--enrol-listen"]);
     let key = papers.path("a.key");

@@ -149,6 +149,10 @@ fn values_that_cannot_be_used_are_refused_with_their_place() {
         &[&node[..], &["--workers", "0"]].concat(),
         &["node.workers", "--workers", "1 to 1024"],
     );
+    // It was taken as half of the period, silently.
+    let slow = ["--membership-probe-period", "300ms", "--membership-probe-rtt", "200ms"];
+    let says = ["membership.probe_rtt 200ms", "1ms to 150ms", "half of probe_period"];
+    refuses(&[&node[..], &slow].concat(), &says);
     refuses(&["node", "--dev"], &["--name", "ODEON_NAME"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();

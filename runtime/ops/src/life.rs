@@ -293,6 +293,10 @@ fn start_failed(error: NodeError) -> Failed {
         NodeError::Advertise { .. } => Failed::input(format!(
             "{error} (--advertise HOST-ADDRESS:PORT; port 0 is the one it listens at)"
         )),
+        NodeError::MdnsLoopback { addr } => Failed::input(format!(
+            "--mdns would tell others to dial {addr}, which is this machine alone: use --listen or --advertise with an \
+             address of the network, or keep to this machine with --mdns-interface 127.0.0.1"
+        )),
         NodeError::NoIdentity { .. } => {
             Failed::input(format!("{error} (here: --cert, --key and --ca-cert, or no --join)"))
         }

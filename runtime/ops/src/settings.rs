@@ -143,7 +143,7 @@ const NODE: &[Setting] = &[
         "mdns",
         Kind::Switch,
         "Whether nodes of a local network tell each other by multicast DNS where they are. By default not: a network that \
-         is not asked need not carry it",
+         is not asked need not carry it. It needs an address in listen or advertise that others can dial",
     )
     .default("false"),
     Setting::new(
@@ -158,7 +158,8 @@ const NODE: &[Setting] = &[
         "join.mdns_interface",
         "mdns-interface",
         Kind::Interface,
-        "The interface for it, by its address. By default 0.0.0.0: the system chooses",
+        "The interface for it, by its address. By default 0.0.0.0: the system chooses. With 127.0.0.1 nodes of one machine \
+         keep to themselves, and may listen there",
     )
     .default("0.0.0.0"),
     Setting::new(

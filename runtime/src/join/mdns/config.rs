@@ -25,7 +25,9 @@ use odeon_env::{MulticastGroup, MulticastGroupError};
 pub struct MdnsConfig {
     /// The group and its port. Default 224.0.0.251:5353, which no router forwards.
     pub group: SocketAddrV4,
-    /// The address of this machine's interface. Default 0.0.0.0: the system chooses.
+    /// The address of this machine's interface. Default 0.0.0.0: the system chooses. With 127.0.0.1 only nodes of this
+    /// machine hear each other, and may be at loopback addresses; with any other interface a node must listen at, or
+    /// [advertise](crate::NodeBuilder::advertise), an address that others can dial.
     pub interface: Ipv4Addr,
 }
 

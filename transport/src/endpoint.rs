@@ -98,6 +98,7 @@ impl Transport {
         let (endpoint, trust) = Endpoint::start(&env, &socket, &identity, tls, &config)?;
         let hello = hello_frame(&identity, hello, &config)?;
         let shared = Shared::new(config, hello, env.observer());
+        shared.set_certificate_validity(identity.certificate_validity());
         let hub = Hub::new(shared, env, endpoint, events, Standing::new(identity, trust));
         hub.spawn(accept(Rc::clone(&hub)));
         hub.spawn(hire(Rc::clone(&hub)));

@@ -38,6 +38,7 @@ mod shared;
 mod stream_in;
 mod stream_out;
 mod tls;
+mod validity;
 
 pub use association::{
     Association, AssociationStats, MessageHeader, PeerInfo, Position, RoomWaiter, SendRefused,
@@ -64,3 +65,4 @@ pub use operator::{AdminTls, NotAnOperator, OperatorTls};
 pub use papers::{Papers, PapersStamp};
 pub use peers::Peers;
 pub use shared::TransportStats;
+pub use validity::CertificateValidity;

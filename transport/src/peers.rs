@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use odeon_message::{Incarnation, NodeId};
 
-use crate::{Association, PeerId, TransportMetrics, shared::Shared};
+use crate::{Association, CertificateValidity, PeerId, TransportMetrics, shared::Shared};
 
 /// The associations of an endpoint; `Send + Sync`, clones share.
 #[derive(Clone, Debug)]
@@ -45,6 +45,12 @@ impl Peers {
     pub fn metrics(&self) -> TransportMetrics {
         let peers = self.0.all().iter().map(|association| association.metrics()).collect();
         TransportMetrics { peers, handshakes: self.0.handshakes(), stats: self.0.stats() }
+    }
+
+    /// Between which times the certificates of the identity in use are good; `None` if they do not say it.
+    #[must_use]
+    pub fn certificate_validity(&self) -> Option<CertificateValidity> {
+        self.0.certificate_validity()
     }
 
     /// Closes the association with this incarnation, or an earlier one, for good, and refuses them from now on.

@@ -93,6 +93,7 @@ impl Transport {
         if !hub.shared.is_closing() {
             hub.endpoint.rotate(&identity, tls, &hub.shared.config, &hub.env);
         }
+        hub.shared.set_certificate_validity(identity.certificate_validity());
         *standing.identity.borrow_mut() = identity;
         hub.note("identity", &format_args!("change {}", standing.changes()));
         for association in hub.shared.all() {

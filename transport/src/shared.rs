@@ -18,7 +18,7 @@ use odeon_wire::{Hello, Known, SlabPool, format::SLAB_BYTES_DEFAULT};
 use tokio::sync::Notify;
 
 use crate::{
-    Association, HandshakeMetrics, LostReason, PeerId, TransportConfig,
+    Association, CertificateValidity, HandshakeMetrics, LostReason, PeerId, TransportConfig,
     association::{BatchPool, Pools},
     metrics::HandshakeCounters,
     registry::Registry,
@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     /// Memory for what all associations receive, and for what they send.
     pools: Pools,
     hello: Mutex<Hello>,
+    /// Of the identity in use.
+    validity: Mutex<Option<CertificateValidity>>,
     registry: Mutex<Registry>,
     /// Associations that have no driver yet; at most as many as there are peers.
     fresh: Mutex<VecDeque<Arc<Association>>>,
@@ -101,11 +103,21 @@ impl Shared {
             counters: EndpointCounters::default(),
             pools,
             hello: Mutex::new(hello),
+            validity: Mutex::default(),
             fresh: Mutex::default(),
             fresh_wake: Notify::new(),
             closing: AtomicBool::new(false),
             lives: AtomicU64::new(0),
         })
+    }
+
+    /// Between which times the certificates of the identity in use are good.
+    pub(crate) fn certificate_validity(&self) -> Option<CertificateValidity> {
+        *lock(&self.validity)
+    }
+
+    pub(crate) fn set_certificate_validity(&self, validity: Option<CertificateValidity>) {
+        *lock(&self.validity) = validity;
     }
 
     /// What this node says in a welcome, with the number of its last dial; and which of its lives says so.

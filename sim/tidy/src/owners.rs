@@ -132,6 +132,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("tracing-subscriber", Walled(&["odeon-examples", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("trybuild", Tests),
     ("vt100", Tests),
+    ("x509-parser", Walled(&["odeon-transport"])),
     ("xtra", Walled(&["odeon-compare"])),
     ("yaml-rust2", Tests),
 ];

@@ -31,8 +31,10 @@ use crate::{
     circles::Circles,
     client::guest::Guest,
     cluster::foreman::{self, Foreman},
+    cluster_stats::ClusterCounts,
     directory::Directory,
     drain::Gate,
+    expiry,
     follower::Follower,
     inbound::Inbound,
     join::{Beginning, Join, Mdns, Place},
@@ -131,7 +133,8 @@ impl Heart {
         let seen = (&directory, &phases, own.subscribe());
         let here = Here::new(identity.node_name(), addr, seen, !builder.guest);
         let (gate, roster) = place_all(&system, &tasks, here, &mut builder).await?;
-        let news = Rc::new(Newsfeed::default());
+        let counts = Arc::new(ClusterCounts::default());
+        let news = Rc::new(Newsfeed::new(&counts));
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
         let hello = hello(&system, incarnation, addr, builder.guest);
         let transport = carry(&builder, &env, identity.clone(), socket, hello, events)?;
@@ -153,6 +156,7 @@ impl Heart {
             peers: transport.peers(),
             rotate,
             roster: Arc::clone(&roster),
+            counts,
         };
         let node = Node::new(shared);
         let ended = Ended::of(&directory, &phases, roster);
@@ -187,6 +191,8 @@ impl Heart {
         papers: Option<(PapersStamp, Papers)>,
     ) {
         self.tasks.spawn_local(rotation::obey(orders, Rc::clone(&self.transport)));
+        let env = Arc::clone(self.node.env());
+        self.tasks.spawn_local(expiry::watch(env, self.transport.peers()));
         if let Some((taken, papers)) = papers {
             self.tasks.spawn_local(rotation::watch(papers, taken, Rc::clone(&self.transport)));
         }
@@ -235,6 +241,7 @@ impl Heart {
             directory: Arc::clone(&self.directory),
             phases: Arc::clone(&self.phases),
             observer: env.observer(),
+            counts: Arc::clone(self.node.counts()),
             own: self.own.subscribe(),
             began: Instant::now(),
             system: system.clone(),
@@ -269,7 +276,8 @@ impl Heart {
             let place = || Place { node: self.node.name().to_owned(), addr: self.node.addr() };
             let own = (!builder.guest).then(place);
             let env = Arc::clone(self.node.env());
-            Rc::new(Mdns::new(env, config, &self.transport.cluster(), own))
+            let counts = Arc::clone(self.node.counts());
+            Rc::new(Mdns::new((env, counts), config, &self.transport.cluster(), own))
         });
         let join = Join {
             config: builder.join.clone(),

@@ -100,11 +100,11 @@ impl Join {
     /// Runs until it is dropped.
     pub(crate) async fn run(self) {
         match self.mdns.clone() {
-            // Neither of them ends.
+            // Neither of them ends. The look comes first, so that packets without number do not keep it from its turn.
             Some(mdns) => tokio::select! {
                 biased;
-                () = mdns.serve(&self.phases) => {}
                 () = self.look_again_and_again() => {}
+                () = mdns.serve(&self.phases) => {}
             },
             None => self.look_again_and_again().await,
         }
@@ -133,8 +133,7 @@ impl Join {
                 return std::future::pending().await;
             }
             self.begin_looks(&lookouts, &mut looks);
-            let is_refused = self.news.refusal().is_some_and(|refusal| refusal.lasting);
-            let next_look = Instant::now() + pace.pause(is_refused, self.random());
+            let next_look = Instant::now() + pace.pause(self.random());
             self.take_until(next_look, &mut looks).await;
         }
     }
@@ -183,6 +182,9 @@ impl Join {
             .addresses
             .into_iter()
             .filter(|addr| !self.own.contains(addr) && !self.directory.has_addr(*addr))
+            .filter(|addr| {
+                !self.news.rests(*addr, (self.config.look_max, self.config.look_refused))
+            })
             .collect();
         if strangers.is_empty() {
             return;

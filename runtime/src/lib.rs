@@ -123,7 +123,8 @@
 //! * [`Supervisor`], [`SupervisorSpec`], [`ChildSpec`], [`DynamicSupervisor`]: starting again what fails.
 //! * [`Group`], [`Pool`], [`CircuitBreaker`], [`RetryPolicy`], [`Target`]: many actors as one, and calls that are guarded.
 //! * [`Recipient`], [`WeakRef`], [`AnyRef`]: references by what they take, without memory, without a type.
-//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`], [`Node::network_stats`]: what there is,
+//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`], [`Node::network_stats`],
+//!   [`Node::cluster_stats`]: what there is,
 //!   what it did, what waits, and how the ways to other nodes are.
 //! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates; [`JoinToken`], [`enrol`], [`Enrolment`]: how a
 //!   fresh node gets its own.
@@ -171,10 +172,12 @@ mod cancels;
 mod circles;
 mod client;
 mod cluster;
+mod cluster_stats;
 mod directory;
 mod drain;
 #[doc(hidden)]
 pub mod entry;
+mod expiry;
 mod follower;
 mod frames;
 #[cfg(doc)]
@@ -208,6 +211,7 @@ pub use cluster::{
     subscription::{Published, SubscribeError, SubscribeOptions, Subscription},
     topic::{Publication, Topic},
 };
+pub use cluster_stats::ClusterStats;
 pub use directory::{DownReason, Member, MemberEvent, Members};
 pub use join::{JoinConfig, JoinConfigError, MdnsConfig};
 pub use network_stats::NetworkStats;
@@ -249,10 +253,10 @@ pub use odeon_message::{Formers, is_same_id};
 #[doc(hidden)]
 pub use odeon_transport::{AdminTls, NotAnOperator, OperatorTls};
 pub use odeon_transport::{
-    AssociationStats, Ca, CaError, ConfigError, EnrolDesk, EnrolError, EnrolRefusal, EnrolRefused,
-    EnrolRequest, Enrolled, Enrolment, EnrolmentError, HandshakeFailure, HandshakeMetrics,
-    Identity, IdentityError, JoinToken, JoinTokenError, LaneMetrics,
-    NameError as CertificateNameError, Papers, PapersStamp, PathMetrics, PeerId, PeerMetrics,
-    PemPair, Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig,
+    AssociationStats, Ca, CaError, CertificateValidity, ConfigError, EnrolDesk, EnrolError,
+    EnrolRefusal, EnrolRefused, EnrolRequest, Enrolled, Enrolment, EnrolmentError,
+    HandshakeFailure, HandshakeMetrics, Identity, IdentityError, JoinToken, JoinTokenError,
+    LaneMetrics, NameError as CertificateNameError, Papers, PapersStamp, PathMetrics, PeerId,
+    PeerMetrics, PemPair, Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig,
     TransportError, TransportMetrics, TransportStats, Validity, enrol,
 };

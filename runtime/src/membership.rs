@@ -13,6 +13,7 @@ use odeon_transport::{Association, PeerId, Transport};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    cluster_stats::ClusterCounts,
     directory::{Directory, DownReason, Member},
     join::Beginning,
     newsfeed::{News, Newsfeed},
@@ -31,6 +32,7 @@ pub(crate) struct MembershipHall {
     pub(crate) roster: Arc<RosterHall>,
     pub(crate) phases: Arc<Phases>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) counts: Arc<ClusterCounts>,
     /// What this node says of itself, and whether it is about to leave.
     pub(crate) own: watch::Receiver<(Profile, bool)>,
     /// The zero of the machine's time.
@@ -110,6 +112,7 @@ impl MembershipHall {
         for effect in effects.into_iter().chain(joined) {
             self.apply(effect);
         }
+        self.counts.membership(self.machine.stats());
     }
 
     fn apply(&mut self, effect: Effect) {

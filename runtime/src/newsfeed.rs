@@ -1,19 +1,28 @@
 //! The queue between the transport's callbacks and the membership task; both live on one thread.
 //!
 //! What it is: news in the order in which they came, of which only those may be dropped that repeat themselves. What it
-//! is NOT: what the membership makes of them (`membership.rs`). Filled by `inbound.rs` and the heart.
+//! is NOT: what the membership makes of them (`membership.rs`). Filled by `inbound.rs` and the heart. Read
+//! `newsfeed/refusals.rs` for dials that did not succeed, which do not queue.
+
+mod refusals;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use odeon_message::Incarnation;
 use odeon_transport::{Association, PeerId};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::cluster_stats::ClusterCounts;
+use refusals::Refusals;
+
+pub(crate) use refusals::Refusal;
 
 /// Most news that repeat themselves, gossip and unreachable addresses, that wait for the membership task; more are
 /// dropped and counted. The task runs on the thread that fills the queue, so only a burst within one poll can reach it.
@@ -105,36 +114,31 @@ impl Waiting {
 #[derive(Default)]
 pub(crate) struct Newsfeed {
     waiting: RefCell<Waiting>,
-    dropped: Cell<u64>,
+    counts: Arc<ClusterCounts>,
     arrived: Notify,
-    /// The last refusal, for whoever asks why the node is alone.
-    refusal: RefCell<Option<Refusal>>,
+    refusals: RefCell<Refusals>,
     /// Peers that take nothing from this node any more; noted once it leaves, at most one a peer.
     gone_for: RefCell<Option<BTreeSet<PeerId>>>,
 }
 
-/// A dial that did not succeed.
-#[derive(Clone)]
-pub(crate) struct Refusal {
-    pub(crate) addr: SocketAddr,
-    pub(crate) reason: String,
-    /// Whether dialling again soon is of no use.
-    pub(crate) lasting: bool,
-}
-
 impl Newsfeed {
+    /// A queue that says there what it drops.
+    pub(crate) fn new(counts: &Arc<ClusterCounts>) -> Self {
+        Self { counts: Arc::clone(counts), ..Self::default() }
+    }
+
     pub(crate) fn push(&self, news: News) {
         let news = match news {
             News::Refused { addr, reason, lasting } => {
                 tracing::debug!(%addr, %reason, "refused");
-                *self.refusal.borrow_mut() = Some(Refusal { addr, reason, lasting });
+                let refusal = Refusal { addr, reason, lasting };
+                self.refusals.borrow_mut().note(Instant::now(), refusal);
                 return;
             }
             news => news,
         };
-        if matches!(news, News::Contact(_)) {
-            // Somebody has answered: what was refused before is no answer to why the node is alone.
-            *self.refusal.borrow_mut() = None;
+        if let News::Contact(peer) = &news {
+            self.refusals.borrow_mut().answered(peer.addr());
         }
         if matches!(news, News::Leave) {
             self.gone_for.borrow_mut().get_or_insert_default();
@@ -142,7 +146,7 @@ impl Newsfeed {
         if self.waiting.borrow_mut().push(news) {
             self.arrived.notify_one();
         } else {
-            self.dropped.set(self.dropped.get() + 1);
+            self.counts.gossip_dropped();
         }
     }
 
@@ -158,7 +162,13 @@ impl Newsfeed {
 
     /// Why the last dial did not succeed.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        self.refusal.borrow().clone()
+        self.refusals.borrow().last()
+    }
+
+    /// Whether an address is left alone now, because its node refuses this one: for the first of these pauses, doubled with
+    /// each refusal up to the second.
+    pub(crate) fn rests(&self, addr: SocketAddr, pause: (Duration, Duration)) -> bool {
+        self.refusals.borrow().rests(Instant::now(), addr, pause)
     }
 
     /// That peer has closed the connection for good: where this node is leaving, it has heard so.
@@ -198,11 +208,11 @@ mod tests {
         let news = Newsfeed::default();
         (0..NEWS_MAX + 10).for_each(|_| news.push(gossip()));
         news.push(News::Unreachable(SocketAddr::from(([10, 0, 0, 1], 1))));
-        assert_eq!(news.dropped.get(), 11);
+        assert_eq!(news.counts.stats(0).gossip_dropped, 11);
         news.push(News::ConnectionLost(peer(1)));
         news.push(News::Outdated(Incarnation(5)));
         news.push(News::Leave);
-        assert_eq!(news.dropped.get(), 11);
+        assert_eq!(news.counts.stats(0).gossip_dropped, 11);
         let taken = take(&news);
         assert_eq!(taken.len(), NEWS_MAX + 3);
         assert!(matches!(

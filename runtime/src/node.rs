@@ -12,12 +12,13 @@ use odeon_actor::{
 use odeon_cluster::{Profile, ProfileError};
 use odeon_env::Env;
 use odeon_message::{Incarnation, NodeId};
-use odeon_transport::{Identity, Peers, TransportMetrics};
+use odeon_transport::{CertificateValidity, Identity, Peers, TransportMetrics};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     builder::NodeBuilder,
     cluster::Cluster,
+    cluster_stats::{ClusterCounts, ClusterStats},
     directory::{Directory, Member, Members},
     heart::Stop,
     network_stats::NetworkStats,
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) peers: Peers,
     pub(crate) rotate: mpsc::Sender<Rotation>,
     pub(crate) roster: Arc<RosterHall>,
+    pub(crate) counts: Arc<ClusterCounts>,
 }
 
 /// A running node of a cluster.
@@ -329,6 +331,21 @@ impl Node {
         self.shared.outbound.stats()
     }
 
+    /// What this node counted of its cluster: gossip that it did not take, packets of multicast DNS that it did not look at,
+    /// messages of topics that its subscriptions missed.
+    #[must_use]
+    pub fn cluster_stats(&self) -> ClusterStats {
+        self.shared.counts.stats(self.shared.roster.listeners.missed())
+    }
+
+    /// Between which times the certificates are good that the node shows now: its own and its authority's. A certificate
+    /// that has run out makes no new connection; the log speaks of it from two weeks before its end, and of the
+    /// authority's from 60 days before. `None` if they cannot be read.
+    #[must_use]
+    pub fn certificate_validity(&self) -> Option<CertificateValidity> {
+        self.shared.peers.certificate_validity()
+    }
+
     /// How many asks of this node wait for other nodes, without [streams](Self::remote_streams).
     #[must_use]
     pub fn remote_asks(&self) -> usize {
@@ -383,6 +400,10 @@ impl Node {
 
     pub(crate) fn roster(&self) -> &Arc<RosterHall> {
         &self.shared.roster
+    }
+
+    pub(crate) fn counts(&self) -> &Arc<ClusterCounts> {
+        &self.shared.counts
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {

@@ -1,8 +1,12 @@
 //! Nodes that start with nothing but places to look at: they become one cluster, once somebody may begin it.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, UNIX_EPOCH},
+};
 
-use odeon::{Client, JoinConfig, NodeBuilder, Phase, env::SrvRecord};
+use odeon::{Ca, Client, JoinConfig, NodeBuilder, Phase, Validity, env::SrvRecord};
 use odeon_sim::{LinkRule, LookupRule, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -208,6 +212,25 @@ async fn a_silent_source_holds_up_no_other(world: &mut World) {
     world.run_for(60 * SECOND).await;
     let counts = world.net().counts();
     assert!(counts.lookups <= 40, "{counts}");
+}
+
+/// One that refused made the looks at all other sources ten times as rare.
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn one_that_refuses_slows_no_other_source(world: &mut World) {
+    let now = UNIX_EPOCH + Duration::from_secs(1_900_000_000);
+    let authority = Ca::in_memory("world").expect("a name");
+    let stranger = authority.issue("x", Validity::from(now, 86_400 * SECOND)).expect("a name");
+    let dev = JoinConfig { dev: true, ..JoinConfig::default() };
+    let config = dev.clone();
+    let setup = move |node: NodeBuilder| node.identity(stranger.clone()).join(config.clone());
+    world.start_node("x", setup, async |_| ());
+    start(world, "b", &seeds(&["x", "a"]));
+    world.run_for(60 * SECOND).await;
+    let refused = world.runtime_node("b").expect("it is up").network_metrics().handshakes.outbound;
+    let dials: u64 = refused.iter().map(|(_, count)| count).sum();
+    assert!((5..=12).contains(&dials), "ever less often: {refused:?}");
+    start(world, "a", &dev);
+    world.all_joined(&["a", "b"], 4 * SECOND).await.expect("it is dialled with the next look");
 }
 
 /// They were asked one after the other, and each was waited for as long as its name server likes.

@@ -163,6 +163,36 @@ async fn bend(env: Arc<SimEnv>) -> io::Result<()> {
     }
 }
 
+/// Sends five packets in each millisecond.
+async fn flood(env: Arc<SimEnv>) -> io::Result<()> {
+    let group = MulticastGroup::v4(Ipv4Addr::new(224, 0, 0, 251), 5353, Ipv4Addr::UNSPECIFIED)?;
+    let socket: Arc<dyn DatagramSocket> = env.join_multicast(&group)?;
+    for _ in 0..30_000 {
+        for _ in 0..5 {
+            let destination = group.address();
+            let contents = &[0; 200];
+            let transmit =
+                Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
+            // Full, as any sender's may be.
+            let _ = socket.try_send(&transmit);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
+#[odeon_sim::test(seeds = 0..5)]
+async fn a_host_that_floods_is_looked_at_no_more_than_it_may_be(world: &mut World) {
+    world.node("m", flood);
+    start(world, &["a", "b", "c"], &listening(3));
+    together(world, &["a", "b", "c"]).await;
+    world.run_for(10 * SECOND).await;
+    for name in ["a", "b", "c"] {
+        let stats = world.runtime_node(name).expect("it is up").cluster_stats();
+        assert!(stats.multicast_ignored > 1_000, "{name}: {stats:?}");
+    }
+}
+
 #[odeon_sim::test(seeds = 0..10)]
 async fn a_host_that_bends_what_it_hears_does_no_harm(world: &mut World) {
     world.node("m", bend);

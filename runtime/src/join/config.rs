@@ -70,7 +70,8 @@ pub struct JoinConfig {
     /// Pause of a node that is among others. Default 5 s: who comes later is mostly found by looking itself; this finds
     /// clusters that began apart, at the cost of one question to each source.
     pub look_joined: Duration,
-    /// Longest pause while those who answer refuse this node for what must be changed by hand, such as its certificate.
+    /// Longest time for which an address is left alone whose node refuses this one for what must be changed by hand, such
+    /// as a certificate: `look_max` after its first refusal, doubled with each. All other addresses are dialled as before.
     /// Default 10 s.
     pub look_refused: Duration,
     /// By what part a pause may be longer, drawn anew each time, so that nodes that started at once do not look at once

@@ -3,9 +3,10 @@
 //! What it is: says where this node is when somebody asks, asks itself ever less often, and notes where others say they
 //! are. All of it goes through the environment's multicast, so that a simulated network has it too. What it is NOT: a
 //! responder for anything else on this machine, with which it shares the port; and nothing here is believed but that
-//! somebody may be there, who must show a certificate then. Read `mdns/packet.rs` for the bytes, `mdns/heard.rs` for what
-//! is remembered.
+//! somebody may be there, who must show a certificate then. Read `mdns/packet.rs` for the bytes, `mdns/allowance.rs` for
+//! how many packets are looked at, `mdns/heard.rs` for what is remembered.
 
+mod allowance;
 mod config;
 mod heard;
 mod packet;
@@ -29,7 +30,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::phase::{Phase, Phases};
+use crate::{
+    cluster_stats::ClusterCounts,
+    phase::{Phase, Phases},
+};
+use allowance::Allowance;
 pub use config::MdnsConfig;
 use heard::Heard;
 pub(crate) use packet::Place;
@@ -62,6 +67,7 @@ const DEAF_PAUSE: Duration = Duration::from_secs(1);
 /// One node's part in it.
 pub(crate) struct Mdns {
     env: Arc<dyn Env>,
+    counts: Arc<ClusterCounts>,
     config: MdnsConfig,
     cluster: String,
     /// Where this node is; `None` of a client, which nobody shall find.
@@ -79,13 +85,14 @@ pub(crate) struct Mdns {
 impl Mdns {
     /// The part of a node of this cluster that is at `own`.
     pub(crate) fn new(
-        env: Arc<dyn Env>,
+        (env, counts): (Arc<dyn Env>, Arc<ClusterCounts>),
         config: MdnsConfig,
         cluster: &str,
         own: Option<Place>,
     ) -> Self {
         Self {
             env,
+            counts,
             config,
             cluster: cluster.to_owned(),
             own,
@@ -146,22 +153,47 @@ impl Mdns {
             joined.await;
         };
         let mut buffer = vec![0; PACKET_BYTES_MAX];
+        let mut allowance = Allowance::new(Instant::now());
         loop {
+            let received = async {
+                if let Some(rests) = allowance.rests(Instant::now()) {
+                    tokio::time::sleep_until(rests).await;
+                }
+                receive(&*socket, &mut buffer).await
+            };
             tokio::select! {
                 biased;
-                received = receive(&*socket, &mut buffer) => match received {
+                () = until(self.answer_at.get()) => self.answer(&socket).await,
+                received = received => match received {
                     Ok(meta) => {
                         let bytes = buffer.get(..meta.len).unwrap_or_default();
                         let from = meta.addr.ip();
-                        bytes.chunks(meta.stride.max(1)).for_each(|bytes| self.take(from, bytes));
+                        for bytes in bytes.chunks(meta.stride.max(1)) {
+                            if allowance.admits(Instant::now(), from) {
+                                self.take(from, bytes);
+                            } else {
+                                self.ignored(from);
+                            }
+                        }
+                        if allowance.rests(Instant::now()).is_some() {
+                            // One at least of those that the system drops meanwhile.
+                            self.ignored(from);
+                        }
                     }
                     Err(error) => {
                         tracing::warn!(%error, "multicast DNS cannot be heard");
                         tokio::time::sleep(DEAF_PAUSE).await;
                     }
                 },
-                () = until(self.answer_at.get()) => self.answer(&socket).await,
             }
+        }
+    }
+
+    /// Says so the first, second, fourth, eighth time and so on.
+    fn ignored(&self, from: IpAddr) {
+        let ignored = self.counts.multicast_ignored();
+        if ignored.is_power_of_two() {
+            tracing::warn!(%from, ignored, "a host sends more packets of multicast DNS than are looked at");
         }
     }
 

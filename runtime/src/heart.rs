@@ -264,8 +264,8 @@ impl Heart {
             contacts: BTreeMap::new(),
             guide: None,
             failures: 0,
-            missing: BTreeSet::new(),
-            lost: BTreeSet::new(),
+            missing: BTreeMap::new(),
+            silent: BTreeSet::new(),
         };
         self.tasks.spawn_local(any_order(Box::pin(guest.run())));
     }

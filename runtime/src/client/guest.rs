@@ -51,10 +51,10 @@ pub(crate) struct Guest {
     pub(crate) guide: Option<PeerId>,
     /// How often in a row nobody answered.
     pub(crate) failures: usize,
-    /// Members that the last guide did not see.
-    pub(crate) missing: BTreeSet<PeerId>,
-    /// Members to which the connection was lost since.
-    pub(crate) lost: BTreeSet<PeerId>,
+    /// Members that the last guide did not see, each with the guide that missed it first.
+    pub(crate) missing: BTreeMap<PeerId, NodeId>,
+    /// Members that did not answer when they were asked themselves, while one of them is missing.
+    pub(crate) silent: BTreeSet<PeerId>,
 }
 
 impl Guest {
@@ -86,7 +86,7 @@ impl Guest {
                 News::Contact(peer) if peer.is_guest() => {}
                 News::Contact(peer) => {
                     let PeerId { node, incarnation } = peer.peer().id;
-                    self.lost.remove(&peer.peer().id);
+                    self.silent.remove(&peer.peer().id);
                     if self.contacts.len() < CONTACTS_MAX || self.contacts.contains_key(&node) {
                         self.contacts.insert(node, incarnation);
                     }
@@ -96,10 +96,6 @@ impl Guest {
                     is_lost |= self.guide == Some(peer);
                     if self.contacts.get(&peer.node) == Some(&peer.incarnation) {
                         self.contacts.remove(&peer.node);
-                    }
-                    let known = self.directory.member(peer.node);
-                    if known.is_some_and(|it| it.incarnation == peer.incarnation) {
-                        self.lost.insert(peer);
                     }
                 }
                 News::Outdated(known) => {
@@ -124,15 +120,17 @@ impl Guest {
             // One that is in no cluster itself has nothing to say yet.
             Ok(members) if members.iter().any(|it| NodeId::of(&it.name) == guide.node) => {
                 self.failures = 0;
+                self.silent.remove(&guide);
                 let was_sure = self.missing.is_empty();
                 let is_first = self.phases.current() < Phase::Up;
-                self.learn(members);
+                self.learn(guide.node, members);
                 self.phases.up();
                 if is_first {
                     // It was whoever answered first, and so it is for all clients with these seeds.
                     self.guide = self.next_guide(None).or(self.guide);
                 }
                 if self.missing.is_empty() {
+                    self.silent.clear();
                     return LOOK_EVERY;
                 }
                 // It may be the one that is cut off: another one is asked, at once the first time.
@@ -141,6 +139,9 @@ impl Guest {
             }
             answer => {
                 let error = answer.err().map(|error| error.to_string());
+                if error.is_some() && !self.missing.is_empty() {
+                    self.silent.insert(guide);
+                }
                 tracing::debug!(guide = %guide, error, "the guide knows no cluster: another one is asked");
                 // It stays a contact while there is a connection: nobody knocks again where there is one.
                 self.guide = self.next_guide(Some(guide));
@@ -161,7 +162,8 @@ impl Guest {
         }
     }
 
-    /// Who comes after this one, or anyone at first: of the members, and then of those who have answered a knock.
+    /// Who comes after this one, or anyone at first: of the members, and then of those who have answered a knock. Whoever
+    /// was missed is asked after those who were not, and last who was asked since and did not answer.
     fn next_guide(&self, last: Option<PeerId>) -> Option<PeerId> {
         let members = self.directory.members();
         let known = members.iter().map(|it| (it.node, it.incarnation));
@@ -176,13 +178,17 @@ impl Guest {
             let any = draw(&**self.system.env()).checked_rem(all.len() as u64)?;
             return all.iter().map(peer).nth(any as usize);
         }
-        let after = last.and_then(|last| all.iter().map(peer).find(|it| it.node > last.node));
-        after.or_else(|| all.iter().map(peer).find(|it| Some(*it) != last))
+        let after = |it: &PeerId| last.is_some_and(|last| it.node > last.node);
+        let rank = |it: &PeerId| {
+            (self.silent.contains(it), self.missing.contains_key(it), !after(it), it.node)
+        };
+        all.iter().map(peer).filter(|it| Some(*it) != last).min_by_key(rank)
     }
 
-    /// Takes what the guide sees. Whom it does not see is gone if the guide before did not see that one either, or if the
-    /// connection is lost too.
-    fn learn(&mut self, members: Vec<GuideMember>) {
+    /// Takes what the guide sees. Whom it does not see is gone if another guide did not see that one either, or if it did
+    /// not answer when it was asked itself: a guide that is cut off sees nobody, and a connection that was lost before says
+    /// nothing of now.
+    fn learn(&mut self, guide: NodeId, members: Vec<GuideMember>) {
         let seen: BTreeMap<NodeId, Member> = members
             .into_iter()
             .map(|it| {
@@ -192,7 +198,7 @@ impl Guest {
             })
             .filter(|(node, _)| *node != self.system.node())
             .collect();
-        let mut missing = BTreeSet::new();
+        let mut missing = BTreeMap::new();
         for known in self.directory.members() {
             let peer = PeerId { node: known.node, incarnation: known.incarnation };
             match seen.get(&known.node) {
@@ -200,17 +206,18 @@ impl Guest {
                     self.down(known, DownReason::Replaced);
                 }
                 Some(_) => {}
-                None if self.missing.contains(&peer) || self.lost.contains(&peer) => {
-                    self.down(known, DownReason::Left);
+                None => {
+                    let by = *self.missing.get(&peer).unwrap_or(&guide);
+                    if by != guide || self.silent.contains(&peer) {
+                        self.silent.remove(&peer);
+                        self.down(known, DownReason::Left);
+                    } else {
+                        missing.insert(peer, by);
+                    }
                 }
-                None => drop(missing.insert(peer)),
             }
         }
         self.missing = missing;
-        let is_known = |it: &PeerId| {
-            self.directory.member(it.node).is_some_and(|known| known.incarnation == it.incarnation)
-        };
-        self.lost.retain(is_known);
         for (node, member) in seen {
             if self.directory.member(node).is_none() {
                 self.directory.up(member);

@@ -95,7 +95,7 @@ pub enum RegisterError {
         name: Box<str>,
     },
     /// Not all members have confirmed it in time: they did not answer, or see other members than this node. The name was
-    /// given back.
+    /// given back, unless the actor had it in an earlier life of its node.
     #[error(
         "{name:?} is not registered, because {nodes:?} did not confirm it: try again, also when they are gone"
     )]
@@ -162,12 +162,13 @@ impl Cluster {
     /// a node that comes, as long as all members can hear each other. Nodes that cannot hear each other each hold the
     /// others for gone after a while, and may both give the name away; when they hear each other again the older
     /// registration holds, and the younger actor is stopped ([`register_with`](Self::register_with) lets it go on).
+    /// Registering again what an actor has waits for nobody.
     ///
     /// # Errors
     /// See [`RegisterError`].
     ///
     /// # Cancel safety
-    /// The name is given back, unless the actor had it before.
+    /// The name is given back, unless the actor had it before, or another call still waits for it.
     pub async fn register<A: Actor>(
         &self,
         name: &str,
@@ -202,14 +203,16 @@ impl Cluster {
         // First what all others have: else the claim of a slow clock would be older than one that was confirmed.
         let is_held = || Ok(roster.with(|roster| roster.holder(name).is_some()));
         self.settled((name, 0), (&mut hearsay, &mut late), is_held).await?;
-        // Who claims again what it has does not lose it when that is given up.
-        let stands = roster.with(|roster| roster.own(&Subject::Name(name.into())).is_some());
         let claimed = roster.claim(name, actor, when_lost);
         let (_, version) = claimed.map_err(|error| self.not_entered(name, error))?;
-        let mut claim = Claim { roster, name, actor, stands };
-        let held = || self.still_held(name, actor).map(|()| false);
-        self.settled((name, version), (&mut hearsay, &mut late), held).await?;
-        claim.stands = true;
+        // Who claims again what it has waits for nobody, and does not lose it.
+        let confirmed = roster.is_confirmed(name, actor);
+        let mut claim = Claim { roster, name, actor, confirmed };
+        if !confirmed {
+            let held = || self.still_held(name, actor).map(|()| false);
+            self.settled((name, version), (&mut hearsay, &mut late), held).await?;
+            claim.confirmed = true;
+        }
         Ok(())
     }
 
@@ -448,19 +451,17 @@ impl Cluster {
     }
 }
 
-/// A claim that not all have heard of; dropped before they have, it is withdrawn.
+/// A claim, until somebody waits for it no more; if not all have heard of it by then, it is withdrawn.
 struct Claim<'a, A: Actor> {
     roster: &'a RosterHall,
     name: &'a str,
     actor: &'a ActorRef<A>,
-    stands: bool,
+    confirmed: bool,
 }
 
 impl<A: Actor> Drop for Claim<'_, A> {
     fn drop(&mut self) {
-        if !self.stands {
-            self.roster.take_back(self.actor, &Subject::Name(self.name.into()));
-        }
+        self.roster.claim_ends(self.name, self.actor, self.confirmed);
     }
 }
 

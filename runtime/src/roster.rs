@@ -59,6 +59,17 @@ struct Held {
     subjects: BTreeSet<Subject>,
     /// Names that it goes on without.
     spared: BTreeSet<Box<str>>,
+    /// What became of its claims to names.
+    claims: BTreeMap<Box<str>, Claimed>,
+}
+
+/// How far a claim to a name has got.
+#[derive(Default)]
+struct Claimed {
+    /// How many wait until all have heard of it.
+    waiting: usize,
+    /// In which life of this node all had.
+    confirmed: Option<Incarnation>,
 }
 
 struct State {
@@ -249,6 +260,7 @@ impl RosterHall {
         let number = *number;
         held.subjects.remove(&Subject::Name(name.clone()));
         let spared = held.spared.remove(&name);
+        held.claims.remove(&name);
         let actor = held.actor.clone();
         let idle = held.subjects.is_empty().then(|| state.held.remove(&number)).flatten();
         drop(state);

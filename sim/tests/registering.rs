@@ -145,3 +145,33 @@ async fn a_node_that_is_in_no_cluster_yet_gives_no_name_away(world: &mut World) 
     assert!(3 * SECOND <= took && took < 4 * SECOND, "{took:?}");
     assert_eq!(lone.cluster().lookup::<Leader>("leader").map(|it| it.is_some()), Ok(false));
 }
+
+/// The first of two calls that was given up took the name from the second, and a member that did not answer had it said that
+/// the name was not registered, though its actor had it.
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn who_has_a_name_may_register_it_again(world: &mut World) {
+    for name in ["a", "b"] {
+        world.start_member(name, NodeBuilder::actor::<Leader>, async |_| ());
+    }
+    world.all_joined(&["a", "b"], 20 * SECOND).await.expect("they find each other");
+    world.run_for(SECOND).await;
+    let a = node(world, "a");
+    let leader = a.spawn(Leader("a".to_owned())).await.expect("it starts");
+    let cluster = a.cluster();
+    world.partition(&["a"], &["b"]);
+    let mut first = Box::pin(cluster.register("leader", &leader));
+    let mut second = Box::pin(cluster.register("leader", &leader));
+    tokio::select! {
+        biased;
+        _ = &mut first => panic!("b has not heard of it"),
+        _ = &mut second => panic!("b has not heard of it"),
+        () = world.run_for(SECOND / 10) => {}
+    }
+    drop(first);
+    world.heal();
+    second.await.expect("it still waits for the name");
+    world.partition(&["a"], &["b"]);
+    let began = world.now();
+    cluster.register("leader", &leader).await.expect("it has the name");
+    assert!(world.now() - began < SECOND, "nobody has to be asked");
+}

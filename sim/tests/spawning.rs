@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use odeon::{
     Actor, ActorRef, Context, DynamicSpec, ExitKind, Handler, Node, NodeBuilder, Profile, Restart,
-    SpawnError, SpawnPlace, StartError, Terminated, actor, message,
+    SpawnError, SpawnPlace, StartError, SystemConfig, Terminated, actor, message,
 };
 use odeon_sim::World;
 
@@ -217,7 +217,49 @@ async fn what_cannot_be_started_says_why(world: &mut World) {
         assert_eq!(nowhere.expect_err("it is not started there"), expected);
     }
     assert!(a.cluster().groups().is_empty(), "the nodes' own groups are left out");
+    let c = node(world, "c");
+    let draining = tokio::task::spawn_local(async move { c.drain(30 * SECOND).await });
+    let leaves = || a.members_now().iter().any(|it| it.name == "c" && it.leaving);
+    world.run_until(leaves, 10 * SECOND).await.expect("a sees that c leaves");
+    let leaving = a.cluster().spawn_on::<Job>(SpawnPlace::node("c"), "one".into()).await;
+    let leaving = leaving.expect_err("it takes nothing new").to_string();
+    assert!(leaving.contains("about to leave (c)"), "the remedy is no declaration: {leaving}");
+    draining.await.expect("no panic");
     world.crash("b");
     let lost = a.cluster().spawn_on::<Job>(SpawnPlace::node("b"), "one".into()).await;
     lost.expect_err("b is gone");
+}
+
+/// Where an actor cannot be given an address it lived on, and nobody could ever find it.
+#[odeon_sim::test(seeds = 0..3, link = both)]
+async fn an_actor_that_nobody_could_reach_is_ended_again(world: &mut World) {
+    world.start_member("a", NodeBuilder::actor::<Job>, async |_| ());
+    let narrow = |builder: NodeBuilder| {
+        let mut system = SystemConfig::default();
+        system.exported_max = 8;
+        builder.system(system).spawnable(DynamicSpec::<Job>::new().restart(Restart::Permanent))
+    };
+    world.start_member("b", narrow, async |_| ());
+    world.all_joined(&["a", "b"], 20 * SECOND).await.expect("they find each other");
+    let [a, b] = ["a", "b"].map(|name| node(world, name));
+    let knows = || a.cluster().spawns_on::<Job>() == ["b"];
+    world.run_until(knows, 20 * SECOND).await.expect("a hears of it");
+    let cluster = a.cluster();
+    let start = || cluster.spawn_on::<Job>(SpawnPlace::node("b"), "one".into());
+    let mut jobs = Vec::new();
+    let refused = loop {
+        match start().await {
+            Ok(job) => jobs.push(job),
+            Err(refused) => break refused.to_string(),
+        }
+        assert!(jobs.len() < 8, "the table has eight places");
+    };
+    assert!(!jobs.is_empty() && refused.contains("did not start on b"), "{refused}");
+    let before = b.stats().live_actors;
+    for _ in 0..5 {
+        start().await.expect_err("there is no place");
+    }
+    world.run_for(5 * SECOND).await;
+    assert_eq!(b.stats().live_actors, before, "what was started was ended");
+    assert_eq!(jobs[0].ask(Where).await.expect("it lives"), ("one".into(), 1));
 }

@@ -3,7 +3,7 @@
 //! What it is: the choice of the node, the ask, and what can be wrong with it. What it is NOT: the start, which is the
 //! foreman's of that node (`foreman.rs`).
 
-use std::{fmt, sync::Arc};
+use std::{cell::Cell, fmt, sync::Arc};
 
 use odeon_actor::{Actor, ActorRef, strategy};
 use odeon_cluster::Profile;
@@ -84,9 +84,20 @@ pub enum SpawnError {
     },
     /// No such node starts actors of this type for others.
     #[error(
-        "{actor_type} is started for others on no such node now ({place}): declare it there, with NodeBuilder::spawnable"
+        "{actor_type} is started for others on no such node now ({place}): declare it there, with \
+         NodeBuilder::spawnable, or try again when such a node is there"
     )]
     Nowhere {
+        /// The type of the actor.
+        actor_type: &'static str,
+        /// Where.
+        place: String,
+    },
+    /// The nodes that start actors of this type are about to leave.
+    #[error(
+        "the nodes that start {actor_type} for others are about to leave ({place}): try again when others are there"
+    )]
+    Leaving {
         /// The type of the actor.
         actor_type: &'static str,
         /// Where.
@@ -217,10 +228,18 @@ impl Cluster {
     fn foreman(&self, actor_type: &'static str, place: &SpawnPlace) -> Result<Address, SpawnError> {
         let group = group_of(actor_type);
         let foremen = self.roster().with(|roster| roster.members(&group));
+        let is_leaving = Cell::new(false);
         let staying = |fits: &dyn Fn(&Profile) -> bool| {
-            let of = |foreman: Address| Some((foreman, self.staying(foreman.node)?));
+            let of = |foreman: Address| Some((foreman, self.said_by(foreman.node)?));
             let all = foremen.iter().copied().filter_map(of);
-            all.filter(|(_, profile)| fits(profile)).collect::<Vec<_>>()
+            let fitting = all.filter(|(_, (profile, _))| fits(profile));
+            let (leaving, staying): (Vec<_>, Vec<_>) =
+                fitting.partition(|(_, (_, leaves))| *leaves);
+            is_leaving.set(!leaving.is_empty());
+            staying
+                .into_iter()
+                .map(|(foreman, (profile, _))| (foreman, profile))
+                .collect::<Vec<_>>()
         };
         let turn = || self.roster().next_turn();
         let in_turn = |some: Vec<(Address, Arc<Profile>)>| {
@@ -229,6 +248,8 @@ impl Cluster {
         let foreman = match place {
             SpawnPlace::Node(name) => {
                 let id = NodeId::of(name);
+                // One that leaves has taken its entries back already.
+                is_leaving.set(self.said_by(id).is_some_and(|(_, leaves)| leaves));
                 foremen.iter().find(|foreman| foreman.node == id).copied()
             }
             SpawnPlace::Any => in_turn(staying(&|_| true)),
@@ -245,16 +266,21 @@ impl Cluster {
                 at.map(|at| all[at].0)
             }
         };
-        foreman.ok_or_else(|| SpawnError::Nowhere { actor_type, place: place.to_string() })
+        let place = || place.to_string();
+        foreman.ok_or_else(|| match is_leaving.get() {
+            true => SpawnError::Leaving { actor_type, place: place() },
+            false => SpawnError::Nowhere { actor_type, place: place() },
+        })
     }
 
-    /// What a node says of itself, unless it is about to leave.
-    fn staying(&self, node: NodeId) -> Option<Arc<Profile>> {
+    /// What a node says of itself, and whether it is about to leave.
+    fn said_by(&self, node: NodeId) -> Option<(Arc<Profile>, bool)> {
         if node == self.node().id() {
-            return (self.node().phase() < Phase::Leaving).then(|| Arc::new(self.node().profile()));
+            let leaves = self.node().phase() >= Phase::Leaving;
+            return Some((Arc::new(self.node().profile()), leaves));
         }
         let member = self.node().directory().member(node)?;
-        (!member.leaving).then_some(member.profile)
+        Some((member.profile, member.leaving))
     }
 }
 

@@ -3,13 +3,16 @@
 //! What it is: the entry in the state machine, the mark by which it goes with the actor's end, and the fan of a group, in an
 //! order that leaves none of them alone. What it is NOT: the wait until others have heard of it, which is `cluster.rs`.
 
-use std::{collections::BTreeSet, sync::Weak};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{RwLockWriteGuard, Weak},
+};
 
 use odeon_actor::{Actor, ActorIdentity, ActorRef, EndHook, ExportError};
 use odeon_cluster::{EntryRefused, Learned, Roster, Subject};
 use odeon_message::{ActorKey, Address};
 
-use super::{Held, NotEntered, RosterHall, WhenLost};
+use super::{Held, NotEntered, RosterHall, State, WhenLost};
 
 impl RosterHall {
     /// Enters an actor of this node: `enter` says what, with its address in the present life of the node.
@@ -59,6 +62,7 @@ impl RosterHall {
                     token,
                     subjects: BTreeSet::from([subject]),
                     spared: BTreeSet::new(),
+                    claims: BTreeMap::new(),
                 };
                 mark(&mut held);
                 state.held.insert(number, held);
@@ -69,7 +73,8 @@ impl RosterHall {
         }
     }
 
-    /// Claims a name for an actor of this node; answers with the address under which, and as of which version.
+    /// Claims a name for an actor of this node; answers with the address under which, and as of which version. Whoever did
+    /// so says when they [wait no more](Self::claim_ends).
     pub(crate) fn claim<A: Actor>(
         &self,
         name: &str,
@@ -77,12 +82,41 @@ impl RosterHall {
         when_lost: WhenLost,
     ) -> Result<(Address, u64), NotEntered> {
         let now = self.now();
-        let mark = |held: &mut Held| match when_lost {
-            WhenLost::GoOn => drop(held.spared.insert(name.into())),
-            WhenLost::Stop => drop(held.spared.remove(name)),
+        let mark = |held: &mut Held| {
+            match when_lost {
+                WhenLost::GoOn => drop(held.spared.insert(name.into())),
+                WhenLost::Stop => drop(held.spared.remove(name)),
+            }
+            held.claims.entry(name.into()).or_default().waiting += 1;
         };
         let claim = |roster: &mut Roster, address| roster.claim(name, address, now);
         self.enter(actor, |_| Subject::Name(name.into()), claim, mark)
+    }
+
+    /// Whether all have heard, in this life of the node, that an actor has a name.
+    pub(crate) fn is_confirmed<A: Actor>(&self, name: &str, actor: &ActorRef<A>) -> bool {
+        let ActorIdentity::Local(number) = actor.identity() else { return false };
+        let state = self.read();
+        let claimed = state.held.get(&number).and_then(|held| held.claims.get(name));
+        let life = state.roster.incarnation();
+        claimed.is_some_and(|claimed| claimed.confirmed == Some(life))
+    }
+
+    /// One who waited for a claim waits no more. Unless all have heard of it, now or before, or others wait for it too, it is
+    /// withdrawn.
+    pub(crate) fn claim_ends<A: Actor>(&self, name: &str, actor: &ActorRef<A>, confirmed: bool) {
+        let ActorIdentity::Local(number) = actor.identity() else { return };
+        let mut state = self.write();
+        let life = state.roster.incarnation();
+        let Some(held) = state.held.get_mut(&number) else { return };
+        let Some(claimed) = held.claims.get_mut(name) else { return };
+        claimed.waiting = claimed.waiting.saturating_sub(1);
+        if confirmed {
+            claimed.confirmed = Some(life);
+        }
+        if claimed.waiting == 0 && claimed.confirmed.is_none() {
+            self.withdraw(state, number, &Subject::Name(name.into()));
+        }
     }
 
     /// Puts an actor of this node into a group.
@@ -94,25 +128,38 @@ impl RosterHall {
         let subject =
             |address: &Address| Subject::Member { group: group.into(), actor: address.key };
         let join = |roster: &mut Roster, address| roster.join(group, address);
-        let (address, _) = self.enter(actor, subject, join, |_| ())?;
-        if let Err(other) = self.fan.add(group, &address) {
-            self.take_back(actor, &subject(&address));
-            return Err(NotEntered::Alike(other));
+        // Before others hear of it: what they send at once finds it here.
+        let early = actor.any().and_then(|any| any.address().ok());
+        if let Some(early) = &early {
+            self.fan.add(group, early).map_err(NotEntered::Alike)?;
         }
-        // It may have ended in between, and was taken off before it was put on.
-        if self.with(|roster| roster.own(&subject(&address)).is_none()) {
-            self.fan.remove(group, &address);
+        let entered = self.enter(actor, subject, join, |_| ());
+        let address = entered.as_ref().ok().map(|(address, _)| *address);
+        // Another life of the node may have begun meanwhile.
+        let added = address.map_or(Ok(()), |address| self.fan.add(group, &address));
+        // It was not taken, or has ended in between, and was taken off before it was put on.
+        for address in early.iter().chain(&address) {
+            if self.with(|roster| roster.own(&subject(address)).is_none()) {
+                self.fan.remove(group, address);
+            }
         }
-        Ok(())
+        entered?;
+        added.map_err(NotEntered::Alike)
     }
 
     /// Takes an entry of an actor of this node back.
     pub(crate) fn take_back<A: Actor>(&self, actor: &ActorRef<A>, subject: &Subject) {
         let ActorIdentity::Local(number) = actor.identity() else { return };
-        let mut state = self.write();
+        self.withdraw(self.write(), number, subject);
+    }
+
+    fn withdraw(&self, mut state: RwLockWriteGuard<'_, State>, number: u64, subject: &Subject) {
         let Some(held) = state.held.get_mut(&number) else { return };
         if !held.subjects.remove(subject) {
             return;
+        }
+        if let Subject::Name(name) = subject {
+            held.claims.remove(name);
         }
         let idle = held.subjects.is_empty().then(|| state.held.remove(&number)).flatten();
         let entry = state.roster.own(subject).cloned();

@@ -239,6 +239,17 @@ async fn a_zone_goes_down_as_one_and_roles_are_told_apart(world: &mut World) {
     assert!(world.is_up("a") && !world.is_up("b") && world.is_up("carol"));
 }
 
+/// It was waited for in silence.
+#[odeon_sim::test(
+    seeds = 1,
+    fails = "\"bb\" was put into the zone \"east\", and no host of this world was ever called so"
+)]
+async fn a_zone_of_a_host_that_is_misspelt_fails_the_seed(world: &mut World) {
+    world.set_zone("bb", "east");
+    world.node("b", |_| std::future::pending::<()>());
+    world.run_for(SECOND).await;
+}
+
 /// A service outside that does what it is asked, and now and then says so when nobody waits any more.
 async fn provider(env: Arc<SimEnv>, charged: Rc<Cell<u64>>) -> io::Result<()> {
     let socket = env.bind(SocketAddr::new(env.address(), PORT))?;

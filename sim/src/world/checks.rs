@@ -139,6 +139,7 @@ impl World {
 
     /// Lets those look that were to look at the end; all of them, so that one objection hides no other.
     pub(super) fn check_now_at_end(&self) {
+        self.check_zones();
         for checker in &self.checks.at_end {
             self.check(checker);
         }

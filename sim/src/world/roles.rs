@@ -6,7 +6,7 @@
 use std::{future::Future, sync::Arc};
 
 use super::World;
-use crate::{env::SimEnv, outcome::Outcome};
+use crate::{env::SimEnv, outcome::Outcome, problem::report};
 
 /// What a host is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +101,23 @@ impl World {
 
     /// Puts a host into the zone of this label: a rack, a room, a region. Default: none. It may be said before the host is
     /// added; a node of the runtime that starts on it has the zone in its [`Profile`](odeon::Profile), unless its set-up
-    /// gives it another one. A [`Scenario`](crate::Scenario) has the zones of its outline before it is set up.
+    /// gives it another one. A [`Scenario`](crate::Scenario) has the zones of its outline before it is set up. A host that was
+    /// never added, such as one whose name is misspelt here, fails the seed at its end.
     pub fn set_zone(&mut self, name: &str, zone: &str) {
         match self.hosts.iter_mut().find(|host| host.name == name) {
             Some(host) => host.zone = Some(zone.to_owned()),
             None => drop(self.zones.insert(name.to_owned(), zone.to_owned())),
+        }
+    }
+
+    /// Fails the seed where a zone was given to a host that was never added.
+    pub(super) fn check_zones(&self) {
+        let names = self.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>();
+        for (name, zone) in &self.zones {
+            report(format!(
+                "{name:?} was put into the zone {zone:?}, and no host of this world was ever called so: set_zone has the name \
+                 of one of {names:?}"
+            ));
         }
     }
 

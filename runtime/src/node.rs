@@ -159,6 +159,13 @@ impl Node {
         self.shared.phases.is_superseded()
     }
 
+    /// Whether somebody has told it to [stop](Self::stop) or to [drain](Self::drain): whoever sees it end knows then that
+    /// this was meant.
+    #[must_use]
+    pub fn is_told_to_stop(&self) -> bool {
+        self.shared.stop.borrow().is_some()
+    }
+
     /// Starts an actor from its own value: one whose `Args` are `Self`. Any other starts with
     /// [`spawn_with`](Self::spawn_with).
     ///

@@ -5,7 +5,13 @@
 //! a file of its own.
 
 use std::{
-    future::Future, net::SocketAddr, path::Path, pin::pin, rc::Rc, sync::Arc, time::Duration,
+    future::Future,
+    net::SocketAddr,
+    path::Path,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
 };
 
 use odeon::{MembershipConfig, Node, NodeError, Papers, Profile, RosterConfig, env::RealEnv};
@@ -22,7 +28,7 @@ use crate::{
     notify, output,
     papers::{self, Office},
     print,
-    program::{Program, Started},
+    program::{Program, Started, Until},
     signals::{Order, Signals},
     standing::Standing,
 };
@@ -41,7 +47,7 @@ where
     R: Future<Output = Started>,
 {
     let printed = flags.print_config;
-    let app = program.app.take();
+    let (app, until) = (program.app.take(), program.until.take());
     let own = app.as_ref().map_or(&[][..], |app| &app.settings);
     let given = Given::new(flags, std::env::vars_os()).with(own);
     let mut effective = given.resolve().map_err(Failed::input)?;
@@ -86,7 +92,7 @@ where
         tracing::info!(%addr, "operators are served");
         ports.spawn_local(admin::serve(listener, door, Rc::clone(&standing)));
     }
-    let running = Running { given, effective, app, logs, standing };
+    let running = Running { given, effective, app, logs, standing, until };
     running.run(&mut signals, start(node)).await
 }
 
@@ -98,6 +104,16 @@ struct Running {
     app: Option<AppSection>,
     logs: Logs,
     standing: Rc<Standing>,
+    /// What the program waits for, once its actors have started.
+    until: Option<Until>,
+}
+
+/// Why a node leaves.
+enum Cause {
+    Signal,
+    Operator,
+    /// The program is done, or has failed.
+    Program(Started),
 }
 
 impl Running {
@@ -110,32 +126,33 @@ impl Running {
         let node = self.standing.node.clone();
         let (mut starting, mut joining) = (pin!(starting), pin!(node.joined()));
         let (mut is_started, mut has_joined) = (false, false);
+        let mut until = self.until.take();
+        let mut ending = None;
         notify::waiting();
-        let by_signal = loop {
+        let cause = loop {
             tokio::select! {
                 biased;
                 order = signals.next() => match order {
-                    Order::Leave => break true,
+                    Order::Leave => break Cause::Signal,
                     Order::Reload => self.reload(),
                 },
-                () = self.standing.was_asked_to_leave() => break false,
-                () = node.ended() => {
-                    return Err(Failed::run(
-                        "the node has ended by itself: another node of its name is in the cluster, and names are \
-                         unique, or its log says why; see runbook: name-in-use",
-                    ));
-                }
+                () = self.standing.was_asked_to_leave() => break Cause::Operator,
                 started = &mut starting, if !is_started => {
                     is_started = true;
                     if let Err(error) = started {
-                        node.stop(STOP_AT_ONCE).await;
+                        // A node that does not heed it is left behind.
+                        let _ = timeout(LEFT_BEHIND_AFTER, node.stop(STOP_AT_ONCE)).await;
                         return Err(Failed::run(format!("the program's actors did not start: {error}")));
                     }
                     self.standing.started();
+                    ending = until.take().map(|until| until(node.clone()));
                     if has_joined {
                         notify::ready();
                     }
                 }
+                // What the program has to say of its end comes before the end.
+                ended = ended(&mut ending) => break Cause::Program(ended),
+                () = node.ended() => return ended_by_itself(&node),
                 joined = &mut joining, if !has_joined => {
                     has_joined = true;
                     if joined && is_started {
@@ -144,19 +161,23 @@ impl Running {
                 }
             }
         };
-        self.leave(signals, by_signal).await
+        self.leave(signals, cause).await
     }
 
     /// Drains the node; another signal cuts it short, of which the first may be the one that an operator's order is followed
     /// by.
-    async fn leave(&self, signals: &mut Signals, by_signal: bool) -> Result<(), Failed> {
+    async fn leave(&self, signals: &mut Signals, cause: Cause) -> Result<(), Failed> {
         notify::leaving();
         let again = async {
-            for _ in usize::from(by_signal)..2 {
+            for _ in usize::from(matches!(cause, Cause::Signal))..2 {
                 signals.leave().await;
             }
         };
-        leave(&self.standing.node, self.effective.config.drain.within.0, again).await
+        let left = leave(&self.standing.node, self.effective.config.drain.within.0, again).await;
+        match cause {
+            Cause::Program(Err(error)) => Err(Failed::run(error)),
+            _ => left,
+        }
     }
 
     /// Says to all others what the node is now; what it has said of its load stays.
@@ -212,6 +233,31 @@ impl Running {
         }
         tracing::info!(%file, applied = changes.applied.len(), "the configuration was read again");
     }
+}
+
+/// Completes when the program's own end has come, if it waits for one.
+async fn ended(ending: &mut Option<Pin<Box<dyn Future<Output = Started>>>>) -> Started {
+    match ending {
+        Some(ending) => ending.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The node has ended, and neither a signal nor an operator nor the program's own end was the reason.
+fn ended_by_itself(node: &Node) -> Result<(), Failed> {
+    if node.is_superseded() {
+        return Err(Failed::run(
+            "the node has ended by itself: another node of its name is in the cluster, and names are unique; see \
+             runbook: name-in-use",
+        ));
+    }
+    if node.is_told_to_stop() {
+        tracing::info!("the program has stopped its node");
+        return Ok(());
+    }
+    Err(Failed::run(
+        "the node has ended by itself, because a task of its own failed: its log says which",
+    ))
 }
 
 /// Drains the node, until `again` completes; then it is stopped. A node that does not heed that is left behind.
@@ -324,57 +370,4 @@ async fn port_of_admin(config: &Config) -> Result<Option<(Port, admin::Door)>, F
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{future::pending, time::Instant};
-
-    use odeon::{Actor, Context, Handler, Placement, SpawnOptions, StartError, message};
-    use tokio::sync::oneshot;
-
-    use super::*;
-
-    /// Blocks its thread.
-    #[message(local)]
-    struct Block {
-        begun: oneshot::Sender<()>,
-    }
-
-    struct Blocking;
-
-    impl Actor for Blocking {
-        type Args = ();
-
-        async fn start((): (), _: &mut Context<Self>) -> Result<Self, StartError> {
-            Ok(Self)
-        }
-    }
-
-    impl Handler<Block> for Blocking {
-        #[expect(clippy::disallowed_methods, reason = "it is the mistake that the test is about")]
-        async fn handle(&mut self, block: Block, _: &mut Context<Self>) {
-            let _ = block.begun.send(());
-            std::thread::sleep(Duration::from_secs(60));
-        }
-    }
-
-    /// Neither its time nor a second signal ended the program.
-    #[tokio::test]
-    #[expect(clippy::disallowed_methods, reason = "how long it takes a person")]
-    async fn a_node_whose_own_thread_is_blocked_is_left_behind() {
-        for again in [false, true] {
-            let node = Node::builder("a").alone().workers(1).start().await.unwrap();
-            let options = SpawnOptions::default().placement(Placement::Endpoint);
-            let blocking = node.spawn_opts::<Blocking>((), options).await.unwrap();
-            let (begun, is_begun) = oneshot::channel();
-            blocking.tell(Block { begun }).await.unwrap();
-            is_begun.await.unwrap();
-            let began = Instant::now();
-            let left = if again {
-                leave(&node, Duration::from_secs(3_600), async {}).await
-            } else {
-                leave(&node, Duration::from_millis(100), pending()).await
-            };
-            assert!(left.unwrap_err().to_string().contains("endpoint's thread is blocked"));
-            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! The program: somebody's actors, to be run as a node.
 
-use std::{error::Error, future::Future, process::ExitCode};
+use std::{error::Error, future::Future, pin::Pin, process::ExitCode};
 
 use clap::{Args, Command, FromArgMatches, error::ErrorKind};
 use odeon::{Actor, Node, NodeBuilder, SystemConfig, TransportConfig};
@@ -17,6 +17,9 @@ use crate::{
 pub type Started = Result<(), Box<dyn Error + Send + Sync>>;
 
 type Setup = Box<dyn FnOnce(NodeBuilder) -> NodeBuilder>;
+
+/// What a program waits for, beside orders to leave.
+pub(crate) type Until = Box<dyn FnOnce(Node) -> Pin<Box<dyn Future<Output = Started>>>>;
 
 /// A program that runs somebody's actors as a node: its flags, its signals, its health.
 ///
@@ -67,6 +70,7 @@ pub struct Program {
     pub(crate) transport: TransportConfig,
     pub(crate) setups: Vec<Setup>,
     pub(crate) app: Option<AppSection>,
+    pub(crate) until: Option<Until>,
 }
 
 impl Program {
@@ -80,6 +84,7 @@ impl Program {
             transport: TransportConfig::default(),
             setups: Vec::new(),
             app: None,
+            until: None,
         }
     }
 
@@ -168,6 +173,41 @@ impl Program {
         self
     }
 
+    /// What ends the program, beside orders to leave: `until` is called once its actors have started, and when its future
+    /// completes the node drains and the program ends; with status 0 after `Ok`, with status 1 and the error in one line
+    /// after `Err`. So a program ends by itself when its work is done, and whoever started it starts it again when what it
+    /// cannot do without is gone. In place of that of an earlier call.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use std::process::ExitCode;
+    ///
+    /// use odeon_ops::Program;
+    /// use tokio::sync::oneshot;
+    ///
+    /// fn main() -> ExitCode {
+    ///     // An actor that watches the root supervisor has the sender.
+    ///     let (gone, is_gone) = oneshot::channel::<String>();
+    ///     let program = Program::new("shop").until(|_node| async move {
+    ///         match is_gone.await {
+    ///             Ok(why) => Err(format!("the root supervisor has given up: {why}").into()),
+    ///             Err(_) => Ok(()), // The node ends, and that actor with it.
+    ///         }
+    ///     });
+    ///     program.run(|node| async move {
+    ///         # let _ = (node, gone);
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    pub fn until<R>(mut self, until: impl FnOnce(Node) -> R + 'static) -> Self
+    where
+        R: Future<Output = Started> + 'static,
+    {
+        self.until = Some(Box::new(|node| Box::pin(until(node))));
+        self
+    }
+
     /// Runs the node by its command line, environment and file until it is told to leave; `start` starts its actors.
     ///
     /// `start` is called once the node runs, while it joins; the node is ready when both are done. What it answers ends
@@ -175,8 +215,11 @@ impl Program {
     /// must not block; actors have threads of their own. SIGTERM and SIGINT [drain](Node::drain) the node within
     /// `drain.within`, and the program ends with status 0; a second one ends it at once. SIGHUP reads the file again.
     ///
-    /// The status is 0 after an orderly end, 2 when a value cannot be used, and 1 for whatever else goes wrong; one line
-    /// on standard error says what.
+    /// A program that stops or drains its own node ends with it, as if it had been told to. For an end with a reason see
+    /// [`until`](Self::until).
+    ///
+    /// The status is 0 after an orderly end, 2 when a value cannot be used, and 1 for whatever else goes wrong, such as a node
+    /// that ended because another one of its name is in the cluster; one line on standard error says what.
     pub fn run<F, R>(self, start: F) -> ExitCode
     where
         F: FnOnce(Node) -> R,

@@ -8,20 +8,21 @@
 
 mod callers;
 mod door;
+mod refusals;
 pub(crate) mod view;
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{fmt::Display, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use hyper::{
     Method, StatusCode,
     header::{self, HeaderValue},
 };
-use odeon::{NotAnOperator, Tree};
+use odeon::Tree;
 use serde::Serialize;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, rustls::pki_types::CertificateDer};
 
@@ -31,6 +32,7 @@ use crate::{
     standing::Standing,
 };
 use callers::{Callers, OPERATORS_MAX, Stranger};
+use refusals::Refusals;
 
 pub(crate) use door::Door;
 
@@ -42,14 +44,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves operators until it is dropped, and their connections with it.
 pub(crate) async fn serve(listener: TcpListener, door: Door, standing: Rc<Standing>) {
-    let (door, callers) = (Rc::new(door), Rc::new(Callers::default()));
+    let (desk, callers) = (Rc::new(Desk::new(door, standing)), Rc::new(Callers::default()));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let (door, standing) = (Rc::clone(&door), Rc::clone(&standing));
-                    let serving = serve_one(stream, door, standing, callers.stranger());
+                    let serving = serve_one(stream, Rc::clone(&desk), callers.stranger());
                     callers.serve_by(connections.spawn_local(serving));
                 }
                 Err(error) => {
@@ -62,14 +63,37 @@ pub(crate) async fn serve(listener: TcpListener, door: Door, standing: Rc<Standi
     }
 }
 
-async fn serve_one(stream: TcpStream, door: Rc<Door>, standing: Rc<Standing>, stranger: Stranger) {
-    let from = stream.peer_addr().ok();
-    let tls = door.tls();
+/// What all connections have in common.
+struct Desk {
+    door: Door,
+    standing: Rc<Standing>,
+    refusals: Refusals,
+}
+
+impl Desk {
+    fn new(door: Door, standing: Rc<Standing>) -> Self {
+        Self { door, standing, refusals: Refusals::default() }
+    }
+
+    /// Counts somebody who is refused, and says so where it may be said.
+    fn refuse(&self, from: SocketAddr, why: &dyn Display) {
+        self.standing.refused_at_admin_port();
+        if let Some(refused) = self.refusals.note(from.ip(), Instant::now()) {
+            tracing::warn!(
+                %from, %why, refused, "refused at the admin port; see runbook: admin-port-refused"
+            );
+        }
+    }
+}
+
+async fn serve_one(stream: TcpStream, desk: Rc<Desk>, stranger: Stranger) {
+    let Ok(from) = stream.peer_addr() else { return };
+    let tls = desk.door.tls();
     let accepting = TlsAcceptor::from(Arc::clone(&tls.config)).accept(stream);
     let stream = match timeout(HANDSHAKE_WITHIN, accepting).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
-            tracing::warn!(?from, %error, "somebody is no operator of this cluster; see runbook: admin-port-refused");
+            desk.refuse(from, &error);
             return;
         }
         Err(_) => return,
@@ -81,14 +105,12 @@ async fn serve_one(stream: TcpStream, door: Rc<Door>, standing: Rc<Standing>, st
         Ok(operator) => match stranger.admit() {
             Ok(_admitted) => {
                 tracing::debug!(operator, "an operator is here");
-                return http::serve_one(stream, answers(door, standing, chain)).await;
+                return http::serve_one(stream, answers(desk, from, chain)).await;
             }
             Err(stranger) => (StatusCode::SERVICE_UNAVAILABLE, full(), stranger),
         },
         Err(refused) => {
-            tracing::warn!(
-                ?from, %refused, "refused at the admin port; see runbook: admin-port-refused"
-            );
+            desk.refuse(from, &refused);
             (StatusCode::FORBIDDEN, refused.to_string(), stranger)
         }
     };
@@ -108,22 +130,20 @@ fn refusing(status: StatusCode, why: String) -> Answers {
 }
 
 /// What an operator with this certificate is answered.
-fn answers(door: Rc<Door>, standing: Rc<Standing>, chain: Vec<CertificateDer<'static>>) -> Answers {
+fn answers(desk: Rc<Desk>, from: SocketAddr, chain: Vec<CertificateDer<'static>>) -> Answers {
     Rc::new(move |asked| {
-        let (standing, operator) = (Rc::clone(&standing), door.tls().operator_still(&chain));
+        let (desk, operator) = (Rc::clone(&desk), desk.door.tls().operator_still(&chain));
         Box::pin(async move {
             match operator {
-                Ok(operator) => answer(&standing, &operator, &asked).await,
-                Err(refused) => no_longer(&refused),
+                Ok(operator) => answer(&desk.standing, &operator, &asked).await,
+                // The certificate was good when the connection began.
+                Err(refused) => {
+                    desk.refuse(from, &refused);
+                    refusal(StatusCode::FORBIDDEN, &refused.to_string()).last()
+                }
             }
         })
     })
-}
-
-/// The certificate was good when the connection began.
-fn no_longer(refused: &NotAnOperator) -> Answer {
-    tracing::warn!(%refused, "an operator is let in no longer");
-    refusal(StatusCode::FORBIDDEN, &refused.to_string()).last()
 }
 
 /// Why something is refused, as JSON.

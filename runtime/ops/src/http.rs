@@ -1,7 +1,10 @@
 //! A small HTTP server: bounded connections, short requests, answers in one piece.
 //!
 //! What it is: hyper's HTTP/1 server with bounds, for whoever has an answer to a method and a path. What it is NOT: a
-//! framework, or part of the cluster; it serves people and probes of the real world, so that the simulator has none.
+//! framework, or part of the cluster; it serves people and probes of the real world, so that the simulator has none. Read
+//! `http/places.rs` for who makes room when all places are taken.
+
+mod places;
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, rc::Rc, time::Duration};
 
@@ -22,13 +25,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Connections at once; further ones wait to be accepted. A probe, a scraper and a few people, with room.
+use places::{Place, Places};
+
+/// Connections at once; a further one has the place of the one that has had nothing to do for longest. A probe, a scraper
+/// and a few people, with room.
 const CONNECTIONS_MAX: usize = 64;
 
 /// Time of one connection: a scraper keeps its own open and opens the next when it ends.
 const CONNECTION_WITHIN: Duration = Duration::from_secs(600);
 
-/// Time until the head of a request is there.
+/// Time until the head of a request is there, and so of a connection without a word.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Bytes of a request's head.
@@ -124,16 +130,13 @@ pub(crate) async fn bind(addr: SocketAddr) -> io::Result<(TcpListener, SocketAdd
 
 /// Serves until it is dropped, and its connections with it.
 pub(crate) async fn serve(listener: TcpListener, answers: Answers) {
-    let mut connections = JoinSet::new();
+    let (mut connections, places) = (JoinSet::new(), Places::new(CONNECTIONS_MAX));
     loop {
-        while connections.len() >= CONNECTIONS_MAX {
-            connections.join_next().await;
-        }
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn_local(serve_one(stream, Rc::clone(&answers)));
-                }
+                Ok((stream, _)) => places.give(|place| {
+                    connections.spawn_local(serve_one(stream, place.keeping(&answers)))
+                }),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     sleep(ACCEPT_PAUSE).await;
@@ -141,6 +144,21 @@ pub(crate) async fn serve(listener: TcpListener, answers: Answers) {
             },
             Some(_) = connections.join_next() => {}
         }
+    }
+}
+
+impl Place {
+    /// These answers, which say here when one is being made; the place goes with them.
+    fn keeping(self, answers: &Answers) -> Answers {
+        let answers = Rc::clone(answers);
+        Rc::new(move |asked| {
+            let (answering, answer) = (self.answering(), answers(asked));
+            Box::pin(async move {
+                let answer = answer.await;
+                drop(answering);
+                answer
+            })
+        })
     }
 }
 
@@ -184,5 +202,84 @@ async fn converse(
     // A client that breaks off has its reasons.
     if let Ok(Err(error)) = timeout(within, connection).await {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+        task::LocalSet,
+    };
+
+    use super::*;
+
+    async fn ask(addr: SocketAddr) -> String {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text).await;
+        text
+    }
+
+    /// Each of them had a place until the time for its head was over, and a probe waited so long.
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "how long a real probe waits")]
+    async fn connections_without_a_word_keep_no_probe_waiting() {
+        let (listener, addr) = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let answers: Answers =
+            Rc::new(|_| Box::pin(async { Answer::text(StatusCode::OK, "alive") }));
+        let test = async {
+            let mut held = Vec::new();
+            for _ in 0..3 * CONNECTIONS_MAX {
+                held.push(TcpStream::connect(addr).await.unwrap());
+            }
+            let began = Instant::now();
+            assert!(ask(addr).await.ends_with("alive\n"));
+            assert!(began.elapsed() < HEAD_WITHIN / 2, "{:?}", began.elapsed());
+        };
+        LocalSet::new()
+            .run_until(async {
+                tokio::select! {
+                    () = serve(listener, answers) => {}
+                    () = test => {}
+                }
+            })
+            .await;
+    }
+
+    /// A scraper that waits for its answer is not the one that goes.
+    #[tokio::test]
+    async fn whoever_is_being_answered_goes_last() {
+        let (listener, addr) = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let answers: Answers = Rc::new(|_| {
+            Box::pin(async {
+                sleep(Duration::from_millis(500)).await;
+                Answer::text(StatusCode::OK, "slow")
+            })
+        });
+        let test = async {
+            let holding = async {
+                let mut held = Vec::new();
+                sleep(Duration::from_millis(100)).await;
+                for _ in 0..3 * CONNECTIONS_MAX {
+                    held.push(TcpStream::connect(addr).await.unwrap());
+                }
+                sleep(Duration::from_secs(1)).await;
+            };
+            let (text, ()) = tokio::join!(ask(addr), holding);
+            assert!(text.ends_with("slow\n"), "{text:?}");
+        };
+        LocalSet::new()
+            .run_until(async {
+                tokio::select! {
+                    () = serve(listener, answers) => {}
+                    () = test => {}
+                }
+            })
+            .await;
     }
 }

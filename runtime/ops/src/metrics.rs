@@ -70,4 +70,10 @@ fn of_the_node(page: &mut Page, standing: &Standing) {
         "Other members of the cluster, as this node sees it.",
     );
     page.sample(&[], node.members_now().len() as f64);
+    page.family(
+        "odeon_admin_refusals_total",
+        Kind::Counter,
+        "Connections and requests that were refused at the admin port, by who is no operator.",
+    );
+    page.sample(&[], standing.refusals_at_admin_port() as f64);
 }

@@ -27,6 +27,8 @@ pub(crate) struct Standing {
     leave: Notify,
     /// How long it may take for that.
     drain_within: Cell<Option<Duration>>,
+    /// Connections and requests that were refused at the admin port.
+    refused: Cell<u64>,
 }
 
 impl Standing {
@@ -39,7 +41,18 @@ impl Standing {
         let since = node.env().wall_clock();
         let (node, started, leave) = (node.clone(), Cell::new(false), Notify::new());
         let drain_within = Cell::new(None);
-        Rc::new(Self { node, program, version, since, events, started, leave, drain_within })
+        let refused = Cell::new(0);
+        Rc::new(Self {
+            node,
+            program,
+            version,
+            since,
+            events,
+            started,
+            leave,
+            drain_within,
+            refused,
+        })
     }
 
     /// The program has started its actors.
@@ -54,6 +67,16 @@ impl Standing {
 
     pub(crate) fn set_drain_within(&self, within: Duration) {
         self.drain_within.set(Some(within));
+    }
+
+    /// Somebody was refused at the admin port.
+    pub(crate) fn refused_at_admin_port(&self) {
+        self.refused.set(self.refused.get() + 1);
+    }
+
+    /// How many were.
+    pub(crate) fn refusals_at_admin_port(&self) -> u64 {
+        self.refused.get()
     }
 
     /// Asks the node to leave.

@@ -14,6 +14,8 @@ pub(crate) struct Door {
     papers: Papers,
     env: Arc<dyn Env>,
     now: RefCell<(PapersStamp, AdminTls)>,
+    /// The files as they were when the log said that they cannot be used: not said again for each who comes.
+    said: RefCell<Option<PapersStamp>>,
 }
 
 impl Door {
@@ -31,7 +33,7 @@ impl Door {
             None => all,
         };
         let now = read(&papers, &env).map_err(Failed::input)?;
-        Ok(Self { papers, env, now: RefCell::new(now) })
+        Ok(Self { papers, env, now: RefCell::new(now), said: RefCell::default() })
     }
 
     /// What holds now.
@@ -43,7 +45,9 @@ impl Door {
                 Ok(fresh) => *now = fresh,
                 // Perhaps they are being written: the next connection looks again.
                 Err(error) => {
-                    tracing::warn!(%error, "the admin port goes on with the papers that it had")
+                    if self.said.replace(Some(stamp.clone())) != Some(stamp) {
+                        tracing::warn!(%error, "the admin port goes on with the papers that it had");
+                    }
                 }
             }
         }

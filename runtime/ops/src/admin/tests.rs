@@ -23,6 +23,8 @@ use tokio_rustls::{
     },
 };
 
+use tracing_subscriber::layer::SubscriberExt as _;
+
 use super::*;
 use crate::{config::PapersSection, events::Events, operator::Operator};
 
@@ -224,6 +226,37 @@ async fn strangers_keep_no_operator_out() {
             let more = answered(addr, &shop.ca, Some(shop.alice())).await;
             assert!(more.contains(" 503 ") && more.contains("32 connections"), "{more}");
             assert_eq!(next(&mut operators[0], status).await.0, 200, "nobody lost their place");
+        })
+        .await;
+    node.stop(Duration::from_secs(5)).await;
+}
+
+/// Each of them was a line of the log, and five hundred of them all that `/v1/events` keeps.
+#[tokio::test]
+async fn strangers_do_not_fill_the_log() {
+    let shop = Shop::open("log");
+    let node = shop.node().await;
+    let events = Events::default();
+    events.turn_on();
+    let log = tracing_subscriber::registry().with(events.clone());
+    let _log = tracing::subscriber::set_default(log);
+    let local = LocalSet::new();
+    local
+        .run_until(async {
+            let (listener, addr) = http::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let mut serving = JoinSet::new();
+            let standing = Standing::new(&node, "test", "1", events.clone());
+            serving.spawn_local(serve(listener, shop.door(), Rc::clone(&standing)));
+            for _ in 0..200 {
+                let mut stranger = TcpStream::connect(addr).await.unwrap();
+                stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+                let _ = stranger.read_to_end(&mut Vec::new()).await;
+            }
+            assert_eq!(standing.refusals_at_admin_port(), 200);
+            let kept = events.since(0).events;
+            let said = kept.iter().filter(|it| it.text.contains("refused at the admin port"));
+            let said: Vec<_> = said.map(|event| &event.text).collect();
+            assert!((1..10).contains(&said.len()), "{said:?}");
         })
         .await;
     node.stop(Duration::from_secs(5)).await;

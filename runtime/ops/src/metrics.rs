@@ -1,6 +1,6 @@
 //! `/metrics`: the node in figures, for Prometheus.
 //!
-//! What it is: what `Node::metrics`, `stats` and `network_metrics` say, as families in the text format 0.0.4
+//! What it is: what `Node::metrics`, `stats`, `network_metrics` and `cluster_stats` say, as families in the text format 0.0.4
 //! (prometheus.io/docs/instrumenting/exposition_formats), named by its conventions: base units, `_total` for what only
 //! grows. Labels have few values: an actor type (256 and `other`), a worker, a peer (`peers_max`). What it is NOT: a
 //! registry that code writes to; programs with metrics of their own export these themselves. Read `metrics/page.rs` for
@@ -9,6 +9,7 @@
 mod actors;
 #[cfg(test)]
 mod alerts;
+mod cluster;
 #[cfg(test)]
 mod lint;
 mod network;
@@ -32,6 +33,7 @@ pub(crate) async fn page(standing: &Standing) -> String {
     of_the_node(&mut page, standing);
     actors::write(&mut page, &metrics, &node.stats());
     network::write(&mut page, &node.network_metrics(), &node.network_stats());
+    cluster::write(&mut page, &node.cluster_stats(), node.certificate_validity());
     page.into_text()
 }
 

@@ -14,7 +14,7 @@ mod types;
 
 use std::{fmt, time::SystemTime};
 
-use odeon::{Node, Phase, Profile};
+use odeon::{Node, Phase, Profile, Validity};
 use serde::{Deserialize, Serialize};
 
 pub use actors::{Actor, Actors};
@@ -57,6 +57,11 @@ pub struct Status {
     /// How long it may take to leave when it is told to; seconds.
     #[serde(default)]
     pub drain_within: Option<f64>,
+    /// For how much longer its certificate is good, and its authority's, by its clock; seconds, below 0 if it has run out.
+    #[serde(default)]
+    pub certificate_left: Option<f64>,
+    #[serde(default)]
+    pub authority_left: Option<f64>,
 }
 
 impl Status {
@@ -65,6 +70,8 @@ impl Status {
         let stats = node.stats();
         let ready = standing.ready();
         let since = standing.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let validity = node.certificate_validity();
+        let now = node.env().wall_clock();
         Self {
             node: node.name().to_owned(),
             incarnation: node.incarnation().0,
@@ -80,8 +87,24 @@ impl Status {
             messages_handled: stats.handled,
             remote_asks: node.network_stats().asks,
             drain_within: standing.drain_within().map(|within| within.as_secs_f64()),
+            certificate_left: validity.map(|validity| left(now, validity.node)),
+            authority_left: validity.map(|validity| left(now, validity.authority)),
         }
     }
+}
+
+/// Seconds from now to the end.
+fn left(now: SystemTime, validity: Validity) -> f64 {
+    match validity.not_after.duration_since(now) {
+        Ok(left) => left.as_secs_f64(),
+        Err(past) => -past.duration().as_secs_f64(),
+    }
+}
+
+/// A time that is not short, for people.
+fn spelt(seconds: f64) -> String {
+    let hours = seconds / 3_600.0;
+    if hours < 48.0 { format!("{hours:.0} hours") } else { format!("{:.0} days", hours / 24.0) }
 }
 
 fn phase(phase: Phase) -> &'static str {
@@ -103,6 +126,15 @@ impl fmt::Display for Status {
         }
         writeln!(f, "program {program} {version}")?;
         writeln!(f, "{members} other members, {actors} actors")?;
+        let certificates =
+            [("its", self.certificate_left), ("its authority's", self.authority_left)];
+        for (whose, left) in certificates {
+            match left {
+                Some(left) if left <= 0.0 => writeln!(f, "{whose} certificate has run out")?,
+                Some(left) => writeln!(f, "{whose} certificate is good for {} more", spelt(left))?,
+                None => {}
+            }
+        }
         let (handled, asks) = (self.messages_handled, self.remote_asks);
         write!(f, "{handled} messages handled, {asks} asks wait for other nodes")
     }
@@ -170,5 +202,70 @@ impl fmt::Display for Member {
             write!(f, ", version {}", self.version)?;
         }
         f.write_str(if self.leaving { ", leaving" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node that is not as it should be says what it likes, to an operator's terminal.
+    #[test]
+    fn what_a_node_says_of_itself_steers_no_terminal() {
+        let evil = || "\u{1b}[2J\u{9b}31m\nb is up".to_owned();
+        let status = Status {
+            node: evil(),
+            incarnation: 1,
+            program: evil(),
+            version: evil(),
+            phase: evil(),
+            ready: false,
+            waits_for: Some(evil()),
+            addr: evil(),
+            since: 0.0,
+            members: 1,
+            actors: 1,
+            messages_handled: 1,
+            remote_asks: 1,
+            drain_within: None,
+            certificate_left: Some(-1.0),
+            authority_left: Some(1e6),
+        };
+        let member = Member {
+            name: evil(),
+            addr: evil(),
+            incarnation: 1,
+            zone: evil(),
+            roles: vec![evil(), evil()],
+            version: evil(),
+            leaving: false,
+            load: 1,
+        };
+        let actor = Actor {
+            number: 1,
+            parent: None,
+            depth: 0,
+            kind: evil(),
+            id: Some(evil()),
+            names: vec![evil()],
+            state: evil(),
+            restarts: 1,
+            waiting: 1,
+        };
+        let actors = Actors { actors: vec![actor], left_out: 0, silent_workers: 0 };
+        let mut peer: Peer = serde_json::from_str(
+            r#"{"name":"","addr":"","incarnation":1,"connections":1,"bytes_sent":1,"bytes_received":1,
+                "frames_sent":1,"frames_received":1,"frames_dropped":1,"lanes":[]}"#,
+        )
+        .unwrap();
+        (peer.name, peer.addr) = (evil(), evil());
+        let lines = |text: String, lines: usize| {
+            assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+            assert_eq!(text.lines().count(), lines, "{text:?}");
+        };
+        lines(status.to_string(), 7);
+        lines(member.to_string(), 1);
+        lines(actors.to_string(), 1);
+        lines(peer.to_string(), 1);
     }
 }

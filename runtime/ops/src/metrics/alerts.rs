@@ -23,8 +23,8 @@ const ADDED: [&str; 2] = ["instance", "job"];
 const OF_COUNTERS: [&str; 2] = ["rate", "increase"];
 
 /// All other words of the language that the rules use.
-const WORDS: [&str; 10] =
-    ["and", "or", "unless", "on", "by", "sum", "min", "max", "changes", "count"];
+const WORDS: [&str; 11] =
+    ["and", "or", "unless", "on", "by", "sum", "min", "max", "changes", "count", "time"];
 
 /// After these come labels in parentheses.
 const GROUPING: [&str; 2] = ["by", "on"];

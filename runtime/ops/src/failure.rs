@@ -4,6 +4,8 @@
 
 use std::{error::Error, fmt, process::ExitCode};
 
+use crate::harmless;
+
 /// Why the program ends.
 #[derive(Debug)]
 pub struct Failed {
@@ -33,6 +35,18 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Causes already say their own causes where these add something: one line is enough.
         let text = self.cause.to_string();
-        write!(f, "{}", text.lines().collect::<Vec<_>>().join(" "))
+        // A part of it may be another node's words.
+        f.write_str(&harmless(&text.lines().collect::<Vec<_>>().join(" ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_one_line_that_steers_no_terminal() {
+        let failed = Failed::run("b refuses:\n\u{1b}]0;no\u{7} such thing");
+        assert_eq!(failed.to_string(), "b refuses: \\u{1b}]0;no\\u{7} such thing");
     }
 }

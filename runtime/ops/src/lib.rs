@@ -42,6 +42,7 @@ mod dashboard;
 mod events;
 mod failure;
 mod flags;
+mod harmless;
 mod health;
 mod http;
 mod layers;
@@ -68,6 +69,8 @@ pub use config::{
 #[doc(hidden)]
 pub use failure::Failed;
 pub use flags::Flags;
+#[doc(hidden)]
+pub use harmless::harmless;
 pub use layers::{ConfigError, Origin};
 #[doc(hidden)]
 pub use output::print;

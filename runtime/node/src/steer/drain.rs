@@ -5,7 +5,10 @@
 
 use std::{io::ErrorKind, time::Duration};
 
-use odeon_ops::operator::{Operator, OperatorError, Status};
+use odeon_ops::{
+    harmless,
+    operator::{Operator, OperatorError, Status},
+};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -47,7 +50,7 @@ pub(crate) async fn run(args: DrainArgs) -> Result<(), Failed> {
     let operator = steer.operator()?;
     let ordered = operator.drain(&steer.node).await.map_err(failed)?;
     if no_wait {
-        let text = format!("{} drains", ordered.node);
+        let text = format!("{} drains", harmless(&ordered.node));
         return if steer.json { show(&ordered, true) } else { print(&text) };
     }
     let began = Instant::now();
@@ -62,9 +65,10 @@ pub(crate) async fn run(args: DrainArgs) -> Result<(), Failed> {
         }
         sleep(LOOK_PAUSE).await;
     };
-    let (node, after) = (ordered.node.as_str(), began.elapsed());
+    let (name, after) = (ordered.node.as_str(), began.elapsed());
+    let node = harmless(name);
     if steer.json {
-        print_json(&Outcome { node, left, after: after.as_secs_f64() })?;
+        print_json(&Outcome { node: name, left, after: after.as_secs_f64() })?;
     } else if left {
         print(&format!("{node} has left after {after:.1?}"))?;
     }

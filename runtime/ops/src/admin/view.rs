@@ -25,7 +25,7 @@ pub use types::Type;
 pub(crate) use peers::peers;
 pub(crate) use types::types;
 
-use crate::standing::Standing;
+use crate::{harmless, standing::Standing};
 
 /// How a node is: `/v1/status`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -118,10 +118,13 @@ fn phase(phase: Phase) -> &'static str {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { node, program, version, phase, addr, members, actors, .. } = self;
+        let [node, program, version, phase, addr] =
+            [&self.node, &self.program, &self.version, &self.phase, &self.addr]
+                .map(|text| harmless(text));
+        let Self { members, actors, .. } = self;
         writeln!(f, "{node} is {phase} at {addr}, a life with the number {}", self.incarnation)?;
         match &self.waits_for {
-            Some(what) => writeln!(f, "not ready: {what}")?,
+            Some(what) => writeln!(f, "not ready: {}", harmless(what))?,
             None => writeln!(f, "ready")?,
         }
         writeln!(f, "program {program} {version}")?;
@@ -191,15 +194,17 @@ impl Member {
 
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}, life {}", self.name, self.addr, self.incarnation)?;
+        let [name, addr, zone, version] =
+            [&self.name, &self.addr, &self.zone, &self.version].map(|text| harmless(text));
+        write!(f, "{name} at {addr}, life {}", self.incarnation)?;
         if !self.zone.is_empty() {
-            write!(f, ", zone {}", self.zone)?;
+            write!(f, ", zone {zone}")?;
         }
         if !self.roles.is_empty() {
-            write!(f, ", for {}", self.roles.join(" and "))?;
+            write!(f, ", for {}", harmless(&self.roles.join(" and ")))?;
         }
         if !self.version.is_empty() {
-            write!(f, ", version {}", self.version)?;
+            write!(f, ", version {version}")?;
         }
         f.write_str(if self.leaving { ", leaving" } else { "" })
     }

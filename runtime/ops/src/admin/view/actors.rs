@@ -7,6 +7,8 @@ use std::fmt;
 use odeon::Tree;
 use serde::{Deserialize, Serialize};
 
+use crate::harmless;
+
 /// The supervision tree: `/v1/actors`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Actors {
@@ -61,13 +63,13 @@ impl fmt::Display for Actors {
             let gap = if at == 0 { "" } else { "\n" };
             write!(f, "{gap}{:indent$}", "", indent = 2 * actor.depth)?;
             if let Some(id) = &actor.id {
-                write!(f, "{id}: ")?;
+                write!(f, "{}: ", harmless(id))?;
             }
-            write!(f, "{} #{}", actor.kind, actor.number)?;
+            write!(f, "{} #{}", harmless(&actor.kind), actor.number)?;
             for name in &actor.names {
-                write!(f, " {name:?}")?;
+                write!(f, " \"{}\"", harmless(name))?;
             }
-            write!(f, " {}", actor.state)?;
+            write!(f, " {}", harmless(&actor.state))?;
             if actor.restarts > 0 {
                 write!(f, ", restarts: {}", actor.restarts)?;
             }

@@ -7,6 +7,8 @@ use std::fmt;
 use odeon::Node;
 use serde::{Deserialize, Serialize};
 
+use crate::harmless;
+
 /// The way to another node: `/v1/peers` is a list of them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Peer {
@@ -34,7 +36,7 @@ pub struct Peer {
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: ", self.name, self.addr)?;
+        write!(f, "{} at {}: ", harmless(&self.name), harmless(&self.addr))?;
         match self.up_for {
             Some(up_for) => write!(f, "connected for {up_for:.0} s")?,
             None => f.write_str("no connection")?,

@@ -41,12 +41,13 @@ pub(super) struct Outbound<'a> {
     pub(super) payload: Payload<'a>,
 }
 
+/// What is under way; small, because it is put down and taken up for each packet.
 #[derive(Debug)]
 pub(super) enum Freight {
     /// A datagram for a socket address of a host: its own, or a group's.
-    Datagram { datagram: Datagram, to: SocketAddr, host: IpAddr },
-    /// News for `to` that nobody listens at `about`.
-    Report { to: SocketAddr, about: SocketAddr },
+    Datagram(Box<(Datagram, SocketAddr, IpAddr)>),
+    /// News for the first that nobody listens at the second.
+    Report(Box<[SocketAddr; 2]>),
     /// A host is clogged, or no longer; begun when the network had been healed so many times.
     Swizzle { host: IpAddr, clogs: bool, healed: u64 },
     /// Something of the frame link.
@@ -163,8 +164,7 @@ impl Fabric {
                     Held::Report(number, to, about) => self.carry_report(now, number, to, about),
                     Held::Packet(number, packet) => {
                         self.counts.held -= 1;
-                        let place = self.links.place_of(from_host, host);
-                        self.carry_packet(now, (place, number), packet);
+                        self.carry_packet(now, number, packet);
                     }
                 }
             }
@@ -205,7 +205,8 @@ impl Fabric {
         }
         self.counts.reordered += u64::from(copy.reordered);
         let to = outbound.to;
-        self.push((copy.due, copy.tie), Freight::Datagram { datagram, to, host });
+        let freight = Freight::Datagram(Box::new((datagram, to, host)));
+        self.push((copy.due, copy.tie), freight);
     }
 
     /// Whether as much is under way as there may be.
@@ -247,10 +248,14 @@ impl Fabric {
                 return Some(due);
             }
             match self.under_way.pop()? {
-                Freight::Datagram { datagram, to, host } => {
+                Freight::Datagram(arrived) => {
+                    let (datagram, to, host) = *arrived;
                     self.arrive_datagram(now, datagram, (to, host), wake);
                 }
-                Freight::Report { to, about } => wake.extend(self.arrive_report(now, to, about)),
+                Freight::Report(ends) => {
+                    let [to, about] = *ends;
+                    wake.extend(self.arrive_report(now, to, about));
+                }
                 Freight::Swizzle { host, clogs, healed } => {
                     self.arrive_swizzle(now, host, clogs, healed);
                 }
@@ -311,7 +316,7 @@ impl Fabric {
         }
         let default = self.default_rule;
         if let Ok(copy) = self.link(pair.0, pair.1).report(&default, now, number) {
-            self.push((copy.due, copy.tie), Freight::Report { to, about });
+            self.push((copy.due, copy.tie), Freight::Report(Box::new([to, about])));
         }
     }
 

@@ -42,12 +42,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use odeon_env::{FrameLoss, FrameTerms};
+use odeon_env::{FrameArrival, FrameLoss, FrameTerms};
 
 use super::{
     fabric::{Fabric, Freight, Outbound},
     link::{Number, Passing},
-    links::Place,
     waiting::Held as Waits,
 };
 use crate::trace::{Event, Fate};
@@ -56,7 +55,7 @@ use side::{Side, State};
 
 pub(crate) use handles::SimFrames;
 pub(super) use packet::{Carried, Packet};
-use packet::{Content, GOODBYES_MAX};
+use packet::{Content, GOODBYES_MAX, Spare};
 pub(super) use sides::{SideId, Sides};
 
 /// The largest write that stays one packet, in bytes; a longer one is several.
@@ -89,6 +88,7 @@ pub(super) struct Listener {
 pub(super) struct Frames {
     sides: Sides,
     held: BTreeMap<IpAddr, Held>,
+    spare: Spare,
 }
 
 #[derive(Debug, Default)]
@@ -106,7 +106,8 @@ impl Fabric {
             return;
         }
         side.said_at = now;
-        let packet = Packet::new([side.here, side.there], id, receiver, content);
+        let packet = Packet::new(([side.here, side.there], side.link), id, receiver, content);
+        let packet = self.frames.spare.fill(packet);
         self.transmit(now, packet);
     }
 
@@ -114,8 +115,7 @@ impl Fabric {
     /// up the words that keep the connection, and find no room.
     fn chunk_bytes_max(&mut self, id: SideId) -> usize {
         let Some(side) = self.frames.sides.find(id) else { return CHUNK_BYTES_MAX };
-        let (from, to) = (side.here.ip(), side.there.ip());
-        let rule = self.links.find(from, to).rule(&self.default_rule);
+        let rule = self.links.at(side.link).rule(&self.default_rule);
         if rule.bandwidth_bps.is_none() {
             return CHUNK_BYTES_MAX;
         }
@@ -128,11 +128,10 @@ impl Fabric {
         self.counts.sent += 1;
         self.record(now, from.ip(), &Event::Sent { from, to, payload: packet.payload() });
         let pair = (from.ip(), to.ip());
-        let place = self.links.place_of(pair.0, pair.1);
-        let link = self.links.at(place);
+        let link = self.links.at(packet.link);
         let number = link.number();
         if !self.obstacles.is_clogged(pair) || self.obstacles.is_cut(now, pair) {
-            self.carry_packet(now, (place, number), packet);
+            self.carry_packet(now, number, packet);
             return;
         }
         match link.hold(&self.default_rule, Waits::Packet(number, packet)) {
@@ -145,14 +144,9 @@ impl Fabric {
         }
     }
 
-    /// Sends a packet over the link in this place, under its number there.
-    pub(super) fn carry_packet(
-        &mut self,
-        now: Duration,
-        passage: (Place, Number),
-        packet: Box<Packet>,
-    ) {
-        match self.pass_packet(now, passage, &packet) {
+    /// Sends a packet over its link, under its number there.
+    pub(super) fn carry_packet(&mut self, now: Duration, number: Number, packet: Box<Packet>) {
+        match self.pass_packet(now, number, &packet) {
             Ok([Some((due, tie)), second]) => {
                 if let Some((due, tie)) = second {
                     self.push_carried((due, tie), Carried::Packet(packet.clone()));
@@ -171,7 +165,7 @@ impl Fabric {
     fn pass_packet(
         &mut self,
         now: Duration,
-        (place, number): (Place, Number),
+        number: Number,
         packet: &Packet,
     ) -> Result<[Option<(Duration, u64)>; 2], Fate> {
         let (from, to) = (packet.from.ip(), packet.to.ip());
@@ -183,7 +177,7 @@ impl Fabric {
         }
         let is_datagram = matches!(packet.content, Content::Datagram(_));
         let (default, length) = (&self.default_rule, packet.length());
-        let link = self.links.at(place);
+        let link = self.links.at(packet.link);
         // Another packet that is longer than a datagram of the link stands for several.
         if is_datagram && length > usize::from(link.rule(default).datagram_bytes_max) {
             return Err(Fate::TooLarge);
@@ -243,8 +237,19 @@ impl Fabric {
         self.transmit(now, packet);
     }
 
+    /// The number of the binding that a packet finds at its address; `None` where nobody is bound to it.
+    fn binding_of(&mut self, packet: &Packet) -> Option<u64> {
+        if let Some((receiver, _)) = packet.receiver
+            && let Some(side) = self.frames.sides.find(receiver)
+            && self.ports.port(&side.socket).is_some()
+        {
+            return Some(side.socket.binding());
+        }
+        self.ports.socket_at(packet.to).map(|socket| socket.binding())
+    }
+
     fn arrive_packet(&mut self, now: Duration, packet: Box<Packet>, wake: &mut Vec<Waker>) {
-        let Some(socket) = self.ports.socket_at(packet.to) else {
+        let Some(binding) = self.binding_of(&packet) else {
             let known = self.has_host(packet.to.ip());
             let (from, to) = (packet.from, packet.to);
             // As QUIC would, it tries again, until its timeout or until its user has heard enough of it.
@@ -254,7 +259,6 @@ impl Fabric {
             }
             return;
         };
-        let binding = socket.binding();
         if let Some(held) = self.frames.held.get_mut(&packet.to.ip()) {
             held.bytes += packet.length();
             if held.bytes > HELD_BYTES_MAX {
@@ -269,10 +273,10 @@ impl Fabric {
         let ended = Event::Ended { from, to, payload: packet.payload(), fate: Fate::Delivered };
         self.record(now, to.ip(), &ended);
         match packet.receiver {
-            None => self.take_dial(now, *packet, wake),
+            None => self.take_dial(now, packet, wake),
             Some((receiver, expected)) => {
                 if self.frames.sides.find(receiver).is_some() {
-                    self.take(now, receiver, *packet, wake);
+                    self.take(now, receiver, packet, wake);
                 } else if expected == binding {
                     self.answer_stray(now, &packet, Content::Reset);
                 }
@@ -288,17 +292,24 @@ impl Fabric {
         }
         let binding = self.ports.socket_at(packet.from).map_or(0, |socket| socket.binding());
         let twin = Some((packet.sender, binding));
-        self.transmit(now, Packet::new([packet.to, packet.from], receiver, twin, content));
+        let (from, to) = (packet.to, packet.from);
+        let link = self.links.place_of(from.ip(), to.ip());
+        let answer = Packet::new(([from, to], link), receiver, twin, content);
+        let answer = self.frames.spare.fill(answer);
+        self.transmit(now, answer);
     }
 
-    fn take_dial(&mut self, now: Duration, packet: Packet, wake: &mut Vec<Waker>) {
-        let Content::Dial { identity, binding: theirs } = packet.content else { return };
-        let listener = self.ports.at(packet.to).and_then(|port| port.frames.as_mut());
+    fn take_dial(&mut self, now: Duration, packet: Box<Packet>, wake: &mut Vec<Waker>) {
+        let Packet { from, to, sender, .. } = *packet;
+        let content = self.frames.spare.empty(packet);
+        let Content::Dial { identity, binding: theirs } = content else { return };
+        let Some(socket) = self.ports.socket_at(to) else { return };
+        let listener = self.ports.port(&socket).and_then(|port| port.frames.as_mut());
         // A socket without an endpoint says nothing.
         let Some(listener) = listener else { return };
-        let ends = [packet.to, packet.from];
-        let mut side = Side::new(ends, false, listener.terms.clone(), now);
-        side.twin = Some((packet.sender, theirs));
+        let link = self.links.place_of(to.ip(), from.ip());
+        let mut side = Side::new((socket, from, link), false, listener.terms.clone(), now);
+        side.twin = Some((sender, theirs));
         side.peer = Some(identity);
         let accepts = listener.accepts && listener.incoming.len() < listener.terms.incoming_max;
         let id = self.frames.sides.insert(side);
@@ -313,7 +324,7 @@ impl Fabric {
     }
 
     /// A side takes a packet.
-    fn take(&mut self, now: Duration, id: SideId, packet: Packet, wake: &mut Vec<Waker>) {
+    fn take(&mut self, now: Duration, id: SideId, packet: Box<Packet>, wake: &mut Vec<Waker>) {
         let Some(side) = self.frames.sides.find(id) else { return };
         match side.loss() {
             Some(FrameLoss::ClosedHere) => {
@@ -325,12 +336,22 @@ impl Fabric {
             Some(_) => return,
             None => side.heard_at = now,
         }
-        match packet.content {
+        let sender = packet.sender;
+        match self.frames.spare.empty(packet) {
             Content::Chunk { stream, number, bytes, last } => {
                 let taken = side.take_chunk(stream, number, bytes, last);
-                wake.extend(taken.wake.into_iter().flatten());
-                if let Some(ticket) = taken.ticket {
-                    self.hand_over((id, stream), ticket, wake);
+                for waker in taken.wake.into_iter().flatten() {
+                    wake.push(waker);
+                }
+                if let Some((ticket, bytes, has_more)) = taken.goes {
+                    let port = self.ports.port(&side.socket);
+                    if let Some(listener) = port.and_then(|port| port.frames.as_mut()) {
+                        let arrival = FrameArrival { ticket, bytes };
+                        listener.arrivals.push((id, stream, arrival), wake);
+                    }
+                    if has_more {
+                        self.hand_over((id, stream), ticket, wake);
+                    }
                 }
                 if taken.whole {
                     self.say(now, id, Content::Received { stream });
@@ -339,7 +360,7 @@ impl Fabric {
             Content::Datagram(bytes) => wake.extend(side.take_datagram(bytes)),
             Content::Accept { identity, binding } if side.state == State::Dialling => {
                 side.state = State::Open;
-                side.twin = Some((packet.sender, binding));
+                side.twin = Some((sender, binding));
                 side.peer = Some(identity);
                 wake.extend(side.ready_waker.take());
             }

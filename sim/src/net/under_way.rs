@@ -1,7 +1,9 @@
 //! What is under way in a network, by when it arrives.
 //!
-//! The heap holds places and not what is there, so that ordering it moves a few words an entry. Equal times are told apart
-//! by the tie, then by which was sent first. Read `fabric.rs` for what arrives.
+//! Nearly all of it arrives within a few milliseconds. So what is due within the next ticks is thrown into a pocket a tick
+//! and sorted when that tick comes; only what is due later, as most retries and looks are, is in a heap until then. Both hold
+//! places and not what is there, so that ordering moves a few words an entry. Equal times are told apart by the tie, then by
+//! which was sent first. Read `fabric.rs` for what arrives.
 
 use std::{
     cmp::Reverse,
@@ -11,41 +13,153 @@ use std::{
 
 use super::fabric::Freight;
 
+/// Pockets, a bit each in one word: 67 ms.
+const POCKETS: u64 = 64;
+
+/// What is due, in nanoseconds; then its tie, its number in order of sending, and its place.
+type Entry = (u64, u64, u64, u32);
+
+/// The tick of a time: 2^20 ns, so that it takes no division.
+const fn tick(due: u64) -> u64 {
+    due >> 20
+}
+
+/// What is due within one tick, in no order.
+#[derive(Debug)]
+struct Pocket {
+    entries: Vec<Entry>,
+    /// When the first of them is due.
+    first: u64,
+}
+
 /// All that is under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct UnderWay {
-    /// Due, tie, number in order of sending, place.
-    order: BinaryHeap<Reverse<(Duration, u64, u64, u32)>>,
+    /// What is due up to the tick that was opened last, the next at the end.
+    open: Vec<Entry>,
+    opened: u64,
+    /// By tick, for the ticks behind the open one: each pocket has the entries of one tick.
+    pockets: Vec<Pocket>,
+    /// Which pockets have any, a bit each.
+    filled: u64,
+    /// What is due later.
+    later: BinaryHeap<Reverse<Entry>>,
+    count: usize,
     places: Vec<Option<Freight>>,
     free: Vec<u32>,
     sent: u64,
 }
 
+impl Default for UnderWay {
+    fn default() -> Self {
+        let pocket = || Pocket { entries: Vec::new(), first: u64::MAX };
+        Self {
+            open: Vec::new(),
+            opened: 0,
+            pockets: std::iter::repeat_with(pocket).take(POCKETS as usize).collect(),
+            filled: 0,
+            later: BinaryHeap::new(),
+            count: 0,
+            places: Vec::new(),
+            free: Vec::new(),
+            sent: 0,
+        }
+    }
+}
+
 impl UnderWay {
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.count
     }
 
     /// When the next arrives.
+    #[inline]
     pub(super) fn first_due(&self) -> Option<Duration> {
-        self.order.peek().map(|Reverse((due, ..))| *due)
+        let due = match self.open.last() {
+            Some((due, ..)) => *due,
+            None => self.first_behind()?,
+        };
+        Some(Duration::from_nanos(due))
+    }
+
+    /// When the first behind the open tick is due. The pockets come before what is later.
+    fn first_behind(&self) -> Option<u64> {
+        match self.next_pocket() {
+            Some(at) => Some(self.pockets[at].first),
+            None => self.later.peek().map(|Reverse((due, ..))| *due),
+        }
+    }
+
+    /// The first pocket behind the open tick that has anything.
+    fn next_pocket(&self) -> Option<usize> {
+        if self.filled == 0 {
+            return None;
+        }
+        let from = (self.opened + 1) % POCKETS;
+        let ahead = u64::from(self.filled.rotate_right(from as u32).trailing_zeros());
+        Some(((from + ahead) % POCKETS) as usize)
     }
 
     pub(super) fn push(&mut self, (due, tie): (Duration, u64), freight: Freight) {
         self.sent += 1;
+        self.count += 1;
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.places.len() as u32 - 1
         });
         self.places[place as usize] = Some(freight);
-        self.order.push(Reverse((due, tie, self.sent, place)));
+        // No run lasts the 584 years that fit.
+        let due_ns =
+            due.as_secs().saturating_mul(1_000_000_000).saturating_add(due.subsec_nanos().into());
+        let entry = (due_ns, tie, self.sent, place);
+        let ahead = tick(due_ns).saturating_sub(self.opened);
+        match ahead {
+            0 => {
+                let at = self.open.partition_point(|other| *other > entry);
+                self.open.insert(at, entry);
+            }
+            1..POCKETS => self.put(entry),
+            _ => self.later.push(Reverse(entry)),
+        }
+    }
+
+    /// Puts an entry into the pocket of its tick, which is one of the next.
+    fn put(&mut self, entry: Entry) {
+        let at = tick(entry.0) % POCKETS;
+        let pocket = &mut self.pockets[at as usize];
+        pocket.entries.push(entry);
+        pocket.first = pocket.first.min(entry.0);
+        self.filled |= 1 << at;
     }
 
     /// Takes the next out, whenever it is due.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<Freight> {
-        let Reverse((.., place)) = self.order.pop()?;
+        if self.open.is_empty() {
+            self.open_next()?;
+        }
+        let (.., place) = self.open.pop()?;
+        self.count -= 1;
         self.free.push(place);
         self.places[place as usize].take()
+    }
+
+    /// Opens the next tick in which anything is due; `None` if nothing is.
+    fn open_next(&mut self) -> Option<()> {
+        let first = tick(self.first_behind()?);
+        self.opened = first;
+        let pocket = &mut self.pockets[(first % POCKETS) as usize];
+        std::mem::swap(&mut self.open, &mut pocket.entries);
+        pocket.first = u64::MAX;
+        self.filled &= !(1 << (first % POCKETS));
+        while let Some(Reverse((due, ..))) = self.later.peek()
+            && tick(*due) < first + POCKETS
+        {
+            let Some(Reverse(entry)) = self.later.pop() else { break };
+            if tick(entry.0) == first { self.open.push(entry) } else { self.put(entry) }
+        }
+        self.open.sort_unstable_by(|one, other| other.cmp(one));
+        Some(())
     }
 
     /// Forgets what is not to be kept.
@@ -55,7 +169,102 @@ impl UnderWay {
             goes.then(|| freight.take()).map(|_| at as u32)
         });
         let gone: BTreeSet<u32> = gone.collect();
-        self.order.retain(|Reverse((.., place))| !gone.contains(place));
+        self.count -= gone.len();
+        let stays = |(.., place): &Entry| !gone.contains(place);
+        self.open.retain(stays);
+        self.later.retain(|Reverse(entry)| stays(entry));
+        for (at, pocket) in self.pockets.iter_mut().enumerate() {
+            pocket.entries.retain(stays);
+            pocket.first = pocket.entries.iter().map(|(due, ..)| *due).min().unwrap_or(u64::MAX);
+            if pocket.entries.is_empty() {
+                self.filled &= !(1 << at);
+            }
+        }
         self.free.extend(gone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use odeon_interpose::Stream;
+
+    use super::*;
+
+    /// What is told apart by a number.
+    fn freight(number: u64) -> Freight {
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Freight::Swizzle { host, clogs: true, healed: number }
+    }
+
+    fn number(freight: &Freight) -> u64 {
+        match freight {
+            Freight::Swizzle { healed, .. } => *healed,
+            _ => panic!("only such were put in"),
+        }
+    }
+
+    /// Due, tie, number.
+    type Sent = (Duration, u64, u64);
+
+    /// A network that is pushed to and popped from by chance, beside a list that is searched.
+    struct Pair {
+        under_way: UnderWay,
+        list: Vec<Sent>,
+        now: Duration,
+        sent: u64,
+    }
+
+    impl Pair {
+        fn push(&mut self, random: &Stream) {
+            // At once, soon, late, and all at the same time.
+            let ns = match random.below(8) {
+                0 => 0,
+                1..6 => random.below(20_000_000),
+                6 => random.below(3_000_000_000),
+                _ => 1 << 21,
+            };
+            let (due, tie) = (self.now + Duration::from_nanos(ns), random.below(4));
+            self.sent += 1;
+            self.under_way.push((due, tie), freight(self.sent));
+            self.list.push((due, tie, self.sent));
+        }
+
+        fn pop(&mut self) {
+            let first = (0..self.list.len()).min_by_key(|at| self.list[*at]);
+            let expected = first.map(|at| self.list.swap_remove(at));
+            assert_eq!(self.under_way.first_due(), expected.map(|(due, ..)| due));
+            let popped = self.under_way.pop();
+            assert_eq!(popped.as_ref().map(number), expected.map(|(.., number)| number));
+            self.now = self.now.max(expected.map_or(self.now, |(due, ..)| due));
+        }
+    }
+
+    #[test]
+    fn all_comes_by_time_then_by_tie_then_by_which_was_first() {
+        for seed in 0..20 {
+            let random = Stream::new(seed);
+            let (under_way, list) = (UnderWay::default(), Vec::new());
+            let mut pair = Pair { under_way, list, now: Duration::ZERO, sent: 0 };
+            for step in 0..4_000 {
+                // It fills and empties several times.
+                let fills = (step / 500) % 2 == 0;
+                if random.below(3) < if fills { 2 } else { 1 } {
+                    pair.push(&random);
+                } else {
+                    pair.pop();
+                }
+                if random.below(300) == 0 {
+                    pair.under_way.retain(|freight| number(freight) % 3 != 0);
+                    pair.list.retain(|(.., number)| number % 3 != 0);
+                }
+                assert_eq!(pair.under_way.len(), pair.list.len());
+            }
+            while !pair.list.is_empty() {
+                pair.pop();
+            }
+            pair.pop();
+        }
     }
 }

@@ -17,6 +17,20 @@ pub(super) struct Arrivals {
     waker: Option<Waker>,
 }
 
+impl Arrivals {
+    /// Appends what has arrived.
+    pub(super) fn push(
+        &mut self,
+        arrived: (SideId, FrameStream, FrameArrival),
+        wake: &mut Vec<Waker>,
+    ) {
+        self.queue.push_back(arrived);
+        if let Some(waker) = self.waker.take() {
+            wake.push(waker);
+        }
+    }
+}
+
 impl Fabric {
     /// Hands what is ready on a stream over to its endpoint.
     pub(super) fn hand_over(
@@ -26,15 +40,11 @@ impl Fabric {
         wake: &mut Vec<Waker>,
     ) {
         let Some(side) = self.frames.sides.find(id) else { return };
-        let listener = self.ports.at(side.here).and_then(|port| port.frames.as_mut());
+        let port = self.ports.port(&side.socket);
         // Without an endpoint nobody attends to anything.
-        let Some(listener) = listener else { return };
-        let Arrivals { queue, waker } = &mut listener.arrivals;
+        let Some(listener) = port.and_then(|port| port.frames.as_mut()) else { return };
         while let Some(bytes) = side.next_ready(stream) {
-            queue.push_back((id, stream, FrameArrival { ticket, bytes }));
-        }
-        if !queue.is_empty() {
-            wake.extend(waker.take());
+            listener.arrivals.push((id, stream, FrameArrival { ticket, bytes }), wake);
         }
     }
 

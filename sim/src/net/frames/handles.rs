@@ -74,9 +74,11 @@ impl FrameEndpoint for SimFrameEndpoint {
         let gone = || io::Error::new(ErrorKind::NotConnected, "the endpoint is closed");
         let terms = self.with(|listener| listener.terms.clone()).ok_or_else(gone)?;
         let identity = Arc::clone(&terms.identity);
-        let (at, binding) = (self.socket.bound, self.socket.binding());
+        let (socket, binding) = (self.socket, self.socket.binding());
         let id = self.net.act(|fabric, now, wake| {
-            let id = fabric.frames.sides.insert(Side::new([at, to], true, terms, now));
+            let link = fabric.links.place_of(socket.bound.ip(), to.ip());
+            let side = Side::new((socket, to, link), true, terms, now);
+            let id = fabric.frames.sides.insert(side);
             fabric.say(now, id, Content::Dial { identity, binding });
             fabric.look(now, id, wake);
             id

@@ -9,13 +9,19 @@ use bytes::Bytes;
 use odeon_env::{FrameIdentity, FrameStream};
 
 use super::SideId;
-use crate::trace::{Payload, hash_bytes};
+use crate::{
+    net::links::Place,
+    trace::{Payload, hash_bytes},
+};
 
 /// What a packet takes of the bandwidth beside its payload: about what QUIC's headers and seal and UDP's take.
 const PACKET_BYTES: usize = 40;
 
 /// Attempts to tell a peer of a close or a refusal; after that it learns by a reset, or by silence.
 pub(super) const GOODBYES_MAX: u32 = 3;
+
+/// Places of packets that are kept while nobody uses them; further ones are freed. About 150 KiB.
+const SPARE_MAX: usize = 1_024;
 
 /// What one side says to the other.
 #[derive(Clone, Debug)]
@@ -47,6 +53,8 @@ impl Content {
 pub(in crate::net) struct Packet {
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
+    /// The link between them.
+    pub(super) link: Place,
     pub(super) sender: SideId,
     /// Whom it is for, and at which binding of its socket; nobody yet for a dial.
     pub(super) receiver: Option<(SideId, u64)>,
@@ -74,15 +82,15 @@ impl Carried {
 }
 
 impl Packet {
-    /// The first attempt, from the first end to the second.
+    /// The first attempt, from the first end to the second over the link between them.
     pub(super) fn new(
-        [from, to]: [SocketAddr; 2],
+        ([from, to], link): ([SocketAddr; 2], Place),
         sender: SideId,
         receiver: Option<(SideId, u64)>,
         content: Content,
-    ) -> Box<Self> {
+    ) -> Self {
         let hash = hash_bytes(content.bytes());
-        Box::new(Self { from, to, sender, receiver, attempt: 1, content, hash })
+        Self { from, to, link, sender, receiver, attempt: 1, content, hash }
     }
 
     /// Bytes that it takes of the bandwidth.
@@ -105,5 +113,31 @@ impl Packet {
             Content::Refuse | Content::Close { .. } => GOODBYES_MAX,
             _ => u32::MAX,
         }
+    }
+}
+
+/// Packets that nobody uses, kept for the next: a network has as many under way in one millisecond as in another.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Vec<Box<Packet>>);
+
+impl Spare {
+    /// A place for a packet.
+    pub(super) fn fill(&mut self, packet: Packet) -> Box<Packet> {
+        match self.0.pop() {
+            Some(mut place) => {
+                *place = packet;
+                place
+            }
+            None => Box::new(packet),
+        }
+    }
+
+    /// Keeps the place of a packet that has arrived; says what was in it.
+    pub(super) fn empty(&mut self, mut place: Box<Packet>) -> Content {
+        let content = std::mem::replace(&mut place.content, Content::Here);
+        if self.0.len() < SPARE_MAX {
+            self.0.push(place);
+        }
+        content
     }
 }

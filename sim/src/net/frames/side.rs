@@ -14,6 +14,7 @@ use bytes::Bytes;
 use odeon_env::{FrameIdentity, FrameLoss, FrameStream, FrameTerms, FrameWay};
 
 use super::sides::SideId;
+use crate::net::{links::Place, port::Socket};
 
 /// The latency that is assumed before a packet has gone.
 const FIRST_TRANSIT: Duration = Duration::from_millis(5);
@@ -73,6 +74,10 @@ pub(super) struct Inbound {
 pub(in crate::net) struct Side {
     pub(super) here: SocketAddr,
     pub(super) there: SocketAddr,
+    /// What it is bound to here.
+    pub(super) socket: Socket,
+    /// The link from here to there.
+    pub(super) link: Place,
     /// The peer's side and the number of its socket's binding, once known.
     pub(super) twin: Option<(SideId, u64)>,
     pub(super) peer: Option<FrameIdentity>,
@@ -101,8 +106,8 @@ pub(super) struct Taken {
     pub(super) wake: [Option<Waker>; 2],
     /// The stream is received to its end.
     pub(super) whole: bool,
-    /// What is ready goes to the endpoint under this number.
-    pub(super) ticket: Option<u64>,
+    /// What goes to the endpoint under this number: the chunk itself, and whether more is ready behind it.
+    pub(super) goes: Option<(u64, Bytes, bool)>,
 }
 
 const fn index(way: FrameWay) -> usize {
@@ -114,14 +119,16 @@ const fn index(way: FrameWay) -> usize {
 
 impl Side {
     pub(super) fn new(
-        [here, there]: [SocketAddr; 2],
+        (socket, there, link): (Socket, SocketAddr, Place),
         dialled: bool,
         terms: FrameTerms,
         now: Duration,
     ) -> Self {
         Self {
-            here,
+            here: socket.bound,
             there,
+            socket,
+            link,
             twin: None,
             peer: None,
             state: if dialled { State::Dialling } else { State::Incoming },
@@ -253,12 +260,22 @@ impl Side {
         });
         let inbound = &mut self.ins[at];
         if number == inbound.next {
-            inbound.take(bytes, last);
+            // Where the endpoint attends to the stream nothing that is ready waits here.
+            match inbound.ticket.filter(|_| inbound.ready.is_empty() && !bytes.is_empty()) {
+                Some(ticket) => {
+                    inbound.next += 1;
+                    inbound.ended = last;
+                    taken.goes = Some((ticket, bytes, false));
+                }
+                None => inbound.take(bytes, last),
+            }
             while let Some((bytes, last)) = inbound.early.remove(&inbound.next) {
                 inbound.take(bytes, last);
             }
+            if let Some((.., has_more)) = &mut taken.goes {
+                *has_more = !inbound.ready.is_empty();
+            }
             taken.whole = inbound.ended;
-            taken.ticket = inbound.ticket;
             if inbound.ticket.is_none() || inbound.ended {
                 taken.wake[1] = inbound.reader.take();
             }

@@ -219,7 +219,7 @@ pub(crate) async fn read_bulk(live: &Live, stream: RecvStream, number: u64) -> R
     let (announced_header, frame_bytes) = (announced.header, announced.frame_bytes);
     let received = receive(live, stream, number, announced).await?;
     let association = &live.association;
-    Counters::add(&association.counters.frames_received, 1);
+    Counters::add_alone(&association.counters.frames_received, 1);
     let header = received.as_ref().map_or(announced_header, |frame| frame.header);
     let frame = match received {
         Some(frame) => {
@@ -268,7 +268,7 @@ async fn receive(
                 reader.push(&piece);
             }
         }
-        Counters::add(&live.association.counters.bytes_received, received as u64);
+        Counters::add_alone(&live.association.counters.bytes_received, received as u64);
         held.bytes += received as u64;
         live.bulk_reads.hold(received as u64)?;
         if held.bytes > frame_bytes as u64 {

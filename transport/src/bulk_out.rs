@@ -135,7 +135,7 @@ async fn write_large(live: Rc<Live>, due: Due) -> Result<usize, End> {
         let bytes_max =
             buggify_number!(0.01, 1..200).map_or(WRITE_BYTES_MAX, |bytes| bytes as usize);
         let piece = bytes.split_to(bytes.len().min(bytes_max));
-        Counters::add(&association.counters.bytes_sent, piece.len() as u64);
+        Counters::add_alone(&association.counters.bytes_sent, piece.len() as u64);
         stream.write_chunk(piece).await?;
         if live.connection.sends_later() {
             tokio::task::yield_now().await;

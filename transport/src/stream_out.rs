@@ -105,8 +105,8 @@ pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Res
         let first = live.precedence.first();
         stream.write_chunk(Bytes::from(bytes)).await?;
         drop(first);
-        Counters::add(&counters.bytes_sent, count);
-        Counters::add(&counters.control.bytes_sent, count);
+        Counters::add_alone(&counters.bytes_sent, count);
+        Counters::add_alone(&counters.control.bytes_sent, count);
     }
     let mut last = Vec::new();
     let close = Close { code: CloseCode::Stopping, text: "".into() };
@@ -118,7 +118,7 @@ pub(crate) async fn write_control(live: Rc<Live>, mut stream: SendStream) -> Res
     )
     .expect("a close without text is short and the batch is empty");
     counters.control.batch(1);
-    Counters::add(&counters.control.bytes_sent, last.len() as u64);
+    Counters::add_alone(&counters.control.bytes_sent, last.len() as u64);
     stream.write_chunk(Bytes::from(last)).await?;
     end_stream(stream).await?;
     Ok(Part::ControlWriter)

@@ -153,10 +153,20 @@ impl FrameReader {
         reason = "an iterator would end at None; this goes on after a push"
     )]
     pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+        self.next_as(|frame| frame)
+    }
+
+    /// The next whole frame, made into what is asked for where it is made: it is not small, and moved no more than need be.
+    #[inline(always)]
+    fn next_as<T>(&mut self, make: impl FnOnce(Frame) -> T) -> Result<Option<T>, FrameError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        self.cut().inspect_err(|error| self.failed = Some(error.clone()))
+        let next = self.cut(make);
+        if let Err(error) = &next {
+            self.failed = Some(error.clone());
+        }
+        next
     }
 
     /// Gives the memory of frames that were taken out back to the pool, if nothing else is in it: nothing is expected soon,
@@ -186,9 +196,9 @@ impl FrameReader {
     }
 
     #[inline(always)]
-    fn cut(&mut self) -> Result<Option<Frame>, FrameError> {
+    fn cut<T>(&mut self, make: impl FnOnce(Frame) -> T) -> Result<Option<T>, FrameError> {
         if self.coming.is_some() {
-            return self.cut_train();
+            return Ok(self.cut_train()?.map(make));
         }
         let unread = self.slabs.unread();
         let Some(head) = unread.first_chunk::<HEADER_BYTES>() else {
@@ -198,7 +208,7 @@ impl FrameReader {
         let (header, lengths) = Header::decode(head, self.purpose, self.frame_bytes_max)?;
         if header.kind == FrameKind::Train {
             self.begin_train(&header, lengths)?;
-            return self.cut_train();
+            return Ok(self.cut_train()?.map(make));
         }
         let Some(bytes) = unread.get(..lengths.frame) else {
             self.need = lengths.frame;
@@ -214,7 +224,7 @@ impl FrameReader {
         let payload = self.payload(lengths);
         self.slabs.consume(lengths.frame);
         self.need = HEADER_BYTES;
-        Ok(Some(Frame { header, extensions, payload, frame_bytes: lengths.frame }))
+        Ok(Some(make(Frame { header, extensions, payload, frame_bytes: lengths.frame })))
     }
 
     fn payload(&self, lengths: Lengths) -> Payload {

@@ -6,7 +6,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -16,10 +19,16 @@ const BATCHES_MAX: usize = 32;
 /// Shorter buffers are the allocator's.
 const KEPT_BYTES_LEAST: usize = 64 << 10;
 
+/// A short buffer that is kept has no more: one packet on an ordinary network.
+const SHORT_BYTES_MAX: usize = 2 << 10;
+
 /// The buffers of one endpoint that nobody uses: at most 32, none longer than `bytes_max`; further ones are freed.
 pub(crate) struct BatchPool {
     free: Mutex<Vec<Vec<u8>>>,
     bytes_max: usize,
+    /// One short buffer, where frames are written at once: it is used for each, and stays in a processor's caches.
+    short: Mutex<Vec<u8>>,
+    has_short: AtomicBool,
 }
 
 /// A buffer that comes back when QUIC has let its last part go.
@@ -42,7 +51,8 @@ impl Drop for Lent {
 
 impl BatchPool {
     pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { free: Mutex::default(), bytes_max })
+        let (free, short, has_short) = Default::default();
+        Arc::new(Self { free, bytes_max, short, has_short })
     }
 
     fn free(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
@@ -56,13 +66,33 @@ impl BatchPool {
 
     /// An empty buffer with room for so many bytes.
     pub(super) fn take(&self, bytes: usize) -> Vec<u8> {
-        let kept = if bytes >= KEPT_BYTES_LEAST { self.free().pop() } else { None };
+        let kept = if bytes >= KEPT_BYTES_LEAST {
+            self.free().pop()
+        } else if self.has_short.load(Ordering::Relaxed) {
+            self.has_short.store(false, Ordering::Relaxed);
+            Some(std::mem::take(&mut *self.short()))
+        } else {
+            None
+        };
         match kept {
             Some(mut memory) => {
                 memory.reserve(bytes);
                 memory
             }
             None => Vec::with_capacity(bytes),
+        }
+    }
+
+    fn short(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.short.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the buffer back of what was written at once, and so is copied already.
+    pub(super) fn put_short(&self, mut memory: Vec<u8>) {
+        if memory.capacity() <= SHORT_BYTES_MAX {
+            memory.clear();
+            *self.short() = memory;
+            self.has_short.store(true, Ordering::Relaxed);
         }
     }
 

@@ -161,6 +161,11 @@ impl Pieces {
         Some(std::mem::take(&mut self.open))
     }
 
+    /// The memory of a piece that was written at once.
+    pub(super) fn give_back(&self, memory: Vec<u8>) {
+        self.batches.put_short(memory);
+    }
+
     /// Drops all.
     pub(super) fn clear(&mut self) {
         self.train.end();

@@ -178,8 +178,8 @@ impl Lane {
         let of_stream = &counters.lane(*index).stream;
         let mut reader = self.reader.borrow_mut();
         reader.push(bytes);
-        Counters::add(&counters.bytes_received, bytes.len() as u64);
-        Counters::add(&of_stream.bytes_received, bytes.len() as u64);
+        Counters::add_alone(&counters.bytes_received, bytes.len() as u64);
+        Counters::add_alone(&of_stream.bytes_received, bytes.len() as u64);
         live.bulk_reads.heard();
         let mut take = |frame| take_from(live, *index, windows, frame);
         drain(live, &mut reader, of_stream, &mut take)?;

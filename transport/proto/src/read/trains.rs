@@ -84,7 +84,7 @@ impl FrameReader {
     pub fn next_or_train(&mut self) -> Result<Option<Received>, FrameError> {
         match self.train() {
             Some(train) => Ok(Some(Received::Train(train))),
-            None => Ok(self.next()?.map(Received::Frame)),
+            None => self.next_as(Received::Frame),
         }
     }
 

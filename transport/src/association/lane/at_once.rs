@@ -61,7 +61,10 @@ impl Inner {
             books.taken(bytes.len());
             let waited = since.map(|since| since.elapsed());
             wrote = Some(Wrote { bytes: bytes.len(), frames, waited });
-            Bytes::from(bytes)
+            // Under way is no more than is sent, and the memory is used for the next.
+            let sent = Bytes::copy_from_slice(&bytes);
+            pieces.give_back(bytes);
+            sent
         };
         way.write(length, &mut take).then_some(wrote).flatten()
     }

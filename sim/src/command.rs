@@ -7,6 +7,7 @@
 //! cannot be used, 130 where Ctrl-C or SIGTERM ended it early and nothing had failed until then. Read `command/run.rs` next.
 
 mod compare;
+mod hunt;
 mod junit;
 mod list;
 mod planted;

@@ -1,5 +1,5 @@
-//! The scenarios that ship find the bugs that are planted in our own code: each within a thousand seeds, not without the
-//! bug, and shrunk to five faults at most.
+//! The scenarios that ship find the bugs that are planted in our own code: each within a thousand seeds, by the check that
+//! speaks of it, not without the bug, and shrunk to five faults at most.
 //!
 //! The search begins at the seed that the table of PLANTED.md has for the bug, so that this takes minutes; the command
 //! above that table searches from 0. Only built with the feature `planted`.
@@ -23,14 +23,20 @@ fn odeon_sim(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_odeon-sim")).args(args).output().expect("it runs")
 }
 
-/// The first seed that the table has for a bug.
-fn known_seed(bug: &str) -> u64 {
+/// The row of a bug in the table: its cells, from the name of the bug on.
+fn row(bug: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("PLANTED.md");
     let text = fs::read_to_string(&path).expect("the table is there");
-    let row = text.lines().find(|line| line.split('|').nth(1).is_some_and(|it| it.trim() == bug));
-    let row = row.unwrap_or_else(|| panic!("{bug} has no row in {}", path.display()));
-    let seed = row.split('|').nth(3).and_then(|cell| cell.trim().parse().ok());
-    seed.unwrap_or_else(|| panic!("no first seed in {row:?}"))
+    let cells = |line: &str| line.split('|').skip(1).map(|it| it.trim().to_owned()).collect();
+    let mut rows = text.lines().map(cells);
+    rows.find(|row: &Vec<_>| row.first().is_some_and(|name| name == bug))
+        .unwrap_or_else(|| panic!("{bug} has no row in {}", path.display()))
+}
+
+/// The first seed that the table has for a bug.
+fn known_seed(bug: &str) -> u64 {
+    let row = row(bug);
+    row[3].parse().unwrap_or_else(|_| panic!("no first seed in {row:?}"))
 }
 
 fn is_found(bug: &str) {
@@ -46,6 +52,11 @@ fn is_found(bug: &str) {
     let found: serde_json::Value = serde_json::from_str(&said).expect("it is one JSON array");
     let left = found[0]["faults_shrunk"].as_u64().expect("it is a number");
     assert!(left <= FAULTS_MAX, "{bug} is not found with {FAULTS_MAX} faults: {said}");
+    // What is not found by that check is not found: the command looks on.
+    let [scenario, check] = ["scenario", "found_by"].map(|key| found[0][key].as_str());
+    let row = row(bug);
+    assert_eq!((scenario, check), (Some(row[1].as_str()), Some(row[2].as_str())), "{said}");
+    assert!(found[0]["problem"].as_str().is_some_and(|it| it.contains(&row[2])), "{said}");
 }
 
 macro_rules! bugs {

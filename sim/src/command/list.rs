@@ -3,13 +3,13 @@
 use odeon_message::planted::Bug;
 use serde_json::json;
 
-use super::{Failed, Printer, planted::scenario};
+use super::{Failed, Printer, hunt::hunt};
 use crate::runner::Trial;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
     /// Print one JSON array: for each scenario its name, what it is about, its nodes and the lengths of its phases; for
-    /// each bug its name, what it is, and its scenario.
+    /// each bug its name, what it is, its scenario, and the check that must find it.
     #[arg(long)]
     json: bool,
     /// Name the bugs that can be planted, and the scenario that each is looked for in.
@@ -50,13 +50,21 @@ pub(super) fn list(
 /// The bugs that can be planted.
 fn bugs(json: bool, out: &mut Printer<'_>) -> Result<bool, Failed> {
     if json {
-        let entry = |bug: &Bug| json!({ "name": bug.name(), "about": bug.about(), "scenario": scenario(*bug) });
+        let entry = |bug: &Bug| {
+            let hunt = hunt(*bug);
+            json!({
+                "name": bug.name(),
+                "about": bug.about(),
+                "scenario": hunt.scenario,
+                "found_by": hunt.check,
+            })
+        };
         out.json(&Bug::ALL.iter().map(entry).collect::<serde_json::Value>())?;
         return Ok(true);
     }
     let width = Bug::ALL.iter().map(|bug| bug.name().len()).max().unwrap_or(0);
     for bug in Bug::ALL {
-        out.line(format!("{:width$}  {} ({})", bug.name(), bug.about(), scenario(*bug)))?;
+        out.line(format!("{:width$}  {} ({})", bug.name(), bug.about(), hunt(*bug).scenario))?;
     }
     Ok(true)
 }

@@ -1,8 +1,8 @@
 //! `planted`: whether the scenarios find the bugs that are planted in our own code, and how small they become.
 //!
-//! For each bug: the seeds are played with it until one fails, that seed is played without it and must pass, and the
-//! failure is shrunk. The table is Markdown; PLANTED.md has one. What it is NOT: the search for bugs that nobody planted;
-//! a seed that fails without its bug is one of those, and is said to be.
+//! For each bug: the seeds are played with it until the check that speaks of it objects (`hunt.rs`), that seed is played
+//! without it and must pass, and the failure is shrunk. The table is Markdown; PLANTED.md has one. What it is NOT: the search
+//! for bugs that nobody planted; a seed that fails without its bug is one of those, and is said to be.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -13,11 +13,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use odeon_message::planted::Bug;
 use serde_json::{Value, json};
 
-use super::{Failed, Limits, Printer, replay::run_orders, run, subject};
+use super::{
+    Failed, Limits, Printer,
+    hunt::{Hunt, hunt},
+    replay::run_orders,
+    run, subject,
+};
 use crate::{
     runner::{Case, Lanes, Order, Run, Seeds, Trial, run_each},
     script::Script,
     shrink::{Shrinker, Spending},
+    verdict::Verdict,
 };
 
 #[derive(Debug, clap::Args)]
@@ -41,54 +47,17 @@ pub(super) struct PlantedArgs {
     limits: Limits,
 }
 
-/// The scenario that looks for it.
-pub(super) const fn scenario(bug: Bug) -> &'static str {
-    match bug {
-        Bug::PanicNotDelivered | Bug::RetryForgetsDoubt => "bank",
-        Bug::LostWakeUp
-        | Bug::PiecesSwapped
-        | Bug::ReplacedNotDown
-        | Bug::WatchMissesRace
-        | Bug::WatchesNotResent => "chat",
-        Bug::CancelledAskRuns
-        | Bug::CreditNotGivenBack
-        | Bug::MailboxHoldsOneMore
-        | Bug::TimeForgottenOnTheWay => "request-storm",
-        Bug::AskNumberReused
-        | Bug::FramesOutliveConnection
-        | Bug::HealLooksOnce
-        | Bug::LostAskNotDelivered
-        | Bug::OlderLifeWins
-        | Bug::ReplySentTwice => "truth",
-        Bug::IncarnationReused
-        | Bug::IntensityOffByOne
-        | Bug::NameOutlivesActor
-        | Bug::RestForOneTooFew
-        | Bug::RestartEmptiesMailbox
-        | Bug::SiblingsStopInOrder
-        | Bug::TransientComesBack => "workers",
-    }
-}
-
-/// How many of a hundred places that say `buggify!` are on, for a bug on a way that is rare without them.
-const fn buggify_percent(bug: Bug) -> u8 {
-    match bug {
-        // Few turns are used up in a simulation whose turns are as long as those of a node.
-        Bug::LostWakeUp => 30,
-        _ => 0,
-    }
-}
-
 /// What became of one bug.
 struct Found {
     bug: Bug,
-    /// The first seed that fails with it, and how many were played until then.
+    /// The first seed that finds it, and how many were played until then.
     seed: u64,
     seeds: usize,
     /// The faults of that seed, and those that were left.
     faults: (usize, usize),
-    /// What broke.
+    /// What broke, and what the check that speaks of the bug says of it.
     problem: String,
+    said: String,
 }
 
 pub(super) fn planted(
@@ -100,8 +69,8 @@ pub(super) fn planted(
     bugs.iter().try_for_each(|bug| bug.check().map(drop)).map_err(Failed::usage)?;
     let mut table = Vec::new();
     if !args.json {
-        out.line("| bug | scenario | first seed | seeds played | faults | after shrinking | what broke |")?;
-        out.line("|---|---|--:|--:|--:|--:|---|")?;
+        out.line("| bug | scenario | found by | first seed | seeds played | faults | after shrinking | what it says |")?;
+        out.line("|---|---|---|--:|--:|--:|--:|---|")?;
     }
     for bug in bugs {
         let found = find(*bug, args, trials)?;
@@ -118,14 +87,12 @@ pub(super) fn planted(
 
 /// Finds a bug, sees that it is the bug, and shrinks the failure.
 fn find(bug: Bug, args: &PlantedArgs, trials: &[Trial]) -> Result<Found, Failed> {
-    let trial = subject::find(scenario(bug), trials)?;
+    let hunt = hunt(bug);
+    let trial = subject::find(hunt.scenario, trials)?;
     let mut limits = args.limits.clone();
     limits.plant = Some(bug);
-    limits.buggify = limits.buggify.max(buggify_percent(bug));
-    let Some((seed, script, run)) = first(bug, trial, args, &limits)? else {
-        let (name, count) = (&trial.name, args.seeds.0.len());
-        return Err(Failed::Run(format!("{count} seeds of {name} did not find {bug}")));
-    };
+    limits.buggify = limits.buggify.max(hunt.buggify_percent);
+    let (seed, script, run) = first((bug, hunt), trial, args, &limits)?;
     let innocent = Case { planted: None, ..limits.case(seed) };
     let [without] = run_orders(trial, [Order::of(innocent, script.to_text()?)], &limits);
     if !without.verdict.passed() {
@@ -133,6 +100,7 @@ fn find(bug: Bug, args: &PlantedArgs, trials: &[Trial]) -> Result<Found, Failed>
         return Err(Failed::Run(format!("{name} fails without {bug} too, {}", without.verdict)));
     }
     let problem = run.verdict.problems[0].text.lines().next().unwrap_or_default().to_owned();
+    let said = hunt.said(&run.verdict).unwrap_or_default().to_owned();
     let spending = Spending {
         runs_max: args.runs_max,
         time_max: Duration::from_secs(args.time_max_s),
@@ -146,22 +114,23 @@ fn find(bug: Bug, args: &PlantedArgs, trials: &[Trial]) -> Result<Found, Failed>
     bar.finish_and_clear();
     let count = |script: &Script| script.faults().faults().len();
     let seeds = args.seeds.0.iter().take_while(|it| **it != seed).count() + 1;
-    Ok(Found { bug, seed, seeds, faults: (count(&script), count(&shrunk.script)), problem })
+    Ok(Found { bug, seed, seeds, faults: (count(&script), count(&shrunk.script)), problem, said })
 }
 
 /// A seed with its script, and what came of it.
 type Played = (u64, Script, Run);
 
-/// The first seed, in their order, that fails with the bug.
+/// The first seed, in their order, that finds the bug.
 fn first(
-    bug: Bug,
+    (bug, hunt): (Bug, Hunt),
     trial: &Trial,
     args: &PlantedArgs,
     limits: &Limits,
-) -> Result<Option<Played>, Failed> {
+) -> Result<Played, Failed> {
     let bar = bar(bug, args.seeds.0.len(), "seeds");
     let (stop, mut broken) = (AtomicBool::new(false), None);
     let mut found: Option<(usize, Played)> = None;
+    let mut otherwise: Option<(usize, Verdict)> = None;
     let mut seeds = args.seeds.0.iter().copied().enumerate();
     let next = || {
         let (at, seed) = seeds.next().filter(|_| !stop.load(Ordering::Relaxed))?;
@@ -176,15 +145,30 @@ fn first(
     // One that began earlier may end later: all that have begun come to their end.
     let end = |(at, seed, script): (usize, u64, Script), run: Run| {
         bar.inc(1);
-        let is_first = found.as_ref().is_none_or(|(first, _)| at < *first);
-        if !run.verdict.passed() && is_first {
-            stop.store(true, Ordering::Relaxed);
-            found = Some((at, (seed, script, run)));
+        let comes_before = |other: Option<usize>| other.is_none_or(|first| at < first);
+        if hunt.is_found_by(&run.verdict) {
+            if comes_before(found.as_ref().map(|(first, _)| *first)) {
+                stop.store(true, Ordering::Relaxed);
+                found = Some((at, (seed, script, run)));
+            }
+        } else if !run.verdict.passed() && comes_before(otherwise.as_ref().map(|(first, _)| *first))
+        {
+            otherwise = Some((at, run.verdict));
         }
     };
     run_each(&trial.arguments, Lanes::Own(limits.jobs()), limits.limit(), next, end);
     bar.finish_and_clear();
-    broken.map_or(Ok(found.map(|(_, played)| played)), Err)
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    found.map(|(_, played)| played).ok_or_else(|| {
+        let (name, count, awaited) = (&trial.name, args.seeds.0.len(), hunt.in_words());
+        let mut text = format!("{count} seeds of {name} did not find {bug}, by {awaited}");
+        if let Some((_, verdict)) = otherwise {
+            text.push_str(&format!("; they failed otherwise, first {verdict}"));
+        }
+        Failed::Run(text)
+    })
 }
 
 fn bar(bug: Bug, length: usize, what: &str) -> ProgressBar {
@@ -196,16 +180,17 @@ fn bar(bug: Bug, length: usize, what: &str) -> ProgressBar {
 
 impl Found {
     fn row(&self) -> String {
-        let Self { bug, seed, seeds, faults: (before, after), problem } = self;
-        let problem = problem.replace('|', "\\|");
-        let scenario = scenario(*bug);
-        format!("| {bug} | {scenario} | {seed} | {seeds} | {before} | {after} | {problem} |")
+        let Self { bug, seed, seeds, faults: (before, after), said, .. } = self;
+        let said = said.replace('|', "\\|");
+        let Hunt { scenario, check, .. } = hunt(*bug);
+        format!("| {bug} | {scenario} | {check} | {seed} | {seeds} | {before} | {after} | {said} |")
     }
 
     fn to_json(&self) -> Value {
         json!({
             "bug": self.bug.name(),
-            "scenario": scenario(self.bug),
+            "scenario": hunt(self.bug).scenario,
+            "found_by": hunt(self.bug).check,
             "seed": self.seed,
             "seeds": self.seeds,
             "faults": self.faults.0,

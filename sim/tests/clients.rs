@@ -12,7 +12,7 @@ use odeon::{
     Actor, Client, Context, Handler, LookupError, MemberEvent, Node, NodeBuilder, Profile,
     RetryPolicy, StartError, Target, actor, message,
 };
-use odeon_sim::{LinkRule, World};
+use odeon_sim::{LinkRule, Role, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -129,6 +129,10 @@ async fn a_client_finds_names_and_groups_and_is_no_member(world: &mut World) {
         assert_eq!(members.len(), 2, "the client is no member: {members:?}");
     }
     assert_eq!(client.members_now().len(), 3);
+    assert_eq!(
+        (world.names(Role::Node), world.names(Role::Client)),
+        (NAMES.to_vec(), vec!["till"])
+    );
 }
 
 #[odeon_sim::test(seeds = 0..10, link = both)]

@@ -134,11 +134,22 @@ fn a_ledger_that_obeys_an_old_leader_is_found_out() {
     fn broken() -> leader::Leader {
         // As one that was held does; a ledger that looks at fences minds none of it.
         let mut broken = leader::Leader::default();
-        (broken.overstays, broken.takes_old_fences) = (Duration::from_secs(3), true);
+        (broken.overstays, broken.keeping.takes_old_fences) = (Duration::from_secs(3), true);
         broken
     }
     let trial = play!(a_ledger_that_obeys_an_old_leader_is_found_out, broken);
     finds(&trial, "leader", "check no old leader is obeyed");
+}
+
+#[test]
+fn a_ledger_that_tells_clients_old_news_is_found_out() {
+    fn broken() -> leader::Leader {
+        let mut broken = leader::Leader::default();
+        broken.keeping.tells_old_news = true;
+        broken
+    }
+    let trial = play!(a_ledger_that_tells_clients_old_news_is_found_out, broken);
+    finds(&trial, "leader", "check a client reads what is there");
 }
 
 #[test]

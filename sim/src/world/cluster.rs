@@ -88,8 +88,9 @@ impl World {
         self.start_node(name, setup, main);
     }
 
-    /// Adds a host and starts a client on it, which is no member, in its own life and in each life after a restart;
-    /// otherwise as [`start_node`](Self::start_node).
+    /// Adds a host of the role [`Client`](super::Role::Client) and starts a client on it, which is no member, in its own life
+    /// and in each life after a restart; otherwise as [`start_node`](Self::start_node). The set-up adds seeds. Faults of a
+    /// [`Swarm`](crate::Swarm) do not hit it.
     ///
     /// # Panics
     /// When the name is taken.
@@ -100,7 +101,7 @@ impl World {
         R: Future<Output: Outcome> + 'static,
     {
         let (ca, setup, main) = (self.authority(), Rc::new(setup), Rc::new(main));
-        self.node(name, move |env| {
+        self.client(name, move |env| {
             let (ca, setup, main) = (Rc::clone(&ca), Rc::clone(&setup), Rc::clone(&main));
             async move {
                 let client = setup(builder(env, &ca)?).start_client_here().await;

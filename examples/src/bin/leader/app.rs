@@ -17,8 +17,8 @@
 use std::{io, sync::Arc, time::Duration};
 
 use odeon::{
-    Actor, ActorRef, ChildSpec, Context, Handler, MissedTicks, Node, SpawnOptions, StartError,
-    Supervisor, SupervisorSpec, actor, message,
+    Actor, ActorRef, ChildSpec, Context, Handler, MissedTicks, Node, RemoteNode, SpawnOptions,
+    StartError, Supervisor, SupervisorSpec, actor, data, message,
 };
 use tokio::time::Instant;
 
@@ -94,17 +94,46 @@ struct Act {
 /// Is told who acted, with which fence.
 pub(crate) type Book = Arc<dyn Fn(&str, u64) + Send + Sync>;
 
+/// Asks for the last entry of the ledger.
+#[message(id = "leader/WhoActed", idempotent, reply = Entry)]
+#[derive(Clone)]
+struct WhoActed;
+
+/// Who acted, with which fence; nobody, with 0, where a ledger has no entry.
+#[data]
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) candidate: String,
+    pub(crate) fence: u64,
+}
+
+/// How a ledger is kept; a bad one is there to be found out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Keeping {
+    /// It takes entries with smaller fences too.
+    pub(crate) takes_old_fences: bool,
+    /// It tells the entry before the last.
+    pub(crate) tells_old_news: bool,
+}
+
 /// Takes entries of leaders into a book; what guards it is the fence.
 #[derive(Clone)]
 pub(crate) struct Ledger {
-    pub(crate) book: Book,
-    /// The greatest fence that it has seen.
-    pub(crate) fence: u64,
-    /// Whether it takes entries with smaller ones too: one that does is there to be found out.
-    pub(crate) takes_old_fences: bool,
+    book: Book,
+    keeping: Keeping,
+    /// Its fence is the greatest that was seen.
+    last: Entry,
+    before: Entry,
 }
 
-#[actor(id = "leader/Ledger", handles(Act))]
+impl Ledger {
+    /// One without entries.
+    pub(crate) fn new(book: Book, keeping: Keeping) -> Self {
+        Self { book, keeping, last: Entry::default(), before: Entry::default() }
+    }
+}
+
+#[actor(id = "leader/Ledger", handles(Act, WhoActed))]
 impl Actor for Ledger {
     type Args = Self;
 
@@ -115,13 +144,27 @@ impl Actor for Ledger {
 
 impl Handler<Act> for Ledger {
     async fn handle(&mut self, act: Act, _: &mut Context<Self>) -> bool {
-        let has_passed = self.fence <= act.fence || self.takes_old_fences;
+        let Act { candidate, fence } = act;
+        let has_passed = self.last.fence <= fence || self.keeping.takes_old_fences;
         if has_passed {
-            self.fence = act.fence;
-            (self.book)(&act.candidate, act.fence);
+            (self.book)(&candidate, fence);
+            self.before = std::mem::replace(&mut self.last, Entry { candidate, fence });
         }
         has_passed
     }
+}
+
+impl Handler<WhoActed> for Ledger {
+    async fn handle(&mut self, _: WhoActed, _: &mut Context<Self>) -> Entry {
+        if self.keeping.tells_old_news { self.before.clone() } else { self.last.clone() }
+    }
+}
+
+/// Reads the last entry of the ledger there; nothing where it does not answer. Whoever asks need be no member.
+pub(crate) async fn who_acted(office: &RemoteNode) -> Option<Entry> {
+    let ledger = office.lookup::<Ledger>("ledger");
+    let ledger = tokio::time::timeout(EVERY, ledger).await.ok()?.ok()??;
+    ledger.ask(WhoActed).within(EVERY).await.ok()
 }
 
 /// Is told who leads, with which fence, since now and until then.

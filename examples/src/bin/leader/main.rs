@@ -10,7 +10,7 @@ mod append_log;
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use app::{Candidacy, Ledger, Office};
+use app::{Candidacy, Keeping, Ledger, Office, who_acted};
 use odeon_examples::{cluster, stop};
 use tokio::sync::watch;
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut nodes = cluster(&["office", "a", "b"], Some(&folder), setup).await?;
     let (acts, mut acted) = watch::channel((String::new(), 0));
     let book = Arc::new(move |who: &str, fence| drop(acts.send_replace((who.to_owned(), fence))));
-    app::open(&nodes[0], Ledger { book, fence: 0, takes_old_fences: false }).await?;
+    app::open(&nodes[0], Ledger::new(book, Keeping::default())).await?;
     let stand = |node: odeon::Node| {
         let (office, leads) = ("office".to_owned(), Arc::new(|_: &str, _, _| ()));
         app::stand(Candidacy { node, office, leads, overstays: Duration::ZERO })
@@ -29,6 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Whoever comes first has the name.
     stand(nodes[1].clone()).await?;
     assert_eq!(*acted.wait_for(|(_, fence)| *fence > 0).await?, ("a".to_owned(), 1));
+    let read = who_acted(&nodes[2].on("office")).await.ok_or("the ledger does not answer")?;
+    assert_eq!((read.candidate.as_str(), read.fence), ("a", 1));
     stand(nodes[2].clone()).await?;
     let a = nodes.remove(1);
     a.stop(Duration::from_secs(5)).await;

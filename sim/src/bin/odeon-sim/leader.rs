@@ -2,30 +2,32 @@
 //!
 //! An office on one node gives leases, candidates stand on the three others, and now and then one of them is killed. When
 //! a lease has run out by the count of its holder it is held no more, even where the holder is stopped and cannot know.
-//! The ledger never takes an act with a smaller fence after a greater one, whenever it comes. Once all is healed somebody
-//! leads.
+//! The ledger never takes an act with a smaller fence after a greater one, whenever it comes. A reader, a client that is no
+//! member of the cluster, reads in it what is its last entry at that time. Once all is healed somebody leads, and the
+//! reader hears of it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use odeon::{Node, NodeBuilder};
+use odeon::{Client, Node, NodeBuilder};
 use odeon_sim::{
-    Check, LinkRule, Outline, Scenario, Stream, Swarm, World,
+    Check, LinkRule, NODE_PORT, Outline, Scenario, Stream, Swarm, World,
     check::{NoLeaks, OneHolder, Recorder, What},
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use app::{Candidacy, Candidate, Ledger, Office};
+use app::{Candidacy, Candidate, Entry, Keeping, Ledger, Office, who_acted};
+
+use crate::shared::Shared;
 
 #[path = "../../../../examples/src/bin/leader/app.rs"]
 mod app;
 
 const OFFICE: &str = "office";
 const NODES: [&str; 4] = [OFFICE, "a", "b", "c"];
+/// Who is no node of the outline, so that no fault hits it; the network is rough for it too.
+const READER: &str = "reader";
+const READS_EVERY: Duration = Duration::from_millis(200);
 const KILLS: u64 = 8;
 const SAFETY: Duration = Duration::from_secs(40);
 
@@ -36,20 +38,28 @@ pub(crate) struct Kill {
 }
 
 /// Until when each fence is held.
-type Tenures = Arc<Mutex<BTreeMap<String, Instant>>>;
+type Tenures = Shared<BTreeMap<String, Instant>>;
 
-/// What ledgers took, in order: the life of the node, who acted, with which fence.
-type Acts = Arc<Mutex<Vec<(u64, String, u64)>>>;
+/// What ledgers took, in order: the life of the node, and the entry. A life begins with the entry of nobody.
+type Acts = Shared<Vec<(u64, Entry)>>;
+
+/// What the reader has read, and what of it was in no ledger at that time.
+#[derive(Debug, Default)]
+struct Read {
+    answers: u64,
+    untrue: Vec<String>,
+}
 
 /// The scenario.
 #[derive(Debug, Default)]
 pub(crate) struct Leader {
     /// The planted bug: for how long candidates go on after their lease has run out.
     pub(crate) overstays: Duration,
-    /// The planted bug: whether the ledger takes old fences.
-    pub(crate) takes_old_fences: bool,
+    /// The planted bugs of the ledger.
+    pub(crate) keeping: Keeping,
     tenures: Tenures,
     acts: Acts,
+    read: Shared<Read>,
 }
 
 impl Scenario for Leader {
@@ -75,11 +85,11 @@ impl Scenario for Leader {
         world.check_at_end(OneHolder);
         world.set_default_link(LinkRule::rough());
         for name in NODES {
-            let (overstays, takes_old_fences) = (self.overstays, self.takes_old_fences);
-            let (tenures, acts) = (Arc::clone(&self.tenures), Arc::clone(&self.acts));
+            let (overstays, keeping) = (self.overstays, self.keeping);
+            let (tenures, acts) = (self.tenures.clone(), self.acts.clone());
             let recorder = world.history().clone();
             let main = move |node: Node| {
-                let (tenures, acts) = (Arc::clone(&tenures), Arc::clone(&acts));
+                let (tenures, acts) = (tenures.clone(), acts.clone());
                 let (recorder, life) = (recorder.clone(), node.incarnation().0);
                 let leads = Arc::new(move |who: &str, fence, until| {
                     let holder = format!("{who} with fence {fence}");
@@ -87,10 +97,12 @@ impl Scenario for Leader {
                 });
                 async move {
                     let started = if node.name() == OFFICE {
+                        let book_of = acts.clone();
                         let book = Arc::new(move |who: &str, fence| {
-                            lock(&acts).push((life, who.to_owned(), fence));
+                            book_of.lock().push((life, Entry { candidate: who.to_owned(), fence }));
                         });
-                        app::open(&node, Ledger { book, fence: 0, takes_old_fences }).await
+                        acts.lock().push((life, Entry::default()));
+                        app::open(&node, Ledger::new(book, keeping)).await
                     } else {
                         app::stand(Candidacy { node, office: OFFICE.into(), leads, overstays })
                             .await
@@ -101,6 +113,7 @@ impl Scenario for Leader {
             let setup = |node: NodeBuilder| node.actor::<Office>().actor::<Ledger>();
             world.start_member(name, setup, main);
         }
+        self.start_reader(world);
         let joined = world.all_joined(&NODES, Duration::from_secs(30)).await;
         joined.map_err(|error| error.to_string())?;
         world.count();
@@ -116,9 +129,13 @@ impl Scenario for Leader {
     }
 
     async fn recover(&mut self, world: &mut World) -> Result<(), String> {
-        let before = lock(&self.acts).len();
+        let before = self.acts.lock().len();
         // The time is bounded by the phase.
-        while lock(&self.acts).len() == before {
+        while self.acts.lock()[before..].iter().all(|(_, act)| *act == Entry::default()) {
+            world.run_for(Duration::from_secs(1)).await;
+        }
+        let answers = self.read.lock().answers;
+        while self.read.lock().answers == answers {
             world.run_for(Duration::from_secs(1)).await;
         }
         world.count();
@@ -126,27 +143,56 @@ impl Scenario for Leader {
     }
 
     fn checks(&self) -> Vec<Check> {
-        let acts = Arc::clone(&self.acts);
-        vec![Check::at_end("no old leader is obeyed", move |_| {
-            let acts = lock(&acts);
+        let (acts, read) = (self.acts.clone(), self.read.clone());
+        let obeyed = Check::at_end("no old leader is obeyed", move |_| {
+            let acts = acts.lock();
             let mut pairs = acts.array_windows();
-            let is_old = |[(life, who, fence), (later, other, next)]: &&[(u64, String, u64); 2]| {
-                life == later && (fence > next || fence == next && who != other)
+            let is_old = |[(life, act), (later, next)]: &&[(u64, Entry); 2]| {
+                let others = act.candidate != next.candidate;
+                life == later && (act.fence > next.fence || act.fence == next.fence && others)
             };
-            pairs.find(is_old).map_or(Ok(()), |[(.., fence), (_, who, old)]| {
+            pairs.find(is_old).map_or(Ok(()), |[(_, act), (_, old)]| {
+                let (who, old, fence) = (&old.candidate, old.fence, act.fence);
                 Err(format!("the ledger takes an act of {who} with fence {old} after {fence}"))
             })
-        })]
+        });
+        let told = Check::at_end("a client reads what is there", move |_| {
+            read.lock().untrue.first().map_or(Ok(()), |untrue| Err(untrue.clone()))
+        });
+        vec![obeyed, told]
     }
 }
 
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+impl Leader {
+    /// Starts the client, which reads again and again.
+    fn start_reader(&self, world: &mut World) {
+        let (acts, read) = (self.acts.clone(), self.read.clone());
+        let at_nodes = |client: NodeBuilder| {
+            NODES.iter().fold(client, |client, node| client.seed(format!("{node}:{NODE_PORT}")))
+        };
+        world.start_client(READER, at_nodes, move |client: Client| {
+            let (acts, read) = (acts.clone(), read.clone());
+            async move {
+                loop {
+                    tokio::time::sleep(READS_EVERY).await;
+                    // What was the last entry when it asked, or became it until now.
+                    let since = acts.lock().len().saturating_sub(1);
+                    let Some(last) = who_acted(&client.on(OFFICE)).await else { continue };
+                    let mut read = read.lock();
+                    if !acts.lock()[since..].iter().any(|(_, entry)| *entry == last) {
+                        read.untrue
+                            .push(format!("it is told of {last:?}, which is not the last act"));
+                    }
+                    read.answers += 1;
+                }
+            }
+        });
+    }
 }
 
 /// A candidate leads until then, by its own count; whose time has run out leads no more.
 fn write_down(recorder: &Recorder, tenures: &Tenures, holder: String, until: Instant) {
-    let mut tenures = lock(tenures);
+    let mut tenures = tenures.lock();
     let now = Instant::now();
     tenures.retain(|other, until| {
         let holds = *until > now;

@@ -14,8 +14,8 @@ use odeon_actor::{
 };
 use odeon_cluster::check_topic;
 use odeon_message::{
-    ActorKey, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Incarnation, NodeId,
-    Outflow, Payload, planted::Bug,
+    ActorKey, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Incarnation, MessageId,
+    NodeId, Outflow, Payload, Train, planted::Bug,
 };
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
 use odeon_wire::{
@@ -32,7 +32,7 @@ use crate::{
     outbound::Outbound,
     registrar::Registrar,
     repeats::{Arrived, Attempt, RepeatKey, Repeats},
-    roster::{RosterHall, listeners::Audience, receptionist::Receptionist},
+    roster::{RosterHall, receptionist::Receptionist},
     streams::Streams,
 };
 
@@ -183,7 +183,7 @@ impl Inbound {
         if header.receiver.is_topic() {
             // Whoever listens has a buffer of its own: no sender waits for it.
             drop(credit);
-            return self.publish(peer, frame, &mut None);
+            return self.publish(peer, frame);
         }
         let delivered = self.roster.fan.deliver(
             &self.system,
@@ -203,22 +203,41 @@ impl Inbound {
         }
     }
 
-    /// A message to all who listen to a topic; `audience` is that of the message before, of the same type.
-    fn publish(&self, peer: &Arc<Association>, frame: Frame, audience: &mut Option<Audience>) {
+    /// A message to all who listen to a topic.
+    fn publish(&self, peer: &Arc<Association>, frame: Frame) {
         let (message, layout) = (frame.header.message, frame.extensions.layout);
         match topic_of(frame.payload.bytes()) {
             Ok((len, topic)) => {
                 let listeners = &self.roster.listeners;
-                let known = audience.take().filter(|it| &*it.topic == topic);
-                let known = known.unwrap_or_else(|| listeners.on(topic, message));
+                let audience = listeners.on(topic, message);
                 let archive = frame.payload.first(len);
-                listeners.deliver(&self.system, &known, (message, layout), &archive);
-                *audience = Some(known);
+                listeners.deliver(&self.system, &audience, (message, layout), &archive);
             }
-            Err(error) => {
-                // Each message of a peer that means ill could be one.
-                tracing::debug!(peer = %peer.peer().id, %error, "a published message has no topic");
-            }
+            Err(error) => no_topic(peer, &error),
+        }
+    }
+
+    /// Messages to all who listen to topics of one key, which is one topic as a rule: those of one topic that came one
+    /// behind the other go on together.
+    fn publish_train(&self, peer: &Arc<Association>, message: MessageId, mut archives: Train) {
+        while let Some(first) = archives.first() {
+            let payload = archives.bytes_of(&first);
+            let (len, topic) = match topic_of(payload) {
+                Ok(split) => split,
+                Err(error) => {
+                    no_topic(peer, &error);
+                    archives.take();
+                    continue;
+                }
+            };
+            // The topic with its length, which is read from the end: what ends alike has the same topic.
+            let end = &payload[len..];
+            let same = archives.iter().take_while(|it| archives.bytes_of(it).ends_with(end));
+            let same = same.count() as u32;
+            let audience = self.roster.listeners.on(topic, message);
+            let end_bytes = end.len() as u32;
+            let some = archives.take_some(same).without_ends(end_bytes);
+            self.roster.listeners.deliver_train(&self.system, &audience, message, &some);
         }
     }
 
@@ -299,6 +318,13 @@ fn topic_of(payload: &[u8]) -> Result<(usize, &str), String> {
     Ok((len, topic))
 }
 
+/// Says that a message cannot be published.
+#[cold]
+fn no_topic(peer: &Association, error: &str) {
+    // Each message of a peer that means ill could be one.
+    tracing::debug!(peer = %peer.peer().id, %error, "a published message has no topic");
+}
+
 impl TransportEvents for Inbound {
     fn up(&self, peer: &Arc<Association>) {
         let PeerId { node, incarnation } = peer.peer().id;
@@ -359,33 +385,22 @@ impl TransportEvents for Inbound {
     fn train(
         &self,
         peer: &Arc<Association>,
-        mut train: MessageTrain,
-        mut credit: Credit,
+        train: MessageTrain,
+        credit: Credit,
     ) -> Result<(), PayloadError> {
-        let mut to = train.header.receiver;
+        let MessageTrain { header, archives } = train;
+        let (to, message, count) = (header.receiver, header.message, archives.len());
         if to.is_topic() {
-            // Nobody waits for who listens, and all of them go back at once.
+            // Nobody waits for who listens, and all of it goes back at once.
             drop(credit);
-            let mut audience = None;
-            while let Some(frame) = train.next_frame() {
-                self.publish(peer, frame, &mut audience);
-            }
+            self.publish_train(peer, message, archives);
             return Ok(());
         }
-        if to.is_many() {
-            let Some(only) = self.roster.fan.only(to) else {
-                // They are for several actors each.
-                while let Some(frame) = train.next_frame() {
-                    let part = credit.part(1, frame.frame_bytes as u64);
-                    self.to_many(peer, frame, part);
-                }
-                return Ok(());
-            };
-            to = only;
-        }
-        let MessageTrain { header, archives } = train;
-        let (message, count) = (header.message, archives.len());
-        let delivered = self.system.deliver_train(InboundTrain { to, message, archives, credit });
+        let train = InboundTrain { to, message, archives, credit };
+        let delivered = match to.is_many() {
+            true => self.roster.fan.deliver_train(&self.system, train),
+            false => self.system.deliver_train(train),
+        };
         if let Err(failure) = delivered {
             let peer = peer.peer().id;
             tracing::debug!(%peer, %to, %message, count, %failure, "messages not delivered");

@@ -53,6 +53,8 @@ pub struct Train {
     left: Range<usize>,
     count: u32,
     coupling: Coupling,
+    /// Bytes at the end of each that are not of its archive.
+    behind_bytes: u32,
 }
 
 /// One archive that was taken off a train, and its place there.
@@ -91,7 +93,7 @@ impl Train {
             && range.end <= slab.len()
             && range.start.is_multiple_of(ALIGNMENT)
             && is_sound;
-        fits.then_some(Self { slab, left: range, count, coupling })
+        fits.then_some(Self { slab, left: range, count, coupling, behind_bytes: 0 })
     }
 
     /// How many there are.
@@ -119,9 +121,32 @@ impl Train {
         }
     }
 
-    /// Their bytes with padding alone.
+    /// The same archives, each without its last `bytes`, which stand behind it and are not its own; they count as before.
+    /// One that has fewer ends the train.
+    #[must_use]
+    pub fn without_ends(mut self, bytes: u32) -> Self {
+        self.behind_bytes = self.behind_bytes.saturating_add(bytes);
+        self
+    }
+
+    /// The same archives once more; they share the slab.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            slab: Arc::clone(&self.slab),
+            left: self.left.clone(),
+            count: self.count,
+            coupling: self.coupling,
+            behind_bytes: self.behind_bytes,
+        }
+    }
+
+    /// The bytes of the archives alone, of each with its padding.
     #[must_use]
     pub fn padded_bytes(&self) -> usize {
+        if self.behind_bytes > 0 {
+            return self.iter().map(|taken| taken.bytes().next_multiple_of(ALIGNMENT)).sum();
+        }
         let heads = match self.coupling {
             Coupling::Headed(heads) => self.count as usize * heads.bytes,
             Coupling::Alike(_) => 0,
@@ -131,7 +156,7 @@ impl Train {
 
     #[inline]
     fn at(&self, start: usize) -> Option<Taken> {
-        let (range, end, beside) = match self.coupling {
+        let (mut range, end, beside) = match self.coupling {
             Coupling::Alike(alike) => {
                 (start..start + alike.bytes as usize, start + alike.padded(), alike.beside_bytes)
             }
@@ -144,13 +169,24 @@ impl Train {
             }
         };
         let whole_bytes = end - start + beside as usize;
-        (end <= self.left.end).then_some(Taken { range, end, whole_bytes })
+        range.end = range.end.checked_sub(self.behind_bytes as usize)?;
+        (range.start <= range.end && end <= self.left.end).then_some(Taken {
+            range,
+            end,
+            whole_bytes,
+        })
+    }
+
+    /// Looks at the next one.
+    #[must_use]
+    pub fn first(&self) -> Option<Taken> {
+        if self.count == 0 { None } else { self.at(self.left.start) }
     }
 
     /// Takes the next one.
     #[inline]
     pub fn take(&mut self) -> Option<Taken> {
-        let taken = if self.count == 0 { None } else { self.at(self.left.start) };
+        let taken = self.first();
         match &taken {
             Some(taken) => {
                 self.left.start = taken.end;
@@ -181,6 +217,7 @@ impl Train {
             // No more than `count`.
             count: taken as u32,
             coupling: self.coupling,
+            behind_bytes: self.behind_bytes,
         }
     }
 
@@ -281,6 +318,31 @@ mod tests {
         assert_eq!(longer.take_some(3).len(), 0, "than all there is");
         assert!(longer.take().is_none() && longer.is_empty());
         assert!(train(0, 5).is_none());
+    }
+
+    #[test]
+    fn what_stands_behind_archives_is_left_out_and_counts() {
+        let mut headed = train(&[3, 20, 40]).without_ends(3);
+        assert_eq!(
+            (headed.len(), headed.whole_bytes(), headed.padded_bytes()),
+            (3, 144, 0 + 32 + 48)
+        );
+        assert_eq!(headed.iter().map(|taken| taken.bytes()).collect::<Vec<_>>(), [0, 17, 37]);
+        let mut shared = headed.share().take_some(2);
+        assert_eq!((shared.len(), shared.whole_bytes()), (2, 80));
+        let (first, second) = (headed.take().unwrap(), headed.take().unwrap());
+        assert_eq!((headed.bytes_of(&first), first.whole_bytes), ([].as_slice(), 32));
+        assert_eq!((headed.bytes_of(&second), second.whole_bytes), ([1; 17].as_slice(), 48));
+        assert_eq!(shared.take().map(|taken| taken.bytes()), Some(0));
+        assert!(train(&[3, 2]).without_ends(4).take().is_none(), "it has fewer");
+        let mut slab = Slab::with_capacity(96);
+        slab.resize(96, 7);
+        let alike = Coupling::Alike(Alike { bytes: 20, beside_bytes: 32 });
+        let mut alike = Train::new(Arc::new(slab), 0..96, 3, alike).unwrap().without_ends(6);
+        assert_eq!((alike.whole_bytes(), alike.padded_bytes()), (3 * 64, 3 * 16));
+        let taken = alike.take().unwrap();
+        assert_eq!((alike.bytes_of(&taken), taken.whole_bytes), ([7; 14].as_slice(), 64));
+        assert_eq!(alike.take_some(2).iter().map(|taken| taken.bytes()).sum::<usize>(), 28);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use odeon_actor::{ActorSystem, Inbound};
+use odeon_actor::{ActorSystem, Inbound, InboundTrain};
 use odeon_message::{ActorKey, Address, Credit, Creditor, Failure, FailureKind};
 
 struct Group {
@@ -66,11 +66,35 @@ impl Fan {
         self.groups.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The only member of the group with this key: what is for the group is for that one.
-    pub(crate) fn only(&self, group: ActorKey) -> Option<ActorKey> {
+    /// Gives tells that came together to each member of the group that they are for: each is looked up once, and has them
+    /// in the memory in which they came. Never waits, as [`ActorSystem::deliver_train`].
+    ///
+    /// # Errors
+    /// When there is no member any more.
+    pub(crate) fn deliver_train(
+        &self,
+        system: &ActorSystem,
+        train: InboundTrain,
+    ) -> Result<(), Failure> {
         let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
-        let members = &groups.get(&group)?.members;
-        if members.len() == 1 { members.first().copied() } else { None }
+        let members = groups.get(&train.to).map(|group| &group.members).ok_or_else(nobody)?;
+        if let (1, Some(&to)) = (members.len(), members.first()) {
+            return system.deliver_train(InboundTrain { to, ..train });
+        }
+        let InboundTrain { to: key, message, archives, credit } = train;
+        let shared: Arc<dyn Creditor> = Arc::new(Shared { _credit: credit });
+        for to in members {
+            let told = system.deliver_train(InboundTrain {
+                to: *to,
+                message,
+                archives: archives.share(),
+                credit: Credit::of_many(Arc::clone(&shared), key, 0, 0),
+            });
+            if let Err(failure) = told {
+                tracing::debug!(%to, %failure, "a member of a group does not take messages");
+            }
+        }
+        Ok(())
     }
 
     /// Gives a tell to each member of the group that it is for. Never waits, as [`ActorSystem::deliver`].
@@ -79,10 +103,7 @@ impl Fan {
     /// When there is no member any more.
     pub(crate) fn deliver(&self, system: &ActorSystem, inbound: Inbound) -> Result<(), Failure> {
         let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(group) = groups.get(&inbound.to) else {
-            let detail = "no member of that group is here any more";
-            return Err(Failure::not_delivered(FailureKind::Stopped, detail));
-        };
+        let group = groups.get(&inbound.to).ok_or_else(nobody)?;
         if group.members.len() == 1 {
             let to = group.members.iter().next().copied().unwrap_or(inbound.to);
             return system.deliver(Inbound { to, ..inbound });
@@ -106,4 +127,9 @@ impl Fan {
         }
         Ok(())
     }
+}
+
+#[cold]
+fn nobody() -> Failure {
+    Failure::not_delivered(FailureKind::Stopped, "no member of that group is here any more")
 }

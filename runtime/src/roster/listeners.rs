@@ -20,9 +20,11 @@ use std::{
 };
 
 pub(crate) use buffer::{Buffer, Waiting};
-use odeon_actor::{ActorSystem, AnyRef, ExportError, Inbound};
+use odeon_actor::{ActorSystem, AnyRef, ExportError, Inbound, InboundTrain};
 use odeon_cluster::PatternTree;
-use odeon_message::{ActorKey, Credit, Creditor, FailureKind, Fingerprint, MessageId, Payload};
+use odeon_message::{
+    ActorKey, Credit, Creditor, Failure, FailureKind, Fingerprint, MessageId, Payload, Train,
+};
 
 /// Topics whose listeners are remembered, so that they are not looked for again with each message; when there are more,
 /// all are forgotten.
@@ -306,6 +308,44 @@ impl Listeners {
         taken
     }
 
+    /// Gives messages that came together, in the one layout there is, to all of an audience: into each buffer under one lock,
+    /// and to each actor as one.
+    pub(crate) fn deliver_train(
+        &self,
+        system: &ActorSystem,
+        Audience { topic, ears }: &Audience,
+        message: MessageId,
+        archives: &Train,
+    ) {
+        let mut missed = 0;
+        for ear in &**ears {
+            missed += match ear {
+                Ear::Stream(buffer) => {
+                    let waiting = archives.iter().map(|taken| Waiting {
+                        topic: Arc::clone(topic),
+                        layout: None,
+                        payload: archives.payload_of(&taken),
+                    });
+                    buffer.push_all(waiting).1
+                }
+                Ear::Actor(actor) => {
+                    let all = u64::from(archives.len());
+                    let offer = |to| {
+                        let credit = Credit::of_many(Arc::clone(&FREE), to, 0, 0);
+                        let archives = archives.share();
+                        let refused =
+                            system.offer_train(InboundTrain { to, message, archives, credit })?;
+                        Ok(all - u64::from(refused))
+                    };
+                    offer_to(actor, offer).map_or(0, |taken| all - taken)
+                }
+            };
+        }
+        if missed > 0 {
+            self.missed.fetch_add(missed, Relaxed);
+        }
+    }
+
     /// How many messages all subscriptions together have lost for want of room.
     pub(crate) fn missed(&self) -> u64 {
         self.missed.load(Relaxed)
@@ -330,25 +370,32 @@ fn offer(
     (message, layout): (MessageId, Option<Fingerprint>),
     payload: Payload,
 ) -> Option<bool> {
+    let taken = offer_to(actor, |to| {
+        let credit = Credit::of_many(Arc::clone(&FREE), to, 0, 0);
+        let (remaining, reply, trace) = (None, None, None);
+        let inbound = Inbound { to, message, layout, payload, remaining, reply, trace, credit };
+        system.offer(inbound).map(u64::from)
+    });
+    taken.map(|taken| taken > 0)
+}
+
+/// Gives messages to an actor by its address; how many it has taken, and `None` if it has ended.
+fn offer_to(actor: &AnyRef, offer: impl FnOnce(ActorKey) -> Result<u64, Failure>) -> Option<u64> {
     let address = match actor.address() {
         Ok(address) => address,
         // Nobody listens who could miss it.
         Err(ExportError::Ended) => return None,
         Err(error) => {
             tracing::debug!(?actor, %error, "an actor that listens cannot be reached");
-            return Some(false);
+            return Some(0);
         }
     };
-    let to = address.key;
-    let credit = Credit::of_many(Arc::clone(&FREE), to, 0, 0);
-    let (remaining, reply, trace) = (None, None, None);
-    let inbound = Inbound { to, message, layout, payload, remaining, reply, trace, credit };
-    match system.offer(inbound) {
+    match offer(address.key) {
         Ok(taken) => Some(taken),
         Err(failure) if failure.kind == FailureKind::Stopped => None,
         Err(failure) => {
             tracing::debug!(?actor, %failure, "an actor that listens does not take a message");
-            Some(false)
+            Some(0)
         }
     }
 }

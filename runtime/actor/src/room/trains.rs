@@ -19,29 +19,59 @@ impl CellPtr {
     /// are not taken are counted and refused.
     pub(crate) fn enter_train(&self, train: Envelope) {
         if !self.is_plain() || self.overflow != Overflow::Wait {
-            return self.enter_each(train);
+            let turn_away = |one, kind| self.turn_away(Some((one, kind)));
+            return self.enter_each(train, Patience::Quiet, turn_away);
         }
-        // What this thread handed over counts before it sends more.
-        let here = polls_workers() && self.worker.is_here();
-        let boarded = match here && !self.mailbox.count_handed_over(&self.spare) {
-            true => Boarded { woke: false, closed: None, rest: Some(train) },
-            false => self.mailbox.board(train, false),
-        };
-        if boarded.woke {
-            self.schedule();
-        }
-        self.turn_away(boarded.closed.map(|closed| (closed, FailureKind::Stopped)));
-        let Some(rest) = boarded.rest else { return };
+        let (closed, rest) = self.board(train);
+        self.turn_away(closed.map(|closed| (closed, FailureKind::Stopped)));
+        let Some(rest) = rest else { return };
         match self.mailbox.is_closed() {
             true => self.turn_away(Some((rest, FailureKind::Stopped))),
             false => self.wait_together(rest),
         }
     }
 
-    fn enter_each(&self, mut train: Envelope) {
+    /// As [`enter_train`](Self::enter_train), of messages that must not wait: those that are not taken are refused, and
+    /// are not counted here; how many they are.
+    pub(crate) fn offer_train(&self, train: Envelope) -> u32 {
+        let mut refused = 0;
+        let mut refuse = |envelope: Envelope, kind| {
+            refused += envelope.messages();
+            envelope.refuse(&self.refusal(kind));
+        };
+        if !self.is_plain() || self.overflow != Overflow::Wait {
+            self.enter_each(train, Patience::None, refuse);
+            return refused;
+        }
+        let (closed, rest) = self.board(train);
+        closed.into_iter().for_each(|closed| refuse(closed, FailureKind::Stopped));
+        rest.into_iter().for_each(|rest| refuse(rest, FailureKind::Full));
+        refused
+    }
+
+    /// Puts as many in as there is room for, while nobody waits: those that found the mailbox closed, and the rest.
+    fn board(&self, train: Envelope) -> (Option<Envelope>, Option<Envelope>) {
+        // What this thread handed over counts before it sends more.
+        let here = polls_workers() && self.worker.is_here();
+        if here && !self.mailbox.count_handed_over(&self.spare) {
+            return (None, Some(train));
+        }
+        let Boarded { woke, closed, rest } = self.mailbox.board(train, false);
+        if woke {
+            self.schedule();
+        }
+        (closed, rest)
+    }
+
+    fn enter_each(
+        &self,
+        mut train: Envelope,
+        patience: Patience<'_>,
+        mut turn_away: impl FnMut(Envelope, FailureKind),
+    ) {
         while let Some(one) = train.take_one() {
-            if let Entered::Refused(one, kind) = self.enter(one, 0, Patience::Quiet) {
-                self.turn_away(Some((one, kind)));
+            if let Entered::Refused(one, kind) = self.enter(one, 0, patience) {
+                turn_away(one, kind);
             }
         }
     }

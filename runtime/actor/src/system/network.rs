@@ -127,12 +127,23 @@ impl ActorSystem {
                 envelope.refuse(&cell.refusal(kind));
                 Ok(false)
             }
-            Some(Err(NotTaken::Message | NotTaken::Layout)) => {
-                let detail = format!("actor {to} does not take message {message} in that layout");
-                Err(Failure::not_delivered(FailureKind::Incompatible, detail))
-            }
+            Some(Err(NotTaken::Message | NotTaken::Layout)) => Err(not_so(to, message)),
             None => Err(no_actor(to)),
         }
+    }
+
+    /// As [`deliver_train`](Self::deliver_train), for tells that must not wait, as [`offer`](Self::offer): how many of them
+    /// the mailbox has no room for.
+    ///
+    /// # Errors
+    /// As there, for all of them.
+    pub fn offer_train(&self, inbound: InboundTrain) -> Result<u32, Failure> {
+        let InboundTrain { to, message, archives, credit } = inbound;
+        let offered = self.inner.slots.with(to, |cell, accepts| {
+            let make = accepts.find(message, None).map_err(|_| not_so(to, message))?.train;
+            Ok(cell.offer_train(make(archives, credit)))
+        });
+        offered.unwrap_or_else(|| Err(no_actor(to)))
     }
 
     /// Looks for an ask of another node and for whom its actor waits, so that the ask is held up; `found` is told, or
@@ -208,6 +219,11 @@ impl ActorSystem {
             cell.forget_network_watchers(node, incarnation);
         }
     }
+}
+
+fn not_so(to: ActorKey, message: MessageId) -> Failure {
+    let detail = format!("actor {to} does not take message {message} in that layout");
+    Failure::not_delivered(FailureKind::Incompatible, detail)
 }
 
 fn no_actor(to: ActorKey) -> Failure {

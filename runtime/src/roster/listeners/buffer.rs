@@ -53,20 +53,27 @@ impl Buffer {
     /// Appends a message, in the place of the oldest ones if there is no room; says whether it was taken, and how many
     /// were lost.
     pub(super) fn push(&self, message: Waiting) -> (bool, u64) {
+        self.push_all(std::iter::once(message))
+    }
+
+    /// As [`push`](Self::push), of messages that came together.
+    pub(super) fn push_all(&self, messages: impl Iterator<Item = Waiting>) -> (bool, u64) {
         let mut lost = Vec::new();
         let mut queue = self.queue();
         if queue.closed {
             return (false, 0);
         }
-        queue.bytes += message.payload.len();
-        queue.waiting.push_back(message);
-        // The last one stays, however long it is.
-        while queue.waiting.len() > self.messages_max
-            || queue.bytes > self.bytes_max && queue.waiting.len() > 1
-        {
-            let Some(oldest) = queue.waiting.pop_front() else { break };
-            queue.bytes -= oldest.payload.len();
-            lost.push(oldest);
+        for message in messages {
+            queue.bytes += message.payload.len();
+            queue.waiting.push_back(message);
+            // The last one stays, however long it is.
+            while queue.waiting.len() > self.messages_max
+                || queue.bytes > self.bytes_max && queue.waiting.len() > 1
+            {
+                let Some(oldest) = queue.waiting.pop_front() else { break };
+                queue.bytes -= oldest.payload.len();
+                lost.push(oldest);
+            }
         }
         let waker = queue.waker.take();
         drop(queue);

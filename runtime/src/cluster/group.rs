@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use super::{
     Cluster, RegisterError,
-    routing::{ClusterStrategy, Member, Route, Shared},
+    routing::{ClusterStrategy, Member, Roll, Route, Shared, Told},
 };
 use crate::{remote_node::LookupError, roster::RosterHall};
 
@@ -177,7 +177,17 @@ impl<A: Actor> ClusterGroup<A> {
     where
         A: Handler<M>,
     {
-        let roll = self.shared.roll();
+        match self.shared.tell_only_node(message) {
+            Told::Done(broadcast) => broadcast,
+            Told::NotYet(message) => self.broadcast_to(&self.shared.roll(), message).await,
+        }
+    }
+
+    /// As [`broadcast`](Self::broadcast), where several take it, or it has to wait.
+    async fn broadcast_to<M: Message + Clone>(&self, roll: &Roll<A>, message: M) -> Broadcast
+    where
+        A: Handler<M>,
+    {
         let here = roll.here.iter().map(|it| (&it.actor, std::slice::from_ref(it)));
         let abroad = roll.abroad.iter().map(|it| (&it.all, &it.members[..]));
         let mut broadcast = Broadcast::default();
@@ -221,7 +231,7 @@ impl<A: Actor> ClusterGroup<A> {
 }
 
 /// Notes what became of a message to the members of one node.
-fn count<A: Actor, M>(
+pub(super) fn count<A: Actor, M>(
     broadcast: &mut Broadcast,
     members: &[Arc<Member<A>>],
     told: Result<(), TellError<M>>,

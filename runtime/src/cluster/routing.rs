@@ -6,14 +6,16 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
 };
 
-use odeon_actor::{Actor, ActorRef, Outcome, Pick, Router, Witness, strategy};
-use odeon_message::{ActorKey, ActorTypeId, Address, Failure, FailureKind};
+use odeon_actor::{Actor, ActorRef, Broadcast, Handler, Outcome, Pick, Router, Witness, strategy};
+use odeon_message::{ActorKey, ActorTypeId, Address, Failure, FailureKind, Message, TellError};
 use tokio::sync::watch;
+
+use super::group::count;
 
 use crate::roster::RosterHall;
 
@@ -62,6 +64,14 @@ struct Known<A: Actor> {
     roll: Arc<Roll<A>>,
 }
 
+/// What became of a message that was tried at once.
+pub(crate) enum Told<M> {
+    /// It is on its way, or failed for good.
+    Done(Broadcast),
+    /// Others than one node take it, or there was no room.
+    NotYet(M),
+}
+
 /// What all handles of one group on one node share.
 pub(crate) struct Shared<A: Actor> {
     pub(crate) roster: Arc<RosterHall>,
@@ -98,13 +108,52 @@ impl<A: Actor> Shared<A> {
 
     /// The members of this moment.
     pub(crate) fn roll(&self) -> Arc<Roll<A>> {
+        Arc::clone(&self.known().roll)
+    }
+
+    #[inline]
+    fn known(&self) -> MutexGuard<'_, Known<A>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // A node that has ended has nobody to pick; who there was is still known.
         if known.sign.has_changed().unwrap_or(false) {
             known.sign.borrow_and_update();
             known.roll = Arc::new(self.read(&known.roll));
         }
-        Arc::clone(&known.roll)
+        known
+    }
+
+    /// Tells all members where they are on one other node, if there is room at once: the short way of most broadcasts, which
+    /// takes the roll nowhere.
+    pub(crate) fn tell_only_node<M: Message>(&self, message: M) -> Told<M>
+    where
+        A: Handler<M>,
+    {
+        // Archiving, which must send nothing, is all of others' code that runs under the lock.
+        let known = self.known();
+        let Roll { here, abroad, .. } = &*known.roll;
+        let ([], [Abroad { all, members }]) = (&here[..], &abroad[..]) else {
+            drop(known);
+            return Told::NotYet(message);
+        };
+        match all.try_tell(message) {
+            Ok(()) => {
+                let mut broadcast = Broadcast::default();
+                broadcast.told = members.len();
+                Told::Done(broadcast)
+            }
+            Err(TellError { failure, message: Some(message) })
+                if failure.kind == FailureKind::Full =>
+            {
+                Told::NotYet(message)
+            }
+            told => {
+                let mut broadcast = Broadcast::default();
+                let members = members.clone();
+                drop(known);
+                count(&mut broadcast, &members, told);
+                Told::Done(broadcast)
+            }
+        }
     }
 
     fn read(&self, before: &Roll<A>) -> Roll<A> {

@@ -2,11 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::{Context as TaskContext, Wake, Waker},
+    time::Duration,
+};
 
 use odeon::{
     Actor, Ca, ClusterGroup, Context, DynamicSpec, Handler, Node, RegisterError, Restart,
-    SpawnPlace, StartError, Target, Validity, actor, data,
+    SpawnPlace, StartError, Target, Topic, Validity, actor, data,
     env::{Env, RealEnv},
     message,
 };
@@ -201,4 +207,44 @@ async fn topics_spawns_and_clients_reach_other_nodes() {
         assert!(heard.next().await.is_none(), "its node has stopped");
     };
     tokio::time::timeout(3 * LONG, test).await.unwrap();
+}
+
+/// Publishes when it goes, as what a task of the application holds may.
+struct Parting(Arc<Topic<Add>>, mpsc::SyncSender<usize>);
+
+impl Wake for Parting {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        let taken = self.0.try_publish(Add { number: 1 }).here;
+        self.1.send(taken).expect("the test waits");
+    }
+}
+
+/// A publisher holds what it knows of subscriptions until it sees that one is gone, and lets it go outside of its lock.
+#[tokio::test]
+async fn what_goes_with_a_subscription_may_publish_itself() {
+    let nodes = nodes(&["a"]).await;
+    let topic = Arc::new(nodes[0].cluster().topic::<Add>("sums.x").unwrap());
+    let mut heard = nodes[0].cluster().subscribe::<Add>("sums.*").unwrap();
+    assert_eq!(topic.publish(Add { number: 0 }).await.here, 1);
+    heard.next().await.unwrap();
+    let (parting, parted) = mpsc::sync_channel(2);
+    let waker = Waker::from(Arc::new(Parting(Arc::clone(&topic), parting)));
+    let waits = pin!(heard.next()).poll(&mut TaskContext::from_waker(&waker)).is_pending();
+    drop(waker);
+    drop(heard);
+    assert!(waits);
+    let (done, is_done) = mpsc::sync_channel(2);
+    // On a thread of its own, which stays behind if it waits for itself.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test is a host program, whose threads are its own"
+    )]
+    std::thread::spawn(move || done.send(topic.try_publish(Add { number: 2 }).here));
+    assert_eq!(is_done.recv_timeout(LONG), Ok(0), "nobody listens any more");
+    assert_eq!(parted.try_recv(), Ok(0));
+    nodes[0].stop(LONG).await;
 }

@@ -110,13 +110,21 @@ impl<M: Message> Topic<M> {
         // Before they are looked for.
         let version = listeners.version();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stale = None;
         if known.sign.has_changed().unwrap_or(false) {
             known.sign.borrow_and_update();
             known.ways = self.find();
         }
         if known.here.0 != version {
             let here = listeners.on(&self.name, self.codec.id());
-            known.here = (version, Some(here).filter(|it| !it.ears.is_empty()));
+            let here = (version, Some(here).filter(|it| !it.ears.is_empty()));
+            stale = std::mem::replace(&mut known.here, here).1;
+        }
+        if stale.is_some() {
+            // Behind the lock: with a subscription goes what it held, messages of the application among it.
+            drop(known);
+            drop(stale);
+            known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         }
         known
     }

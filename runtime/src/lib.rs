@@ -232,7 +232,7 @@ pub use odeon_actor::{
     Responder, Restart, Retry, RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions,
     SpecError, Spread, StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig,
     SystemStats, Tally, Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, TraceContext,
-    TraceIds, TraceParentError, TracePropagation, Tree, TreeActor, TypeMetrics, ViewHandler,
+    TraceIds, TraceParentError, TracePropagation, TraceState, TraceStateError, Tree, TreeActor, TypeMetrics, ViewHandler,
     Watchable, WeakRef, WhenSpent, Window, Witness, WorkerMetrics, current_trace, in_trace, reads,
     spawn, strategy,
 };

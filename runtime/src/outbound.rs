@@ -201,6 +201,7 @@ impl RemoteRoute {
         }
     }
 
+        let (message, is_checked) = (header.message, header.fingerprint.is_some());
     fn put(
         &self,
         association: &Association,
@@ -210,8 +211,8 @@ impl RemoteRoute {
         match association.try_send(header, &mut |out| parcel.encode(out)) {
             Ok(position) => {
                 // Where there are several layouts, each frame says which it has.
-                if header.fingerprint.is_some() && association.has_one_layout(header.message) {
-                    self.agreed.store(header.message.0, Ordering::Relaxed);
+                if is_checked && association.has_one_layout(message) {
+                    self.agreed.store(message.0, Ordering::Relaxed);
                 }
                 Ok(position)
             }

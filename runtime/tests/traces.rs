@@ -12,7 +12,7 @@ use odeon::{
     Actor, ActorRef, Ca, Context, Handler, Node, StartError, TraceContext, TracePropagation,
     Validity, actor, current_trace,
     env::{Env, RealEnv},
-    message,
+    in_trace, message,
 };
 use tracing::{
     Instrument, Span, Subscriber,
@@ -50,7 +50,7 @@ impl Handler<Pass> for Relay {
     async fn handle(&mut self, pass: Pass, _: &mut Context<Self>) -> String {
         match &self.next {
             Some(next) => next.ask(pass).within(LONG).await.expect("the next one answers"),
-            None => current_trace().map_or_else(|| pass.text, |trace| trace.to_string()),
+            None => current_trace().map_or_else(|| pass.text, |it| format!("{it} {}", it.state)),
         }
     }
 }
@@ -107,11 +107,11 @@ struct Numbered(TraceContext);
 
 impl TracePropagation for Numbered {
     fn outgoing(&self, _: &Span, around: Option<&TraceContext>) -> Option<TraceContext> {
-        Some(around.copied().unwrap_or(self.0))
+        Some(around.unwrap_or(&self.0).clone())
     }
 
     fn incoming(&self, span: &Span, from: Option<&TraceContext>) -> Option<TraceContext> {
-        let mut own = from.copied().unwrap_or(self.0);
+        let mut own = from.unwrap_or(&self.0).clone();
         own.parent_id[7] += 1;
         span.record("span_id", own.parent_id_hex());
         Some(own)
@@ -131,7 +131,7 @@ async fn three(context: Option<TraceContext>) -> (ActorRef<Relay>, Vec<Node>) {
             Some(first) => builder.seed(first.addr().to_string()),
             None => builder.alone(),
         };
-        if let Some(context) = context {
+        if let Some(context) = context.clone() {
             builder = builder.trace_propagation(Numbered(context));
         }
         let node = builder.start().await.expect("it starts");
@@ -176,14 +176,25 @@ async fn one_trace_goes_over_the_threads_of_three_nodes() {
     let own = spans.all("handle", "span_id");
     let parents = [spans.all("order", "span_id"), own[..2].to_vec()].concat();
     assert_eq!(spans.all("handle", "parent_id"), parents);
-    assert_eq!(last, format!("00-{trace}-{}-01", own[2]));
+    assert_eq!(last, format!("00-{trace}-{}-01 ", own[2]));
+    // A trace that began elsewhere, with what tracing systems say in it.
+    let begun: TraceContext =
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00".parse().expect("it is well formed");
+    let state = format!("rojo={},congo=t61", "x".repeat(200));
+    let begun = begun.with_state(state.parse().expect("it is well formed"));
+    let asked = async { first.ask(Pass { text: String::new() }).within(LONG).await };
+    let last = in_trace(begun, asked).await.expect("all are there");
+    assert!(last.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"), "{last}");
+    assert!(last.ends_with(&format!("-00 {state}")), "{last}");
     stop(nodes).await;
 
     spans.lock().clear();
     let begun = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba90200-00";
-    let (first, nodes) = three(Some(begun.parse().expect("it is well formed"))).await;
+    let context: TraceContext = begun.parse().expect("it is well formed");
+    let state = "rojo=1".parse().expect("it is well formed");
+    let (first, nodes) = three(Some(context.with_state(state))).await;
     let asked = async { first.ask(Pass { text: String::new() }).within(LONG).await };
     let last = asked.instrument(tracing::info_span!("order")).await.expect("all are there");
-    assert_eq!(last, begun.replace("200-00", "203-00"), "one span a node");
+    assert_eq!(last, begun.replace("200-00", "203-00 rojo=1"), "one span a node");
     stop(nodes).await;
 }

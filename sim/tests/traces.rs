@@ -2,6 +2,7 @@
 //! the one before as its parent; forwarded and retried messages too. Where nobody listens, frames are no longer.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fmt::Debug,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,7 +11,7 @@ use std::{
 
 use odeon::{
     Actor, ActorRef, Context, Handler, Node, NodeBuilder, RetryPolicy, StartError, SystemConfig,
-    TraceContext, actor, in_trace, message,
+    TraceContext, TraceState, actor, current_trace, in_trace, message,
 };
 use odeon_sim::World;
 use tracing::{
@@ -41,6 +42,11 @@ struct Next {
     relay: ActorRef<Relay>,
 }
 
+thread_local! {
+    /// The state of the trace in each handler of `Pass`, in order.
+    static STATES: RefCell<Vec<TraceState>> = const { RefCell::new(Vec::new()) };
+}
+
 #[derive(Clone, Default)]
 struct Relay {
     next: Option<ActorRef<Self>>,
@@ -64,6 +70,7 @@ impl Handler<Next> for Relay {
 impl Handler<Pass> for Relay {
     async fn handle(&mut self, pass: Pass, ctx: &mut Context<Self>) -> u64 {
         let Pass { hops, forward } = pass;
+        STATES.with_borrow_mut(|states| states.extend(current_trace().map(|it| it.state)));
         let Some(next) = self.next.clone().filter(|_| hops > 0) else { return 0 };
         let pass = Pass { hops: hops - 1, forward };
         if forward {
@@ -195,18 +202,21 @@ async fn one_trace_id_goes_over_three_nodes(world: &mut World) {
         assert_eq!(field(&order, "trace_id").len(), 32);
         assert_one_trace(&passes, field(&order, "trace_id"), field(&order, "span_id"));
     }
-    // One that began elsewhere, told and not asked, and not sampled.
+    // One that began elsewhere, told and not asked, and not sampled, with what tracing systems say in it.
     spans.clear();
+    STATES.take();
     let elsewhere: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
         .parse()
         .expect("it is the example of the specification");
-    in_trace(elsewhere, async { first.tell(Pass { hops: 2, forward: false }).await })
+    let state: TraceState = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE".parse().expect("so is this");
+    in_trace(elsewhere.with_state(state.clone()), async { first.tell(Pass { hops: 2, forward: false }).await })
         .await
         .expect("it is there");
     world.run_for(SECOND).await;
     let passes = spans.passes();
     assert_eq!(passes.len(), 3, "{passes:#?}");
     assert_one_trace(&passes, "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    assert_eq!(STATES.take(), vec![state; 3]);
 }
 
 #[odeon_sim::test(seeds = 0..5, link = both)]

@@ -78,7 +78,7 @@ pub struct Position {
 }
 
 /// What a message frame says besides its archive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MessageHeader {
     /// The receiver.
     pub to: ActorKey,

@@ -182,4 +182,4 @@ pub use futures_core::Stream;
 pub use odeon_macros::actor;
 #[doc(hidden)]
 pub use odeon_message::Message as ReadMessage;
-pub use odeon_message::{TraceContext, TraceParentError};
+pub use odeon_message::{TraceContext, TraceParentError, TraceState, TraceStateError};

@@ -5,7 +5,7 @@
 //! `cause.rs`, between nodes in a frame. Whoever listens to no spans of `odeon::actor` pays nothing (`watched.rs`).
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
     future::{Future, poll_fn},
     pin::pin,
     sync::{
@@ -24,7 +24,7 @@ use crate::watched::is_traced;
 /// `odeon::actor` at `TRACE`.
 ///
 /// [`TraceIds`] is the default. Whoever has OpenTelemetry puts its contexts in the place of these ids: with the crate
-/// `tracing-opentelemetry`, `outgoing` reads `span.context()` and returns trace id, span id and flags of its span
+/// `tracing-opentelemetry`, `outgoing` reads `span.context()` and returns trace id, span id, flags and state of its span
 /// context, and `incoming` makes a remote span context of `from`, gives it to `span.set_parent`, and answers `None`,
 /// because then each span knows its own.
 ///
@@ -39,12 +39,12 @@ use crate::watched::is_traced;
 ///
 /// impl TracePropagation for OneTrace {
 ///     fn outgoing(&self, _: &Span, _: Option<&TraceContext>) -> Option<TraceContext> {
-///         Some(self.0)
+///         Some(self.0.clone())
 ///     }
 ///
 ///     fn incoming(&self, span: &Span, _: Option<&TraceContext>) -> Option<TraceContext> {
 ///         span.record("trace_id", self.0.trace_id_hex());
-///         Some(self.0)
+///         Some(self.0.clone())
 ///     }
 /// }
 /// ```
@@ -60,7 +60,12 @@ pub trait TracePropagation: Send + Sync + 'static {
 
 thread_local! {
     /// The context that holds on this thread now.
-    static AROUND: Cell<Option<TraceContext>> = const { Cell::new(None) };
+    static AROUND: RefCell<Option<TraceContext>> = const { RefCell::new(None) };
+}
+
+/// Puts another one in its place; nothing at the very end of a thread, where nothing is traced any more.
+fn exchange(now: Option<TraceContext>) -> Option<TraceContext> {
+    AROUND.try_with(|around| around.replace(now)).unwrap_or_default()
 }
 
 /// A context holds on this thread until this is dropped.
@@ -71,30 +76,31 @@ pub(crate) struct Around {
 
 impl Around {
     pub(crate) fn enter(now: Option<TraceContext>) -> Self {
-        Self { before: AROUND.replace(now), now }
+        Self { before: exchange(now.clone()), now }
     }
 
     /// What holds.
-    pub(crate) const fn context(&self) -> Option<TraceContext> {
-        self.now
+    pub(crate) fn context(&self) -> Option<TraceContext> {
+        self.now.clone()
     }
 }
 
 impl Drop for Around {
     fn drop(&mut self) {
-        AROUND.set(self.before);
+        exchange(self.before.take());
     }
 }
 
 /// The context that holds here: of the handler that runs, or of [`in_trace`]; `None` while nobody listens to spans of
-/// `odeon::actor`, and elsewhere. It is what to send along in a call to something else, as the header `traceparent`.
+/// `odeon::actor`, and elsewhere. It is what to send along in a call to something else, as the headers `traceparent` and,
+/// from its [state](TraceContext::state), `tracestate`.
 #[must_use]
 pub fn current_trace() -> Option<TraceContext> {
-    AROUND.get()
+    AROUND.try_with(|around| around.borrow().clone()).unwrap_or_default()
 }
 
-/// Runs a future in a trace that has begun elsewhere, as with the header `traceparent` of an HTTP request: what it sends
-/// is part of that trace, if somebody listens to spans of `odeon::actor`.
+/// Runs a future in a trace that has begun elsewhere, as with the headers `traceparent` and `tracestate` of an HTTP request:
+/// what it sends is part of that trace, if somebody listens to spans of `odeon::actor`.
 ///
 /// # Examples
 /// ```
@@ -113,10 +119,11 @@ pub fn current_trace() -> Option<TraceContext> {
 /// #     async fn handle(&mut self, _: Balance, _: &mut Context<Self>) -> u64 { 0 }
 /// # }
 ///
-/// async fn balance(account: &ActorRef<Account>, traceparent: &str) -> Option<u64> {
+/// async fn balance(account: &ActorRef<Account>, parent: &str, state: &str) -> Option<u64> {
 ///     let asked = async { account.ask(Balance).await.ok() };
-///     match traceparent.parse::<TraceContext>() {
-///         Ok(context) => in_trace(context, asked).await,
+///     match parent.parse::<TraceContext>() {
+///         // A state that is none is left out; the trace goes on without it.
+///         Ok(trace) => in_trace(trace.with_state(state.parse().unwrap_or_default()), asked).await,
 ///         Err(_) => asked.await, // a request without a trace, or with a bad one
 ///     }
 /// }
@@ -127,7 +134,7 @@ pub fn current_trace() -> Option<TraceContext> {
 pub async fn in_trace<F: Future>(context: TraceContext, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        let _around = Around::enter(Some(context));
+        let _around = Around::enter(Some(context.clone()));
         future.as_mut().poll(cx)
     })
     .await
@@ -142,7 +149,7 @@ pub fn outgoing_trace(propagation: &dyn TracePropagation) -> Option<TraceContext
 
 #[cold]
 fn of_sender(propagation: &dyn TracePropagation) -> Option<TraceContext> {
-    let (span, around) = (Span::current(), AROUND.get());
+    let (span, around) = (Span::current(), current_trace());
     if span.is_disabled() && around.is_none() {
         return None;
     }
@@ -191,7 +198,7 @@ impl TraceIds {
         let mut trace_id = [0; 16];
         trace_id[..8].copy_from_slice(&mixed(high, number).to_be_bytes());
         trace_id[8..].copy_from_slice(&mixed(low, number).to_be_bytes());
-        TraceContext { trace_id, parent_id: mixed(span, number).to_be_bytes(), flags: 1 }
+        TraceContext::new(trace_id, mixed(span, number).to_be_bytes(), 1)
     }
 
     /// A number that no span outside of handlers has: those are even.
@@ -208,7 +215,7 @@ fn tell(span: &Span, context: &TraceContext) {
 impl TracePropagation for TraceIds {
     fn outgoing(&self, span: &Span, around: Option<&TraceContext>) -> Option<TraceContext> {
         if let Some(around) = around {
-            return Some(*around);
+            return Some(around.clone());
         }
         let id = span.id()?.into_u64();
         let context = self.root(id.wrapping_mul(2));
@@ -222,6 +229,7 @@ impl TracePropagation for TraceIds {
         let mut context = self.root(self.fresh());
         if let Some(from) = from {
             (context.trace_id, context.flags) = (from.trace_id, from.flags);
+            context.state = from.state.clone();
             span.record("parent_id", display(from.parent_id_hex()));
         }
         tell(span, &context);
@@ -241,11 +249,12 @@ mod tests {
         let one = ids.incoming(&Span::none(), None).unwrap();
         let two = ids.incoming(&Span::none(), None).unwrap();
         assert!(one.is_valid() && one.is_sampled() && one.trace_id != two.trace_id);
-        let unsampled = TraceContext { flags: 0, ..one };
+        let state = "rojo=1".parse().unwrap();
+        let unsampled = TraceContext { flags: 0, ..one.clone() }.with_state(state);
         let next = ids.incoming(&Span::none(), Some(&unsampled)).unwrap();
-        assert_eq!((next.trace_id, next.flags), (one.trace_id, 0));
+        assert_eq!((next.trace_id, next.flags, &next.state), (one.trace_id, 0, &unsampled.state));
         assert!(next.parent_id != one.parent_id && next.parent_id != two.parent_id);
-        assert_eq!(ids.outgoing(&Span::none(), Some(&next)), Some(next));
+        assert_eq!(ids.outgoing(&Span::none(), Some(&next)), Some(next.clone()));
         assert_eq!(ids.outgoing(&Span::none(), None), None);
         assert!(ids.root(0).is_valid());
     }
@@ -254,8 +263,9 @@ mod tests {
     fn what_holds_on_a_thread_holds_until_it_is_left() {
         let context = TraceIds::new(Arc::new(RealEnv)).root(1);
         assert_eq!(current_trace(), None);
-        let outer = Around::enter(Some(context));
-        assert_eq!((current_trace(), outer.context()), (Some(context), Some(context)));
+        let outer = Around::enter(Some(context.clone()));
+        let held = (current_trace(), outer.context());
+        assert_eq!(held, (Some(context.clone()), Some(context.clone())));
         let inner = Around::enter(None);
         assert_eq!(current_trace(), None);
         drop(inner);

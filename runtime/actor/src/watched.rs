@@ -90,7 +90,7 @@ impl Turn<'_> {
         let propagation = self.worker.system().propagation();
         let from = match &origin {
             None => None,
-            Some(Origin::There(context)) => Some(*context),
+            Some(Origin::There(context)) => Some(context.clone()),
             Some(Origin::Here { span: sender, around }) => {
                 span.follows_from(sender);
                 propagation.outgoing(sender, around.as_ref())

@@ -7,6 +7,7 @@
 // The macros write paths through the crate's name, also in this crate's own tests.
 extern crate self as odeon_message;
 
+
 mod ceiling;
 mod check;
 mod codec;
@@ -39,7 +40,7 @@ pub use payload::Payload;
 pub use rkyv;
 pub use schema::{Fingerprint, Schema, SchemaWalk};
 pub use slab::{Slab, SlabHome, SlabMemory};
-pub use trace::{TraceContext, TraceParentError};
+pub use trace::{TraceContext, TraceParentError, TraceState, TraceStateError};
 pub use train::{Alike, Coupling, Heads, Taken, Train};
 pub use view::View;
 

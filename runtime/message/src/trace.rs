@@ -1,10 +1,14 @@
 //! Where a message comes from in a trace, as W3C Trace Context says it.
 //!
 //! What it is: [`TraceContext`], 25 bytes in a frame, and its text form, the header `traceparent`. What it is NOT: a span,
-//! or a way to make ids; who holds spans makes them. There is no `tracestate`: it is a list of up to 512 bytes of what
-//! vendors want to tell themselves, for each message, and nothing here reads it.
+//! or a way to make ids; who holds spans makes them. Read `trace/state.rs` next, for what tracing systems want to tell
+//! themselves along the way.
+
+mod state;
 
 use std::{fmt, str::FromStr};
+
+pub use state::{TraceState, TraceStateError};
 
 /// A place in a trace: W3C Trace Context, level 1 (<https://www.w3.org/TR/trace-context-1/>), `traceparent` of version 00.
 ///
@@ -17,7 +21,7 @@ use std::{fmt, str::FromStr};
 /// assert_eq!(context.to_string(), header);
 /// ```
 // Aligned, because frames are moved by the word: at an odd offset every move of one stalls.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[repr(align(8))]
 pub struct TraceContext {
     /// The whole trace; not all zero.
@@ -26,6 +30,9 @@ pub struct TraceContext {
     pub parent_id: [u8; 8],
     /// Trace flags; bit 0 says sampled.
     pub flags: u8,
+    /// What tracing systems tell themselves, the header `tracestate`; it goes wherever the trace goes. No part of the text
+    /// form.
+    pub state: TraceState,
 }
 
 /// A text is no `traceparent`.
@@ -36,6 +43,18 @@ pub struct TraceContext {
 pub struct TraceParentError(String);
 
 impl TraceContext {
+    /// The context of these ids and flags, without a [state](Self::state).
+    #[must_use]
+    pub const fn new(trace_id: [u8; 16], parent_id: [u8; 8], flags: u8) -> Self {
+        Self { trace_id, parent_id, flags, state: TraceState::NONE }
+    }
+
+    /// The same with this state.
+    #[must_use]
+    pub fn with_state(self, state: TraceState) -> Self {
+        Self { state, ..self }
+    }
+
     /// Whether both ids are valid: all zero stands for none (3.2.2.3 and 3.2.2.4 of the specification).
     #[must_use]
     pub const fn is_valid(&self) -> bool {
@@ -89,7 +108,7 @@ fn parse(text: &str) -> Option<TraceContext> {
     let flags = u8::try_from(hex(parts.next()?, 2)?).ok()?;
     // Later versions may add parts behind; ff is none (3.2.2.1).
     let is_known = version != 0xff && (version > 0 || parts.next().is_none());
-    let context = TraceContext { trace_id, parent_id, flags };
+    let context = TraceContext::new(trace_id, parent_id, flags);
     (is_known && context.is_valid()).then_some(context)
 }
 

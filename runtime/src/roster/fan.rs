@@ -118,7 +118,7 @@ impl Fan {
                 payload: payload.clone(),
                 remaining,
                 reply: None,
-                trace,
+                trace: trace.clone(),
                 credit: Credit::new(Arc::clone(&shared), key, 0),
             });
             if let Err(failure) = told {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use odeon_message::{AskId, Failure};
 use odeon_wire::{
-    Announce, Body, ClockTerms, Close, Credit, EnrolAnswer, EnrolRequest, Frame, FrameError,
-    FrameKind, FrameLimits, FrameReader, Handshake, Hello, Known, Ping, Pong, Preamble, Probe,
+    Announce, Body, ClockTerms, Close, Credit, EnrolAnswer, EnrolRequest, Extensions, Frame,
+    FrameError, FrameKind, FrameLimits, FrameReader, FrameWriter, Handshake, Header, Hello, Known, Ping, Pong, Preamble, Probe,
     ProbeAnswer, Purpose, Received, Refuse, Step, StreamCredit, StreamEnd, Surroundings,
     Terminated, Unwatch, Watch, Welcome,
 };
@@ -116,8 +116,24 @@ fn least_bytes(frame: &Frame) -> usize {
     frame.frame_bytes - if is_tell { 32 } else { 0 }
 }
 
+/// What a frame says beside its payload is written back as the same, but for what was ignored.
+fn extensions(frame: &Frame) {
+    let mut out = Vec::new();
+    let header = Header { kind: FrameKind::Message, ..frame.header };
+    let written = FrameWriter::begin(&mut out, header, &frame.extensions);
+    written.expect("the batch is new").finish(usize::MAX).expect("there is no payload");
+    let mut reader = FrameReader::new(Purpose::Lane, FrameLimits::default());
+    reader.push(&out);
+    let again = reader.next().expect("it was written here").expect("it is whole");
+    let expected = Extensions { trace_ignored: false, ..frame.extensions.clone() };
+    assert_eq!(again.extensions, expected);
+}
+
 /// Reads the payload as what the kind says, and writes it back.
 fn body(frame: &Frame) {
+    if !frame.extensions.is_empty() {
+        extensions(frame);
+    }
     match frame.header.kind {
         FrameKind::Hello => one_form::<Hello>(frame.payload.bytes()),
         FrameKind::Welcome => one_form::<Welcome>(frame.payload.bytes()),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use odeon_message::{Address, Fingerprint, TraceContext};
+use odeon_message::{Address, Fingerprint, TraceContext, TraceState};
 
 use crate::{
     Body, ExtensionError, StreamCredit,
@@ -22,6 +22,7 @@ const LAYOUT: u16 = 6;
 const STREAM: u16 = 7;
 const CLOCK: u16 = 8;
 const GUEST: u16 = 9;
+const TRACE_STATE: u16 = 10;
 /// Bit of the tag: a receiver that does not know the extension must refuse the frame.
 const MUST_UNDERSTAND: u16 = 0x8000;
 const HEAD_BYTES: usize = 4;
@@ -34,8 +35,8 @@ pub struct Extensions {
     pub remaining: Option<Duration>,
     /// The trace the message is part of. One that is not valid is not written.
     pub trace: Option<TraceContext>,
-    /// The frame had a trace context that is none: of another length, or with an id that is all zero. It is never
-    /// written; a trace is not worth a connection.
+    /// The frame had a trace context that is none, of another length or with an id that is all zero; or a state that is
+    /// none, or without a context. It is never written; a trace is not worth a connection.
     pub trace_ignored: bool,
     /// The actors that wait for this ask, oldest first; at most [`CHAIN_ADDRESSES_MAX`], the oldest are cut.
     pub chain: Vec<Address>,
@@ -83,7 +84,7 @@ impl Extensions {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.remaining.is_none()
-            && self.trace.is_none_or(|trace| !trace.is_valid())
+            && self.trace.as_ref().is_none_or(|trace| !trace.is_valid())
             && self.chain.is_empty()
             && self.shard_epoch.is_none()
             && self.repeat.is_none()
@@ -93,7 +94,7 @@ impl Extensions {
             && !self.guest
     }
 
-    /// Appends the records, padded to 16; at most 640 bytes.
+    /// Appends the records, padded to 16; at most 1,152 bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         if let Some(remaining) = self.remaining {
@@ -101,7 +102,8 @@ impl Extensions {
             head(out, REMAINING, 8);
             out.extend_from_slice(&micros.to_le_bytes());
         }
-        if let Some(trace) = self.trace.filter(TraceContext::is_valid) {
+        let trace = self.trace.as_ref().filter(|trace| trace.is_valid());
+        if let Some(trace) = trace {
             head(out, TRACE, TRACE_BYTES);
             out.extend_from_slice(&trace.trace_id);
             out.extend_from_slice(&trace.parent_id);
@@ -135,6 +137,10 @@ impl Extensions {
         }
         if self.guest {
             head(out, GUEST, 0);
+        }
+        if let Some(state) = trace.map(|trace| trace.state.as_str()).filter(|it| !it.is_empty()) {
+            head(out, TRACE_STATE, state.len());
+            out.extend_from_slice(state.as_bytes());
         }
         out.resize(start + padded(out.len() - start), 0);
     }
@@ -204,6 +210,11 @@ impl Extensions {
             CLOCK => self.clock = Some(Duration::from_micros(long()?)),
             GUEST if value.is_empty() => self.guest = true,
             GUEST => return Err(wrong),
+            // Behind the context, for numbers ascend.
+            TRACE_STATE => match (&mut self.trace, trace_state(value)) {
+                (Some(trace), Some(state)) => trace.state = state,
+                _ => self.trace_ignored = true,
+            },
             _ => return Ok(false),
         }
         Ok(true)
@@ -221,8 +232,15 @@ fn trace(value: &[u8]) -> Option<TraceContext> {
     let (trace_id, rest) = value.split_first_chunk::<16>()?;
     let (parent_id, rest) = rest.split_first_chunk::<8>()?;
     let [flags] = rest else { return None };
-    let context = TraceContext { trace_id: *trace_id, parent_id: *parent_id, flags: *flags };
+    let context = TraceContext::new(*trace_id, *parent_id, *flags);
     Some(context).filter(TraceContext::is_valid)
+}
+
+/// What tracing systems say with it, if it is that, in the one form in which it is written.
+fn trace_state(value: &[u8]) -> Option<TraceState> {
+    let text = std::str::from_utf8(value).ok()?;
+    let state: TraceState = text.parse().ok()?;
+    (!state.is_empty() && state.as_str() == text).then_some(state)
 }
 
 fn zeroes(region: &[u8]) -> Result<(), ExtensionError> {
@@ -277,10 +295,17 @@ mod tests {
     fn long_chains_lose_their_oldest_end() {
         let link = |number| address(&[number; 32]);
         let chain: Vec<Address> = (0..20).map(link).collect();
-        let trace = TraceContext { trace_id: [1; 16], parent_id: [2; 8], flags: 3 };
+        let state: TraceState = (0..4)
+            .map(|number| format!("k{number}={}", "v".repeat(124)))
+            .collect::<Vec<_>>()
+            .join(",")
+            .parse()
+            .unwrap();
+        assert_eq!(state.as_str().len(), 511);
+        let trace = TraceContext::new([1; 16], [2; 8], 3).with_state(state);
         let all = Extensions {
             remaining: Some(Duration::ZERO),
-            trace: Some(trace),
+            trace: Some(trace.clone()),
             trace_ignored: false,
             chain: chain.clone(),
             shard_epoch: Some(1),
@@ -292,8 +317,9 @@ mod tests {
         };
         let mut out = Vec::new();
         all.encode(&mut out);
-        assert_eq!(out.len(), 640);
-        assert_eq!(Extensions::decode(&out).unwrap().chain, chain[4..]);
+        assert_eq!(out.len(), 1_152);
+        let read = Extensions::decode(&out).unwrap();
+        assert_eq!((read.chain, read.trace), (chain[4..].to_vec(), Some(trace)));
     }
 
     #[test]
@@ -347,11 +373,32 @@ mod tests {
         }
         let read = decode(&[record(TRACE, &[1; 25])]).unwrap();
         assert!(read.trace.is_some_and(|trace| trace.is_valid()) && !read.trace_ignored);
-        let none = TraceContext { trace_id: [0; 16], parent_id: [1; 8], flags: 1 };
+        let none = TraceContext::new([0; 16], [1; 8], 1).with_state("a=1".parse().unwrap());
         let none = Extensions { trace: Some(none), ..Extensions::default() };
         let mut out = Vec::new();
         none.encode(&mut out);
         assert!(none.is_empty() && out.is_empty());
+    }
+
+    #[test]
+    fn a_trace_state_belongs_to_its_context_and_is_ignored_where_it_is_none() {
+        let (context, repeat) = (record(TRACE, &[1; 25]), record(REPEAT, &7_u64.to_le_bytes()));
+        let with = |value: &[u8]| {
+            decode(&[context.clone(), repeat.clone(), record(TRACE_STATE, value)]).unwrap()
+        };
+        let read = with(b"rojo=1,congo=t61");
+        let state = read.trace.as_ref().map(|trace| trace.state.to_string());
+        assert_eq!((state.as_deref(), read.trace_ignored), (Some("rojo=1,congo=t61"), false));
+        let long = format!("k={},l={}", "v".repeat(256), "v".repeat(256));
+        let wrong: [&[u8]; 6] =
+            [b"", b"no member", b"a=1,a=2", b"a=1, b=2", &[0xff; 4], long.as_bytes()];
+        for value in wrong {
+            let read = with(value);
+            let state = read.trace.map(|trace| trace.state);
+            assert_eq!((state, read.trace_ignored), (Some(TraceState::NONE), true), "{value:?}");
+        }
+        let alone = decode(&[repeat.clone(), record(TRACE_STATE, b"a=1")]).unwrap();
+        assert_eq!((alone.trace, alone.trace_ignored, alone.repeat), (None, true, Some(7)));
     }
 
     #[test]

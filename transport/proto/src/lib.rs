@@ -52,4 +52,4 @@ pub use topic::{TOPIC_BYTES_MAX, TopicFieldError, put_topic, split_topic};
 pub use train::OpenTrain;
 pub use write::{FrameWriter, expire, write_body, write_empty, write_extended};
 
-pub use odeon_message::{ClusterName, NameError, NodeName, TraceContext};
+pub use odeon_message::{ClusterName, NameError, NodeName, TraceContext, TraceState};

@@ -9,7 +9,7 @@ use odeon_message::{
 };
 use odeon_wire::{
     Extensions, Frame, FrameKind, FrameLimits, FrameReader, FrameWriter, Header, Purpose,
-    StreamCredit, TraceContext,
+    StreamCredit, TraceContext, TraceState,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -48,8 +48,13 @@ fn address() -> impl Strategy<Value = Address> {
 
 fn extensions() -> impl Strategy<Value = Extensions> {
     let trace = any::<([u8; 16], [u8; 8], u8)>()
-        .prop_map(|(trace_id, parent_id, flags)| TraceContext { trace_id, parent_id, flags })
+        .prop_map(|(trace_id, parent_id, flags)| TraceContext::new(trace_id, parent_id, flags))
         .prop_filter("zero is no id", TraceContext::is_valid);
+    let state = prop_oneof![
+        Just(TraceState::NONE),
+        "[a-z][a-z0-9]{0,200}=[!-+.-<>-~]{1,200}".prop_map(|text| text.parse().unwrap()),
+    ];
+    let trace = (trace, state).prop_map(|(trace, state)| trace.with_state(state));
     (
         option::of(any::<u64>()),
         option::of(trace),

@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use odeon_wire::{
     Announce, Body, Close, Credit, Extensions, Frame, FrameKind, FrameLimits, FrameReader,
     FrameWriter, Header, Hello, OpenTrain, Ping, Pong, Preamble, Probe, ProbeAnswer, Refuse,
-    StreamCredit, StreamEnd, Terminated, Unwatch, Watch, Welcome, write_body, write_empty,
+    StreamCredit, StreamEnd, Terminated, TraceState, Unwatch, Watch, Welcome, write_body, write_empty,
     write_extended,
 };
 
-const GOLDEN: [(&str, &str); 33] = [
+const GOLDEN: [(&str, &str); 34] = [
     (
         "hello",
         "01010000 6b000000 00000000 00000000 \
@@ -99,6 +99,15 @@ const GOLDEN: [(&str, &str); 33] = [
          00320000 00420000 00000000 00048008 \
          00090000 00000000 00000000 00000000 \
          30313233 34353637 38396162 63646566",
+    ),
+    (
+        "ask with a trace and its state",
+        "01040300 06000000 05000000 06000000 \
+         88776655 44332211 0d0c0b0a 00000000 \
+         02001900 aaaaaaaa aaaaaaaa aaaaaaaa \
+         aaaaaaaa bbbbbbbb bbbbbbbb 010a000e \
+         00726f6a 6f3d312c 636f6e67 6f3d3200 \
+         74726163 65640000 00000000 00000000",
     ),
     (
         "ask again in an older layout",
@@ -392,6 +401,20 @@ fn extensions_of_the_golden_ask_are_read() {
     assert_eq!(frame.payload.bytes(), b"0123456789abcdef");
     assert_eq!(frame.payload.bytes().as_ptr().addr() % 16, 0);
     assert_eq!(frame.header.kind, FrameKind::Message);
+}
+
+/// Record 10 is younger than the others. To whoever does not know it it is what record 11 is to this revision.
+#[test]
+fn who_does_not_know_the_state_of_a_trace_reads_all_else() {
+    let traced = frames::all().into_iter().find(|(name, ..)| name.ends_with("its state")).unwrap();
+    assert_eq!(read(traced.1, &traced.2).extensions, frames::traced());
+    let mut unknown = traced.2;
+    assert_eq!(unknown[61..63], [10, 0], "the tag, without 'must understand'");
+    unknown[61] = 11;
+    let frame = read(traced.1, &unknown);
+    let trace = frames::traced().trace.map(|trace| trace.with_state(TraceState::NONE));
+    assert_eq!(frame.extensions, Extensions { trace, ..Extensions::default() });
+    assert_eq!(frame.payload.bytes(), b"traced");
 }
 
 #[test]

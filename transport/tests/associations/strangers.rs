@@ -472,7 +472,7 @@ fn a_trace_context_that_is_none_is_counted_and_costs_nothing_else() {
         let node = Plan::new(&net, &ca, "node", 1).start();
         let stranger = Stranger::associated(&net, &ca, &node).await;
         let traced = |payload: &[u8]| {
-            let trace = TraceContext { trace_id: [7; 16], parent_id: [8; 8], flags: 1 };
+            let trace = TraceContext::new([7; 16], [8; 8], 1);
             let extensions = Extensions { trace: Some(trace), ..Extensions::default() };
             let header = Header::message(key(1), MessageId(1), AskId::NONE);
             let mut out = Vec::new();

@@ -52,7 +52,7 @@ pub(crate) fn hello() -> Hello {
 pub(crate) fn extensions() -> Extensions {
     Extensions {
         remaining: Some(Duration::from_millis(5000)),
-        trace: Some(TraceContext { trace_id: [0xaa; 16], parent_id: [0xbb; 8], flags: 1 }),
+        trace: Some(TraceContext::new([0xaa; 16], [0xbb; 8], 1)),
         trace_ignored: false,
         chain: vec![address(1), address(2)],
         shard_epoch: Some(9),
@@ -71,6 +71,12 @@ fn streaming() -> Extensions {
 fn stream_credit() -> Vec<u8> {
     let total = StreamCredit { items: 96, bytes: 3 << 17 };
     body(Header::of_ask(FrameKind::StreamCredit, ASK), &total)
+}
+
+pub(crate) fn traced() -> Extensions {
+    let state = "rojo=1,congo=2".parse().unwrap();
+    let trace = TraceContext::new([0xaa; 16], [0xbb; 8], 1).with_state(state);
+    Extensions { trace: Some(trace), ..Extensions::default() }
 }
 
 fn again() -> Extensions {
@@ -202,6 +208,7 @@ pub(crate) fn all() -> Vec<Sample> {
         ),
         ("train", Lane, train(message)),
         ("ask", Lane, written(message, &extensions(), b"0123456789abcdef")),
+        ("ask with a trace and its state", Lane, written(message, &traced(), b"traced")),
         ("ask again in an older layout", Lane, written(message, &again(), b"old")),
         ("ask for a stream", Lane, written(message, &streaming(), b"follow")),
         ("reply", Lane, written(of_ask(FrameKind::Reply), &Extensions::default(), b"yes")),

@@ -20,7 +20,7 @@ use odeon_message::{AskId, Certainty, Failure, FailureKind, planted::Bug};
 use odeon_transport::{Association, PeerId, Position};
 use odeon_wire::StreamCredit;
 
-use crate::network_stats::NetworkStats;
+use crate::network_metrics::AskCounts;
 use line::Line;
 use streams::Stream;
 
@@ -331,14 +331,13 @@ impl Asks {
         }
     }
 
-    /// How many wait, and what became of the others; the rest of these figures is not its.
-    pub(crate) fn stats(&self) -> NetworkStats {
+    /// How many wait, and what became of the others.
+    pub(crate) fn counts(&self) -> AskCounts {
         let table = self.table();
-        NetworkStats {
-            asks: table.pending.len() as u64,
-            asks_unanswered: table.unanswered,
-            answers_late: table.late,
-            ..NetworkStats::default()
+        AskCounts {
+            waiting: table.pending.len() as u64,
+            unanswered: table.unanswered,
+            late: table.late,
         }
     }
 

@@ -123,9 +123,8 @@
 //! * [`Supervisor`], [`SupervisorSpec`], [`ChildSpec`], [`DynamicSupervisor`]: starting again what fails.
 //! * [`Group`], [`Pool`], [`CircuitBreaker`], [`RetryPolicy`], [`Target`]: many actors as one, and calls that are guarded.
 //! * [`Recipient`], [`WeakRef`], [`AnyRef`]: references by what they take, without memory, without a type.
-//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`], [`Node::network_stats`],
-//!   [`Node::cluster_stats`]: what there is,
-//!   what it did, what waits, and how the ways to other nodes are.
+//! * [`Node::tree`], [`Node::metrics`], [`Node::stats`], [`Node::network_metrics`], [`Node::cluster_stats`]: what there
+//!   is, what it did, what waits, and how the ways to other nodes are.
 //! * [`Ca`], [`Identity`], [`Papers`], [`Node::rotate`]: certificates; [`JoinToken`], [`enrol`], [`Enrolment`]: how a
 //!   fresh node gets its own.
 //! * [`JoinConfig`]: where a node looks for others, and when it may begin a cluster.
@@ -186,7 +185,7 @@ mod heart;
 mod inbound;
 mod join;
 mod membership;
-mod network_stats;
+mod network_metrics;
 mod newsfeed;
 mod node;
 mod outbound;
@@ -214,7 +213,7 @@ pub use cluster::{
 pub use cluster_stats::ClusterStats;
 pub use directory::{DownReason, Member, MemberEvent, Members};
 pub use join::{JoinConfig, JoinConfigError, MdnsConfig};
-pub use network_stats::NetworkStats;
+pub use network_metrics::NetworkMetrics;
 pub use node::Node;
 pub use phase::Phase;
 pub use remote_node::{LookupError, RemoteName, RemoteNode};
@@ -258,5 +257,5 @@ pub use odeon_transport::{
     HandshakeFailure, HandshakeMetrics, Identity, IdentityError, JoinToken, JoinTokenError,
     LaneMetrics, NameError as CertificateNameError, Papers, PapersStamp, PathMetrics, PeerId,
     PeerMetrics, PemPair, Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig,
-    TransportError, TransportMetrics, TransportStats, Validity, enrol,
+    TransportError, TransportStats, Validity, enrol,
 };

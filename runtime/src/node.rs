@@ -12,7 +12,7 @@ use odeon_actor::{
 use odeon_cluster::{Profile, ProfileError};
 use odeon_env::Env;
 use odeon_message::{Incarnation, NodeId};
-use odeon_transport::{CertificateValidity, Identity, Peers, TransportMetrics};
+use odeon_transport::{CertificateValidity, Identity, Peers};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     cluster_stats::{ClusterCounts, ClusterStats},
     directory::{Directory, Member, Members},
     heart::Stop,
-    network_stats::NetworkStats,
+    network_metrics::NetworkMetrics,
     outbound::Outbound,
     phase::{Phase, Phases},
     remote_node::RemoteNode,
@@ -318,8 +318,9 @@ impl Node {
         self.shared.system.metrics().await
     }
 
-    /// The ways to other nodes in figures: what went over them, what waits and for how long, round trips and losses; it
-    /// prints in a few lines a node. Nobody is stopped or waited for.
+    /// The ways to other nodes in figures: what went over them, what waits and for how long, round trips and losses; asks
+    /// that wait, answers that came too late, messages of others that wait here. It prints in a few lines a node, and looks
+    /// at all connections; nobody is stopped or waited for.
     ///
     /// ```no_run
     /// # fn example(node: odeon::Node) {
@@ -327,15 +328,8 @@ impl Node {
     /// # }
     /// ```
     #[must_use]
-    pub fn network_metrics(&self) -> TransportMetrics {
-        self.shared.peers.metrics()
-    }
-
-    /// What this node has going on with others: asks, answers that came too late, messages that wait here. It looks at all
-    /// connections.
-    #[must_use]
-    pub fn network_stats(&self) -> NetworkStats {
-        self.shared.outbound.stats()
+    pub fn network_metrics(&self) -> NetworkMetrics {
+        NetworkMetrics::read(&self.shared.outbound.asks, &self.shared.peers)
     }
 
     /// What this node counted of its cluster: gossip that it did not take, packets of multicast DNS that it did not look at,

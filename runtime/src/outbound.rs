@@ -30,7 +30,6 @@ use crate::{
     circles::Circles,
     directory::Directory,
     frames,
-    network_stats::NetworkStats,
     streams::Streams,
 };
 
@@ -72,11 +71,6 @@ impl Outbound {
     pub(crate) fn connect(&self, peers: Peers) {
         // Set once, by the node's start.
         let _ = self.peers.set(peers);
-    }
-
-    /// What this node has going on with others.
-    pub(crate) fn stats(&self) -> NetworkStats {
-        NetworkStats::of(&self.asks, self.peers.get())
     }
 
     /// The association with that life of that node, if it is a member.

@@ -178,8 +178,9 @@ async fn one_trace_goes_over_the_threads_of_three_nodes() {
     assert_eq!(spans.all("handle", "parent_id"), parents);
     assert_eq!(last, format!("00-{trace}-{}-01 ", own[2]));
     // A trace that began elsewhere, with what tracing systems say in it.
-    let begun: TraceContext =
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00".parse().expect("it is well formed");
+    let begun: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+        .parse()
+        .expect("it is well formed");
     let state = format!("rojo={},congo=t61", "x".repeat(200));
     let begun = begun.with_state(state.parse().expect("it is well formed"));
     let asked = async { first.ask(Pass { text: String::new() }).within(LONG).await };

@@ -209,9 +209,11 @@ async fn one_trace_id_goes_over_three_nodes(world: &mut World) {
         .parse()
         .expect("it is the example of the specification");
     let state: TraceState = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE".parse().expect("so is this");
-    in_trace(elsewhere.with_state(state.clone()), async { first.tell(Pass { hops: 2, forward: false }).await })
-        .await
-        .expect("it is there");
+    in_trace(elsewhere.with_state(state.clone()), async {
+        first.tell(Pass { hops: 2, forward: false }).await
+    })
+    .await
+    .expect("it is there");
     world.run_for(SECOND).await;
     let passes = spans.passes();
     assert_eq!(passes.len(), 3, "{passes:#?}");

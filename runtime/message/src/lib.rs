@@ -7,7 +7,6 @@
 // The macros write paths through the crate's name, also in this crate's own tests.
 extern crate self as odeon_message;
 
-
 mod ceiling;
 mod check;
 mod codec;

@@ -32,7 +32,7 @@ pub(crate) async fn page(standing: &Standing) -> String {
     let mut page = Page::default();
     of_the_node(&mut page, standing);
     actors::write(&mut page, &metrics, &node.stats());
-    network::write(&mut page, &node.network_metrics(), &node.network_stats());
+    network::write(&mut page, &node.network_metrics());
     cluster::write(&mut page, &node.cluster_stats(), node.certificate_validity());
     page.into_text()
 }

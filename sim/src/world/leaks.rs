@@ -36,7 +36,7 @@ impl World {
             let sockets = self.net().sockets(host.address);
             record(self.history(), &host.name, Resource::Sockets, sockets);
             if let Some(node) = self.runtime_node(&host.name) {
-                let (stats, network) = (node.stats(), node.network_stats());
+                let (stats, network) = (node.stats(), node.network_metrics());
                 // Each late answer is that of an ask which ended without one.
                 let surplus = network.answers_late.saturating_sub(network.asks_unanswered);
                 for (resource, count) in [

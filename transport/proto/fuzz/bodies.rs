@@ -8,9 +8,9 @@ use std::time::Duration;
 use odeon_message::{AskId, Failure};
 use odeon_wire::{
     Announce, Body, ClockTerms, Close, Credit, EnrolAnswer, EnrolRequest, Extensions, Frame,
-    FrameError, FrameKind, FrameLimits, FrameReader, FrameWriter, Handshake, Header, Hello, Known, Ping, Pong, Preamble, Probe,
-    ProbeAnswer, Purpose, Received, Refuse, Step, StreamCredit, StreamEnd, Surroundings,
-    Terminated, Unwatch, Watch, Welcome,
+    FrameError, FrameKind, FrameLimits, FrameReader, FrameWriter, Handshake, Header, Hello, Known,
+    Ping, Pong, Preamble, Probe, ProbeAnswer, Purpose, Received, Refuse, Step, StreamCredit,
+    StreamEnd, Surroundings, Terminated, Unwatch, Watch, Welcome,
 };
 
 const SLAB_BYTES: usize = 4096;

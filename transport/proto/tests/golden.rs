@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use odeon_wire::{
     Announce, Body, Close, Credit, Extensions, Frame, FrameKind, FrameLimits, FrameReader,
     FrameWriter, Header, Hello, OpenTrain, Ping, Pong, Preamble, Probe, ProbeAnswer, Refuse,
-    StreamCredit, StreamEnd, Terminated, TraceState, Unwatch, Watch, Welcome, write_body, write_empty,
-    write_extended,
+    StreamCredit, StreamEnd, Terminated, TraceState, Unwatch, Watch, Welcome, write_body,
+    write_empty, write_extended,
 };
 
 const GOLDEN: [(&str, &str); 34] = [

@@ -169,8 +169,23 @@ mod tests {
         let long = "a=1,".repeat(5_000);
         let many = (0..33).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
         for text in [
-            "a", "=1", "a=", "A=1", "1a=1", "a=1,a=2", "a=b=c", "a=\u{e9}", "a=\n", "@b=1", "a@=1",
-            "a@b@c=1", "a@1b=1", &long_key, &long_value, &long, &many,
+            "a",
+            "=1",
+            "a=",
+            "A=1",
+            "1a=1",
+            "a=1,a=2",
+            "a=b=c",
+            "a=\u{e9}",
+            "a=\n",
+            "@b=1",
+            "a@=1",
+            "a@b@c=1",
+            "a@1b=1",
+            &long_key,
+            &long_value,
+            &long,
+            &many,
         ] {
             let error = text.parse::<TraceState>().expect_err(text);
             assert!(error.to_string().len() < 400, "{error}");

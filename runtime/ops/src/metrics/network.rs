@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odeon::{HandshakeMetrics, LaneMetrics, NetworkStats, PeerMetrics, TransportMetrics};
+use odeon::{HandshakeMetrics, LaneMetrics, NetworkMetrics, PeerMetrics};
 
 use super::page::{Kind, Page};
 
@@ -103,7 +103,7 @@ fn lanes(peer: &PeerMetrics, figure: fn(&LaneMetrics) -> f64) -> f64 {
 }
 
 /// Writes what went over the network.
-pub(super) fn write(page: &mut Page, metrics: &TransportMetrics, stats: &NetworkStats) {
+pub(super) fn write(page: &mut Page, metrics: &NetworkMetrics) {
     let peers = newest(metrics);
     for (name, kind, help, figure) in PEERS {
         page.family(name, *kind, help);
@@ -138,11 +138,11 @@ pub(super) fn write(page: &mut Page, metrics: &TransportMetrics, stats: &Network
         page.suffixed("_count", &[("peer", peer)], wait.samples as f64);
     }
     handshakes(page, &metrics.handshakes);
-    of_the_endpoint(page, metrics, stats);
+    of_the_endpoint(page, metrics);
 }
 
 /// The peers by their names, each by its newest life: two lives of one would be one sample twice.
-fn newest(metrics: &TransportMetrics) -> Vec<(&str, &PeerMetrics)> {
+fn newest(metrics: &NetworkMetrics) -> Vec<(&str, &PeerMetrics)> {
     let mut peers = metrics.peers.iter().collect::<Vec<_>>();
     peers.sort_by(|one, other| {
         one.name.cmp(&other.name).then(other.id.incarnation.cmp(&one.id.incarnation))
@@ -183,7 +183,7 @@ fn handshakes(page: &mut Page, handshakes: &HandshakeMetrics) {
     page.sample(&[], handshakes.retried as f64);
 }
 
-fn of_the_endpoint(page: &mut Page, metrics: &TransportMetrics, stats: &NetworkStats) {
+fn of_the_endpoint(page: &mut Page, metrics: &NetworkMetrics) {
     page.family(
         "odeon_inbound_bytes",
         Kind::Gauge,
@@ -199,23 +199,23 @@ fn of_the_endpoint(page: &mut Page, metrics: &TransportMetrics, stats: &NetworkS
     );
     page.sample(&[], metrics.stats.datagrams_dropped as f64);
     page.family("odeon_remote_asks", Kind::Gauge, "Asks of this node that wait for other nodes.");
-    page.sample(&[], stats.asks as f64);
+    page.sample(&[], metrics.asks as f64);
     page.family(
         "odeon_remote_asks_unanswered_total",
         Kind::Counter,
         "Asks of this node to others that ended without an answer.",
     );
-    page.sample(&[], stats.asks_unanswered as f64);
+    page.sample(&[], metrics.asks_unanswered as f64);
     page.family(
         "odeon_remote_answers_late_total",
         Kind::Counter,
         "Answers of other nodes for which nobody waited any more.",
     );
-    page.sample(&[], stats.answers_late as f64);
+    page.sample(&[], metrics.answers_late as f64);
     page.family(
         "odeon_remote_messages_held",
         Kind::Gauge,
         "Messages of other nodes that wait in mailboxes here.",
     );
-    page.sample(&[], stats.messages_held as f64);
+    page.sample(&[], metrics.messages_held as f64);
 }

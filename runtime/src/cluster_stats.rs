@@ -2,7 +2,7 @@
 //!
 //! What it is: [`ClusterStats`], for whoever asks, and the counters behind it, which the tasks of the endpoint's thread
 //! write. What it is NOT: who is in the cluster (`directory.rs`), or what goes over the ways to others
-//! (`network_stats.rs`). A new life of the node begins at zero.
+//! (`network_metrics.rs`). A new life of the node begins at zero.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -231,9 +231,9 @@ pub use odeon_actor::{
     Responder, Restart, Retry, RetryPolicy, Routed, Router, Shutdown, SourcesFull, SpawnOptions,
     SpecError, Spread, StartError, Strategy, Stream, Supervisor, SupervisorSpec, SystemConfig,
     SystemStats, Tally, Target, TaskEnded, TaskError, TaskHandle, Tell, Terminated, TraceContext,
-    TraceIds, TraceParentError, TracePropagation, TraceState, TraceStateError, Tree, TreeActor, TypeMetrics, ViewHandler,
-    Watchable, WeakRef, WhenSpent, Window, Witness, WorkerMetrics, current_trace, in_trace, reads,
-    spawn, strategy,
+    TraceIds, TraceParentError, TracePropagation, TraceState, TraceStateError, Tree, TreeActor,
+    TypeMetrics, ViewHandler, Watchable, WeakRef, WhenSpent, Window, Witness, WorkerMetrics,
+    current_trace, in_trace, reads, spawn, strategy,
 };
 #[doc(hidden)]
 pub use odeon_actor::{NoView, Views};

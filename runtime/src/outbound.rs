@@ -195,13 +195,13 @@ impl RemoteRoute {
         }
     }
 
-        let (message, is_checked) = (header.message, header.fingerprint.is_some());
     fn put(
         &self,
         association: &Association,
         header: MessageHeader,
         parcel: &mut dyn Parcel,
     ) -> Result<Position, Refused> {
+        let (message, is_checked) = (header.message, header.fingerprint.is_some());
         match association.try_send(header, &mut |out| parcel.encode(out)) {
             Ok(position) => {
                 // Where there are several layouts, each frame says which it has.

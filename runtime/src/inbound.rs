@@ -268,14 +268,22 @@ impl Inbound {
         });
     }
 
-    fn item(&self, peer: &Arc<Association>, frame: &Frame) -> Result<(), ItemsOverrun> {
+    fn item(&self, peer: &Arc<Association>, frame: Frame) -> Result<(), ItemsOverrun> {
         let (ask, bytes) = (frame.header.ask, frame.frame_bytes);
         match self.outbound.asks.item(ask, peer.peer().id, bytes)? {
-            // Copied, because it may wait for long, and its slab is as large as many items.
-            Some(answer) => answer.item(Payload::copy_from(frame.payload.bytes()), bytes),
+            // It may wait for long, and its slab is as large as many items.
+            Some(answer) => answer.item(peer.set_aside(frame.payload), bytes),
             None => frames::stream_unknown(peer, ask),
         }
         Ok(())
+    }
+
+    /// An item was not taken: its stream ends there, for whoever reads it and for its sender.
+    fn item_shed(&self, peer: &Arc<Association>, ask: AskId, detail: &str) {
+        if let Some(answer) = self.outbound.asks.stream_ended(ask, peer.peer().id) {
+            answer.end(Some(Failure::new(FailureKind::Full, Certainty::Ran, detail)));
+        }
+        frames::stream_unknown(peer, ask);
     }
 
     fn stream_ended(&self, peer: &Arc<Association>, frame: &Frame) -> Result<(), PayloadError> {
@@ -369,7 +377,7 @@ impl TransportEvents for Inbound {
                     self.cancels.note(peer, ask, Instant::now());
                 }
             }
-            FrameKind::StreamItem => self.item(peer, &frame)?,
+            FrameKind::StreamItem => self.item(peer, frame)?,
             FrameKind::StreamEnd => return self.stream_ended(peer, &frame),
             FrameKind::StreamCredit => {
                 self.outbound.streams.grant(peer.peer().id, frame.header.ask, frame.body()?);
@@ -410,6 +418,9 @@ impl TransportEvents for Inbound {
 
     fn shed(&self, peer: &Arc<Association>, header: Header) {
         let detail = "the node holds as much of what it received as it may: inbound_bytes_max";
+        if header.kind == FrameKind::StreamItem {
+            return self.item_shed(peer, header.ask, detail);
+        }
         let failure = Failure::not_delivered(FailureKind::Full, detail);
         match header.ask {
             AskId::NONE => frames::not_taken(peer, header, &failure),

@@ -1,11 +1,15 @@
 //! The bound on what a node holds of all that others have sent, on loopback: one that floods receivers which have stopped
 //! finds no more room and is told so, another one is answered as ever, and what was held comes back.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
 
 use odeon::{
-    Actor, ActorRef, AskError, Ca, Certainty, Context, Handler, Node, StartError, TransportConfig,
-    Validity, actor,
+    Actor, ActorRef, AskError, Ca, Certainty, Context, Handler, Items, Node, StartError, Stream,
+    StreamError, TransportConfig, Validity, actor,
     env::{Env, RealEnv},
     message,
 };
@@ -33,12 +37,26 @@ struct Weigh {
 #[message(id = "inbound/Handled", reply = u64)]
 struct Handled;
 
+/// Chunks without an end, one after the other.
+#[message(id = "inbound/Pour", stream = Vec<u8>)]
+struct Pour;
+
+struct Chunks;
+
+impl Stream for Chunks {
+    type Item = Vec<u8>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<Option<Vec<u8>>> {
+        Poll::Ready(Some(vec![7; 4000]))
+    }
+}
+
 struct Holder {
     gate: watch::Receiver<bool>,
     handled: u64,
 }
 
-#[actor(id = "inbound/Holder", handles(Load, Weigh, Handled))]
+#[actor(id = "inbound/Holder", handles(Load, Weigh, Handled, Pour))]
 impl Actor for Holder {
     type Args = watch::Receiver<bool>;
 
@@ -64,6 +82,12 @@ impl Handler<Weigh> for Holder {
 impl Handler<Handled> for Holder {
     async fn handle(&mut self, _: Handled, _: &mut Context<Self>) -> u64 {
         self.handled
+    }
+}
+
+impl Handler<Pour> for Holder {
+    async fn handle(&mut self, _: Pour, ctx: &mut Context<Self>) -> Items<Vec<u8>> {
+        ctx.items(Chunks)
     }
 }
 
@@ -163,6 +187,56 @@ async fn a_node_bounds_what_all_peers_send_together() {
     assert!(lost > 0 && lost <= shed, "{lost} are missing, {shed} were not taken");
     assert!(inbound_bytes(&b) <= 1 << 20, "{} bytes stay", inbound_bytes(&b));
     for node in [a, b, c] {
+        node.stop(Duration::from_secs(2)).await;
+    }
+}
+
+/// Waits until this is so.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let all = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(LONG, all).await.is_ok(), "not so within {LONG:?}: {what}");
+}
+
+#[tokio::test]
+async fn streams_that_nobody_reads_find_no_more_room() {
+    let ca = Ca::in_memory("inbound").expect("a good name");
+    let b = start(&ca, "b", None).await;
+    let a = start(&ca, "a", Some(&b)).await;
+    let (_open, open) = watch::channel(true);
+    let local = b.spawn_with::<Holder>(open).await.expect("it starts");
+    b.register("source", &local).expect("the name is free");
+    let source = holder(&a, "source").await;
+    let before = inbound_bytes(&a);
+    let mut unread = vec![source.ask(Pour).within(LONG).await.expect("b answers")];
+    until("what waits in one is seen", || inbound_bytes(&a) - before > 200 << 10).await;
+    for _ in 1..16 {
+        unread.extend(source.ask(Pour).within(LONG).await.ok());
+    }
+    let shed = || a.network_metrics().of("b").expect("they have met").messages_shed;
+    until("some find no room", || shed() > 0 && b.remote_streams().1 < 16).await;
+    assert!(inbound_bytes(&a) <= BOUND * 3 / 4, "{} bytes are held", inbound_bytes(&a));
+    let mut full = 0;
+    for items in &mut unread {
+        for item in 0..80 {
+            match items.next().await {
+                Some(Ok(chunk)) => assert_eq!(chunk, [7; 4000]),
+                Some(Err(StreamError::Full(_))) => {
+                    full += 1;
+                    break;
+                }
+                other => panic!("item {item} is {other:?}"),
+            }
+        }
+    }
+    assert!(full > 0 && full < 14, "{full} of 16 ended");
+    drop(unread);
+    until("all of it comes back", || inbound_bytes(&a) <= 1 << 20).await;
+    until("b was told as well", || b.remote_streams().1 == 0).await;
+    for node in [a, b] {
         node.stop(Duration::from_secs(2)).await;
     }
 }

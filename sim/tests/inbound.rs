@@ -1,11 +1,15 @@
 //! The bound on what a node holds of all that others have sent: one that sends more than is handled finds no more room and
 //! is told so, others do, and all of it comes back.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
 
 use odeon::{
-    Actor, ActorRef, AskError, Certainty, Context, Handler, Node, NodeBuilder, StartError,
-    TransportConfig, actor, message,
+    Actor, ActorRef, AskError, Certainty, Context, Handler, Items, Node, NodeBuilder, StartError,
+    Stream, StreamError, TransportConfig, actor, message,
 };
 use odeon_sim::World;
 
@@ -32,12 +36,26 @@ struct Weigh {
 #[message(id = "inbound/Handled", reply = u64)]
 struct Handled;
 
+/// Chunks without an end, one after the other.
+#[message(id = "inbound/Pour", stream = Vec<u8>)]
+struct Pour;
+
+struct Chunks;
+
+impl Stream for Chunks {
+    type Item = Vec<u8>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<Option<Vec<u8>>> {
+        Poll::Ready(Some(vec![7; 4000]))
+    }
+}
+
 #[derive(Clone, Default)]
 struct Holder {
     handled: u64,
 }
 
-#[actor(id = "inbound/Holder", handles(Load, Weigh, Handled))]
+#[actor(id = "inbound/Holder", handles(Load, Weigh, Handled, Pour))]
 impl Actor for Holder {
     type Args = Self;
 
@@ -65,6 +83,12 @@ impl Handler<Weigh> for Holder {
 impl Handler<Handled> for Holder {
     async fn handle(&mut self, _: Handled, _: &mut Context<Self>) -> u64 {
         self.handled
+    }
+}
+
+impl Handler<Pour> for Holder {
+    async fn handle(&mut self, _: Pour, ctx: &mut Context<Self>) -> Items<Vec<u8>> {
+        ctx.items(Chunks)
     }
 }
 
@@ -151,4 +175,51 @@ async fn a_node_bounds_what_all_peers_send_together(world: &mut World) {
     assert!(lost > 0 && lost <= shed, "{lost} are missing, {shed} were not taken");
     let held = b.network_metrics().stats.inbound_bytes;
     assert!(held <= 512 << 10, "{held} bytes are held of what was handled");
+}
+
+/// Items that nobody reads count as well: of more streams than there is room for some end, with what had come, and the
+/// others go on.
+#[odeon_sim::test(seeds = 0..4, link = both)]
+async fn streams_that_nobody_reads_find_no_more_room(world: &mut World) {
+    for name in ["a", "b"] {
+        world.start_member(name, setup, serve);
+    }
+    world.all_joined(&["a", "b"], 10 * SECOND).await.expect("they find each other");
+    let [a, b] = ["a", "b"].map(|name| world.runtime_node(name).expect("it is up"));
+    let holder = holder(&a, 0).await;
+    let before = a.network_metrics().stats.inbound_bytes;
+    let mut unread = vec![holder.ask(Pour).await.expect("b answers")];
+    world.run_for(SECOND).await;
+    let of_one = a.network_metrics().stats.inbound_bytes - before;
+    assert!(of_one > 200 << 10, "what waits in one stream is seen: {of_one}");
+    for _ in 1..16 {
+        // One that finds no room is not begun, or ends at once.
+        unread.extend(holder.ask(Pour).await.ok());
+    }
+    world.run_for(SECOND).await;
+    let held = a.network_metrics().stats.inbound_bytes;
+    assert!(held > BOUND / 4 && held <= BOUND * 3 / 4, "{held} bytes are held");
+    let (mut full, mut open) = (0, Vec::new());
+    for mut items in unread {
+        // What waits for its reader of a stream that is open is less than this.
+        for item in 0..80 {
+            match items.next().await {
+                Some(Ok(chunk)) => assert_eq!(chunk, [7; 4000]),
+                Some(Err(StreamError::Full(failure))) => {
+                    assert!(failure.detail.contains("inbound_bytes_max"), "{failure:?}");
+                    full += 1;
+                    break;
+                }
+                other => panic!("item {item} is {other:?}"),
+            }
+        }
+        open.push(items);
+    }
+    assert!(full > 0 && full < 14, "{full} of 16 ended");
+    assert!(a.network_metrics().of("b").expect("they have met").messages_shed > 0);
+    drop(open);
+    world.run_for(SECOND).await;
+    let held = a.network_metrics().stats.inbound_bytes;
+    assert!(held <= 512 << 10, "{held} bytes are held of what was let go");
+    assert_eq!((a.remote_streams(), b.remote_streams()), ((0, 0), (0, 0)), "b was told as well");
 }

@@ -29,7 +29,9 @@ use std::{
 };
 
 use odeon_env::Observer;
-use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId, TraceContext};
+use odeon_message::{
+    ActorKey, AskId, EncodeError, Fingerprint, MessageId, Payload, TraceContext,
+};
 use odeon_wire::{
     AcceptedTable, BulkTerms, Extensions, FrameWriter, Header, SlabShare, StreamCredit,
     format::CONTROL_FRAME_BYTES_MAX,
@@ -168,6 +170,13 @@ impl Association {
     #[must_use]
     pub fn has_one_layout(&self, message: MessageId) -> bool {
         self.met.get().is_none_or(|met| met.accepted.layouts(message).len() <= 1)
+    }
+
+    /// Of what came from this peer, itself or a copy, so that waiting with it does not hold memory that others have the greater
+    /// part of. The copy counts as received until it is let go.
+    #[must_use]
+    pub fn set_aside(&self, payload: Payload) -> Payload {
+        payload.alone(|bytes| self.slabs.set_aside(bytes))
     }
 
     /// Whether the peer is a guest: it talks to the cluster and is no member of it. False before the first handshake.

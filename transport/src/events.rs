@@ -70,9 +70,9 @@ pub trait TransportEvents {
         Ok(())
     }
 
-    /// A message from `peer`, or a few tells of one type that came together, which were not taken because this node holds
+    /// A message from `peer`, a few tells of one type that came together, or an item of a stream, which were not taken because this node holds
     /// as much of what it received as it may ([`inbound_bytes_max`](crate::TransportConfig::inbound_bytes_max)). Whoever
-    /// sent it is to be told. By default nobody is.
+    /// sent it is to be told; of an item also who reads its stream, which must end there. By default nobody is.
     fn shed(&self, peer: &Arc<Association>, header: Header) {
         let _ = (peer, header);
     }

@@ -316,6 +316,7 @@ fn take_from_lane(
             };
             live.bulk_reads.announce(lane, frame.header, announce, credit)?;
         }
+        FrameKind::StreamItem if live.association.is_spent() => shed(live, frame.header, 1),
         _ => tell(live, frame, None)?,
     }
     Ok(())

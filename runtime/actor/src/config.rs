@@ -35,7 +35,8 @@ pub struct SystemConfig {
     /// Streams from other nodes that this node may have open at one time; further asks for one wait in line, until their
     /// deadline. Twice as many may be open to other nodes, which hold a few items each; what a handler opens beyond that is
     /// answered as `Full`, ran.
-    /// Default 4,096: with [`stream_bytes`](Self::stream_bytes) each, all full and none read, they hold 1 GiB. At least 1.
+    /// Default 4,096: with [`stream_bytes`](Self::stream_bytes) each, all full and none read, they would hold 1 GiB, which
+    /// counts in the transport's `inbound_bytes_max`. At least 1.
     pub streams_max: u32,
     /// Items of one stream by which its sender may be ahead of its reader. Default 64: enough to read on while more are
     /// granted. Between two nodes they are on their way or have arrived, and the sender has two more in hand. At least 1.

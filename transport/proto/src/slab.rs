@@ -244,7 +244,9 @@ mod tests {
         let stats = share.stats();
         // 16 slabs are as much as is allowed; then each has its own 64 bytes.
         assert!(stats.frames_copied_out > 900 * 64, "{stats:?}");
-        assert!(stats.pinned_bytes <= (64 << 10) + 2 * 4096 + 1000 * 64, "{stats:?}");
+        // What each costs beside its bytes counts as well.
+        let copies = (950 * (64 + 56)..1000 * (64 + 56)).contains(&(stats.pinned_bytes - (64 << 10)));
+        assert!(copies, "{stats:?}");
         assert!(kept.iter().all(|payload| payload.bytes() == [7; 64]));
         kept.clear();
         assert_eq!(share.stats().pinned_bytes, 4096, "{stats:?}");

@@ -76,8 +76,9 @@ impl SlabPool {
         self.at_hand.fetch_sub(before, Relaxed);
     }
 
-    pub(super) fn returned(&self, memory: SlabMemory) {
-        self.lent.fetch_sub(memory.capacity(), Relaxed);
+    /// Memory that counted as so many bytes is not needed any more.
+    pub(super) fn returned(&self, memory: SlabMemory, bytes: usize) {
+        self.lent.fetch_sub(bytes, Relaxed);
         self.put(memory);
     }
 

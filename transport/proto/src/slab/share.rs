@@ -7,7 +7,16 @@ use std::sync::{
 
 use odeon_message::{Payload, Slab, SlabHome, SlabMemory};
 
-use super::SlabPool;
+use super::{SLAB_BYTES_LEAST, SlabPool};
+
+/// What memory that is shorter than any slab of a stream costs beside its bytes: who shares it, and where it goes.
+const COPY_BYTES: usize = size_of::<Slab>() + 2 * size_of::<usize>();
+
+/// What memory counts as.
+const fn cost(capacity: usize) -> usize {
+    let is_copy = capacity > 0 && capacity < SLAB_BYTES_LEAST;
+    if is_copy { capacity + COPY_BYTES } else { capacity }
+}
 
 /// What was counted on the slabs of one association.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -95,9 +104,17 @@ impl SlabShare {
     #[must_use]
     #[cold]
     pub fn copy(self: &Arc<Self>, bytes: &[u8]) -> Payload {
+        self.copied_out.fetch_add(1, Relaxed);
+        self.set_aside(bytes)
+    }
+
+    /// The same of what is copied whatever is held, for it may wait for long.
+    #[must_use]
+    pub fn set_aside(self: &Arc<Self>, bytes: &[u8]) -> Payload {
         let mut memory = SlabMemory::with_capacity(bytes.len());
         memory.extend_from_slice(bytes);
-        self.copied_out(memory.capacity());
+        self.moved(bytes.len());
+        self.grown(cost(memory.capacity()));
         let home: Arc<dyn SlabHome> = self.clone();
         let (whole, slab) = (0..memory.len(), Slab::of(home, memory));
         Payload::new(Arc::new(slab), whole).expect("it is the whole of its slab")
@@ -128,12 +145,6 @@ impl SlabShare {
         }
     }
 
-    fn copied_out(&self, bytes: usize) {
-        self.copied_out.fetch_add(1, Relaxed);
-        self.moved(bytes);
-        self.grown(bytes);
-    }
-
     pub(super) fn moved(&self, bytes: usize) {
         if bytes > 0 {
             self.moved.fetch_add(bytes as u64, Relaxed);
@@ -143,7 +154,8 @@ impl SlabShare {
 
 impl SlabHome for SlabShare {
     fn returned(&self, memory: SlabMemory) {
-        self.held.fetch_sub(memory.capacity(), Relaxed);
-        self.pool.returned(memory);
+        let bytes = cost(memory.capacity());
+        self.held.fetch_sub(bytes, Relaxed);
+        self.pool.returned(memory, bytes);
     }
 }

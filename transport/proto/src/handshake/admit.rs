@@ -26,7 +26,10 @@ pub enum Link {
     #[default]
     None,
     /// A dial to it has begun and not ended.
-    Dialling,
+    Dialling {
+        /// The newest dial of the peer that was refused since this one began, by its number; 0 if none was.
+        refused: u64,
+    },
     /// There is an association.
     Associated {
         /// With this life of the peer.
@@ -70,8 +73,12 @@ pub fn admit(hello: &Hello, local: &LocalHello, certified: &NodeName, known: Kno
     };
     match known.link {
         Link::None => Admission::Welcome { revision },
-        Link::Dialling if hello.node < local.node => Admission::Welcome { revision },
-        Link::Dialling => Admission::Refuse(refuse(
+        Link::Dialling { refused }
+            if hello.node < local.node || (refused > 0 && hello.dial > refused) =>
+        {
+            Admission::Welcome { revision }
+        }
+        Link::Dialling { .. } => Admission::Refuse(refuse(
             RefuseReason::Duplicate,
             format!("{} dials {} already and has the lower id", local.name, hello.name),
         )),
@@ -121,7 +128,7 @@ pub(super) fn vet(
     };
     let associated = match known.link {
         Link::Associated { incarnation, .. } => Some(incarnation),
-        Link::None | Link::Dialling => None,
+        Link::None | Link::Dialling { .. } => None,
     };
     if let Some(newest) = known.newest.max(associated)
         && hello.incarnation < newest

@@ -67,6 +67,30 @@ async fn a_cluster_forms_where_every_dialler_is_asked_to_prove_its_address(world
     assert!(handshakes.iter().all(|handshakes| handshakes.shed == 0), "{handshakes:?}");
 }
 
+/// Who is of the cluster, and finds no room, is told so, harms nobody, and comes in when there is some.
+#[odeon_sim::test(seeds = 0..3, link = both)]
+async fn one_more_peer_than_there_is_room_for_waits_outside(world: &mut World) {
+    let tight = |builder: NodeBuilder| {
+        builder.transport(TransportConfig { peers_max: 1, ..Default::default() })
+    };
+    world.start_member("a", tight, async |_| ());
+    world.start_member("b", |builder| builder, async |_| ());
+    world.all_joined(&["a", "b"], 10 * SECOND).await.expect("there is room for one");
+    world.start_member("c", |builder| builder, async |_| ());
+    world.run_for(20 * SECOND).await;
+    let node = |world: &World, name| world.runtime_node(name).expect("it is up");
+    assert_eq!(node(world, "c").phase(), Phase::Joining);
+    let of_a = node(world, "a").network_metrics();
+    for counted in [&of_a.handshakes.inbound, &node(world, "c").network_metrics().handshakes.outbound] {
+        let is_counted = |(why, count): &_| (*why, *count > 0) == (HandshakeFailure::Busy, true);
+        assert!(counted.iter().any(is_counted), "{counted:?}");
+    }
+    let b = of_a.of("b").expect("it is up");
+    assert!((of_a.peers.len(), b.connections) == (1, 1) && b.up_for.is_some(), "{of_a}");
+    node(world, "b").stop(SECOND).await;
+    world.all_joined(&["a", "c"], 30 * SECOND).await.expect("there is room again");
+}
+
 #[odeon_sim::test(seeds = 0..3, link = both)]
 async fn a_node_whose_clock_is_days_behind_is_refused_until_it_is_set(world: &mut World) {
     // Certificates that are older than what the clock is wrong by, so that they do not say it first.

@@ -65,16 +65,22 @@ impl Registry {
         if self.associations.len() < self.peers_max {
             return true;
         }
+        let Some(node) = self.unused() else { return false };
+        self.close(node, &LostReason::Forgotten);
+        true
+    }
+
+    /// A node whose association is of no use now.
+    fn unused(&self) -> Option<NodeId> {
         let unused = |association: &Arc<Association>| {
             matches!(association.link(), Link::Idle | Link::Backoff) && !association.is_wanted()
         };
-        let Some(node) =
-            self.associations.iter().find(|(_, found)| unused(found)).map(|(node, _)| *node)
-        else {
-            return false;
-        };
-        self.close(node, &LostReason::Forgotten);
-        true
+        self.associations.iter().find(|(_, found)| unused(found)).map(|(node, _)| *node)
+    }
+
+    /// Whether there is no room for one more.
+    fn is_full(&self) -> bool {
+        self.associations.len() >= self.peers_max && self.unused().is_none()
     }
 
     fn close(&mut self, node: NodeId, why: &LostReason) {
@@ -135,7 +141,9 @@ impl Registry {
     /// What admission needs to know about a node.
     pub(crate) fn known(&self, node: NodeId) -> Known {
         let Past { newest, quarantined } = self.past(node);
-        let link = match self.associations.get(&node) {
+        let found = self.associations.get(&node);
+        let is_full = found.is_none() && self.is_full();
+        let link = match found {
             None => odeon_wire::Link::None,
             Some(association) => match association.link() {
                 Link::Idle | Link::Backoff | Link::Closed(_) => odeon_wire::Link::None,
@@ -147,7 +155,7 @@ impl Registry {
                 },
             },
         };
-        Known { link, newest, quarantined }
+        Known { link, newest, quarantined, is_full }
     }
 }
 

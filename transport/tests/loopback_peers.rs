@@ -27,7 +27,7 @@ use odeon_transport::{
     Association, Ca, Frame, FrameKind, LocalHello, LostReason, PeerId, RefusedReason, Transport,
     TransportConfig, TransportEvents, Validity,
 };
-use odeon_wire::RefuseReason;
+use odeon_wire::{Refuse, RefuseReason};
 use tokio::{sync::Notify, task::LocalSet};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -312,6 +312,34 @@ async fn a_quarantined_life_is_refused_told_and_followed_by_another() {
         assert_eq!(a.log.ups.borrow()[1].incarnation, Incarnation(7));
         a.close().await;
         b.close().await;
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn one_more_peer_than_there_is_room_for_is_told_so_and_comes_in_later() {
+    let test = async {
+        let (ca, config) = (ca(), TransportConfig::default());
+        let a = Node::start(&ca, "a", TransportConfig { peers_max: 1, ..config.clone() });
+        let [b, c] = ["b", "c"].map(|name| Node::start(&ca, name, config.clone()));
+        a.to(&b).keep(true);
+        a.until("b is up", |log| log.ups.borrow().len() == 1).await;
+        c.to(&a).keep(true);
+        c.until("it is refused", |log| {
+            let refused = log.refused.borrow();
+            refused.iter().any(|why| {
+                let busy = |refuse: &Refuse| refuse.reason == RefuseReason::Busy;
+                matches!(why, RefusedReason::ByPeer(refuse)
+                    if busy(refuse) && refuse.text.contains("peers_max"))
+            })
+        })
+        .await;
+        assert_eq!((a.log.ups.borrow().len(), a.log.downs.borrow().len()), (1, 0));
+        a.transport.peers().forget(b.id);
+        c.until("it is up", |log| log.ups.borrow().len() == 1).await;
+        for node in [a, b, c] {
+            node.close().await;
+        }
     };
     LocalSet::new().run_until(test).await;
 }

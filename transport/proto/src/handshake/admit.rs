@@ -17,6 +17,8 @@ pub struct Known {
     pub newest: Option<Incarnation>,
     /// The newest incarnation of it that was declared dead; earlier ones are dead with it.
     pub quarantined: Option<Incarnation>,
+    /// Nothing is held of it, and there is no room for another peer.
+    pub is_full: bool,
 }
 
 /// The connection to a peer.
@@ -60,8 +62,9 @@ pub enum Admission {
 ///
 /// In this order: same cluster; name, id and certificate agree; not our own name; a common revision; not an older
 /// life than one that is known; not a quarantined life; then the connections of the pair:
-/// * none: welcome;
-/// * we dial too: the connection dialled by the lower node id wins;
+/// * none: welcome, if there is room for another peer;
+/// * we dial too: the connection dialled by the lower node id wins, unless a peer with the higher one comes again that was
+///   refused for it: our dial has not reached it, and perhaps never does;
 /// * associated with an older life: replace it;
 /// * associated with the same life: replace it only if this dial began after that association came up, which the
 ///   dial numbers tell. A dial that began before has merely crossed it and is a duplicate.
@@ -72,6 +75,10 @@ pub fn admit(hello: &Hello, local: &LocalHello, certified: &NodeName, known: Kno
         Err(refuse) => return Admission::Refuse(refuse),
     };
     match known.link {
+        Link::None if known.is_full => Admission::Refuse(refuse(
+            RefuseReason::Busy,
+            format!("{} has as many peers as its peers_max allows, all of them in use", local.name),
+        )),
         Link::None => Admission::Welcome { revision },
         Link::Dialling { refused }
             if hello.node < local.node || (refused > 0 && hello.dial > refused) =>

@@ -100,6 +100,14 @@ fn dead_and_older_lives_are_refused() {
 }
 
 #[test]
+fn who_is_new_is_refused_where_there_is_no_room() {
+    let full = |link| Known { is_full: true, ..linked(link) };
+    assert_eq!(reason(judge(&hello(LOWER), full(Link::None))), RefuseReason::Busy);
+    let stale = Known { newest: Some(Incarnation(6)), ..full(Link::None) };
+    assert_eq!(reason(judge(&hello(LOWER), stale)), RefuseReason::StaleIncarnation, "it is graver");
+}
+
+#[test]
 fn of_two_dials_the_lower_id_wins() {
     let dialling = |refused| linked(Link::Dialling { refused });
     assert_eq!(judge(&hello(LOWER), dialling(0)), WELCOME);

@@ -1,10 +1,10 @@
 //! The ways between two nodes on loopback in figures: they add up on both sides, QUIC tells of its path, and a receiver
-//! that takes nothing shows.
+//! that takes nothing shows; its senders wait or have their messages back, and another one in the same lane answers.
 
 use std::time::Duration;
 
 use odeon::{
-    Actor, ActorRef, Ca, Context, Handler, Node, PeerMetrics, StartError, TransportConfig,
+    Actor, ActorRef, Ca, Certainty, Context, FailureKind, Handler, Node, PeerMetrics, StartError, TransportConfig,
     Validity, actor,
     env::{Env, RealEnv},
     message,
@@ -64,12 +64,19 @@ fn in_lanes(peer: &PeerMetrics, of: impl Fn(&odeon::LaneMetrics) -> u64) -> u64 
     peer.lanes.iter().map(of).sum()
 }
 
+/// The worker of b with this name, as soon as a has heard of it.
+async fn far(a: &Node, name: &str) -> ActorRef<Worker> {
+    let mut name = a.on("b").follow::<Worker>(name).await.expect("it runs");
+    let found = tokio::time::timeout(LONG, name.held()).await.expect("it is there");
+    found.expect("it runs")
+}
+
 #[tokio::test]
 async fn figures_of_two_nodes_add_up_and_a_stopped_receiver_shows() {
     let ca = Ca::in_memory("figures").expect("a good name");
     let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3600));
     let node = |name| {
-        let transport = TransportConfig { credit_messages: 64, ..Default::default() };
+        let transport = TransportConfig { lanes: 1, credit_messages: 64, ..Default::default() };
         let identity = ca.issue(name, validity).expect("a good name");
         Node::builder(name).identity(identity).transport(transport).actor::<Worker>().workers(1)
     };
@@ -79,10 +86,11 @@ async fn figures_of_two_nodes_add_up_and_a_stopped_receiver_shows() {
     let (gate, closed) = watch::channel(false);
     let worker = b.spawn_with::<Worker>(closed).await.expect("it starts");
     b.register("worker", &worker).expect("the name is free");
-    // As soon as a has heard of b.
-    let mut name = a.on("b").follow::<Worker>("worker").await.expect("it runs");
-    let found = tokio::time::timeout(LONG, name.held()).await.expect("it is there");
-    let far: ActorRef<Worker> = found.expect("it runs");
+    let (_open, open) = watch::channel(true);
+    let quick = b.spawn_with::<Worker>(open).await.expect("it starts");
+    b.register("quick", &quick).expect("the name is free");
+    let [far, quick] = [far(&a, "worker").await, far(&a, "quick").await];
+    let stuck = far.clone();
 
     let mut told = JoinSet::new();
     told.spawn(async move {
@@ -93,6 +101,12 @@ async fn figures_of_two_nodes_add_up_and_a_stopped_receiver_shows() {
     });
     let stalled = until(&a, "b", |b| b.lanes.iter().any(|lane| lane.waiting_senders == 1)).await;
     assert!(in_lanes(&stalled, |lane| lane.stalls) >= 1, "{stalled}");
+    let back = stuck.try_tell(work()).expect_err("others wait already");
+    assert_eq!((back.failure.kind, back.certainty()), (FailureKind::Full, Certainty::NotDelivered));
+    assert_eq!(back.message.map(|work| work.payload), Some(work().payload), "it comes back");
+    for _ in 0..20 {
+        quick.ask(work()).within(LONG).await.expect("another one in the lane is not held up");
+    }
     let longer = until(&a, "b", |b| {
         in_lanes(b, |lane| lane.stalled.as_micros() as u64)
             > in_lanes(&stalled, |lane| lane.stalled.as_micros() as u64)

@@ -15,7 +15,7 @@ use odeon_actor::{
 use odeon_cluster::check_topic;
 use odeon_message::{
     ActorKey, AskId, Certainty, Credit, EncodeError, Failure, FailureKind, Incarnation, MessageId,
-    NodeId, Outflow, Payload, Train, planted::Bug,
+    NodeId, Outflow, Train, planted::Bug,
 };
 use odeon_transport::{Association, LostReason, PeerId, RefusedReason, TransportEvents};
 use odeon_wire::{

@@ -6,6 +6,7 @@
 
 use std::{
     io,
+    num::NonZero,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
 };
@@ -36,8 +37,13 @@ pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, NodeError> {
 }
 
 /// The life of the endpoint's thread.
-fn run(builder: NodeBuilder, report: oneshot::Sender<Result<Node, NodeError>>) {
-    let count = builder.workers.unwrap_or_else(default_workers);
+fn run(mut builder: NodeBuilder, report: oneshot::Sender<Result<Node, NodeError>>) {
+    let cpus = cpus();
+    let count = builder.workers.unwrap_or_else(|| default_workers(cpus));
+    if cpus == 1 {
+        // Whoever a spinning worker waits for cannot run meanwhile.
+        builder.system.spin = 0;
+    }
     let blocking = Arc::new(Blocking { node: builder.name.clone(), started: Mutex::default() });
     let mut workers = Arbiters { count, started: Vec::new(), blocking };
     System::new().block_on(async {
@@ -54,9 +60,14 @@ fn run(builder: NodeBuilder, report: oneshot::Sender<Result<Node, NodeError>>) {
     });
 }
 
-/// One thread fewer than the machine runs at a time, at least one: the endpoint has its own.
-fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1))
+/// How many threads of this one's may run at a time: those that its affinity and the limits of its control group leave.
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// One thread fewer than may run at a time, at least one: the endpoint has its own.
+fn default_workers(cpus: usize) -> usize {
+    cpus.saturating_sub(1).max(1)
 }
 
 /// Workers on actix arbiters, each with a thread of its own.

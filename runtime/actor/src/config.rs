@@ -87,7 +87,8 @@ pub struct SystemConfig {
     /// every message, 0 none.
     pub sample_every: u32,
     /// Empty turns of a worker before it parks; waking a parked thread costs about 5 us. Default 100, a few tens of
-    /// microseconds; 0 parks at once, and a simulated environment always does.
+    /// microseconds; 0 parks at once, and a simulated environment always does, as does a node whose program may use one
+    /// CPU alone.
     pub spin: u32,
 }
 

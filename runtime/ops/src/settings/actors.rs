@@ -181,6 +181,6 @@ pub(super) const ACTORS: &[Setting] = &[
         "spin",
         Kind::Number { min: 0, max: 1 << 20 },
         "Empty turns of a worker before its thread sleeps; waking it costs about 5 us. By default 100, a few \
-         tens of microseconds",
+         tens of microseconds; none where the program may use one CPU alone",
     ),
 ];

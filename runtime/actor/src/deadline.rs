@@ -2,7 +2,8 @@
 //!
 //! The timer belongs to the node's runtime, so that asks can be awaited on any executor, one without timers among
 //! them. It is made late, because most answers come before: until the worker's poll is over on a worker's thread
-//! (`untimed.rs`), until the watchdog looks on any other (`lobby.rs`). Data comes from `tell.rs` and `ask.rs`.
+//! (`untimed.rs`), until the watchdog looks on any other, and everywhere for an answer of another node, which is never
+//! there when the poll ends (`lobby.rs`). Data comes from `tell.rs` and `ask.rs`.
 
 use std::{
     future::Future,
@@ -80,13 +81,23 @@ impl Deadline {
         self.poll(system, None, None, cx) == Due::End
     }
 
-    /// What is due: its end, or before that a look at this time. The task is woken at the next of them.
+    /// What is due of an ask that another node answers: its end, or before that a look at this time. The task is woken at
+    /// the next of them.
     pub(crate) fn due(
         &mut self,
         look: Option<Instant>,
         system: &ActorSystem,
         cx: &mut Context<'_>,
     ) -> Due {
+        // Most answers come long before a look is due, and so the watchdog's does not come too late for it.
+        if self.timer.is_none()
+            && system.lobbies().look_within(system.config().probe_after)
+            && !system.is_gone()
+            && self.waits_in_lobby(system, cx)
+        {
+            self.deferred = true;
+            return Due::Nothing;
+        }
         self.poll(system, None, look, cx)
     }
 
@@ -140,5 +151,42 @@ impl Deadline {
         let looks = lobbies.looks();
         let first = *self.looked.get_or_insert(looks) == looks;
         first && lobbies.enter(self.at, cx.waker())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::{SystemConfig, by_hand::ByHand};
+
+    /// Each of many asks a second made a timer, and took it back.
+    #[test]
+    fn an_ask_of_another_node_makes_no_timer_before_the_watchdog_looks() {
+        let hand = ByHand::new(SystemConfig::default());
+        let (system, mut cx) = (hand.system.clone(), Context::from_waker(Waker::noop()));
+        let began = Instant::now();
+        let at = |seconds| began.checked_add(Duration::from_secs(seconds));
+        let make = || Deadline::until(at(5), None);
+        let mut unwatched = make();
+        assert_eq!(unwatched.due(at(1), &system, &mut cx), Due::Nothing);
+        assert!(unwatched.timer.is_some(), "nobody looks who would wake it");
+        let looking = system.lobbies().begin(Duration::from_millis(50));
+        let mut deadline = make();
+        for look in [None, at(1), at(1)] {
+            assert_eq!(deadline.due(look, &system, &mut cx), Due::Nothing);
+            assert!(deadline.timer.is_none() && deadline.has_begun());
+        }
+        looking.look(began);
+        assert_eq!(deadline.due(at(1), &system, &mut cx), Due::Nothing);
+        assert_eq!(deadline.timer.as_ref().map(|timer| timer.deadline()), at(1));
+        drop(looking);
+        let seldom = system.lobbies().begin(system.config().probe_after * 2);
+        let mut deadline = make();
+        assert_eq!(deadline.due(at(1), &system, &mut cx), Due::Nothing);
+        assert!(deadline.timer.is_some(), "a look would come too late");
+        drop((seldom, unwatched, deadline));
+        hand.close();
     }
 }

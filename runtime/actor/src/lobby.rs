@@ -1,11 +1,13 @@
-//! Who waits with a deadline but without a timer, on a thread that is no worker's: most answers come before.
+//! Who waits with a deadline but without a timer, on a thread that is no worker's or for another node: most answers come
+//! before.
 //!
 //! A timer of the node's runtime costs two visits to a lock that another thread uses, more than all the rest of an ask
 //! from a server's thread. So whoever has much time left leaves its waker here, once however often it asks; the
 //! watchdog, which looks at the node all the time anyway, wakes everybody at each look, and who still waits by then makes
 //! a timer. What it is NOT: for those whose time may be up before: they make their timers at once, as does everybody where
 //! no watchdog looks, in a simulation for one. A task that has its answer is polled once too often at a look, which does
-//! no harm. Data comes from `deadline.rs`; read `watchdog.rs` for the looks, `untimed.rs` for the threads of workers.
+//! no harm. Data comes from `deadline.rs`; read `watchdog.rs` for the looks, `untimed.rs`
+//! for what workers' threads wait for that this node answers.
 
 use std::{
     cell::RefCell,
@@ -146,6 +148,12 @@ impl Lobbies {
     /// How many looks there have been.
     pub(crate) fn looks(&self) -> u32 {
         self.looks.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody looks as often as that.
+    pub(crate) fn look_within(&self, span: Duration) -> bool {
+        let period = self.period_ns.load(Ordering::Relaxed);
+        period > 0 && u128::from(period) <= span.as_nanos()
     }
 
     /// Whether the task will be woken at the next look, and that in time for a wait until then; `None` is never.

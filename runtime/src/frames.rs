@@ -189,7 +189,26 @@ pub(crate) fn stream_lane(ask: AskId) -> ActorKey {
     ActorKey { slot: ask.0 as u32, generation: u32::MAX }
 }
 
-/// Replies have no receiver's lane: they spread over all of them by ask.
+/// Asks one after the other whose replies have one lane. What is answered together was mostly asked together, and leaves in
+/// one packet so: each lane is a stream with a writer of its own. Few enough that replies up to the length from which they
+/// have a stream of their own fill half of a lane's room at most.
+const RUN: u64 = 64;
+
+/// Replies have no receiver's lane: they spread over all of them by ask, a run at a time.
 fn lane_of(ask: AskId) -> ActorKey {
-    ActorKey { slot: ask.0 as u32, generation: 0 }
+    ActorKey { slot: (ask.0 / RUN) as u32, generation: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_to_asks_in_a_row_have_one_lane_and_those_after_another() {
+        let lanes = |first: u64| (first..first + RUN).map(|ask| lane_of(AskId(ask)));
+        for first in [0, RUN, 1000 * RUN] {
+            let next = lane_of(AskId(first + RUN));
+            assert!(lanes(first).all(|lane| lane == lane_of(AskId(first)) && lane != next));
+        }
+    }
 }

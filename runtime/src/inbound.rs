@@ -9,8 +9,8 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, task::Waker};
 
 use bytes::Bytes;
 use odeon_actor::{
-    ActorSystem, ExitKind, ExitReason, Inbound as InboundMessage, InboundTrain, NetworkWatcher,
-    ReplyPath, ReplyTo, TerminatedSink, WatchId,
+    ActorSystem, ExitKind, ExitReason, GatheredWakes, Inbound as InboundMessage, InboundTrain,
+    NetworkWatcher, ReplyPath, ReplyTo, TerminatedSink, WatchId,
 };
 use odeon_cluster::check_topic;
 use odeon_message::{
@@ -374,6 +374,11 @@ impl TransportEvents for Inbound {
             self.news.let_go_by(peer.peer().id);
         }
         self.news.push(News::ConnectionLost(peer.peer().id));
+    }
+
+    fn together(&self, hand_on: &mut dyn FnMut()) {
+        let _gathered = GatheredWakes::begin();
+        hand_on();
     }
 
     fn frame(

@@ -52,6 +52,11 @@ pub trait TransportEvents {
         credit: Option<Credit>,
     ) -> Result<(), PayloadError>;
 
+    /// Calls what hands on a few frames that came together, once: who is woken for several of them may be woken at the end.
+    fn together(&self, hand_on: &mut dyn FnMut()) {
+        hand_on();
+    }
+
     /// Tells of one type from `peer` to one actor, which came one behind the other: as many frames, but one call. By default
     /// each is given to [`frame`](Self::frame), with its part of the credit.
     ///

@@ -33,6 +33,8 @@ pub(crate) use shed::{lost_reply, shed};
 const PIECES_MAX: usize = 32;
 /// Bytes given to a reader before its frames are taken out: with a partial frame they fit one slab of 64 KiB.
 const PUSH_BYTES_MAX: usize = 32 << 10;
+/// Frames that are handed on together: a worker that is asleep is woken behind them, some ten microseconds later at most.
+const TOGETHER_MAX: usize = 64;
 
 fn misplaced(kind: FrameKind) -> End {
     let text = format!("a {kind} frame has no place here");
@@ -90,16 +92,24 @@ fn drain(
     take: &mut impl FnMut(Received) -> Result<(), End>,
 ) -> Result<(), End> {
     let mut count = 0;
-    loop {
-        // Not mapped: a frame is some two hundred bytes, which each step would move.
-        let received = match reader.next_or_train() {
-            Ok(Some(received)) => received,
-            Ok(None) => break,
-            Err(cause) => return Err(malformed(&cause)),
-        };
-        count += note(&live.association, &received);
-        take(received)?;
+    let mut hand_on = || -> Result<bool, End> {
+        for _ in 0..TOGETHER_MAX {
+            // Not mapped: a frame is some two hundred bytes, which each step would move.
+            let received = match reader.next_or_train() {
+                Ok(Some(received)) => received,
+                Ok(None) => return Ok(true),
+                Err(cause) => return Err(malformed(&cause)),
+            };
+            count += note(&live.association, &received);
+            take(received)?;
+        }
+        Ok(false)
+    };
+    let mut all = Ok(false);
+    while matches!(all, Ok(false)) {
+        live.hub.events.together(&mut || all = hand_on());
     }
+    all?;
     Counters::add_alone(&live.association.counters.frames_received, count);
     Counters::add_alone(&of_stream.frames_received, count);
     Ok(())

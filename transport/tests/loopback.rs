@@ -30,6 +30,8 @@ struct Log {
     /// Slot and length of each message, in order.
     arrived: RefCell<Vec<(u32, usize)>>,
     unreachable: RefCell<Vec<SocketAddr>>,
+    /// Messages handed on in the call that goes on, and most in one.
+    together: Cell<(usize, usize)>,
     changed: Notify,
 }
 
@@ -60,6 +62,8 @@ impl TransportEvents for Log {
     ) -> Result<(), odeon_wire::PayloadError> {
         if frame.header.kind == FrameKind::Message {
             self.frames.set(self.frames.get() + 1);
+            let (count, most) = self.together.get();
+            self.together.set((count + 1, most));
             self.bytes.set(self.bytes.get() + frame.payload.len());
             let last = frame.payload.bytes().last().copied();
             assert!(frame.payload.len() < 1000 || last == Some(3), "its last byte came");
@@ -67,6 +71,13 @@ impl TransportEvents for Log {
             self.changed.notify_one();
         }
         Ok(())
+    }
+
+    fn together(&self, hand_on: &mut dyn FnMut()) {
+        self.together.set((0, self.together.get().1));
+        hand_on();
+        let (count, most) = self.together.get();
+        self.together.set((0, most.max(count)));
     }
 
     fn datagram(&self, _: PeerId, _: Bytes) {}
@@ -119,6 +130,8 @@ async fn messages_pass_and_a_closed_endpoint_is_noticed() {
         b_log.until(|log| log.frames.get() == 20_020).await;
         assert_eq!(b_log.bytes.get(), 20_000 * 4 + 20 * 900_000);
         assert_eq!((a_log.up.get(), b_log.up.get()), (1, 1));
+        let (_, most) = b_log.together.get();
+        assert!((2..=64).contains(&most), "{most} messages were handed on together");
         b.close(Duration::from_secs(2)).await;
         drop(b);
         if cfg!(target_os = "linux") {

@@ -44,6 +44,7 @@ mod exit;
 mod extras;
 mod forward;
 mod future_slot;
+mod gathered;
 mod gauge;
 mod group;
 mod growth;
@@ -130,6 +131,8 @@ pub use child_spec::{ChildSpec, Restart, WhenSpent};
 pub use config::SystemConfig;
 pub use context::Context;
 pub use exit::{ExitKind, ExitReason, StartError};
+#[doc(hidden)]
+pub use gathered::GatheredWakes;
 pub use group::{Broadcast, Group, GroupError, Routed};
 pub use hot::HotActor;
 pub use links::LinkError;

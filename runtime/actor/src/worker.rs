@@ -37,6 +37,7 @@ use tokio::{sync::oneshot, time::Instant};
 use crate::{
     ActorSystem,
     cell::{CellHead, CellPtr, Signals, turn_waker},
+    gathered,
     gauge::Gauge,
     hold::Hold,
     meters::Tallies,
@@ -273,7 +274,7 @@ impl Worker {
         }
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(waker) = waker {
-            waker.wake();
+            gathered::wake(waker);
         }
     }
 

@@ -59,6 +59,11 @@
 //!
 //! Read `world.rs` next.
 
+/// The thread of a world has memory of its own.
+#[cfg(feature = "heap")]
+#[global_allocator]
+static HEAP: odeon_interpose::Heap = odeon_interpose::Heap;
+
 mod bound;
 #[cfg_attr(not(target_os = "linux"), path = "command_elsewhere.rs")]
 pub mod command;

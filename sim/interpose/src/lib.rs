@@ -11,6 +11,7 @@
 //! Only Linux on x86_64 (tested) and aarch64 (written for, untested) have the symbols; elsewhere the crate compiles
 //! to an empty shell and [`unsupported`] says why. Read `state.rs` next.
 
+mod heap;
 mod hits;
 mod interrupt;
 mod layout;
@@ -24,6 +25,7 @@ mod wall;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 
+pub use heap::{Heap, InHeap};
 pub use hits::{Override, hits};
 pub use interrupt::{interrupted, note_interrupts};
 pub use layout::{addresses_fixed, die_with_parent, fix_addresses};

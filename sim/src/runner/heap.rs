@@ -4,7 +4,8 @@
 //! libraries leave it alone. A run has one thread that works, is short, and frees what it will want again at once. So that
 //! thread has the first heap, which grows in large steps, gives nothing back, and lies in huge pages where the kernel has them;
 //! and of each size that was freed as many pieces are kept at hand as a burst of messages needs. What it is NOT: part of what is
-//! simulated: results are the same without it.
+//! simulated: results are the same without it; nor the memory of a world's small things, which is a stretch of its own
+//! ([`Heap`](odeon_interpose::Heap)).
 //!
 //! Where a world's things lie must not hang on what another thread takes meanwhile. A test binary begins a test on a thread of
 //! its own and takes memory on two threads until that sleeps, so a second heap is there for the test, and its first thread

@@ -12,7 +12,7 @@ use std::{
 };
 
 use odeon_check::Recorder;
-use odeon_interpose::{Switches, activate, addresses_fixed, unsupported};
+use odeon_interpose::{Heap, Switches, activate, addresses_fixed, unsupported};
 use odeon_message::planted::Bug;
 use tokio::{runtime::Builder, task::LocalSet};
 
@@ -143,6 +143,7 @@ impl WorldBuilder {
         F: AsyncFnOnce(&mut World) -> T,
         T: Outcome,
     {
+        let _heap = Heap::enter();
         let trace = Trace::new();
         trace.keep_until(self.last_kept);
         if self.recorded {

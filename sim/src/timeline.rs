@@ -61,15 +61,20 @@ impl Timeline {
     }
 }
 
-/// Polls what is the whole world to its runtime, and reads the clock once for each poll: time moves between two of them
-/// only, and is asked for some ten times for each message.
-pub(crate) async fn keep_time<T>(world: impl Future<Output = T>) -> T {
-    let mut world = pin!(world);
+/// Reads the clock of the world on this thread: time moves while all wait and is asked for some ten times for each message,
+/// so it is read when somebody is to have a turn again.
+pub(crate) fn note_time() {
+    if let Some(start) = START.get() {
+        NOW.set(Some(Instant::now().saturating_duration_since(start)));
+    }
+}
+
+/// Polls the scenario of a world, and reads the clock before.
+pub(crate) async fn keep_time<T>(scenario: impl Future<Output = T>) -> T {
+    let mut scenario = pin!(scenario);
     poll_fn(|cx| {
-        if let Some(start) = START.get() {
-            NOW.set(Some(Instant::now().saturating_duration_since(start)));
-        }
-        world.as_mut().poll(cx)
+        note_time();
+        scenario.as_mut().poll(cx)
     })
     .await
 }

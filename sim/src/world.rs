@@ -3,7 +3,7 @@
 //! What it is: the handle by which a scenario starts, crashes and cuts off nodes and lets time pass. Each node runs
 //! on a `LocalSet` of its own, polled by turns on this one thread; the scenario itself runs beside them, outside
 //! every node's gate. What it is NOT: aware of what the nodes do. A node's body is any future; it gets a
-//! [`SimEnv`] and does the rest itself. Read `world/stage.rs` next.
+//! [`SimEnv`] and does the rest itself. Read `world/rounds.rs` next.
 
 mod builder;
 mod checks;
@@ -16,6 +16,7 @@ mod leaks;
 mod link;
 mod network;
 mod roles;
+mod rounds;
 mod stage;
 mod turns;
 
@@ -26,7 +27,6 @@ use std::{
 use odeon::Ca;
 use odeon_interpose::Stream;
 use thiserror::Error;
-use tokio::task::JoinHandle;
 
 pub use builder::WorldBuilder;
 pub use cluster::NODE_PORT;
@@ -44,6 +44,7 @@ use crate::{
 use checks::Checks;
 use cluster::Slot;
 use host::{Body, Host};
+use rounds::Rounds;
 use turns::Turns;
 
 /// How often [`World::run_until`] looks: each tick of tokio's clock.
@@ -69,7 +70,7 @@ pub struct World {
     ground: Ground,
     hosts: Vec<Host>,
     turns: Rc<Turns>,
-    tasks: [JoinHandle<()>; 2],
+    rounds: Rc<Rounds>,
     ca: Option<Rc<Ca>>,
     slots: BTreeMap<String, Slot>,
     /// The zones of hosts that are not there yet.
@@ -91,18 +92,14 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    fn new(ground: Ground) -> Self {
-        let net = ground.net.clone();
+    fn new(ground: Ground, rounds: Rc<Rounds>) -> Self {
         let turns = Turns::new(ground.schedule, ground.seed);
-        let tasks = [
-            tokio::task::spawn_local(async move { net.pump().await }),
-            tokio::task::spawn_local(Rc::clone(&turns).run()),
-        ];
+        rounds.begin(ground.net.clone(), Rc::clone(&turns));
         Self {
             ground,
             hosts: Vec::new(),
             turns,
-            tasks,
+            rounds,
             ca: None,
             slots: BTreeMap::new(),
             zones: BTreeMap::new(),
@@ -383,6 +380,6 @@ impl World {
     fn take_down(mut self) {
         self.hosts.iter_mut().for_each(|host| host.end(Turn::Exited));
         self.check_what_is_left();
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.rounds.end();
     }
 }

@@ -339,3 +339,39 @@ async fn each_life_draws_other_entropy_and_each_node_chooses_its_own_order(world
     assert!(a.0 != b.0 && a.0 != again.0 && a.1 != b.1 && a.1 != again.1);
     assert!(a.1.iter().all(|choice| *choice < 8));
 }
+
+/// It waits for what a node does, without a moment of virtual time.
+#[odeon_sim::test(seeds = 0..3)]
+async fn a_scenario_that_only_gives_way_lets_nodes_go_on(world: &mut World) {
+    let steps = Rc::new(Cell::new(0));
+    let count = Rc::clone(&steps);
+    world.node("a", move |_| {
+        let count = Rc::clone(&count);
+        async move {
+            for step in 1..=10 {
+                tokio::task::yield_now().await;
+                count.set(step);
+            }
+            std::future::pending::<()>().await;
+        }
+    });
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((steps.get(), world.now()), (10, Duration::ZERO));
+}
+
+/// Each look takes as long as a short turn of a node.
+#[odeon_sim::test(seeds = 1)]
+async fn the_runtime_looks_for_the_next_moment_once(world: &mut World) {
+    let looks = || tokio::runtime::Handle::current().metrics().worker_park_count(0);
+    world.node("a", |_| async {
+        loop {
+            tokio::time::sleep(MS).await;
+        }
+    });
+    let before = looks();
+    world.run_for(SECOND).await;
+    let looks = looks() - before;
+    assert!((1_000..1_020).contains(&looks), "{looks} looks in a thousand moments");
+}

@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +17,10 @@ use odeon_interpose::{Heap, Switches, activate, addresses_fixed, unsupported};
 use odeon_message::planted::Bug;
 use tokio::{runtime::Builder, task::LocalSet};
 
-use super::{Link, World};
+use super::{
+    Link, World,
+    rounds::{self, Rounds},
+};
 use crate::{
     env::Ground,
     host_files::HostFiles,
@@ -155,24 +159,31 @@ impl WorldBuilder {
         let planted = self.planted.map(Bug::plant).transpose();
         let planted = planted.map_err(|error| report(error.to_string()));
         let activation = activate(self.seed, self.switches, elapsed);
-        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .on_thread_park(rounds::go_round)
+            .build();
         let runtime = runtime.expect("a runtime without an I/O driver asks nothing of the system");
         let (mut hash, mut events, mut virtual_time) = (0, 0, Duration::ZERO);
         let mut buggified = Vec::new();
+        let rounds = Rounds::new();
         // Only the simulator itself can panic here; the hook has seen it.
         let unwound = catch_unwind(AssertUnwindSafe(|| {
+            // What the scenario spawns runs beside it, outside every node's gate.
             let set = LocalSet::new();
-            runtime.block_on(keep_time(set.run_until(async {
-                let (mut world, mischief) = self.raise(trace.clone());
+            runtime.block_on(keep_time(rounds.run(set.run_until(async {
+                let (mut world, mischief) = self.raise(trace.clone(), &rounds);
                 self.perform(&mut world, scenario).await;
                 (hash, events, virtual_time) = (trace.hash(), trace.events(), world.now());
                 world.take_down();
                 buggified = mischief.end();
-            })));
+            }))));
         }));
         if unwound.is_err() {
             (hash, events) = (trace.hash(), trace.events());
         }
+        rounds.end();
         drop(runtime);
         Timeline::remove();
         drop((activation, planted));
@@ -192,7 +203,7 @@ impl WorldBuilder {
         verdict
     }
 
-    fn raise(self, trace: Trace) -> (World, Mischievous) {
+    fn raise(self, trace: Trace, rounds: &Rc<Rounds>) -> (World, Mischievous) {
         let Self { seed, schedule, buggify_percent, link, .. } = self;
         let timeline = Timeline::start();
         timeline.install();
@@ -201,7 +212,7 @@ impl WorldBuilder {
         let history = Recorder::new(move || timeline.now());
         let files = HostFiles::default();
         let ground = Ground { seed, schedule, timeline, trace, net, link, history, files };
-        (World::new(ground), mischief)
+        (World::new(ground, Rc::clone(rounds)), mischief)
     }
 
     /// Polls the scenario until it ends, time runs out or something goes wrong.

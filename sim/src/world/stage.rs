@@ -181,6 +181,9 @@ impl Stage {
     fn is_late(&self, cx: &mut Context<'_>) -> bool {
         let slowness = self.slowness.get();
         let mut late = self.late.borrow_mut();
+        if slowness <= 1 && late.is_none() {
+            return false;
+        }
         if slowness > 1 {
             let delay = || TURN * 2 * (slowness - 1) / 100 * self.delays.below(101) as u32;
             let sleep = late.get_or_insert_with(|| Box::pin(sleep(delay())));

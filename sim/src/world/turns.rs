@@ -1,14 +1,16 @@
 //! Whose turn it is: the nodes that are ready in this moment, and which of them is polled next.
 //!
-//! What it is: one task of the world that polls one node, and then lets the network and the scenario have their turn. What it
-//! is NOT: aware of time; it moves when no node is ready. Read `stage.rs` next.
+//! What it is: one node's turn in each round (`rounds.rs`). What it is NOT: aware of time; it moves when no node is ready. Read
+//! `stage.rs` next.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
     rc::Rc,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Wake, Waker},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Wake, Waker},
 };
 
 use odeon_interpose::{Stream, mix};
@@ -16,46 +18,27 @@ use odeon_interpose::{Stream, mix};
 use super::stage::Stage;
 use crate::schedule::{Picker, Schedule};
 
-/// A life's stage, and what wakes it.
-type Staged = Rc<(Rc<Stage>, Waker)>;
+/// A life's stage, what wakes it, and the bell behind that.
+type Staged = Rc<(Rc<Stage>, Waker, Arc<Bell>)>;
 
 /// Gives the nodes of a world their turns.
 pub(super) struct Turns {
     ready: Arc<Ready>,
-    stages: RefCell<BTreeMap<u64, Staged>>,
+    /// By the number of the life, from 1: those that have not ended.
+    stages: RefCell<Vec<Option<Staged>>>,
     /// `None` where each life draws.
     picker: RefCell<Option<Picker>>,
-    /// The number of the last life that was added.
-    lives: Cell<u64>,
     choices: Cell<u64>,
 }
 
 /// Who is ready, in the order in which they became so; wakers of any thread write it.
 #[derive(Default)]
-struct Ready(Mutex<Waiting>);
-
-#[derive(Default)]
-struct Waiting {
-    /// A life is in it at most once, with the number that decides the next choice for it.
-    lives: VecDeque<(u64, u64)>,
-    waker: Option<Waker>,
-}
+struct Ready(Mutex<Vec<(u64, u64)>>);
 
 impl Ready {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    /// Those who are ready: a life at most once, with the number that decides the next choice for it.
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, u64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, Bell { life, draws, .. }: &Bell) {
-        let mut waiting = self.lock();
-        if !waiting.lives.iter().any(|(other, _)| other == life) {
-            waiting.lives.push_back((*life, draws.next_word()));
-        }
-        let waker = waiting.waker.take();
-        drop(waiting);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
     }
 }
 
@@ -73,6 +56,8 @@ struct Bell {
     life: u64,
     /// Its own, so that how often one is ready shifts no other.
     draws: Stream,
+    /// It is among those who are ready.
+    waits: AtomicBool,
 }
 
 impl Wake for Bell {
@@ -81,7 +66,12 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.ready.add(self);
+        if !self.waits.load(Ordering::Acquire) {
+            let mut ready = self.ready.lock();
+            if !self.waits.swap(true, Ordering::AcqRel) {
+                ready.push((self.life, self.draws.next_word()));
+            }
+        }
     }
 }
 
@@ -95,20 +85,18 @@ impl Turns {
             ready: Arc::default(),
             stages: RefCell::default(),
             picker: RefCell::new(picker),
-            lives: Cell::new(0),
             choices: Cell::new(0),
         })
     }
 
     /// Adds a life that is ready at once.
     pub(super) fn add(&self, stage: Rc<Stage>) {
-        let life = self.lives.get() + 1;
-        self.lives.set(life);
+        let mut stages = self.stages.borrow_mut();
+        let life = stages.len() as u64 + 1;
         let (ready, draws) = (Arc::clone(&self.ready), stage.turns());
-        let bell = Arc::new(Bell { ready, life, draws });
-        let waker = Waker::from(Arc::clone(&bell));
-        self.stages.borrow_mut().insert(life, Rc::new((stage, waker)));
-        self.ready.add(&bell);
+        let bell = Arc::new(Bell { ready, life, draws, waits: AtomicBool::new(false) });
+        stages.push(Some(Rc::new((stage, Waker::from(Arc::clone(&bell)), Arc::clone(&bell)))));
+        bell.wake_by_ref();
     }
 
     /// How often several were ready.
@@ -116,42 +104,38 @@ impl Turns {
         self.choices.get()
     }
 
-    /// Polls nodes that are ready, for ever.
-    pub(super) async fn run(self: Rc<Self>) {
-        std::future::poll_fn(|cx| self.poll(cx)).await
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(life) = self.next(cx) {
+    /// Gives one node that is ready its turn, if there is one.
+    pub(super) fn poll(&self) -> bool {
+        let next = self.next();
+        if let Some(life) = next {
             self.turn(life);
         }
-        Poll::Pending
+        next.is_some()
     }
 
-    /// Takes the one out whose turn it is; asks to be polled again while there are more.
-    fn next(&self, cx: &mut Context<'_>) -> Option<u64> {
-        let mut waiting = self.ready.lock();
-        let lives = waiting.lives.make_contiguous();
+    /// Takes the one out whose turn it is.
+    fn next(&self) -> Option<u64> {
+        let mut lives = self.ready.lock();
+        if lives.len() < 2 {
+            return lives.pop().map(|(life, _)| life);
+        }
         let at = match &mut *self.picker.borrow_mut() {
-            None => draw(lives),
+            None => draw(&mut lives),
             Some(picker) => picker.pick(lives.len(), &|at| lives[at].0),
         };
-        self.choices.set(self.choices.get() + u64::from(lives.len() > 1));
-        let life = waiting.lives.remove(at.unwrap_or(0)).map(|(life, _)| life);
-        if waiting.lives.is_empty() {
-            waiting.waker = Some(cx.waker().clone());
-        } else {
-            cx.waker().wake_by_ref();
-        }
-        life
+        self.choices.set(self.choices.get() + 1);
+        Some(lives.remove(at.unwrap_or(0)).0)
     }
 
     fn turn(&self, life: u64) {
-        let Some(found) = self.stages.borrow().get(&life).cloned() else { return };
-        let (stage, waker) = &*found;
-        // Not while the map is borrowed: a node may end, or start another, in its turn.
+        let at = life as usize - 1;
+        let Some(found) = self.stages.borrow()[at].clone() else { return };
+        let (stage, waker, bell) = &*found;
+        // Before its turn: whoever is woken in it is ready again.
+        bell.waits.store(false, Ordering::Release);
+        // Not while the list is borrowed: a node may end, or start another, in its turn.
         if stage.poll(&mut Context::from_waker(waker)).is_ready() {
-            self.stages.borrow_mut().remove(&life);
+            self.stages.borrow_mut()[at] = None;
         }
     }
 }

@@ -10,8 +10,8 @@ use std::{
     fmt,
 };
 
-use odeon_env::buggify::{Armed, Mischief, Place, arm};
-use odeon_interpose::{Stream, current};
+use odeon_env::buggify::{Armed, Mischief, Place, arm, let_places_ask};
+use odeon_interpose::{Seat, Stream, current, with_current};
 
 use crate::{
     schedule::Schedule,
@@ -60,14 +60,14 @@ struct Table {
     seed: u64,
     trace: Trace,
     timeline: Timeline,
-    /// Whether tasks whose order is free let others go first now and then.
-    defers: bool,
     places: BTreeMap<Place, Entry>,
 }
 
 thread_local! {
     static TABLE: RefCell<Option<Table>> = const { RefCell::new(None) };
     static PERCENT: Cell<u8> = const { Cell::new(0) };
+    /// Whether tasks whose order is free let others go first now and then.
+    static DEFERS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Places on this thread ask this world until this is dropped.
@@ -81,8 +81,8 @@ impl Mischievous {
         timeline: Timeline,
         trace: Trace,
     ) -> Self {
-        let defers = schedule != Schedule::Fifo;
-        TABLE.set(Some(Table { seed, trace, timeline, defers, places: BTreeMap::new() }));
+        DEFERS.set(schedule != Schedule::Fifo);
+        TABLE.set(Some(Table { seed, trace, timeline, places: BTreeMap::new() }));
         set_percent(percent);
         Self(arm(&Answers))
     }
@@ -99,6 +99,9 @@ impl Mischievous {
 /// Sets how many of a hundred places are on.
 pub(crate) fn set_percent(percent: u8) {
     PERCENT.set(percent);
+    if percent > 0 {
+        let_places_ask();
+    }
 }
 
 /// How many of a hundred places are on.
@@ -125,9 +128,9 @@ impl Mischief for Answers {
     }
 
     fn defers(&self) -> bool {
-        let defers = TABLE.with_borrow(|table| table.as_ref().is_some_and(|table| table.defers));
         // Each node draws by itself, so that what one does shifts no other.
-        defers && current().is_some_and(|seat| seat.order().below(100) < DEFERRED_PERCENT)
+        let draws = |seat: &Seat| seat.order().below(100) < DEFERRED_PERCENT;
+        DEFERS.get() && with_current(draws) == Some(true)
     }
 }
 
@@ -202,7 +205,7 @@ mod tests {
         let trace = Trace::new();
         ["a", "b"].iter().for_each(|name| trace.name_host(name));
         let (timeline, places) = (Timeline::start(), BTreeMap::new());
-        Table { seed: 3, trace, timeline, defers: false, places }
+        Table { seed: 3, trace, timeline, places }
     }
 
     fn ask(table: &mut Table, node: &str) -> Option<u64> {

@@ -16,7 +16,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     task::{Context, Poll},
 };
 
@@ -80,14 +80,29 @@ impl Drop for Armed {
     }
 }
 
-/// Whether any thread of this program is in a simulation: one load, and all that a place costs in production.
+/// Whether any thread of this program is in a simulation: one load.
 #[inline(always)]
 #[must_use]
 pub fn is_armed() -> bool {
     ARMED.load(Ordering::Relaxed) != 0
 }
 
-/// What [`buggify!`](crate::buggify!) and [`buggify_number!`](crate::buggify_number!) ask when a thread is armed.
+/// Whether a simulation of this program ever had places that may fire.
+static ASKS: AtomicBool = AtomicBool::new(false);
+
+/// From now on places ask the simulation of their thread, if it is in one. For simulators only.
+pub fn let_places_ask() {
+    ASKS.store(true, Ordering::Relaxed);
+}
+
+/// Whether places ask: one load, and all that a place costs in production, and in a simulation without any that is on.
+#[inline(always)]
+#[must_use]
+pub fn places_ask() -> bool {
+    ASKS.load(Ordering::Relaxed)
+}
+
+/// What [`buggify!`](crate::buggify!) and [`buggify_number!`](crate::buggify_number!) ask where places ask.
 #[cold]
 #[inline(never)]
 #[must_use]
@@ -142,7 +157,7 @@ macro_rules! buggify_number {
         $crate::buggify_number!($crate::buggify::USUAL_CHANCE, $range)
     };
     ($chance:expr, $range:expr) => {
-        if $crate::buggify::is_armed() {
+        if $crate::buggify::places_ask() {
             let place = $crate::buggify::Place {
                 module: ::core::module_path!(),
                 line: ::core::line!(),

@@ -33,7 +33,7 @@ pub use refusal::{REFUSALS_MAX, Refusal, last_words, record, take_refusals};
 pub use seat::Seat;
 pub use state::{
     Activation, Entered, MONOTONIC_BASE, Outside, Switches, WALL_BASE, activate, current, elapsed,
-    enter, outside, wall_clock,
+    enter, outside, wall_clock, with_current,
 };
 pub use stream::{Stream, mix};
 pub use symbols::SYMBOLS;

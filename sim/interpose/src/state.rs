@@ -135,6 +135,12 @@ pub fn current() -> Option<Arc<Seat>> {
     if GATED.get() { seat() } else { None }
 }
 
+/// Asks the node that is being polled on this thread, as [`current`] gives it, without keeping it.
+pub fn with_current<T>(ask: impl FnOnce(&Seat) -> T) -> Option<T> {
+    let asked = |seat: &RefCell<Option<Arc<Seat>>>| seat.try_borrow().ok()?.as_deref().map(ask);
+    if GATED.get() { SEAT.try_with(asked).ok().flatten() } else { None }
+}
+
 /// Virtual time since the simulation of this thread began; zero outside one.
 #[must_use]
 pub fn elapsed() -> Duration {

@@ -107,11 +107,14 @@ impl MembershipHall {
     fn step(&mut self, event: Event) {
         let effects = self.machine.handle(self.began.elapsed(), event);
         // Whoever sees that the node is up finds the members in its roster.
-        let (joined, effects): (Vec<_>, Vec<_>) =
-            effects.into_iter().partition(|effect| matches!(effect, Effect::Joined));
-        for effect in effects.into_iter().chain(joined) {
-            self.apply(effect);
+        let mut joined = None;
+        for effect in effects {
+            match effect {
+                Effect::Joined => joined = Some(effect),
+                effect => self.apply(effect),
+            }
         }
+        joined.into_iter().for_each(|joined| self.apply(joined));
         self.counts.membership(self.machine.stats());
     }
 

@@ -6,6 +6,9 @@ use odeon_message::{Incarnation, NodeId};
 use super::{PacketError, VERSION, reader::Reader};
 use crate::Member;
 
+/// How long it is: version, kind, and two lives of nodes.
+const TOUCH_BYTES: usize = 2 + 2 * 16;
+
 /// What a touch wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TouchKind {
@@ -40,7 +43,8 @@ impl Touch {
             TouchKind::Probe => 33,
             TouchKind::Answer => 34,
         };
-        let mut out = vec![VERSION, kind];
+        let mut out = Vec::with_capacity(TOUCH_BYTES);
+        out.extend([VERSION, kind]);
         for (node, incarnation) in [self.source, self.destination] {
             out.put_u64_le(node.0);
             out.put_u64_le(incarnation.0);

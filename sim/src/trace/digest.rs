@@ -77,9 +77,13 @@ pub fn hash_bytes(bytes: &[u8]) -> u64 {
     };
     let (words, rest) = bytes.as_chunks::<8>();
     let hash = words.iter().fold(FOLD, |hash, word| fold(hash, u64::from_le_bytes(*word)));
-    let mut last = [0_u8; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(fold(hash, u64::from_le_bytes(last)) ^ bytes.len() as u64)
+    // What is left over, and zeroes behind it: copied it would take longer than all the rest of a short message.
+    let last = match bytes.last_chunk() {
+        _ if rest.is_empty() => 0,
+        Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+        None => rest.iter().rev().fold(0, |last, byte| last << 8 | u64::from(*byte)),
+    };
+    mix(fold(hash, last) ^ bytes.len() as u64)
 }
 
 #[cfg(test)]
@@ -97,6 +101,23 @@ mod tests {
         }
         assert_ne!(hash_bytes(&[0; 8]), hash_bytes(&[0; 9]));
         assert_ne!(hash_bytes(&[]), hash_bytes(&[0]));
+    }
+
+    #[test]
+    fn what_is_left_over_is_read_as_eight_bytes() {
+        let bytes: Vec<u8> = (1..=40).collect();
+        for length in 0..bytes.len() {
+            let mut padded = bytes[..length].to_vec();
+            padded.resize(length / 8 * 8 + 8, 0);
+            // The same words, but for the length, which is told apart behind them.
+            let (words, _) = padded.as_chunks::<8>();
+            let hash = words.iter().fold(FOLD, |hash, word| {
+                let word = u64::from_le_bytes(*word);
+                let product = u128::from(hash ^ word) * u128::from(FOLD);
+                (product as u64) ^ ((product >> 64) as u64).wrapping_add(word)
+            });
+            assert_eq!(hash_bytes(&bytes[..length]), mix(hash ^ length as u64), "{length}");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Pieces {
     fn give(&self, at: *mut u8, kind: usize) {
         let piece: *mut Free = at.cast();
         // SAFETY: it was given back, and each kind has room for this.
-        unsafe { (&raw mut (*piece).next).write(self.free[kind].get()) };
+        unsafe { (*piece).next = self.free[kind].get() };
         self.free[kind].set(piece);
     }
 
@@ -322,7 +322,7 @@ mod tests {
             assert!(kind < KINDS, "{bytes}");
             let held = bytes_of(kind);
             assert!(held >= bytes && held < bytes + bytes / 4 + 16, "{bytes}: {held}");
-            assert!(held % ALIGN_MAX == 0 && kind_of(held) == kind, "{bytes}: {held}");
+            assert!(held.is_multiple_of(ALIGN_MAX) && kind_of(held) == kind, "{bytes}: {held}");
         }
     }
 

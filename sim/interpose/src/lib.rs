@@ -3,7 +3,8 @@
 //! What it is: definitions of `getrandom`, `clock_gettime`, `pthread_create`, `open` and their relatives, which win
 //! over libc's in every program this crate is linked into. On a thread that called [`activate`] entropy and clocks
 //! come from the simulation, and while a node is polled ([`enter`]) threads, files, sockets and programs are refused
-//! and the refusal is recorded. All other threads see the real kernel.
+//! and the refusal is recorded. All other threads see the real kernel. Beside them, [`Heap`]: an allocator with memory of its
+//! own for such a thread.
 //!
 //! What it is NOT: a sandbox. System calls in assembly, `rdtsc` and `rdrand`, and the C library's own calls go past it; and it must never be linked into anything but simulators, because every clock read of the program passes here.
 //! It fixes no addresses either: that is done before `exec`, see [`fix_addresses`].

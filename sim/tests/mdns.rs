@@ -163,11 +163,11 @@ async fn bend(env: Arc<SimEnv>) -> io::Result<()> {
     }
 }
 
-/// Sends five packets in each millisecond.
+/// Sends five hundred packets a second, for ten seconds.
 async fn flood(env: Arc<SimEnv>) -> io::Result<()> {
     let group = MulticastGroup::v4(Ipv4Addr::new(224, 0, 0, 251), 5353, Ipv4Addr::UNSPECIFIED)?;
     let socket: Arc<dyn DatagramSocket> = env.join_multicast(&group)?;
-    for _ in 0..30_000 {
+    for _ in 0..1_000 {
         for _ in 0..5 {
             let destination = group.address();
             let contents = &[0; 200];
@@ -176,12 +176,12 @@ async fn flood(env: Arc<SimEnv>) -> io::Result<()> {
             // Full, as any sender's may be.
             let _ = socket.try_send(&transmit);
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
 }
 
-#[odeon_sim::test(seeds = 0..5)]
+#[odeon_sim::test(seeds = 0..3)]
 async fn a_host_that_floods_is_looked_at_no_more_than_it_may_be(world: &mut World) {
     world.node("m", flood);
     start(world, &["a", "b", "c"], &listening(3));

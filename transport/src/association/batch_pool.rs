@@ -147,4 +147,19 @@ mod tests {
         drop(many);
         assert_eq!(pool.free().len(), BATCHES_MAX);
     }
+
+    #[test]
+    fn a_short_buffer_that_was_written_at_once_is_taken_next_and_a_long_one_is_not() {
+        let pool = BatchPool::new(128 << 10);
+        let mut memory = pool.take(1 << 10);
+        memory.extend_from_slice(&[7; 100]);
+        let place = memory.as_ptr();
+        pool.put_short(memory);
+        let again = pool.take(1 << 10);
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+        assert!(pool.take(1 << 10).as_ptr() != place, "one is kept, and it is in use");
+        pool.put_short(Vec::with_capacity(4 << 10));
+        assert!(pool.take(1 << 10).capacity() < 4 << 10);
+        assert!(pool.free().is_empty());
+    }
 }

@@ -212,7 +212,7 @@ impl Nonsense {
         };
         let mut waiter = RoomWaiter::default();
         loop {
-            let sent = self.to.try_send(header, &mut |out| {
+            let sent = self.to.try_send(header.clone(), &mut |out| {
                 out.extend_from_slice(payload);
                 Ok(())
             });

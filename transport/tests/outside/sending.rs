@@ -17,7 +17,7 @@ pub(crate) async fn send(association: &Association, slot: u32, payload: &[u8]) {
     };
     let mut waiter = RoomWaiter::default();
     loop {
-        let sent = association.try_send(header, &mut |out| {
+        let sent = association.try_send(header.clone(), &mut |out| {
             out.extend_from_slice(payload);
             Ok(())
         });

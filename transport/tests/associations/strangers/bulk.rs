@@ -218,7 +218,7 @@ fn a_peer_that_offers_no_bulk_streams_is_spared_them() {
             ..crate::node::message(key(3))
         };
         let send = |bytes: usize| {
-            to_stranger.try_send(header, &mut |out| {
+            to_stranger.try_send(header.clone(), &mut |out| {
                 out.resize(out.len() + bytes, 1);
                 Ok(())
             })

@@ -76,7 +76,7 @@ fn a_peer_of_the_first_revision_is_understood() {
             fingerprint: Some(Fingerprint(8)),
             ..crate::node::message(key(3))
         };
-        to_stranger.try_send(header, &mut write(b"a tell back")).unwrap();
+        to_stranger.try_send(header.clone(), &mut write(b"a tell back")).unwrap();
         let mut stream = stranger.connection.accept_uni().await.unwrap();
         let preamble = read_exactly(&mut stream, 16).await;
         assert_eq!(preamble[..8], *b"ODEON\x01\x02\x00");

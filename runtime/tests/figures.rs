@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use odeon::{
-    Actor, ActorRef, Ca, Certainty, Context, FailureKind, Handler, Node, PeerMetrics, StartError, TransportConfig,
-    Validity, actor,
+    Actor, ActorRef, Ca, Certainty, Context, FailureKind, Handler, Node, PeerMetrics, StartError,
+    TransportConfig, Validity, actor,
     env::{Env, RealEnv},
     message,
 };

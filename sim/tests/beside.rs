@@ -134,7 +134,10 @@ async fn a_receiver_that_stands_still_for_a_minute_costs_nobody_else_anything(wo
     for _ in 0..50 {
         world.run_for(SECOND).await;
         let back = stuck.try_tell(work(9)).expect_err("it has no credit");
-        assert_eq!((back.failure.kind, back.certainty()), (FailureKind::Full, Certainty::NotDelivered));
+        assert_eq!(
+            (back.failure.kind, back.certainty()),
+            (FailureKind::Full, Certainty::NotDelivered)
+        );
         assert_eq!(back.message, Some(work(9)), "it comes back");
         let now = memory(world);
         let grown = now.iter().zip(first).all(|(now, first)| *now <= first + (16 << 10));

@@ -81,7 +81,9 @@ async fn one_more_peer_than_there_is_room_for_waits_outside(world: &mut World) {
     let node = |world: &World, name| world.runtime_node(name).expect("it is up");
     assert_eq!(node(world, "c").phase(), Phase::Joining);
     let of_a = node(world, "a").network_metrics();
-    for counted in [&of_a.handshakes.inbound, &node(world, "c").network_metrics().handshakes.outbound] {
+    for counted in
+        [&of_a.handshakes.inbound, &node(world, "c").network_metrics().handshakes.outbound]
+    {
         let is_counted = |(why, count): &_| (*why, *count > 0) == (HandshakeFailure::Busy, true);
         assert!(counted.iter().any(is_counted), "{counted:?}");
     }

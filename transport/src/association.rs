@@ -29,9 +29,7 @@ use std::{
 };
 
 use odeon_env::Observer;
-use odeon_message::{
-    ActorKey, AskId, EncodeError, Fingerprint, MessageId, Payload, TraceContext,
-};
+use odeon_message::{ActorKey, AskId, EncodeError, Fingerprint, MessageId, Payload, TraceContext};
 use odeon_wire::{
     AcceptedTable, BulkTerms, Extensions, FrameWriter, Header, SlabShare, StreamCredit,
     format::CONTROL_FRAME_BYTES_MAX,

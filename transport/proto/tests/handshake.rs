@@ -213,8 +213,7 @@ impl Pair {
                 .wrapping_add(1_442_695_040_888_963_407);
             let pick = (seed >> 33) as usize;
             // A dial whose other end is gone ends with the time it has, whatever else happens.
-            let dialling =
-                |side: &usize| matches!(self.nodes[*side].link, Link::Dialling { .. });
+            let dialling = |side: &usize| matches!(self.nodes[*side].link, Link::Dialling { .. });
             if let Some(side) = (0..2).find(|side| dialling(side) && self.is_half_open(*side)) {
                 self.close(self.nodes[side].connection.unwrap(), side);
             }

@@ -149,6 +149,11 @@ fn probes(asked: ActorKey) -> (Probe, Probe) {
     (probe, confirm)
 }
 
+fn probe_answer() -> Vec<u8> {
+    let answer = ProbeAnswer { initiator: address(1), last: address(2) };
+    body(Header::of_ask(FrameKind::ProbeAnswer, ASK), &answer)
+}
+
 /// Name, stream and bytes of one frame.
 type Sample = (&'static str, Purpose, Vec<u8>);
 
@@ -192,7 +197,6 @@ pub(crate) fn all() -> Vec<Sample> {
         ..terminated.clone()
     };
     let (probe, confirm) = probes(key);
-    let answer = ProbeAnswer { initiator: address(1), last: address(2) };
     let end = StreamEnd { failure: Some(failure.clone()) };
     let close = Close { code: CloseCode::Stopping, text: "bye".into() };
     let mut all = vec![
@@ -226,7 +230,7 @@ pub(crate) fn all() -> Vec<Sample> {
         ("watch refused", Lane, bodied(&watch_refused)),
         ("probe", Control, body(of_ask(FrameKind::Probe), &probe)),
         ("second probe", Control, body(of_ask(FrameKind::Probe), &confirm)),
-        ("probe answer", Control, body(of_ask(FrameKind::ProbeAnswer), &answer)),
+        ("probe answer", Control, probe_answer()),
         (
             "stream item",
             Lane,

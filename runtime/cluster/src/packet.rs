@@ -30,7 +30,7 @@ mod about;
 mod reader;
 mod touch;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::Range};
 
 use bytes::{Buf, BufMut};
 use foca::{Header, Message, State};
@@ -79,7 +79,37 @@ pub(crate) enum PacketError {
 pub(crate) enum Packet {
     Touch(Touch),
     Telling(Telling),
-    Swim { source: Member, destination: Member, about: Vec<Member> },
+    Swim(Swim),
+}
+
+/// A packet of SWIM.
+#[derive(Debug)]
+pub(crate) struct Swim {
+    pub(crate) source: Member,
+    pub(crate) destination: Member,
+    pub(crate) about: Vec<Update>,
+    /// Where the count of the updates is, if there are any.
+    count_at: usize,
+}
+
+impl Swim {
+    /// The packet, whose bytes are these, without the updates that say nothing new; `None` if all of them do.
+    pub(crate) fn without(
+        &self,
+        bytes: &[u8],
+        is_known: impl Fn(&Update) -> bool,
+    ) -> Option<Vec<u8>> {
+        let news: Vec<&Update> = self.about.iter().filter(|update| !is_known(update)).collect();
+        if news.len() == self.about.len() {
+            return None;
+        }
+        let mut out = bytes.get(..self.count_at)?.to_vec();
+        out.put_u16(u16::try_from(news.len()).ok()?);
+        for update in news {
+            out.extend_from_slice(bytes.get(update.at.clone())?);
+        }
+        Some(out)
+    }
 }
 
 /// Reads a whole packet; foca reads it again when it is let in.
@@ -91,13 +121,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Packet, PacketError> {
         _ => {}
     }
     let header = header(&mut reader)?;
-    let mut about = Vec::new();
+    let (count_at, mut about) = (bytes.len() - reader.left(), Vec::new());
     if reader.left() >= 2 && header.message != Message::Broadcast {
         for _ in 0..reader.u16_be()? {
-            about.push(update(&mut reader)?.into_member());
+            let start = bytes.len() - reader.left();
+            let update = update(&mut reader)?;
+            about.push(Update { at: start..bytes.len() - reader.left(), ..update });
         }
     }
-    Ok(Packet::Swim { source: header.src.0, destination: header.dst.0, about })
+    let (source, destination) = (header.src.0, header.dst.0);
+    Ok(Packet::Swim(Swim { source, destination, about, count_at }))
 }
 
 /// Writes "I am down, and this is why", for one member.
@@ -238,17 +271,16 @@ fn header(reader: &mut Reader<'_>) -> Result<Header<Identity>, PacketError> {
 }
 
 /// One piece of news, as read.
-struct Update {
-    member: Member,
-    round: u16,
-    state: State,
+#[derive(Debug)]
+pub(crate) struct Update {
+    pub(crate) member: Member,
+    pub(crate) round: u16,
+    pub(crate) state: State,
+    /// Where it stands in its packet.
+    at: Range<usize>,
 }
 
 impl Update {
-    fn into_member(self) -> Member {
-        self.member
-    }
-
     fn into_foca(self) -> foca::Member<Identity> {
         foca::Member::new(Identity(self.member), self.round, self.state)
     }
@@ -273,7 +305,7 @@ fn update(reader: &mut Reader<'_>) -> Result<Update, PacketError> {
         2 => State::Down,
         unknown => return Err(PacketError::State(unknown)),
     };
-    Ok(Update { member, round, state })
+    Ok(Update { member, round, state, at: 0..0 })
 }
 
 fn write_identity(out: &mut Vec<u8>, member: &Member) {

@@ -6,12 +6,13 @@
 
 use std::time::Duration;
 
+use foca::State;
 use odeon_message::{Incarnation, NodeId};
 
 use super::{MEMBERS_MAX, Membership};
 use crate::{
     Member,
-    packet::{self, PACKET_BYTES_MAX, Packet, Touch, TouchKind},
+    packet::{self, PACKET_BYTES_MAX, Packet, Swim, Touch, TouchKind, Update},
 };
 
 /// Where a packet is from.
@@ -30,9 +31,7 @@ impl Membership {
         let accepted = match packet {
             Some(Ok(Packet::Touch(touch))) => self.touched(from, touch),
             Some(Ok(Packet::Telling(telling))) => self.hear(now, from, telling),
-            Some(Ok(Packet::Swim { source, destination, about })) => {
-                self.told(from, bytes, &source, &destination, &about)
-            }
+            Some(Ok(Packet::Swim(swim))) => self.told(from, bytes, &swim),
             Some(Err(_)) | None => false,
         };
         if !accepted {
@@ -72,14 +71,8 @@ impl Membership {
         true
     }
 
-    fn told(
-        &mut self,
-        from: NodeId,
-        bytes: &[u8],
-        source: &Member,
-        destination: &Member,
-        about: &[Member],
-    ) -> bool {
+    fn told(&mut self, from: NodeId, bytes: &[u8], packet: &Swim) -> bool {
+        let Swim { source, destination, about, .. } = packet;
         if source.node != from || source.node == self.me.node || destination.node != self.me.node {
             return false;
         }
@@ -92,13 +85,24 @@ impl Membership {
             return true;
         }
         self.doubts.clear(source.node, source.incarnation);
+        // SWIM looks for each member from the first on: where hundreds come at once, most of what it would look for is known.
+        let news = packet.without(bytes, |update| self.is_known(update));
+        let bytes = news.as_deref().unwrap_or(bytes);
         self.swim.handle_data(bytes, &mut self.outbox).is_ok()
     }
 
+    /// Whether it says of a member that is up only that it came up, which changes nothing whatever else is known of it.
+    fn is_known(&self, update: &Update) -> bool {
+        update.state == State::Alive
+            && update.round == 0
+            && self.up.get(&update.member.node) == Some(&update.member)
+    }
+
     /// The latest life of our own node that a packet knows, if it is later than ours.
-    fn later_life(&self, destination: &Member, about: &[Member]) -> Option<Incarnation> {
+    fn later_life(&self, destination: &Member, about: &[Update]) -> Option<Incarnation> {
         about
             .iter()
+            .map(|update| &update.member)
             .chain([destination])
             .filter(|member| member.node == self.me.node)
             .map(|member| member.incarnation)
@@ -106,13 +110,14 @@ impl Membership {
             .filter(|known| *known > self.me.incarnation)
     }
 
-    fn over_bound(&self, source: &Member, about: &[Member]) -> bool {
+    fn over_bound(&self, source: &Member, about: &[Update]) -> bool {
         let known = self.swim.iter_membership_state().len();
         if known + about.len() < MEMBERS_MAX {
             return false;
         }
         // Rare: near the bound only packets about nodes that are known already are let in.
         let is_known = |node| self.swim.iter_membership_state().any(|it| it.id().0.node == node);
-        about.iter().chain([source]).any(|it| it.node != self.me.node && !is_known(it.node))
+        let members = about.iter().map(|update| &update.member).chain([source]);
+        members.into_iter().any(|it| it.node != self.me.node && !is_known(it.node))
     }
 }

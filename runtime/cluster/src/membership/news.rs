@@ -81,8 +81,10 @@ impl Membership {
         self.join.remove(member.node);
         self.doubts.clear(member.node, member.incarnation);
         self.ring.begin(now, &self.config);
-        self.expect_profile(now, &member);
-        self.up.insert(member.node, member.clone());
+        self.revise(member.node, |it| {
+            it.expect_profile(now, &member);
+            it.up.insert(member.node, member.clone());
+        });
         self.tune();
         self.effects.push(Effect::Up(member));
     }
@@ -93,8 +95,11 @@ impl Membership {
             return false;
         }
         self.doubts.clear(member.node, member.incarnation);
-        let Some(member) = self.up.remove(&member.node) else { return false };
-        self.profiles.remove(member.node);
+        let removed = self.revise(member.node, |it| {
+            it.profiles.remove(member.node);
+            it.up.remove(&member.node)
+        });
+        let Some(member) = removed else { return false };
         self.tune();
         if reason != DownReason::Replaced || !Bug::ReplacedNotDown.is_planted() {
             self.effects.push(Effect::Down { member, reason });

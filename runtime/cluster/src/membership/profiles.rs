@@ -57,15 +57,16 @@ pub(super) struct Profiles {
 impl Profiles {
     pub(super) fn new(me: &Member, seed: u64) -> Self {
         let (leaving, profile) = (false, Profile::default());
+        let own = Record { member: me.clone(), number: 1, leaving, profile };
         Self {
-            own: Record { member: me.clone(), number: 1, leaving, profile },
+            mend: Mend::of(&own),
+            own,
             next: None,
             said_at: Duration::ZERO,
             known: BTreeMap::new(),
             rumours: BTreeMap::new(),
             missing: BTreeMap::new(),
             rumour_at: None,
-            mend: Mend::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
         }
     }
@@ -134,11 +135,13 @@ impl Membership {
 
     fn say(&mut self, now: Duration) {
         let Some((profile, leaving)) = self.profiles.next.take() else { return };
-        let own = &mut self.profiles.own;
-        own.number = own.number.saturating_add(1);
-        (own.profile, own.leaving) = (profile, leaving);
-        self.profiles.said_at = now;
         let me = self.me.node;
+        self.revise(me, |it| {
+            let own = &mut it.profiles.own;
+            own.number = own.number.saturating_add(1);
+            (own.profile, own.leaving) = (profile, leaving);
+        });
+        self.profiles.said_at = now;
         self.profiles.spread(now, me, self.up.len());
     }
 
@@ -146,7 +149,7 @@ impl Membership {
     pub(super) fn describe_anew(&mut self, now: Duration) {
         let me = self.me.clone();
         let node = me.node;
-        (self.profiles.own.member, self.profiles.own.number) = (me, 1);
+        self.revise(node, |it| (it.profiles.own.member, it.profiles.own.number) = (me, 1));
         self.profiles.spread(now, node, self.up.len());
     }
 
@@ -264,7 +267,7 @@ impl Membership {
             leaving: record.leaving,
         });
         self.profiles.missing.remove(&node);
-        let is_first = self.profiles.known.insert(node, record).is_none();
+        let is_first = self.revise(node, |it| it.profiles.known.insert(node, record).is_none());
         // What nobody had to ask for is news to others too; what was asked for, others know.
         if !is_first {
             self.profiles.spread(now, node, self.up.len());

@@ -26,9 +26,16 @@ const LISTS_MAX: usize = 4;
 pub(super) struct Mend {
     tell_at: Option<Duration>,
     listed: u64,
+    /// Over the editions of all that are known, this node's own among them.
+    sum: u64,
 }
 
 impl Mend {
+    /// Knows this record, which is the node's own.
+    pub(super) fn of(own: &Record) -> Self {
+        Self { sum: weight(own.member.node, own.edition()), ..Self::default() }
+    }
+
     pub(super) fn next(&self) -> Option<Duration> {
         self.tell_at
     }
@@ -149,16 +156,37 @@ impl Membership {
         })
     }
 
+    /// Changes what is known of one node, itself perhaps, and with it the sum.
+    pub(in super::super) fn revise<R>(
+        &mut self,
+        node: NodeId,
+        change: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let before = self.weight(node);
+        let done = change(self);
+        self.profiles.mend.sum ^= before ^ self.weight(node);
+        done
+    }
+
+    fn weight(&self, node: NodeId) -> u64 {
+        self.edition(node).map_or(0, |edition| weight(node, edition))
+    }
+
     /// The same wherever the same is known, and hardly ever else.
     fn sum(&self) -> u64 {
-        let nodes = self.up.keys().copied().chain([self.me.node]);
-        nodes.fold(0, |sum, node| match self.edition(node) {
-            Some(Edition { incarnation, number }) => {
-                sum ^ mix(mix(mix(node.0) ^ incarnation.0) ^ u64::from(number))
-            }
-            None => sum,
-        })
+        let sum = self.profiles.mend.sum;
+        debug_assert_eq!(
+            sum,
+            self.up.keys().chain([&self.me.node]).fold(0, |sum, node| sum ^ self.weight(*node)),
+            "every change is made by `revise`"
+        );
+        sum
     }
+}
+
+/// What an edition counts for in a sum.
+fn weight(node: NodeId, Edition { incarnation, number }: Edition) -> u64 {
+    mix(mix(mix(node.0) ^ incarnation.0) ^ u64::from(number))
 }
 
 /// Spreads each bit over all of them (Steele, Lea, Flood: SplitMix, OOPSLA 2014).

@@ -6,7 +6,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     time::Duration,
 };
 
@@ -35,6 +35,8 @@ struct Node {
     alarm: Option<Duration>,
     sent: u64,
     bytes: u64,
+    /// Whom it has said is up and not yet down.
+    up: BTreeSet<NodeId>,
     /// When it said that somebody is down, of the last one.
     missed_at: Option<Duration>,
     /// How many it said are down.
@@ -51,6 +53,11 @@ pub(crate) struct Cluster {
     count: u64,
     rng: Xoshiro256PlusPlus,
     closed_ports: bool,
+    /// How many know all others: counted as they learn, for to look at all of them each time would be most of the work.
+    complete: usize,
+    /// Who has ended last, and how many still hold it for up.
+    ended: Option<NodeId>,
+    unaware: usize,
 }
 
 /// How a node ends.
@@ -93,6 +100,9 @@ impl Cluster {
             count: 0,
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             closed_ports: true,
+            complete: 0,
+            ended: None,
+            unaware: 0,
         };
         for number in 0..count {
             let name = NodeName::new(&format!("n{number}")).expect("it is a name");
@@ -106,6 +116,7 @@ impl Cluster {
                 alarm: None,
                 sent: 0,
                 bytes: 0,
+                up: BTreeSet::new(),
                 missed_at: None,
                 deaths: 0,
             });
@@ -180,9 +191,20 @@ impl Cluster {
                     self.happen(latency, node, Happening::FindsNobody(target));
                 }
             }
-            Effect::Down { .. } => {
-                self.nodes[node].missed_at = Some(self.now);
-                self.nodes[node].deaths += 1;
+            Effect::Up(member) => {
+                let all = self.nodes.len();
+                let up = &mut self.nodes[node].up;
+                let is_new = up.insert(member.node);
+                self.complete += usize::from(is_new && up.len() + 1 == all);
+                self.unaware += usize::from(is_new && self.ended == Some(member.node));
+            }
+            Effect::Down { member, .. } => {
+                let all = self.nodes.len();
+                let it = &mut self.nodes[node];
+                (it.missed_at, it.deaths) = (Some(self.now), it.deaths + 1);
+                let was_up = it.up.remove(&member.node);
+                self.complete -= usize::from(was_up && it.up.len() + 2 == all);
+                self.unaware -= usize::from(was_up && self.ended == Some(member.node));
             }
             _ => {}
         }
@@ -203,10 +225,12 @@ impl Cluster {
     /// Lets time pass until all know all; says how long it took.
     fn join(&mut self) -> Duration {
         let began = self.now;
-        let all = self.nodes.len();
-        while !self.living().all(|node| node.membership.members().count() + 1 == all) {
+        while self.complete < self.nodes.len() {
             assert!(self.now - began < Duration::from_secs(600), "they do not join");
             self.run(Duration::from_millis(10));
+        }
+        for node in &self.nodes {
+            assert!(node.up.iter().eq(node.membership.members().map(|member| &member.node)));
         }
         self.now - began
     }
@@ -218,10 +242,13 @@ impl Cluster {
         self.nodes[node].is_gone = true;
         let id = self.nodes[node].membership.me().node;
         self.nodes.iter_mut().for_each(|node| node.missed_at = None);
-        while self.living().any(|node| node.membership.member(id).is_some()) {
+        self.ended = Some(id);
+        self.unaware = self.living().filter(|node| node.up.contains(&id)).count();
+        while self.unaware > 0 {
             assert!(self.now - began < Duration::from_secs(120), "it is not missed");
             self.step();
         }
+        assert!(self.living().all(|node| node.membership.member(id).is_none()));
         let mut missed: Vec<Duration> =
             self.living().filter_map(|node| node.missed_at).map(|at| at - began).collect();
         missed.sort_unstable();

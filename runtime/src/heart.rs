@@ -98,6 +98,19 @@ impl Drop for Ended {
     }
 }
 
+/// The actors of a node, with all that it declares.
+fn make_system(
+    builder: &mut NodeBuilder,
+    node: NodeId,
+    incarnation: Incarnation,
+) -> Result<ActorSystem, NodeError> {
+    let (config, env) = (builder.system.clone(), Arc::clone(&builder.env));
+    let here = tokio::runtime::Handle::current();
+    let system = ActorSystem::new(config, env, node, incarnation, here);
+    declare_all(&system, builder)?;
+    Ok(system)
+}
+
 impl Heart {
     /// Starts a node on the current `LocalSet`.
     pub(crate) async fn start(
@@ -110,14 +123,7 @@ impl Heart {
         let identity = builder.make_identity()?;
         let (socket, [local, addr]) = builder.socket()?;
         let incarnation = new_incarnation(&*env);
-        let system = ActorSystem::new(
-            builder.system.clone(),
-            Arc::clone(&env),
-            NodeId::of(identity.node_name()),
-            incarnation,
-            tokio::runtime::Handle::current(),
-        );
-        declare_all(&system, &mut builder)?;
+        let system = make_system(&mut builder, NodeId::of(identity.node_name()), incarnation)?;
         workers.start(&system);
         system.start_endpoint_worker();
 

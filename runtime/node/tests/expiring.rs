@@ -4,7 +4,6 @@
     clippy::disallowed_methods,
     reason = "tests from outside use the machine's own threads and ports"
 )]
-#![expect(clippy::unwrap_used, reason = "a test whose world cannot be set up has failed")]
 
 #[path = "outside/program.rs"]
 mod program;

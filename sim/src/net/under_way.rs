@@ -256,7 +256,7 @@ mod tests {
                     pair.pop();
                 }
                 if random.below(300) == 0 {
-                    pair.under_way.retain(|freight| number(freight) % 3 != 0);
+                    pair.under_way.retain(|freight| !number(freight).is_multiple_of(3));
                     pair.list.retain(|(.., number)| number % 3 != 0);
                 }
                 assert_eq!(pair.under_way.len(), pair.list.len());

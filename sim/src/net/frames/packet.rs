@@ -118,6 +118,7 @@ impl Packet {
 
 /// Packets that nobody uses, kept for the next: a network has as many under way in one millisecond as in another.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "the boxes are what is used again")]
 pub(super) struct Spare(Vec<Box<Packet>>);
 
 impl Spare {

@@ -1,7 +1,7 @@
 //! Nodes behind translated addresses: each listens where nobody else reaches it, and says with `advertise` where they do.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     future::poll_fn,
     io::{self, IoSliceMut},
     net::SocketAddr,
@@ -68,9 +68,9 @@ async fn forward(env: Arc<SimEnv>, port: u16, to: SocketAddr) -> io::Result<()> 
     let mut back = JoinSet::new();
     loop {
         let (from, datagrams) = receive(&*outer).await?;
-        if !ways.contains_key(&from) {
+        if let Entry::Vacant(way) = ways.entry(from) {
             let inner = env.bind(SocketAddr::new(env.address(), 0))?;
-            ways.insert(from, Arc::clone(&inner));
+            way.insert(Arc::clone(&inner));
             let outer = Arc::clone(&outer);
             back.spawn_local(async move {
                 while let Ok((_, datagrams)) = receive(&*inner).await {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use odeon::{
-    Actor, ActorRef, AskError, Certainty, Context, Handler, Node, NodeBuilder, Schema, SchemaWalk,
-    StartError, SystemConfig, actor, message,
+    Actor, ActorRef, AskError, Certainty, Context, Handler, NetworkMetrics, Node, NodeBuilder,
+    Schema, SchemaWalk, StartError, SystemConfig, actor, message,
     rkyv::{Archive, Deserialize, Place, Serialize, rancor::Fallible},
 };
 use odeon_sim::World;

@@ -265,8 +265,8 @@ impl NodeBuilder {
         self
     }
 
-    /// What the node says of itself to all others: zone, roles, version, load. Default: nothing. It may say something
-    /// else later, [`Node::describe`].
+    /// What the node says of itself to all others: zone, roles, version, load. Default: nothing but its load, which it
+    /// measures unless one is given here. It may say something else later, [`Node::describe`].
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self

@@ -16,7 +16,6 @@ use std::{
 };
 
 use odeon_actor::{ActorSystem, DeclareError, SpawnOptions, StartError, Threads};
-use odeon_cluster::Profile;
 use odeon_env::{DatagramSocket, Env, buggify::any_order};
 use odeon_message::{ActorKey, Incarnation, NodeId, planted::Bug};
 use odeon_transport::{Identity, LocalHello, Papers, PapersStamp, Transport};
@@ -38,6 +37,7 @@ use crate::{
     follower::Follower,
     inbound::Inbound,
     join::{Beginning, Join, Mdns, Place},
+    load::{self, Own},
     membership::MembershipHall,
     newsfeed::{News, Newsfeed},
     node::{Node, Shared},
@@ -69,7 +69,7 @@ pub(crate) struct Heart {
     news: Rc<Newsfeed>,
     directory: Arc<Directory>,
     phases: Arc<Phases>,
-    own: Arc<watch::Sender<(Profile, bool)>>,
+    own: Arc<Own>,
     tasks: JoinSet<()>,
     stop: watch::Receiver<Option<Stop>>,
     gate: Arc<Gate>,
@@ -135,7 +135,7 @@ impl Heart {
         let (tasks, task_owner) = Tasks::new();
         system.set_threads(workers.threads(&tasks));
         builder.stealing.take().into_iter().for_each(|runtime| system.set_stealing(runtime));
-        let own = Arc::new(watch::Sender::new((builder.profile.clone(), false)));
+        let own = Arc::new(Own::new(builder.profile.clone()));
         let seen = (&directory, &phases, own.subscribe());
         let here = Here::new(identity.node_name(), addr, seen, !builder.guest);
         let (gate, roster) = place_all(&system, &tasks, here, &mut builder).await?;
@@ -188,6 +188,11 @@ impl Heart {
     fn watch_workers(&mut self) {
         let watched = self.node.system().clone();
         self.tasks.spawn_local(async move { watched.watch_workers().await });
+        // In a simulation nobody looks at workers.
+        if self.node.env().observer().is_none() {
+            let system = self.node.system().clone();
+            self.tasks.spawn_local(load::measure(system, Arc::clone(&self.own)));
+        }
     }
 
     /// Lets the node take other papers: by order, and when its files have changed.
@@ -317,7 +322,7 @@ impl Heart {
         // From here on, so that all that follows is in the time of the order.
         let mut time = Time::of(stop);
         self.phases.leaving();
-        self.own.send_modify(|(_, leaving)| *leaving = true);
+        self.own.leave();
         // Before its actors stop, so that others send them nothing that would only be refused.
         if let Some(version) = self.node.roster().leave() {
             let roster = self.node.roster();

@@ -184,6 +184,7 @@ pub mod guide;
 mod heart;
 mod inbound;
 mod join;
+mod load;
 mod membership;
 mod network_metrics;
 mod newsfeed;

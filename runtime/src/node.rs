@@ -21,6 +21,7 @@ use crate::{
     cluster_stats::{ClusterCounts, ClusterStats},
     directory::{Directory, Member, Members},
     heart::Stop,
+    load::Own,
     network_metrics::NetworkMetrics,
     outbound::Outbound,
     phase::{Phase, Phases},
@@ -40,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) phases: Arc<Phases>,
     /// What the node says of itself, and whether it is about to leave.
-    pub(crate) own: Arc<watch::Sender<(Profile, bool)>>,
+    pub(crate) own: Arc<Own>,
     pub(crate) tasks: Tasks,
     pub(crate) stop: watch::Sender<Option<Stop>>,
     pub(crate) peers: Peers,
@@ -253,12 +254,16 @@ impl Node {
     /// What this node says of itself to all others.
     #[must_use]
     pub fn profile(&self) -> Profile {
-        self.shared.own.borrow().0.clone()
+        self.shared.own.profile()
     }
 
     /// Says something else of this node from now on. Others see it as [`MemberEvent::Changed`](crate::MemberEvent) within
     /// about a second, in a cluster of more than ten members within a tenth of a second for each, so that all of them
     /// together say no more in a large cluster; of what is said in between the last counts.
+    ///
+    /// A node measures its load itself: each five seconds it takes the share of the last 12.8 s in which its workers were at
+    /// work, and says it when it has changed by a tenth. Once the program says another load than the node has said, here or
+    /// in [`NodeBuilder::profile`](crate::NodeBuilder::profile), the node measures it no more.
     ///
     /// # Errors
     /// When it cannot travel; the node goes on with what it said before.
@@ -271,9 +276,19 @@ impl Node {
     /// # }
     /// ```
     pub fn describe(&self, profile: Profile) -> Result<(), ProfileError> {
-        profile.check()?;
-        self.shared.own.send_modify(|(own, _)| *own = profile);
-        Ok(())
+        self.redescribe(|own| *own = profile)
+    }
+
+    /// As [`describe`](Self::describe), from what the node says at this moment: what `change` leaves alone, such as a load
+    /// that the node measures, stays.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn redescribe(&self, change: impl FnOnce(&mut Profile)) -> Result<(), ProfileError> {
+        self.shared.own.change(|profile| {
+            change(profile);
+            profile.check()
+        })
     }
 
     /// The actors of this node.

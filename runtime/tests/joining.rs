@@ -4,9 +4,12 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
 
 use odeon::{
-    Ca, JoinConfig, Member, MemberEvent, Node, NodeBuilder, NodeError, Phase, Profile, Validity,
+    Actor, Ca, Context, Handler, JoinConfig, Member, MemberEvent, Node, NodeBuilder, NodeError,
+    Phase, Profile, StartError, Validity,
     env::{Env, RealEnv},
+    message,
 };
+use tokio::time::Instant;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LONG: Duration = Duration::from_secs(20);
@@ -185,4 +188,47 @@ async fn a_profile_and_a_way_to_join_that_cannot_be_used_are_named() {
     let builder = Papers::new().node("a").seed("127.0.0.1:1").alone().bootstrap_expect(3);
     let error = builder.start().await.expect_err("both");
     assert!(error.to_string().contains("bootstrap_expect 3 and dev"), "{error}");
+}
+
+/// Works for nine tenths of the time.
+struct Mill;
+
+#[message(local)]
+struct Turn;
+
+impl Actor for Mill {
+    type Args = ();
+
+    async fn start((): (), context: &mut Context<Self>) -> Result<Self, StartError> {
+        // It has room: nothing was sent to it yet.
+        let _ = context.self_ref().try_tell(Turn);
+        Ok(Self)
+    }
+}
+
+impl Handler<Turn> for Mill {
+    async fn handle(&mut self, _: Turn, context: &mut Context<Self>) {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(9) {
+            std::hint::spin_loop();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        // It has room: one turn is under way at a time.
+        let _ = context.self_ref().try_tell(Turn);
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_has_much_to_do_says_so_by_itself() {
+    let papers = Papers::new();
+    let a = papers.node("a").alone().workers(1).start().await.expect("a starts");
+    let b = papers.node("b").seed(a.addr().to_string()).start().await.expect("b starts");
+    sees(&b, 1, |member| member.profile.load == 0).await;
+    let mill = a.spawn_with::<Mill>(()).await.expect("it starts");
+    sees(&b, 1, |member| member.profile.load >= 100).await;
+    mill.stop();
+    a.describe(Profile { load: 1, ..a.profile() }).expect("it can travel");
+    sees(&b, 1, |member| member.profile.load == 1).await;
+    a.stop(LONG).await;
+    b.stop(LONG).await;
 }

@@ -83,6 +83,15 @@ impl Findings {
         }
     }
 
+    /// In which share of the rounds that are kept the worker that is looked at was at work, on average over these workers;
+    /// `None` before the first round.
+    pub(crate) fn share(&self, workers: &[u32]) -> Option<f64> {
+        let sums = self.sums();
+        let times = workers.iter().map(|number| sums.workers.get(number).copied().unwrap_or(0));
+        let (sum, count) = (times.sum::<u64>() as f64, workers.len() as f64);
+        (sums.rounds > 0 && count > 0.0).then(|| (sum / count / sums.rounds as f64).min(1.0))
+    }
+
     /// The sums.
     pub(crate) fn sums(&self) -> Sums {
         let rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -257,7 +266,9 @@ mod tests {
         assert_eq!((sums.rounds, sums.workers[&1]), (ROUNDS, ROUNDS / 2));
         assert_eq!((sums.of(8), sums.of(7), sums.of(9)), (50, 78, 0));
         assert_eq!(sums.share(sums.of(8)), Some(50.0 / 256.0));
+        assert_eq!((findings.share(&[1]), findings.share(&[1, 2])), (Some(0.5), Some(0.25)));
         assert_eq!(Findings::default().sums().share(0), None, "nobody looked");
+        assert_eq!((Findings::default().share(&[1]), findings.share(&[])), (None, None));
     }
 
     #[test]

@@ -160,6 +160,14 @@ pub(crate) fn since(earlier: u32, now: u32) -> Option<u32> {
 }
 
 impl ActorSystem {
+    /// The share of the last seconds, 12.8 by default, in which this node's shared workers were at work, on average over them,
+    /// from 0 to 1; `None` where nobody looks, see [`watch_workers`](Self::watch_workers). Actors on threads or tasks of
+    /// their own are not in it, nor is what the node does for the network. It asks no worker.
+    #[must_use]
+    pub fn busy_share(&self) -> Option<f64> {
+        self.findings().share(&self.workers().shared_numbers())
+    }
+
     /// What the actors of this node did, by type and by worker, and what waits. The workers go on meanwhile; it waits
     /// for their answers for at most a second.
     ///

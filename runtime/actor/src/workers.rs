@@ -73,6 +73,11 @@ impl Workers {
         shared.chain(&lists.dedicated).chain(lists.stealing.values()).cloned().collect()
     }
 
+    /// The numbers of those that are a thread each and have many actors.
+    pub(crate) fn shared_numbers(&self) -> Vec<u32> {
+        self.read().shared.iter().map(|worker| worker.number()).collect()
+    }
+
     /// Those that must not block.
     pub(crate) fn watched(&self) -> Vec<Arc<Worker>> {
         let lists = self.read();

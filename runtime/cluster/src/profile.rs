@@ -25,7 +25,8 @@ pub struct Profile {
     pub roles: Vec<String>,
     /// Which version of the application it runs. Default: empty.
     pub version: String,
-    /// How busy it is, in thousandths of what it can do; above 1000 it is overloaded. Default: 0.
+    /// How busy it is, in thousandths of what it can do; above 1000 it is overloaded. Default: 0, and a node whose program
+    /// says no other measures it itself.
     pub load: u16,
 }
 

@@ -180,7 +180,6 @@ impl Running {
         }
     }
 
-    /// Says to all others what the node is now; what it has said of its load stays.
     /// What the node would say of itself with these values.
     fn profile(&self, effective: &Effective) -> Profile {
         let section = &effective.config.node;
@@ -188,8 +187,11 @@ impl Running {
         Profile { zone, roles, ..self.standing.node.profile() }
     }
 
+    /// Says to all others what the node is now; what it has said of its load stays.
     fn describe(&self) {
-        if let Err(error) = self.standing.node.describe(self.profile(&self.effective)) {
+        let Profile { zone, roles, .. } = self.profile(&self.effective);
+        let told = self.standing.node.redescribe(|own| (own.zone, own.roles) = (zone, roles));
+        if let Err(error) = told {
             tracing::error!(%error, "the node goes on with what it said of itself");
         }
     }

@@ -206,6 +206,9 @@ impl fmt::Display for Member {
         if !self.version.is_empty() {
             write!(f, ", version {version}")?;
         }
+        if self.load > 0 {
+            write!(f, ", {} % busy", self.load.div_ceil(10))?;
+        }
         f.write_str(if self.leaving { ", leaving" } else { "" })
     }
 }

@@ -361,6 +361,29 @@ async fn a_scenario_that_only_gives_way_lets_nodes_go_on(world: &mut World) {
     assert_eq!((steps.get(), world.now()), (10, Duration::ZERO));
 }
 
+/// As a future does that gives way by waking itself, which its runtime does not tell from work.
+#[odeon_sim::test(seeds = 0..3)]
+async fn a_scenario_that_wakes_itself_lets_nodes_go_on(world: &mut World) {
+    let done = Rc::new(Cell::new(false));
+    let is_done = Rc::clone(&done);
+    world.node("a", move |_| {
+        let done = Rc::clone(&is_done);
+        async move {
+            tokio::task::yield_now().await;
+            done.set(true);
+            std::future::pending::<()>().await;
+        }
+    });
+    let mut polls = 0;
+    std::future::poll_fn(|cx| {
+        polls += 1;
+        assert!(polls < 10_000, "the node never had its turn");
+        cx.waker().wake_by_ref();
+        if done.get() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
 /// Each look takes as long as a short turn of a node.
 #[odeon_sim::test(seeds = 1)]
 async fn the_runtime_looks_for_the_next_moment_once(world: &mut World) {

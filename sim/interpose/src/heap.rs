@@ -50,6 +50,8 @@ struct Pieces {
     /// The end of what was handed out, and of the memory that is there.
     next: Cell<usize>,
     end: Cell<usize>,
+    /// The stretch was asked for.
+    was_asked_for: Cell<bool>,
     free: [Cell<*mut Free>; KINDS],
 }
 
@@ -59,6 +61,7 @@ unsafe impl Sync for Pieces {}
 static PIECES: Pieces = Pieces {
     next: Cell::new(0),
     end: Cell::new(0),
+    was_asked_for: Cell::new(false),
     free: [const { Cell::new(ptr::null_mut()) }; KINDS],
 };
 
@@ -182,6 +185,10 @@ impl Pieces {
     /// Makes more of the stretch memory; whether there is some.
     fn grow(&self) -> bool {
         if START.load(Ordering::Relaxed) == 0 {
+            // Where there is no room for it once, there is none.
+            if self.was_asked_for.replace(true) {
+                return false;
+            }
             let Some(start) = reserve() else { return false };
             self.next.set(start);
             self.end.set(start);
@@ -272,6 +279,21 @@ unsafe impl GlobalAlloc for Heap {
         }
         // SAFETY: the caller keeps the contract.
         unsafe { System.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if HERE.get() && is_small(&layout) {
+            // SAFETY: the caller keeps the contract.
+            let piece = unsafe { self.alloc(layout) };
+            if !piece.is_null() {
+                // SAFETY: it is as long as that.
+                unsafe { piece.write_bytes(0, layout.size()) };
+            }
+            return piece;
+        }
+        // SAFETY: the caller keeps the contract. Its fresh pages are zero untouched.
+        unsafe { System.alloc_zeroed(layout) }
     }
 
     #[inline]

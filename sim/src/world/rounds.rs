@@ -150,7 +150,7 @@ impl Rounds {
             let ended = scenario.as_mut().poll(&mut Context::from_waker(&own));
             if ended.is_pending() {
                 // Here as well: a scenario that only gives way keeps the runtime from its own look.
-                go_round();
+                go(Owed::Turn);
             }
             ended
         })
@@ -168,14 +168,15 @@ impl Rounds {
     }
 
     /// One round after the other, until all wait or it is the scenario's turn.
-    fn go_round(&self) {
+    fn go(&self, owed: Owed) {
         note_time();
         let Some(turns) = self.world.borrow().as_ref().map(|world| Rc::clone(&world.turns)) else {
             return;
         };
         self.move_network();
-        for _ in 0..ROUNDS_MAX {
-            if self.scenario.is_called() {
+        for round in 0..ROUNDS_MAX {
+            let is_owed = owed == Owed::Turn && round == 0;
+            if !is_owed && self.scenario.is_called() {
                 return;
             }
             // What nodes send arrives later, but for what takes no time at all, which waits until nobody is ready.
@@ -187,13 +188,25 @@ impl Rounds {
     }
 }
 
+/// Whether the world has a turn before the scenario's next one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    Nothing,
+    /// The scenario had one just now, and may have called itself.
+    Turn,
+}
+
 /// Gives the network and the nodes of this thread's world their turns; called by its runtime when it has nothing else to do.
 pub(super) fn go_round() {
+    go(Owed::Nothing);
+}
+
+fn go(owed: Owed) {
     let rounds = ROUNDS.with_borrow(Clone::clone);
     if let Some(rounds) = rounds
         && !rounds.busy.replace(true)
     {
-        rounds.go_round();
+        rounds.go(owed);
         rounds.busy.set(false);
     }
 }

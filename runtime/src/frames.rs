@@ -19,7 +19,12 @@ pub(crate) fn reply(
     encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
 ) {
     let header = Header::of_ask(FrameKind::Reply, ask);
-    match peer.send_prepaid(lane_of(ask), header, encode) {
+    let sent = match peer.send_prepaid(lane_of(ask), header, encode) {
+        // Another lane may have room: replies have no order among each other.
+        Err(SendRefused::LaneFull) => peer.send_prepaid(spread(ask), header, encode),
+        sent => sent,
+    };
+    match sent {
         Ok(_) => {}
         Err(refused @ (SendRefused::Encode(_) | SendRefused::TooLong { .. })) => {
             let detail = format!("the reply: {refused}");
@@ -190,13 +195,18 @@ pub(crate) fn stream_lane(ask: AskId) -> ActorKey {
 }
 
 /// Asks one after the other whose replies have one lane. What is answered together was mostly asked together, and leaves in
-/// one packet so: each lane is a stream with a writer of its own. Few enough that replies up to the length from which they
-/// have a stream of their own fill half of a lane's room at most.
+/// one packet so: each lane is a stream with a writer of its own. Few enough that, by default, a run of replies up to the length
+/// from which they have a stream of their own fills half of a lane's room at most.
 const RUN: u64 = 64;
 
 /// Replies have no receiver's lane: they spread over all of them by ask, a run at a time.
 fn lane_of(ask: AskId) -> ActorKey {
     ActorKey { slot: (ask.0 / RUN) as u32, generation: 0 }
+}
+
+/// Where a reply goes whose lane is full: one after the other to another.
+fn spread(ask: AskId) -> ActorKey {
+    ActorKey { slot: ask.0 as u32, generation: 1 }
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ pub trait TransportEvents {
         credit: Option<Credit>,
     ) -> Result<(), PayloadError>;
 
-    /// Calls what hands on a few frames that came together, once: who is woken for several of them may be woken at the end.
+    /// Calls what hands on a few frames that came together, once: who is woken for several of them may be woken at the
+    /// end. One that does not call it has them handed on behind it.
     fn together(&self, hand_on: &mut dyn FnMut()) {
         hand_on();
     }

@@ -33,7 +33,8 @@ pub(crate) use shed::{lost_reply, shed};
 const PIECES_MAX: usize = 32;
 /// Bytes given to a reader before its frames are taken out: with a partial frame they fit one slab of 64 KiB.
 const PUSH_BYTES_MAX: usize = 32 << 10;
-/// Frames that are handed on together: a worker that is asleep is woken behind them, some ten microseconds later at most.
+/// Frames that are handed on together: a worker that is asleep is woken behind them. That is some ten microseconds later, and
+/// more behind long trains.
 const TOGETHER_MAX: usize = 64;
 
 fn misplaced(kind: FrameKind) -> End {
@@ -107,7 +108,13 @@ fn drain(
     };
     let mut all = Ok(false);
     while matches!(all, Ok(false)) {
-        live.hub.events.together(&mut || all = hand_on());
+        let mut is_done = false;
+        live.hub.events.together(&mut || {
+            (is_done, all) = (true, hand_on());
+        });
+        if !is_done {
+            all = hand_on();
+        }
     }
     all?;
     Counters::add_alone(&live.association.counters.frames_received, count);

@@ -36,7 +36,7 @@ impl Payload {
     /// waiting with it does not hold that. A large message, which came in memory of its own, is not copied.
     #[must_use]
     pub fn alone(self, copy: impl FnOnce(&[u8]) -> Self) -> Self {
-        if self.len() >= self.slab.len() / 2 { self } else { copy(self.bytes()) }
+        if self.len() >= self.slab.capacity() / 2 { self } else { copy(self.bytes()) }
     }
 
     /// Its first `len` bytes, as a payload of its own in the same memory; all of it if it has fewer.

@@ -133,7 +133,7 @@ impl ActorSystem {
     }
 
     /// As [`deliver_train`](Self::deliver_train), for tells that must not wait, as [`offer`](Self::offer): how many of them
-    /// the mailbox has no room for.
+    /// it does not take, because its mailbox has no room or it has ended.
     ///
     /// # Errors
     /// As there, for all of them.

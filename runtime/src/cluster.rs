@@ -204,10 +204,10 @@ impl Cluster {
         let is_held = || Ok(roster.with(|roster| roster.holder(name).is_some()));
         self.settled((name, 0), (&mut hearsay, &mut late), is_held).await?;
         let claimed = roster.claim(name, actor, when_lost);
-        let (_, version) = claimed.map_err(|error| self.not_entered(name, error))?;
+        let (version, since) = claimed.map_err(|error| self.not_entered(name, error))?;
         // Who claims again what it has waits for nobody, and does not lose it.
         let confirmed = roster.is_confirmed(name, actor);
-        let mut claim = Claim { roster, name, actor, confirmed };
+        let mut claim = Claim { roster, name, since, actor, confirmed };
         if !confirmed {
             let held = || self.still_held(name, actor).map(|()| false);
             self.settled((name, version), (&mut hearsay, &mut late), held).await?;
@@ -455,13 +455,14 @@ impl Cluster {
 struct Claim<'a, A: Actor> {
     roster: &'a RosterHall,
     name: &'a str,
+    since: u64,
     actor: &'a ActorRef<A>,
     confirmed: bool,
 }
 
 impl<A: Actor> Drop for Claim<'_, A> {
     fn drop(&mut self) {
-        self.roster.claim_ends(self.name, self.actor, self.confirmed);
+        self.roster.claim_ends((self.name, self.since), self.actor, self.confirmed);
     }
 }
 

@@ -64,8 +64,9 @@ struct Held {
 }
 
 /// How far a claim to a name has got.
-#[derive(Default)]
 struct Claimed {
+    /// The version of the roster that it began with: an actor that gives a name back and claims it anew makes another one.
+    since: u64,
     /// How many wait until all have heard of it.
     waiting: usize,
     /// In which life of this node all had.

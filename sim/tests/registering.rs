@@ -175,3 +175,33 @@ async fn who_has_a_name_may_register_it_again(world: &mut World) {
     cluster.register("leader", &leader).await.expect("it has the name");
     assert!(world.now() - began < SECOND, "nobody has to be asked");
 }
+
+/// A call from before the name was given back took it, when it ended, from the call that came after.
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn a_call_of_before_takes_nothing_from_one_that_came_after(world: &mut World) {
+    for name in ["a", "b"] {
+        world.start_member(name, NodeBuilder::actor::<Leader>, async |_| ());
+    }
+    world.all_joined(&["a", "b"], 20 * SECOND).await.expect("they find each other");
+    world.run_for(SECOND).await;
+    let a = node(world, "a");
+    let leader = a.spawn(Leader("a".to_owned())).await.expect("it starts");
+    let cluster = a.cluster();
+    world.partition(&["a"], &["b"]);
+    let mut before = Box::pin(cluster.register("leader", &leader));
+    tokio::select! {
+        biased;
+        _ = &mut before => panic!("b has not heard of it"),
+        () = world.run_for(SECOND / 10) => {}
+    }
+    cluster.unregister("leader", &leader);
+    let mut after = Box::pin(cluster.register("leader", &leader));
+    tokio::select! {
+        biased;
+        _ = &mut after => panic!("b has not heard of it"),
+        () = world.run_for(SECOND / 10) => {}
+    }
+    drop(before);
+    world.heal();
+    after.await.expect("it still waits for the name");
+}

@@ -122,17 +122,15 @@ impl<A: Actor> Shared<A> {
         known
     }
 
-    /// Tells all members where they are on one other node, if there is room at once: the short way of most broadcasts, which
-    /// takes the roll nowhere.
+    /// Tells all members where they are on one other node, if there is room at once: the short way of most broadcasts.
     pub(crate) fn tell_only_node<M: Message>(&self, message: M) -> Told<M>
     where
         A: Handler<M>,
     {
-        // Archiving, which must send nothing, is all of others' code that runs under the lock.
-        let known = self.known();
-        let Roll { here, abroad, .. } = &*known.roll;
+        // Without the lock: what archives, traces and drops a message is others' code, which may come here again.
+        let roll = self.roll();
+        let Roll { here, abroad, .. } = &*roll;
         let ([], [Abroad { all, members }]) = (&here[..], &abroad[..]) else {
-            drop(known);
             return Told::NotYet(message);
         };
         match all.try_tell(message) {
@@ -148,9 +146,7 @@ impl<A: Actor> Shared<A> {
             }
             told => {
                 let mut broadcast = Broadcast::default();
-                let members = members.clone();
-                drop(known);
-                count(&mut broadcast, &members, told);
+                count(&mut broadcast, members, told);
                 Told::Done(broadcast)
             }
         }

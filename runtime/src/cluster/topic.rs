@@ -130,11 +130,14 @@ impl<M: Message> Topic<M> {
     }
 
     /// Offers the message to the only node that listens, if that is another one, and says so if it had room: the short way of
-    /// most messages, which takes what is known nowhere.
+    /// most messages.
     fn offer_only(&self, message: &M) -> Option<Publication> {
-        // Archiving, which must send nothing, is all of others' code that runs under the lock.
         let known = self.known();
-        let ([way], None) = (&*known.ways, &known.here.1) else { return None };
+        let ([_], None) = (&*known.ways, &known.here.1) else { return None };
+        let ways = Arc::clone(&known.ways);
+        // What archives and traces a message is others' code, which may come here again.
+        drop(known);
+        let way = ways.first()?;
         self.offer(way, message).ok()?;
         Some(Publication { nodes: 1, ..Publication::default() })
     }

@@ -4,6 +4,7 @@
 //! order that leaves none of them alone. What it is NOT: the wait until others have heard of it, which is `cluster.rs`.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     sync::{RwLockWriteGuard, Weak},
 };
@@ -12,7 +13,7 @@ use odeon_actor::{Actor, ActorIdentity, ActorRef, EndHook, ExportError};
 use odeon_cluster::{EntryRefused, Learned, Roster, Subject};
 use odeon_message::{ActorKey, Address};
 
-use super::{Held, NotEntered, RosterHall, State, WhenLost};
+use super::{Claimed, Held, NotEntered, RosterHall, State, WhenLost};
 
 impl RosterHall {
     /// Enters an actor of this node: `enter` says what, with its address in the present life of the node.
@@ -21,7 +22,7 @@ impl RosterHall {
         actor: &ActorRef<A>,
         subject: impl Fn(&Address) -> Subject,
         enter: impl Fn(&mut Roster, Address) -> Result<Learned, EntryRefused>,
-        mark: impl Fn(&mut Held),
+        mark: impl Fn(&mut Held, u64),
     ) -> Result<(Address, u64), NotEntered> {
         let (Some(any), ActorIdentity::Local(number)) = (actor.any(), actor.identity()) else {
             return Err(NotEntered::NotHere);
@@ -47,7 +48,7 @@ impl RosterHall {
             let subject = subject(&address);
             if let Some(held) = state.held.get_mut(&number) {
                 held.subjects.insert(subject);
-                mark(held);
+                mark(held, version);
             } else {
                 let hook: Weak<dyn EndHook> = Weak::<Self>::clone(&self.myself);
                 let Some(token) = any.on_end(hook) else {
@@ -64,7 +65,7 @@ impl RosterHall {
                     spared: BTreeSet::new(),
                     claims: BTreeMap::new(),
                 };
-                mark(&mut held);
+                mark(&mut held, version);
                 state.held.insert(number, held);
             }
             drop(state);
@@ -73,24 +74,28 @@ impl RosterHall {
         }
     }
 
-    /// Claims a name for an actor of this node; answers with the address under which, and as of which version. Whoever did
-    /// so says when they [wait no more](Self::claim_ends).
+    /// Claims a name for an actor of this node; answers with the version of the roster that has it, and with the one that the
+    /// claim began with, which says which claim it is. Whoever did so says when they [wait no more](Self::claim_ends).
     pub(crate) fn claim<A: Actor>(
         &self,
         name: &str,
         actor: &ActorRef<A>,
         when_lost: WhenLost,
-    ) -> Result<(Address, u64), NotEntered> {
-        let now = self.now();
-        let mark = |held: &mut Held| {
+    ) -> Result<(u64, u64), NotEntered> {
+        let (now, since) = (self.now(), Cell::new(0));
+        let mark = |held: &mut Held, version| {
             match when_lost {
                 WhenLost::GoOn => drop(held.spared.insert(name.into())),
                 WhenLost::Stop => drop(held.spared.remove(name)),
             }
-            held.claims.entry(name.into()).or_default().waiting += 1;
+            let begun = || Claimed { since: version, waiting: 0, confirmed: None };
+            let claimed = held.claims.entry(name.into()).or_insert_with(begun);
+            claimed.waiting += 1;
+            since.set(claimed.since);
         };
         let claim = |roster: &mut Roster, address| roster.claim(name, address, now);
-        self.enter(actor, |_| Subject::Name(name.into()), claim, mark)
+        let (_, version) = self.enter(actor, |_| Subject::Name(name.into()), claim, mark)?;
+        Ok((version, since.get()))
     }
 
     /// Whether all have heard, in this life of the node, that an actor has a name.
@@ -103,13 +108,19 @@ impl RosterHall {
     }
 
     /// One who waited for a claim waits no more. Unless all have heard of it, now or before, or others wait for it too, it is
-    /// withdrawn.
-    pub(crate) fn claim_ends<A: Actor>(&self, name: &str, actor: &ActorRef<A>, confirmed: bool) {
+    /// withdrawn. A later claim of the same actor is none of theirs.
+    pub(crate) fn claim_ends<A: Actor>(
+        &self,
+        (name, since): (&str, u64),
+        actor: &ActorRef<A>,
+        confirmed: bool,
+    ) {
         let ActorIdentity::Local(number) = actor.identity() else { return };
         let mut state = self.write();
         let life = state.roster.incarnation();
         let Some(held) = state.held.get_mut(&number) else { return };
-        let Some(claimed) = held.claims.get_mut(name) else { return };
+        let claimed = held.claims.get_mut(name).filter(|claimed| claimed.since == since);
+        let Some(claimed) = claimed else { return };
         claimed.waiting = claimed.waiting.saturating_sub(1);
         if confirmed {
             claimed.confirmed = Some(life);
@@ -133,7 +144,7 @@ impl RosterHall {
         if let Some(early) = &early {
             self.fan.add(group, early).map_err(NotEntered::Alike)?;
         }
-        let entered = self.enter(actor, subject, join, |_| ());
+        let entered = self.enter(actor, subject, join, |_, _| ());
         let address = entered.as_ref().ok().map(|(address, _)| *address);
         // Another life of the node may have begun meanwhile.
         let added = address.map_or(Ok(()), |address| self.fan.add(group, &address));

@@ -15,8 +15,9 @@ use tokio::time::{Instant, sleep};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Pause between two looks: other papers may have been taken meanwhile.
-const LOOK_PAUSE: Duration = Duration::from_secs(3_600);
+/// Pause between two looks, at least and at most: other papers may have been taken meanwhile. Of what holds for less than
+/// twelve hours, a twelfth.
+const LOOK_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
 
 /// How long before its end a node's certificate is spoken of; one that holds for less than three times as long, in its
 /// last third.
@@ -29,9 +30,11 @@ const AUTHORITY_BEFORE: Duration = Duration::from_secs(60 * 86_400);
 pub(crate) async fn watch(env: Arc<dyn Env>, peers: Peers) {
     let mut says_at = [Instant::now(); 2];
     loop {
+        let mut pause = LOOK_PAUSE.1;
         if let Some(CertificateValidity { node, authority, .. }) = peers.certificate_validity() {
             let all = [("node", node, NODE_BEFORE), ("authority", authority, AUTHORITY_BEFORE)];
             for ((whose, validity, before), says_at) in all.into_iter().zip(&mut says_at) {
+                pause = pause.min(whole(validity) / 12);
                 let left = little_left(validity, before, env.wall_clock());
                 if let Some(left) = left.filter(|_| Instant::now() >= *says_at) {
                     say(whose, left);
@@ -39,13 +42,18 @@ pub(crate) async fn watch(env: Arc<dyn Env>, peers: Peers) {
                 }
             }
         }
-        sleep(LOOK_PAUSE).await;
+        sleep(pause.max(LOOK_PAUSE.0)).await;
     }
+}
+
+/// How long it holds in all.
+fn whole(validity: Validity) -> Duration {
+    validity.not_after.duration_since(validity.not_before).unwrap_or_default()
 }
 
 /// How much time is left, if it is little.
 fn little_left(validity: Validity, before: Duration, now: SystemTime) -> Option<Duration> {
-    let whole = validity.not_after.duration_since(validity.not_before).unwrap_or_default();
+    let whole = whole(validity);
     let left = validity.not_after.duration_since(now).unwrap_or_default();
     (left < before.min(whole / 3)).then_some(left)
 }

@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use odeon::{MembershipConfig, Node, NodeError, Papers, Profile, RosterConfig, env::RealEnv};
+use odeon::{
+    MembershipConfig, Node, NodeError, Papers, Phase, Profile, RosterConfig, env::RealEnv,
+};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use crate::{
@@ -173,10 +175,18 @@ impl Running {
                 signals.leave().await;
             }
         };
-        let left = leave(&self.standing.node, self.effective.config.drain.within.0, again).await;
-        match cause {
-            Cause::Program(Err(error)) => Err(Failed::run(error)),
-            _ => left,
+        let node = &self.standing.node;
+        // Before the drain, which tells it to stop: what the program waits for may have ended with the node, not the node
+        // with it.
+        let failed = match &cause {
+            Cause::Program(_) if node.phase() >= Phase::Leaving => ended_by_itself(node).err(),
+            _ => None,
+        };
+        let left = leave(node, self.effective.config.drain.within.0, again).await;
+        match (failed, cause) {
+            (Some(failed), _) => Err(failed),
+            (None, Cause::Program(Err(error))) => Err(Failed::run(error)),
+            (None, _) => left,
         }
     }
 

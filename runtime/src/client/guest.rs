@@ -163,7 +163,7 @@ impl Guest {
     }
 
     /// Who comes after this one, or anyone at first: of the members, and then of those who have answered a knock. Whoever
-    /// was missed is asked after those who were not, and last who was asked since and did not answer.
+    /// was missed is asked after those who were not, then who misses some, and last who was asked since and did not answer.
     fn next_guide(&self, last: Option<PeerId>) -> Option<PeerId> {
         let members = self.directory.members();
         let known = members.iter().map(|it| (it.node, it.incarnation));
@@ -180,7 +180,8 @@ impl Guest {
         }
         let after = |it: &PeerId| last.is_some_and(|last| it.node > last.node);
         let rank = |it: &PeerId| {
-            (self.silent.contains(it), self.missing.contains_key(it), !after(it), it.node)
+            let accuses = self.missing.values().any(|by| *by == it.node);
+            (self.silent.contains(it), accuses, self.missing.contains_key(it), !after(it), it.node)
         };
         all.iter().map(peer).filter(|it| Some(*it) != last).min_by_key(rank)
     }

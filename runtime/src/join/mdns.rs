@@ -168,6 +168,10 @@ impl Mdns {
                     Ok(meta) => {
                         let bytes = buffer.get(..meta.len).unwrap_or_default();
                         let from = meta.addr.ip();
+                        if bytes.is_empty() {
+                            // It says nothing, and counts.
+                            let _ = allowance.admits(Instant::now(), from);
+                        }
                         for bytes in bytes.chunks(meta.stride.max(1)) {
                             if allowance.admits(Instant::now(), from) {
                                 self.take(from, bytes);

@@ -85,7 +85,7 @@ impl Status {
             members: node.members_now().len(),
             actors: stats.live_actors,
             messages_handled: stats.handled,
-            remote_asks: node.network_metrics().asks,
+            remote_asks: node.remote_asks() as u64,
             drain_within: standing.drain_within().map(|within| within.as_secs_f64()),
             certificate_left: validity.map(|validity| left(now, validity.node)),
             authority_left: validity.map(|validity| left(now, validity.authority)),

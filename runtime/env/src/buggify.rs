@@ -242,6 +242,7 @@ mod tests {
         static ALWAYS: Always = Always(AtomicU64::new(0));
         assert_eq!(places(), (false, false, None));
         let armed = arm(&ALWAYS);
+        let_places_ask();
         assert_eq!(places(), (true, false, Some(19)));
         assert_eq!(std::thread::scope(|s| s.spawn(places).join()).ok(), Some((false, false, None)));
         drop(armed);
@@ -253,6 +254,7 @@ mod tests {
     fn a_deferred_task_is_woken_at_once_and_loses_nothing() {
         static ONCE: Always = Always(AtomicU64::new(0));
         let _armed = arm(&ONCE);
+        let_places_ask();
         let mut task = polled(any_order(Box::pin(async { 7 })));
         assert_eq!(task(), None);
         assert_eq!(task(), Some(7));

@@ -136,7 +136,7 @@ fn nobody_but_an_operator_of_the_cluster_is_let_in() {
         2,
         &["no.pem"],
     );
-    cluster.a.line(&["no operator of this cluster"]);
+    cluster.a.line(&["refused at the admin port"]);
     cluster.a.terminate();
 }
 
@@ -148,7 +148,7 @@ fn an_operator_who_was_revoked_is_let_in_no_more() {
     assert!(run(&["ca", "revoke", "--operator", "alice", "--dir", dir]).status.success());
     let of_alice = files(&cluster.papers, "alice");
     assert_eq!(run(&cluster.args("status", &of_alice)).status.code(), Some(1));
-    cluster.a.line(&["no operator of this cluster", "Revoked"]);
+    cluster.a.line(&["refused at the admin port", "Revoked"]);
     cluster.a.terminate();
 }
 

@@ -133,33 +133,6 @@ async fn without_migration_it_is_lost(world: &mut World) {
     );
 }
 
-/// Behind a NAT that has forgotten it, and without migration, nobody reaches a node by dialling it, because what it answers
-/// comes from elsewhere: it must come itself. The other one dials it in vain meanwhile, and of two that dial each other
-/// the lower id wins, so that each of them is the one that moved.
-#[odeon_sim::test(seeds = 0..6)]
-async fn who_can_no_more_be_dialled_comes_back_by_its_own_dial(world: &mut World) {
-    let (idle_timeout, keep_alive) = (SECOND, SECOND / 4);
-    let (migration, config) = (false, TransportConfig::default());
-    two(world, TransportConfig { idle_timeout, keep_alive, migration, ..config }).await;
-    for (moved, other) in [("a", "b"), ("b", "a")] {
-        let far = counter(world, moved, other).await;
-        far.ask(Next).await.expect("it answers");
-        let life = peer(world, other, moved).id;
-        let before = peer(world, other, moved).connections;
-        world.forget_nat(moved);
-        let (began, mut answered) = (world.now(), false);
-        while !answered && world.now() - began < 20 * SECOND {
-            answered = far.ask(Next).within(SECOND / 2).await.is_ok();
-        }
-        let took = world.now() - began;
-        // The connection is lost after a second; the rest is for a dial, or a few that cross.
-        assert!(took < SECOND * 5 / 2, "{moved} was away for {took:?}");
-        let after = peer(world, other, moved);
-        assert!(after.id == life && after.connections > before, "{after}");
-        world.run_for(5 * SECOND).await;
-    }
-}
-
 /// One side stands still for longer than a connection bears silence, and not for so long that it is taken for dead: the
 /// other dials anew while this one still holds the old connection.
 #[odeon_sim::test(seeds = 0..5, link = both)]

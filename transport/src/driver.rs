@@ -45,8 +45,6 @@ pub(crate) struct Driver {
     draining: Cell<bool>,
     /// Dial now, whatever the backoff says.
     hurry: Cell<bool>,
-    /// The newest dial of the peer that was refused since ours began; 0 if none was.
-    refused: Cell<u64>,
 }
 
 /// What a driver has to do next.
@@ -66,7 +64,6 @@ impl Driver {
             pending: RefCell::default(),
             draining: Cell::new(false),
             hurry: Cell::new(false),
-            refused: Cell::new(0),
         }
     }
 
@@ -80,16 +77,6 @@ impl Driver {
 
     pub(crate) fn our_dial(&self) -> u64 {
         self.our_dial.get()
-    }
-
-    /// The newest dial of the peer that was refused since ours began.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refused.get()
-    }
-
-    /// A dial of the peer was refused, because ours is under way.
-    pub(crate) fn refuse(&self, dial: u64) {
-        self.refused.set(dial.max(self.refused.get()));
     }
 
     pub(crate) fn has_delivery(&self) -> bool {
@@ -245,7 +232,6 @@ async fn next(hub: &Rc<Hub>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
         association.advance(LinkEvent::Dial);
         association.heard();
         driver.hurry.set(false);
-        driver.refused.set(0);
         let started = Instant::now();
         let result = tokio::select! {
             biased;

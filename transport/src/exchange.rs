@@ -13,7 +13,7 @@ use std::{
 use odeon_message::NodeId;
 use odeon_wire::{
     ClockTerms, CloseCode, ClusterName, Frame, FrameLimits, FrameReader, Handshake, HandshakeError,
-    Hello, Link as WireLink, NodeName, Preamble, Purpose, Refuse, RefuseReason, Step, Surroundings,
+    Hello, NodeName, Preamble, Purpose, Refuse, RefuseReason, Step, Surroundings,
     format::PREAMBLE_BYTES,
 };
 use quinn::ConnectionError;
@@ -277,7 +277,7 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), Failed> {
     };
     // From here to the end nothing waits, so that what is known stays true until it is acted upon.
     let hello = frame.body::<Hello>().ok();
-    let (incarnation, dial) = hello.as_ref().map(|hello| (hello.incarnation, hello.dial)).unzip();
+    let incarnation = hello.as_ref().map(|hello| hello.incarnation);
     let addrs = [Some(remote), hello.map(|hello| hello.advertised)];
     let (local, lives) = hub.shared.hello();
     let around = Surroundings {
@@ -287,7 +287,6 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), Failed> {
         known: hub.known(certified.id(), incarnation, addrs),
         clock: clock_terms(hub),
     };
-    let is_dialled = matches!(around.known.link, WireLink::Dialling { .. });
     let mut first = Vec::new();
     match Handshake::accept().step(&frame, &around, &mut first) {
         Step::Up { peer, .. } => {
@@ -306,9 +305,6 @@ async fn try_answer(hub: &Rc<Hub>, incoming: Incoming) -> Result<(), Failed> {
             Ok(())
         }
         Step::Refuse(refuse) | Step::Refused(refuse) => {
-            if is_dialled && refuse.reason == RefuseReason::Duplicate {
-                hub.refused_for_ours(certified.id(), dial.unwrap_or_default());
-            }
             turn_away(hub, connection, send, &first, (&refuse, &certified)).await
         }
         Step::Failed(cause) => {

@@ -168,34 +168,17 @@ impl Hub {
         let newest = self.shared.of_node(node).map(|found| found.peer().id.incarnation);
         match known.link {
             // A dial to an earlier life leads nowhere, so it wins against nobody.
-            WireLink::Dialling { .. } if newest < incarnation => known.link = WireLink::None,
-            WireLink::Dialling { .. } => {
-                let refused = self.found(node).map_or(0, |driver| driver.refused());
-                known.link = WireLink::Dialling { refused };
-            }
+            WireLink::Dialling if newest < incarnation => known.link = WireLink::None,
             // Whoever is at the address of a seed is being dialled too.
             WireLink::None => {
                 let seeds = self.seeds.borrow();
                 if addrs.into_iter().flatten().any(|addr| seeds.contains_key(&canonical(addr))) {
-                    known.link = WireLink::Dialling { refused: 0 };
+                    known.link = WireLink::Dialling;
                 }
             }
             _ => {}
         }
         known
-    }
-
-    /// The driver of the newest life of a node, if it has one.
-    fn found(&self, node: NodeId) -> Option<Rc<Driver>> {
-        let association = self.shared.of_node(node)?;
-        self.drivers.borrow().get(&association.peer().id).cloned()
-    }
-
-    /// A dial of a node was refused, because one of ours is under way.
-    pub(crate) fn refused_for_ours(&self, node: NodeId, dial: u64) {
-        if let Some(driver) = self.found(node) {
-            driver.refuse(dial);
-        }
     }
 
     /// What matters to the end of a dial of ours with this number. The peer has let it replace an association that

@@ -147,8 +147,7 @@ impl Registry {
             None => odeon_wire::Link::None,
             Some(association) => match association.link() {
                 Link::Idle | Link::Backoff | Link::Closed(_) => odeon_wire::Link::None,
-                // What was refused since, its driver knows.
-                Link::Dialling => odeon_wire::Link::Dialling { refused: 0 },
+                Link::Dialling => odeon_wire::Link::Dialling,
                 Link::Up { dial } => odeon_wire::Link::Associated {
                     incarnation: association.peer().id.incarnation,
                     dial,

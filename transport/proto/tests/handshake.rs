@@ -77,7 +77,7 @@ impl Pair {
         node.hello.dial += 1;
         let mut out = Vec::new();
         let dialer = Handshake::dial(&node.hello, Duration::ZERO, &mut out).unwrap();
-        node.link = Link::Dialling { refused: 0 };
+        node.link = Link::Dialling;
         node.connection = Some(self.connections.len());
         let mut ends = [end(dialer), end(Handshake::accept())];
         ends[1].news.push_back(News::Bytes(out));
@@ -155,14 +155,7 @@ impl Pair {
                 self.nodes[side].link = link;
                 self.nodes[side].connection = Some(connection);
             }
-            Step::Refuse(_) => {
-                let dial = frame.body::<Hello>().unwrap().dial;
-                if let Link::Dialling { refused } = &mut self.nodes[side].link {
-                    *refused = dial;
-                }
-                self.close(connection, side);
-            }
-            Step::Refused(_) | Step::Failed(_) => self.close(connection, side),
+            Step::Refuse(_) | Step::Refused(_) | Step::Failed(_) => self.close(connection, side),
         }
     }
 
@@ -213,7 +206,7 @@ impl Pair {
                 .wrapping_add(1_442_695_040_888_963_407);
             let pick = (seed >> 33) as usize;
             // A dial whose other end is gone ends with the time it has, whatever else happens.
-            let dialling = |side: &usize| matches!(self.nodes[*side].link, Link::Dialling { .. });
+            let dialling = |side: &usize| self.nodes[*side].link == Link::Dialling;
             if let Some(side) = (0..2).find(|side| dialling(side) && self.is_half_open(*side)) {
                 self.close(self.nodes[side].connection.unwrap(), side);
             }

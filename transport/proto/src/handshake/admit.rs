@@ -28,10 +28,7 @@ pub enum Link {
     #[default]
     None,
     /// A dial to it has begun and not ended.
-    Dialling {
-        /// The newest dial of the peer that was refused since this one began, by its number; 0 if none was.
-        refused: u64,
-    },
+    Dialling,
     /// There is an association.
     Associated {
         /// With this life of the peer.
@@ -80,12 +77,8 @@ pub fn admit(hello: &Hello, local: &LocalHello, certified: &NodeName, known: Kno
             format!("{} has as many peers as its peers_max allows, all of them in use", local.name),
         )),
         Link::None => Admission::Welcome { revision },
-        Link::Dialling { refused }
-            if hello.node < local.node || (refused > 0 && hello.dial > refused) =>
-        {
-            Admission::Welcome { revision }
-        }
-        Link::Dialling { .. } => Admission::Refuse(refuse(
+        Link::Dialling if hello.node < local.node => Admission::Welcome { revision },
+        Link::Dialling => Admission::Refuse(refuse(
             RefuseReason::Duplicate,
             format!("{} dials {} already and has the lower id", local.name, hello.name),
         )),
@@ -135,7 +128,7 @@ pub(super) fn vet(
     };
     let associated = match known.link {
         Link::Associated { incarnation, .. } => Some(incarnation),
-        Link::None | Link::Dialling { .. } => None,
+        Link::None | Link::Dialling => None,
     };
     if let Some(newest) = known.newest.max(associated)
         && hello.incarnation < newest

@@ -223,8 +223,7 @@ impl Cluster {
         foremen.into_iter().flatten().map(|foreman| self.name_of(foreman.node).into()).collect()
     }
 
-    /// The foreman that starts actors of this type at such a place. A node that is about to leave is chosen by its name
-    /// only.
+    /// The foreman that starts actors of this type at such a place. A node that is about to leave takes nothing new.
     fn foreman(&self, actor_type: &'static str, place: &SpawnPlace) -> Result<Address, SpawnError> {
         let group = group_of(actor_type);
         let foremen = self.roster().with(|roster| roster.members(&group));
@@ -248,9 +247,10 @@ impl Cluster {
         let foreman = match place {
             SpawnPlace::Node(name) => {
                 let id = NodeId::of(name);
-                // One that leaves has taken its entries back already.
+                // Its entries may be gone already, or not yet.
                 is_leaving.set(self.said_by(id).is_some_and(|(_, leaves)| leaves));
-                foremen.iter().find(|foreman| foreman.node == id).copied()
+                let foreman = foremen.iter().find(|foreman| foreman.node == id).copied();
+                foreman.filter(|_| !is_leaving.get())
             }
             SpawnPlace::Any => in_turn(staying(&|_| true)),
             SpawnPlace::Role(role) => in_turn(staying(&|it| it.roles.contains(role))),

@@ -5,7 +5,7 @@
 //! NOT: the reading of frames (`odeon-wire`) or of archives (the worker, when the message's turn has come). Nothing
 //! here waits.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, task::Waker};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, task::Waker};
 
 use bytes::Bytes;
 use odeon_actor::{
@@ -45,8 +45,6 @@ pub(crate) struct Inbound {
     repeats: Arc<Repeats>,
     gate: Arc<Gate>,
     roster: Arc<RosterHall>,
-    /// The way back to the peer that asked last for something that is no stream: asks come in runs, and share it.
-    back: RefCell<Option<Arc<Back>>>,
 }
 
 /// The way back to one peer: its association.
@@ -122,8 +120,7 @@ impl Inbound {
         let (system, outbound, news) = (system.clone(), Arc::clone(outbound), Rc::clone(news));
         let (cancels, gate) = (Arc::clone(gate.cancels()), Arc::clone(gate));
         let (repeats, roster) = (Arc::default(), Arc::clone(roster));
-        let back = RefCell::default();
-        Self { system, outbound, news, cancels, repeats, gate, roster, back }
+        Self { system, outbound, news, cancels, repeats, gate, roster }
     }
 
     fn message(&self, peer: &Arc<Association>, frame: Frame, credit: Option<Credit>) {
@@ -246,32 +243,18 @@ impl Inbound {
 
     /// Where the answer to an ask goes, if it is not one that is known already.
     fn way_back(&self, peer: &Arc<Association>, frame: &Frame) -> Arrived {
-        let path = self.back_to(peer, frame.extensions.stream);
+        let path = Arc::new(Back {
+            peer: Arc::clone(peer),
+            cancels: Arc::clone(&self.cancels),
+            streams: Arc::clone(&self.outbound.streams),
+            system: self.system.clone(),
+            credit: frame.extensions.stream,
+        });
         let Some(repeat) = frame.extensions.repeat else { return Arrived::Runs(path) };
         let key = RepeatKey { peer: peer.peer().id, to: frame.header.receiver, repeat };
         let now = Instant::now();
         let until = frame.extensions.remaining.and_then(|remaining| now.checked_add(remaining));
         self.repeats.arrive(key, Attempt { ask: frame.header.ask, until }, path, now)
-    }
-
-    fn back_to(&self, peer: &Arc<Association>, credit: Option<StreamCredit>) -> Arc<Back> {
-        let mut last = self.back.borrow_mut();
-        if credit.is_none()
-            && let Some(back) = last.as_ref().filter(|back| Arc::ptr_eq(&back.peer, peer))
-        {
-            return Arc::clone(back);
-        }
-        let back = Arc::new(Back {
-            peer: Arc::clone(peer),
-            cancels: Arc::clone(&self.cancels),
-            streams: Arc::clone(&self.outbound.streams),
-            system: self.system.clone(),
-            credit,
-        });
-        if credit.is_none() {
-            *last = Some(Arc::clone(&back));
-        }
-        back
     }
 
     fn answer(&self, peer: &Arc<Association>, frame: Frame) {
@@ -367,7 +350,6 @@ impl TransportEvents for Inbound {
     fn down(&self, peer: &Arc<Association>, why: &LostReason) {
         tracing::debug!(peer = %peer.peer().id, %why, "connection lost");
         self.outbound.asks.lost(peer, &why.to_string());
-        self.back.borrow_mut().take_if(|back| Arc::ptr_eq(&back.peer, peer));
         self.cancels.lost(peer.peer().id);
         self.outbound.streams.lost(peer.peer().id);
         if matches!(why, LostReason::ClosedByPeer { code: CloseCode::Quarantined, .. }) {

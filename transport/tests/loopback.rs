@@ -131,7 +131,8 @@ async fn messages_pass_and_a_closed_endpoint_is_noticed() {
         assert_eq!(b_log.bytes.get(), 20_000 * 4 + 20 * 900_000);
         assert_eq!((a_log.up.get(), b_log.up.get()), (1, 1));
         let (_, most) = b_log.together.get();
-        assert!((2..=64).contains(&most), "{most} messages were handed on together");
+        // Of trains, which are frames, all messages count.
+        assert!(most >= 2, "{most} messages were handed on together");
         b.close(Duration::from_secs(2)).await;
         drop(b);
         if cfg!(target_os = "linux") {

@@ -148,7 +148,7 @@ fn lengths_that_cannot_be() {
 #[test]
 fn more_than_is_credited_is_not_announced_either() {
     ends(CloseCode::CreditOverrun, "beyond the 256", async |stranger| {
-        let frames: Vec<u8> = (1..=3).flat_map(|number| announcement(number, 2 * MIB)).collect();
+        let frames: Vec<u8> = (1..=3).flat_map(|number| announcement(number, 8 * MIB)).collect();
         std::mem::forget(stranger.lane(0, &frames).await);
     });
 }

@@ -146,10 +146,8 @@ async fn a_node_that_is_in_no_cluster_yet_gives_no_name_away(world: &mut World) 
     assert_eq!(lone.cluster().lookup::<Leader>("leader").map(|it| it.is_some()), Ok(false));
 }
 
-/// The first of two calls that was given up took the name from the second, and a member that did not answer had it said that
-/// the name was not registered, though its actor had it.
-#[odeon_sim::test(seeds = 0..5, link = both)]
-async fn who_has_a_name_may_register_it_again(world: &mut World) {
+/// A node with an actor that has no name yet, of a cluster of two whose other node does not hear it until the world heals.
+async fn alone_for_a_while(world: &mut World) -> (Node, ActorRef<Leader>) {
     for name in ["a", "b"] {
         world.start_member(name, NodeBuilder::actor::<Leader>, async |_| ());
     }
@@ -157,8 +155,16 @@ async fn who_has_a_name_may_register_it_again(world: &mut World) {
     world.run_for(SECOND).await;
     let a = node(world, "a");
     let leader = a.spawn(Leader("a".to_owned())).await.expect("it starts");
-    let cluster = a.cluster();
     world.partition(&["a"], &["b"]);
+    (a, leader)
+}
+
+/// The first of two calls that was given up took the name from the second, and a member that did not answer had it said that
+/// the name was not registered, though its actor had it.
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn who_has_a_name_may_register_it_again(world: &mut World) {
+    let (a, leader) = alone_for_a_while(world).await;
+    let cluster = a.cluster();
     let mut first = Box::pin(cluster.register("leader", &leader));
     let mut second = Box::pin(cluster.register("leader", &leader));
     tokio::select! {
@@ -179,15 +185,8 @@ async fn who_has_a_name_may_register_it_again(world: &mut World) {
 /// A call from before the name was given back took it, when it ended, from the call that came after.
 #[odeon_sim::test(seeds = 0..5, link = both)]
 async fn a_call_of_before_takes_nothing_from_one_that_came_after(world: &mut World) {
-    for name in ["a", "b"] {
-        world.start_member(name, NodeBuilder::actor::<Leader>, async |_| ());
-    }
-    world.all_joined(&["a", "b"], 20 * SECOND).await.expect("they find each other");
-    world.run_for(SECOND).await;
-    let a = node(world, "a");
-    let leader = a.spawn(Leader("a".to_owned())).await.expect("it starts");
+    let (a, leader) = alone_for_a_while(world).await;
     let cluster = a.cluster();
-    world.partition(&["a"], &["b"]);
     let mut before = Box::pin(cluster.register("leader", &leader));
     tokio::select! {
         biased;

@@ -219,11 +219,15 @@ async fn streams_that_nobody_reads_find_no_more_room() {
     let shed = || a.network_metrics().of("b").expect("they have met").messages_shed;
     until("some find no room", || shed() > 0 && b.remote_streams().1 < 16).await;
     assert!(inbound_bytes(&a) <= BOUND * 3 / 4, "{} bytes are held", inbound_bytes(&a));
-    let mut full = 0;
+    // How many end depends on how evenly they were served; what came before stays whole in all of them.
+    let (mut full, mut bytes) = (0, 0);
     for items in &mut unread {
         for item in 0..80 {
             match items.next().await {
-                Some(Ok(chunk)) => assert_eq!(chunk, [7; 4000]),
+                Some(Ok(chunk)) => {
+                    assert_eq!(chunk, [7; 4000]);
+                    bytes += chunk.len() as u64;
+                }
                 Some(Err(StreamError::Full(_))) => {
                     full += 1;
                     break;
@@ -232,7 +236,8 @@ async fn streams_that_nobody_reads_find_no_more_room() {
             }
         }
     }
-    assert!(full > 0 && full < 14, "{full} of 16 ended");
+    assert!(full > 0, "none of 16 ended");
+    assert!(bytes > BOUND / 4, "{bytes} bytes were read");
     drop(unread);
     until("all of it comes back", || inbound_bytes(&a) <= 1 << 20).await;
     until("b was told as well", || b.remote_streams().1 == 0).await;

@@ -7,10 +7,10 @@
 //! at the end of that (`asks/streams.rs`). Who finds the table full waits in its line (`asks/line.rs`).
 
 mod line;
+mod numbered;
 mod streams;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -22,6 +22,7 @@ use odeon_wire::StreamCredit;
 
 use crate::network_metrics::AskCounts;
 use line::Line;
+use numbered::Numbered;
 use streams::Stream;
 
 /// One ask on its way.
@@ -81,7 +82,7 @@ pub(crate) struct Asks {
 #[derive(Default)]
 struct Table {
     last: u64,
-    pending: BTreeMap<AskId, Pending>,
+    pending: Numbered<Pending>,
     /// How many of them are answered with a stream.
     streams: usize,
     /// Entries that left without an answer, and answers without an entry.
@@ -104,7 +105,7 @@ impl Table {
 
     /// Takes an entry out; its place goes to the next in line, to be woken without the lock.
     fn remove(&mut self, ask: AskId) -> Option<(Pending, Option<Waker>)> {
-        let pending = self.pending.remove(&ask)?;
+        let pending = self.pending.remove(ask)?;
         let next = self.left(&pending);
         Some((pending, next))
     }
@@ -204,7 +205,7 @@ impl Asks {
         }
         let stream = (kind == AskKind::Stream).then(|| Stream::new(self.stream_window));
         table.last = match Bug::AskNumberReused.is_planted() {
-            true => (1..).find(|ask| !table.pending.contains_key(&AskId(*ask))).unwrap_or(0),
+            true => (1..).find(|ask| !table.pending.contains(AskId(*ask))).unwrap_or(0),
             false => table.last + 1,
         };
         let ask = AskId(table.last);
@@ -233,7 +234,7 @@ impl Asks {
 
     fn placed(&self, ask: AskId, position: Position) {
         let mut table = self.table();
-        let Some(pending) = table.pending.get_mut(&ask) else { return };
+        let Some(pending) = table.pending.get_mut(ask) else { return };
         pending.position = Some(position);
         if !pending.association.is_lost(position) {
             return;
@@ -269,7 +270,7 @@ impl Asks {
         circle: &str,
     ) -> Option<(Certainty, Arc<Association>)> {
         // One that was answered with a stream waits for nothing.
-        if self.table().pending.get(&ask)?.is_open() {
+        if self.table().pending.get(ask)?.is_open() {
             return None;
         }
         let (certainty, pending) = self.withdraw(ask)?;
@@ -294,7 +295,7 @@ impl Asks {
         begins: bool,
     ) -> Option<Arc<dyn RemoteAnswer>> {
         let mut table = self.table();
-        let known = table.pending.get_mut(&ask);
+        let known = table.pending.get_mut(ask);
         let known = known.filter(|it| it.association.peer().id == peer && !it.is_open());
         let Some(pending) = known else {
             table.late += 1;
@@ -320,8 +321,7 @@ impl Asks {
 
     fn end(&self, kind: FailureKind, reason: &str, which: impl Fn(&Pending) -> bool) {
         let mut table = self.table();
-        let ended = table.pending.extract_if(.., |_, pending| which(pending));
-        let ended: Vec<Pending> = ended.map(|(_, pending)| pending).collect();
+        let ended = table.pending.take(which);
         table.unanswered += ended.iter().filter(|it| !it.is_open()).count() as u64;
         let next: Vec<Waker> = ended.iter().filter_map(|it| table.left(it)).collect();
         drop(table);

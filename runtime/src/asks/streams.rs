@@ -47,7 +47,7 @@ impl Asks {
         frame_bytes: usize,
     ) -> Result<Option<Arc<dyn RemoteAnswer>>, ItemsOverrun> {
         let mut table = self.table();
-        let pending = table.pending.get_mut(&ask);
+        let pending = table.pending.get_mut(ask);
         let Some(pending) = pending.filter(|it| it.association.peer().id == peer) else {
             return Ok(None);
         };
@@ -61,7 +61,7 @@ impl Asks {
     /// Takes out a stream that `peer` has ended.
     pub(crate) fn stream_ended(&self, ask: AskId, peer: PeerId) -> Option<Arc<dyn RemoteAnswer>> {
         let mut table = self.table();
-        let pending = table.pending.get(&ask)?;
+        let pending = table.pending.get(ask)?;
         if pending.association.peer().id != peer || !pending.is_open() {
             return None;
         }
@@ -78,7 +78,7 @@ impl Asks {
         frame_bytes: usize,
     ) -> Option<(Arc<Association>, StreamCredit)> {
         let mut table = self.table();
-        let pending = table.pending.get_mut(&ask)?;
+        let pending = table.pending.get_mut(ask)?;
         let total = pending.stream.as_mut()?.window.consume(frame_bytes)?;
         Some((Arc::clone(&pending.association), total))
     }

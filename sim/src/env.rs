@@ -280,7 +280,7 @@ impl Observer for SimObserver {
         // On the frame link a write is a packet, which is recorded as such.
         let is_packet = self.link == Link::Frames && matches!(event, Observed::Written { .. });
         if !is_packet && !self.closed.load(Ordering::Relaxed) {
-            self.trace.record(self.timeline.now(), Some(self.host), &Event::Observed(event));
+            self.trace.record_often(self.timeline.now(), Some(self.host), &Event::Observed(event));
         }
     }
 }

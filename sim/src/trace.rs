@@ -12,12 +12,15 @@ mod line;
 
 use std::{cell::RefMut, fmt, sync::Arc, time::Duration};
 
+use odeon_env::Observed;
+
 pub use digest::{Digest, hash_bytes};
 pub use disk::{DiskEvent, DiskFate};
 pub use event::{Event, Fate, Payload, Turn};
 
 use crate::{bound::Bound, recording};
-use line::Lines;
+use event::{frame, handler, polled};
+use line::{Lines, Told};
 
 /// How many lines a trace keeps; older ones are forgotten, the hash still covers them. What a verdict brings, and a few
 /// more: a quarter of a MiB, so that writing them does not drive what is simulated out of a processor's caches.
@@ -58,19 +61,58 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn check(&mut self, mark: Mark) {
+    /// Adds one event, which `fold` enters into the hash.
+    #[inline(always)]
+    fn enter<'a>(
+        &mut self,
+        at: Duration,
+        host: Option<HostId>,
+        event: &Event<'_>,
+        fold: impl FnOnce(&mut Digest) -> Told<'a>,
+    ) {
+        // Not as 128 bits: each event comes by here.
+        let at_ns = at.as_secs().wrapping_mul(1_000_000_000).wrapping_add(at.subsec_nanos().into());
+        self.events += 1;
+        // Two words in one: 2^48 ns are three days.
+        self.digest.word(at_ns ^ host.map_or(u64::MAX, |host| u64::from(host.0)).rotate_left(48));
+        let told = fold(&mut self.digest);
+        let mark = Mark { event: self.events, hash: self.digest.short() };
         // The stride is a power of two; a division would be dear here.
-        if mark.event & (self.stride - 1) != 0 {
-            return;
+        if mark.event & (self.stride - 1) == 0 {
+            self.check(mark);
         }
+        if self.recorded {
+            keep_recording(mark.event, at_ns, host, event);
+        }
+        if mark.event <= self.last_kept {
+            self.lines.keep(mark, at_ns, host, told);
+        }
+    }
+
+    /// Adds one of a kind that no message brings.
+    #[cold]
+    fn enter_seldom(&mut self, at: Duration, host: Option<HostId>, event: &Event<'_>) {
+        self.enter(at, host, event, |digest| event.fold(digest));
+    }
+
+    /// Keeps a mark whose event the stride divides.
+    #[cold]
+    fn check(&mut self, mark: Mark) {
         if self.checkpoints.len() == CHECKPOINTS_MAX {
             self.stride *= 2;
             let stride = self.stride;
             self.checkpoints.retain(|mark| mark.event.is_multiple_of(stride));
-            return self.check(mark);
+            if !mark.event.is_multiple_of(stride) {
+                return;
+            }
         }
         self.checkpoints.push(mark);
     }
+}
+
+#[cold]
+fn keep_recording(event: u64, at_ns: u64, host: Option<HostId>, told: &Event<'_>) {
+    recording::keep(event, at_ns, host, told);
 }
 
 impl Trace {
@@ -102,21 +144,27 @@ impl Trace {
 
     /// Adds one event. `host` is `None` for what the driver of the world does.
     pub fn record(&self, at: Duration, host: Option<HostId>, event: &Event<'_>) {
+        self.record_often(at, host, event);
+    }
+
+    /// The same, made anew where it is called: where most events come from, which kind they are of is known, and finding that
+    /// out again took most of what an event cost.
+    #[inline(always)]
+    pub(crate) fn record_often(&self, at: Duration, host: Option<HostId>, event: &Event<'_>) {
         let mut guard = self.ledger();
         let ledger = &mut *guard;
-        // Not as 128 bits: each event comes by here.
-        let at_ns = at.as_secs().wrapping_mul(1_000_000_000).wrapping_add(at.subsec_nanos().into());
-        ledger.events += 1;
-        // Two words in one: 2^48 ns are three days.
-        ledger.digest.word(at_ns ^ host.map_or(u64::MAX, |host| u64::from(host.0)).rotate_left(48));
-        let told = event.fold(&mut ledger.digest);
-        let mark = Mark { event: ledger.events, hash: ledger.digest.short() };
-        ledger.check(mark);
-        if ledger.recorded {
-            recording::keep(mark.event, at_ns, host, event);
-        }
-        if mark.event <= ledger.last_kept {
-            ledger.lines.keep(mark, at_ns, host, told);
+        match *event {
+            Event::Sent { .. } | Event::Ended { .. } => {
+                ledger.enter(at, host, event, |digest| event.fold_packet(digest));
+            }
+            Event::Observed(Observed::Frame { inbound, kind, payload, .. }) => {
+                ledger.enter(at, host, event, |digest| frame(digest, inbound, kind, payload));
+            }
+            Event::Observed(Observed::HandlerStarted { actor, message }) => {
+                ledger.enter(at, host, event, |digest| handler(digest, actor, message));
+            }
+            Event::Polled => ledger.enter(at, host, event, polled),
+            _ => ledger.enter_seldom(at, host, event),
         }
     }
 

@@ -345,6 +345,13 @@ impl Fabric {
         self.trace.record(now, id, event);
     }
 
+    /// The same for what each packet does.
+    #[inline(always)]
+    pub(super) fn record_often(&self, now: Duration, host: IpAddr, event: &Event<'_>) {
+        let id = host_at(host).filter(|id| usize::from(id.0) < self.hosts);
+        self.trace.record_often(now, id, event);
+    }
+
     /// Notes the end of a datagram that was not delivered.
     pub(super) fn end(&mut self, now: Duration, outbound: Outbound<'_>, fate: Fate) {
         self.counts.end(fate);

@@ -126,23 +126,13 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// Enters the hash; the result is the line to keep.
-    #[inline]
     pub(super) fn fold(&self, digest: &mut Digest) -> Told<'_> {
         match *self {
-            Self::Sent { from, to, payload } => {
-                packet(digest, 1, Passage::Sent, [from, to], payload)
-            }
-            Self::Ended { from, to, payload, fate } => {
-                let kind = 2 + ((fate as u64) << 8);
-                packet(digest, kind, Passage::Ended(fate), [from, to], payload)
-            }
+            Self::Sent { .. } | Self::Ended { .. } => self.fold_packet(digest),
             Self::Unreachable { to, about } => {
                 packet(digest, 3, Passage::Unreachable, [about, to], Payload::of(&[]))
             }
-            Self::Polled => {
-                digest.word(4);
-                Told::Nothing
-            }
+            Self::Polled => polled(digest),
             Self::Turn(turn) => {
                 digest.word(5);
                 digest.word(turn as u64);
@@ -159,23 +149,54 @@ impl Event<'_> {
             }
         }
     }
+
+    /// The same for what becomes of a packet; of other events nothing.
+    #[inline(always)]
+    pub(super) fn fold_packet(&self, digest: &mut Digest) -> Told<'static> {
+        match *self {
+            Self::Sent { from, to, payload } => {
+                packet(digest, 1, Passage::Sent, [from, to], payload)
+            }
+            Self::Ended { from, to, payload, fate } => {
+                let kind = 2 + ((fate as u64) << 8);
+                packet(digest, kind, Passage::Ended(fate), [from, to], payload)
+            }
+            _ => Told::Nothing,
+        }
+    }
+}
+
+/// A node was polled.
+#[inline(always)]
+pub(super) fn polled(digest: &mut Digest) -> Told<'static> {
+    digest.word(4);
+    Told::Nothing
+}
+
+/// A frame of a node.
+#[inline(always)]
+pub(super) fn frame(digest: &mut Digest, inbound: bool, kind: u8, payload: &[u8]) -> Told<'static> {
+    let hash = hash_bytes(payload);
+    digest.joined([hash, 24 << 16 | u64::from(inbound) << 8 | u64::from(kind), 0]);
+    Told::Whole(Content::Frame { inbound, kind, length: payload.len() as u32 }, hash)
+}
+
+/// A handler of an actor began.
+#[inline(always)]
+pub(super) fn handler<'a>(digest: &mut Digest, actor: u64, message: &'a str) -> Told<'a> {
+    fold_words(digest, 21, message, actor);
+    Told::Handler { actor, message }
 }
 
 fn observed_words<'a>(digest: &mut Digest, observed: Observed<'a>) -> Told<'a> {
     match observed {
         Observed::ActorStarted { actor, kind } => words(digest, 20, "actor started", kind, actor),
-        Observed::HandlerStarted { actor, message } => {
-            words(digest, 21, "handler started", message, actor)
-        }
+        Observed::HandlerStarted { actor, message } => handler(digest, actor, message),
         Observed::ActorStopped { actor, reason } => {
             words(digest, 22, "actor stopped", reason, actor)
         }
         Observed::TimerFired { timer } => words(digest, 23, "timer fired", timer, 0),
-        Observed::Frame { inbound, kind, payload, .. } => {
-            let hash = hash_bytes(payload);
-            digest.joined([hash, 24 << 16 | u64::from(inbound) << 8 | u64::from(kind), 0]);
-            Told::Whole(Content::Frame { inbound, kind, length: payload.len() as u32 }, hash)
-        }
+        Observed::Frame { inbound, kind, payload, .. } => frame(digest, inbound, kind, payload),
         Observed::Note { name, detail } => {
             digest.bytes(name.as_bytes());
             words(digest, 25, name, detail, 0)
@@ -196,14 +217,19 @@ fn words<'a>(
     number: u64,
 ) -> Told<'a> {
     let detail = detail.into();
-    digest.word(kind << 56 ^ number);
-    if !detail.is_empty() {
-        digest.bytes(detail.as_bytes());
-    }
+    fold_words(digest, kind, &detail, number);
     Told::Said(name.into(), detail, number)
 }
 
 #[inline]
+fn fold_words(digest: &mut Digest, kind: u64, detail: &str, number: u64) {
+    digest.word(kind << 56 ^ number);
+    if !detail.is_empty() {
+        digest.bytes(detail.as_bytes());
+    }
+}
+
+#[inline(always)]
 fn packet(
     digest: &mut Digest,
     kind: u64,
@@ -218,11 +244,17 @@ fn packet(
         digest.joined([hash, kind << 48 | from, to]);
         return Told::Whole(Content::Packet { what, length, ends }, hash);
     }
+    fold_far(digest, kind, ends, hash);
+    Told::Far { what, ends, length, hash }
+}
+
+/// A packet with an end of IPv6.
+#[cold]
+fn fold_far(digest: &mut Digest, kind: u64, ends: [SocketAddr; 2], hash: u64) {
     for end in ends {
         digest.bytes(end.to_string().as_bytes());
     }
     digest.joined([hash, kind << 48, 0]);
-    Told::Far { what, ends, length, hash }
 }
 
 impl Fate {

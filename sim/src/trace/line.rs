@@ -21,10 +21,16 @@ impl Short {
     pub(super) const EMPTY: Self = Self { length: 0, bytes: [0; SHORT] };
 
     pub(super) fn of(text: &str) -> Self {
+        let mut short = Self::EMPTY;
+        short.set(text);
+        short
+    }
+
+    /// Is the beginning of this text from now on.
+    fn set(&mut self, text: &str) {
         let length = text.floor_char_boundary(SHORT);
-        let mut bytes = [0; SHORT];
-        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
-        Self { length: length as u8, bytes }
+        self.bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.length = length as u8;
     }
 }
 
@@ -58,6 +64,11 @@ pub(super) enum Told<'a> {
     /// All of it, with the hash of its payload.
     Whole(Content, u64),
     Said(Cow<'a, str>, Cow<'a, str>, u64),
+    /// A handler of this actor began.
+    Handler {
+        actor: u64,
+        message: &'a str,
+    },
     /// A packet with an end of IPv6.
     Far {
         what: Passage,
@@ -85,6 +96,10 @@ pub(super) enum Content {
     },
     Said {
         number: u64,
+    },
+    /// The message is the second of the texts.
+    Handler {
+        actor: u64,
     },
     /// A packet whose ends are in the texts, because they are of IPv6.
     Far {
@@ -134,15 +149,18 @@ impl Lines {
         Self { lines, texts, lines_ever: 0, texts_ever: 0 }
     }
 
+    #[inline(always)]
     pub(super) fn keep(&mut self, mark: Mark, at_ns: u64, host: Option<HostId>, told: Told<'_>) {
         let (content, hash, texts) = match told {
             Told::Whole(content, hash) => (content, hash, 0),
+            Told::Handler { actor, message } => {
+                (Content::Handler { actor }, 0, self.keep_message(message))
+            }
             Told::Said(name, detail, number) => {
                 (Content::Said { number }, 0, self.keep_texts(&name, &detail))
             }
             Told::Far { what, ends, length, hash } => {
-                let [from, to] = ends.map(|end| end.to_string());
-                (Content::Far { what, length }, hash, self.keep_texts(&from, &to))
+                (Content::Far { what, length }, hash, self.keep_ends(ends))
             }
             Told::Nothing => return,
         };
@@ -153,6 +171,23 @@ impl Lines {
     fn keep_texts(&mut self, name: &str, detail: &str) -> u16 {
         let texts = [Short::of(name), Short::of(detail)];
         put(&mut self.texts, &mut self.texts_ever, texts)
+    }
+
+    #[cold]
+    fn keep_ends(&mut self, ends: [SocketAddr; 2]) -> u16 {
+        let [from, to] = ends.map(|end| end.to_string());
+        self.keep_texts(&from, &to)
+    }
+
+    /// One text, the second of two; the first is left as it is.
+    fn keep_message(&mut self, message: &str) -> u16 {
+        let place = place(self.texts_ever);
+        let Some([_, text]) = self.texts.get_mut(place) else {
+            return self.keep_texts("", message);
+        };
+        text.set(message);
+        self.texts_ever += 1;
+        place as u16
     }
 
     /// The last lines, at most `count`, oldest first, and how many were before them.
@@ -193,7 +228,9 @@ impl Lines {
     fn said(&self, line: &Line) -> String {
         let hash = line.hash;
         let [one, other] = match line.content {
-            Content::Said { .. } | Content::Far { .. } => self.texts[usize::from(line.texts)],
+            Content::Said { .. } | Content::Handler { .. } | Content::Far { .. } => {
+                self.texts[usize::from(line.texts)]
+            }
             _ => [Short::EMPTY; 2],
         };
         match line.content {
@@ -210,18 +247,27 @@ impl Lines {
                 let name = if inbound { "frame in" } else { "frame out" };
                 format!("{name} kind {kind} {length} bytes {hash:016x}")
             }
-            Content::Said { number } => {
-                let number = if number == 0 { String::new() } else { format!(" {number}") };
-                let space = if other.length == 0 { "" } else { " " };
-                format!("{one}{number}{space}{other}")
-            }
+            Content::Said { number } => sentence(one, number, other),
+            Content::Handler { actor } => sentence("handler started", actor, other),
         }
     }
 }
 
+/// What was said in words; the number and the details only if there are any.
+fn sentence(name: impl fmt::Display, number: u64, detail: Short) -> String {
+    let number = if number == 0 { String::new() } else { format!(" {number}") };
+    let space = if detail.length == 0 { "" } else { " " };
+    format!("{name}{number}{space}{detail}")
+}
+
+/// The place in a ring of what comes after so many.
+const fn place(ever: u64) -> usize {
+    (ever % TRACE_LINES_MAX as u64) as usize
+}
+
 /// Puts an item into a ring of which so many were in it before; returns its place.
 fn put<T>(ring: &mut Vec<T>, ever: &mut u64, item: T) -> u16 {
-    let place = (*ever % TRACE_LINES_MAX as u64) as usize;
+    let place = place(*ever);
     *ever += 1;
     if let Some(old) = ring.get_mut(place) {
         *old = item;
@@ -258,6 +304,26 @@ mod tests {
             |detail: &'static str, number| kept(Told::Said("a".into(), detail.into(), number));
         assert_eq!(said("b\nc", 3), format!("{start}a 3 b\\nc"));
         assert_eq!(said("", 0), format!("{start}a"));
+        let handler = kept(Told::Handler { actor: 4, message: "m" });
+        assert_eq!(handler, format!("{start}handler started 4 m"));
+    }
+
+    #[test]
+    fn a_handler_keeps_its_own_message_where_other_texts_were() {
+        let mut lines = Lines::new();
+        let mark = Mark { event: 1, hash: 2 };
+        (0..TRACE_LINES_MAX).for_each(|_| {
+            lines.keep(mark, 0, None, Told::Said("a long name".into(), "a long detail".into(), 1));
+        });
+        lines.keep(mark, 0, None, Told::Handler { actor: 4, message: "m" });
+        lines.keep(mark, 0, None, Told::Handler { actor: 5, message: "" });
+        lines.keep(mark, 0, None, Told::Said("b".into(), "c".into(), 0));
+        let last = lines.last_lines(4, &[]);
+        let said: Vec<_> = last.iter().map(|line| &line[24..]).collect();
+        assert_eq!(
+            said,
+            ["a long name 1 a long detail", "handler started 4 m", "handler started 5", "b c"]
+        );
     }
 
     #[test]

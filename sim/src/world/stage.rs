@@ -196,7 +196,7 @@ impl Stage {
     }
 
     fn poll_inside(&self, cx: &mut Context<'_>) {
-        self.ground.trace.record(self.ground.timeline.now(), Some(self.host), &Event::Polled);
+        self.ground.trace.record_often(self.ground.timeline.now(), Some(self.host), &Event::Polled);
         let tasks_before = self.metrics.num_alive_tasks();
         let entered = enter(&self.seat);
         if let Some(set) = self.set.borrow_mut().as_mut() {

@@ -51,6 +51,7 @@ impl Stream {
     }
 
     /// A number below `bound`, or 0 where the bound is 0. The bias is below `bound` / 2^64.
+    #[inline]
     pub fn below(&self, bound: u64) -> u64 {
         let product = u128::from(self.next_word()) * u128::from(bound);
         (product >> 64) as u64
@@ -63,6 +64,7 @@ impl Stream {
     }
 
     /// A number from 0 to 1, without 1.
+    #[inline]
     pub fn unit(&self) -> f64 {
         // 53 bits: what an f64 holds exactly.
         (self.next_word() >> 11) as f64 / (1_u64 << 53) as f64

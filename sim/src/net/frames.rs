@@ -126,11 +126,11 @@ impl Fabric {
     fn transmit(&mut self, now: Duration, packet: Box<Packet>) {
         let (from, to) = (packet.from, packet.to);
         self.counts.sent += 1;
-        self.record(now, from.ip(), &Event::Sent { from, to, payload: packet.payload() });
-        let pair = (from.ip(), to.ip());
+        self.record_often(now, from.ip(), &Event::Sent { from, to, payload: packet.payload() });
         let link = self.links.at(packet.link);
         let number = link.number();
-        if !self.obstacles.is_clogged(pair) || self.obstacles.is_cut(now, pair) {
+        let waits = |pair| self.obstacles.is_clogged(pair) && !self.obstacles.is_cut(now, pair);
+        if self.obstacles.are_none() || !waits((from.ip(), to.ip())) {
             self.carry_packet(now, number, packet);
             return;
         }
@@ -168,8 +168,8 @@ impl Fabric {
         number: Number,
         packet: &Packet,
     ) -> Result<[Option<(Duration, u64)>; 2], Fate> {
-        let (from, to) = (packet.from.ip(), packet.to.ip());
-        if self.obstacles.is_cut(now, (from, to)) {
+        let is_cut = || self.obstacles.is_cut(now, (packet.from.ip(), packet.to.ip()));
+        if !self.obstacles.are_none() && is_cut() {
             return Err(Fate::Cut);
         }
         if self.is_full() {
@@ -259,7 +259,9 @@ impl Fabric {
             }
             return;
         };
-        if let Some(held) = self.frames.held.get_mut(&packet.to.ip()) {
+        if !self.frames.held.is_empty()
+            && let Some(held) = self.frames.held.get_mut(&packet.to.ip())
+        {
             held.bytes += packet.length();
             if held.bytes > HELD_BYTES_MAX {
                 self.miss(now, packet, Fate::BufferFull);
@@ -271,7 +273,7 @@ impl Fabric {
         let Packet { from, to, .. } = *packet;
         self.counts.end(Fate::Delivered);
         let ended = Event::Ended { from, to, payload: packet.payload(), fate: Fate::Delivered };
-        self.record(now, to.ip(), &ended);
+        self.record_often(now, to.ip(), &ended);
         match packet.receiver {
             None => self.take_dial(now, packet, wake),
             Some((receiver, expected)) => {

@@ -91,22 +91,32 @@ impl Latency {
     }
 
     /// Draws one time.
+    #[inline]
     pub(crate) fn draw(&self, stream: &Stream) -> Duration {
         match *self {
             Self::Constant(time) => time,
             Self::Uniform(low, high) => spread(stream, low, high),
             Self::LogNormal { least, median, sigma, max } => {
-                let half = median.saturating_sub(least).as_secs_f64();
-                let above = half * (sigma * normal(stream)).exp();
-                // Too long for a Duration is longer than the longest.
-                let above = Duration::try_from_secs_f64(above).unwrap_or(Duration::MAX);
-                least.saturating_add(above).min(max)
+                log_normal(stream, (least, median, max), sigma)
             }
         }
     }
 }
 
+fn log_normal(
+    stream: &Stream,
+    (least, median, max): (Duration, Duration, Duration),
+    sigma: f64,
+) -> Duration {
+    let half = median.saturating_sub(least).as_secs_f64();
+    let above = half * (sigma * normal(stream)).exp();
+    // Too long for a Duration is longer than the longest.
+    let above = Duration::try_from_secs_f64(above).unwrap_or(Duration::MAX);
+    least.saturating_add(above).min(max)
+}
+
 /// Evenly from `low` to `high`, both included.
+#[inline]
 pub(super) fn spread(stream: &Stream, low: Duration, high: Duration) -> Duration {
     let range = u64::try_from(high.saturating_sub(low).as_nanos()).unwrap_or(u64::MAX);
     low + Duration::from_nanos(stream.below(range.saturating_add(1)))

@@ -122,6 +122,7 @@ impl Link {
     }
 
     /// Takes one datagram of `length` bytes: its one or two copies, or why there are none.
+    #[inline]
     pub(super) fn pass(
         &mut self,
         default: &LinkRule,
@@ -129,31 +130,16 @@ impl Link {
         number: Number,
         length: usize,
     ) -> Result<Copies, Fate> {
-        let draw = self.draws(number);
+        let draws = self.draws(number);
         let rule = if self.is_own { &OWN } else { self.rule.as_ref().unwrap_or(default) };
-        // What never happens is not drawn: each decision has a stream of its own, so that shifts nothing.
-        let happens = |stream: &Stream, rate: f64| rate > 0.0 && stream.chance(rate);
-        if happens(&draw(Decision::Loss), rule.loss) {
+        if happens(&draws.of(Decision::Loss), rule.loss) {
             return Err(Fate::Lost);
         }
-        let is_twice = happens(&draw(Decision::Duplicate), rule.duplicate);
-        let (latency, reorder) = (draw(Decision::Latency), draw(Decision::Reorder));
-        let (corrupt, tie) = (draw(Decision::Corrupt), draw(Decision::Tie));
+        let is_twice = happens(&draws.of(Decision::Duplicate), rule.duplicate);
         let leaves = queue(&mut self.free_at, rule, now, length)?;
-        let copy = || {
-            let reordered = happens(&reorder, rule.reorder);
-            let extra = || spread(&reorder, Duration::ZERO, rule.reorder_extra);
-            let held = if reordered { extra() } else { Duration::ZERO };
-            let flips = happens(&corrupt, rule.corrupt) && length > 0;
-            let bit = || corrupt.below(length as u64 * 8) as usize;
-            Passing {
-                due: leaves.saturating_add(rule.latency.draw(&latency)).saturating_add(held),
-                tie: tie.next_word(),
-                reordered,
-                flipped_bit: flips.then(bit),
-            }
-        };
-        let mut copies = Copies { first: copy(), second: is_twice.then(copy) };
+        let first = draws.copies().next(rule, leaves, length);
+        let second = is_twice.then(|| draws.second(rule, leaves, length));
+        let mut copies = Copies { first, second };
         if rule.in_order && !copies.first.reordered {
             // Of those that arrive at one moment chance would take one.
             let after = self.arrives_at.saturating_add(Duration::from_nanos(1));
@@ -170,20 +156,81 @@ impl Link {
         now: Duration,
         number: Number,
     ) -> Result<Passing, Fate> {
-        let (draw, rule) = (self.draws(number), self.rule(default));
-        if draw(Decision::ReportLoss).chance(rule.loss) {
+        let (draws, rule) = (self.draws(number), self.rule(default));
+        if draws.of(Decision::ReportLoss).chance(rule.loss) {
             return Err(Fate::Lost);
         }
-        let stream = draw(Decision::Report);
+        let stream = draws.of(Decision::Report);
         let due = now.saturating_add(rule.latency.draw(&stream));
         Ok(Passing { due, tie: stream.next_word(), reordered: false, flipped_bit: None })
     }
 
-    /// The streams of what is decided about one datagram.
-    fn draws(&self, Number(number): Number) -> impl Fn(Decision) -> Stream + use<> {
-        let base = mix(self.seed ^ mix(number));
-        move |decision| Stream::new(base ^ decision as u64)
+    /// What is decided about one datagram.
+    fn draws(&self, Number(number): Number) -> Draws {
+        Draws(mix(self.seed ^ mix(number)))
     }
+}
+
+/// What is decided about one datagram, by the word that its streams begin with.
+#[derive(Clone, Copy)]
+struct Draws(u64);
+
+impl Draws {
+    #[inline]
+    fn of(self, decision: Decision) -> Stream {
+        Stream::new(self.0 ^ decision as u64)
+    }
+
+    /// Its copies, from the first.
+    #[inline]
+    fn copies(self) -> Drawn {
+        Drawn {
+            latency: self.of(Decision::Latency),
+            reorder: self.of(Decision::Reorder),
+            corrupt: self.of(Decision::Corrupt),
+            tie: self.of(Decision::Tie),
+        }
+    }
+
+    /// The second copy, which few have: the first one is drawn once more before it, so that its streams need not be kept.
+    #[cold]
+    fn second(self, rule: &LinkRule, leaves: Duration, length: usize) -> Passing {
+        let copies = self.copies();
+        copies.next(rule, leaves, length);
+        copies.next(rule, leaves, length)
+    }
+}
+
+/// The streams that the copies of one datagram are drawn from, one after the other.
+struct Drawn {
+    latency: Stream,
+    reorder: Stream,
+    corrupt: Stream,
+    tie: Stream,
+}
+
+impl Drawn {
+    #[inline(always)]
+    fn next(&self, rule: &LinkRule, leaves: Duration, length: usize) -> Passing {
+        let reordered = happens(&self.reorder, rule.reorder);
+        let extra = || spread(&self.reorder, Duration::ZERO, rule.reorder_extra);
+        let held = if reordered { extra() } else { Duration::ZERO };
+        let flips = happens(&self.corrupt, rule.corrupt) && length > 0;
+        let bit = || self.corrupt.below(length as u64 * 8) as usize;
+        let latency = rule.latency.draw(&self.latency);
+        Passing {
+            due: leaves.saturating_add(latency).saturating_add(held),
+            tie: self.tie.next_word(),
+            reordered,
+            flipped_bit: flips.then(bit),
+        }
+    }
+}
+
+/// What never happens is not drawn: each decision has a stream of its own, so that shifts nothing.
+#[inline]
+fn happens(stream: &Stream, rate: f64) -> bool {
+    rate > 0.0 && stream.chance(rate)
 }
 
 /// Waits for the bandwidth, which is free at `free_at`: when the last bit of the datagram leaves.

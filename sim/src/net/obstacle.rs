@@ -71,6 +71,14 @@ pub(super) struct Obstacles {
 }
 
 impl Obstacles {
+    /// Whether nothing stands anywhere, as most of the time: then nobody need ask for a pair.
+    pub(super) fn are_none(&self) -> bool {
+        self.cuts.is_empty()
+            && self.flaps.is_empty()
+            && self.clogs.is_empty()
+            && self.swizzled.is_empty()
+    }
+
     /// Whether what is sent now is lost.
     pub(super) fn is_cut(&self, now: Duration, pair: Pair) -> bool {
         if self.cuts.is_empty() && self.flaps.is_empty() {

@@ -246,8 +246,10 @@ pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{
     ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, DecodeError, EncodeError,
     Failure, FailureKind, Fingerprint, Incarnation, Items, Message, MessageId, NameError, NodeId,
-    Payload, Schema, SchemaWalk, StreamError, TellError, View, Wire, rkyv,
+    Payload, Schema, SchemaWalk, SchemaWith, StreamError, TellError, View, Wire, rkyv,
 };
+#[cfg(feature = "serde")]
+pub use odeon_message::{ArchivedSerde, AsSerde, SERDE_DEPTH_MAX};
 #[doc(hidden)]
 pub use odeon_message::{Formers, is_same_id};
 #[doc(hidden)]

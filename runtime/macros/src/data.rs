@@ -51,6 +51,7 @@ pub(crate) fn archived(mut item: DeriveInput, root: &Path) -> Result<TokenStream
     let recursive = close_circles(&mut item);
     let bounds = recursive.then(|| recursive_bounds(&item, root));
     let schema = schema::implement(&item, root);
+    wrap(&mut item)?;
     Ok(quote! {
         #schema
         #[derive(#root::rkyv::Archive, #root::rkyv::Serialize, #root::rkyv::Deserialize)]
@@ -58,6 +59,20 @@ pub(crate) fn archived(mut item: DeriveInput, root: &Path) -> Result<TokenStream
         #bounds
         #item
     })
+}
+
+/// Says `#[with(…)]` on fields as rkyv does. `schema.rs` has read it before: there it says more than rkyv's.
+fn wrap(item: &mut DeriveInput) -> Result<()> {
+    for field in fields_mut(&mut item.data) {
+        for attr in field.attrs.iter_mut().filter(|it| it.path().is_ident("with")) {
+            let wrapper: Type = attr.parse_args().map_err(|error| {
+                let remedy = "name one type that archives the field: #[with(odeon::AsSerde)]";
+                Error::new(error.span(), remedy)
+            })?;
+            *attr = parse_quote!(#[rkyv(with = #wrapper)]);
+        }
+    }
+    Ok(())
 }
 
 /// Names the type in its fields where they say `Self`, because rkyv writes the fields into types of its own, and

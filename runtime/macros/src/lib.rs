@@ -40,7 +40,7 @@ mod schema;
 ///
 /// It derives rkyv's `Archive`, `Serialize` and `Deserialize` with a checked archive, and implements `Schema` and
 /// `Message`. A message that crosses nodes has one layout, so it cannot be generic. Fields take rkyv's own attributes
-/// (`#[rkyv(with = …)]`). The archive is named `Archived` and the message's name, and is as visible as the message.
+/// (`#[rkyv(with = …)]`), and `#[with(…)]` as in [`macro@data`]. The archive is named `Archived` and the message's name, and is as visible as the message.
 #[proc_macro_attribute]
 pub fn message(options: TokenStream, item: TokenStream) -> TokenStream {
     options::expand(options, item, message::expand)
@@ -62,6 +62,9 @@ pub fn message(options: TokenStream, item: TokenStream) -> TokenStream {
 /// allowed, lifetimes are not. `crate = path` names another root than `::odeon`.
 ///
 /// An archive nests at most 64 levels, so a long chain of boxes is refused by whoever receives it: send a list.
+///
+/// A field with `#[with(odeon::AsSerde)]` travels by serde, for types of other crates that have its traits and not rkyv's;
+/// `odeon` has it with its feature `serde`. Any wrapper that describes what it writes (`SchemaWith`) can stand there.
 ///
 /// A field with `#[rkyv(with = …)]` enters the layout's fingerprint under the wrapper's and the type's names alone:
 /// rename the wrapper when it writes another layout.

@@ -3,7 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Attribute, Data, DeriveInput, Field, Fields, Path, WherePredicate, ext::IdentExt, parse_quote,
+    Attribute, Data, DeriveInput, Field, Fields, Path, Type, WherePredicate, ext::IdentExt,
+    parse_quote,
 };
 
 use crate::{data, options};
@@ -23,8 +24,8 @@ pub(crate) fn implement(item: &DeriveInput, root: &Path) -> TokenStream {
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let own = options_of(&item.attrs);
     let (kind, parts) = match &item.data {
-        Data::Struct(it) => ("struct", fields(&it.fields)),
-        Data::Enum(it) => ("enum", it.variants.iter().map(variant).collect()),
+        Data::Struct(it) => ("struct", fields(&it.fields, root)),
+        Data::Enum(it) => ("enum", it.variants.iter().map(|it| variant(it, root)).collect()),
         Data::Union(_) => ("union", TokenStream::new()),
     };
     quote! {
@@ -61,7 +62,9 @@ fn bounds(item: &DeriveInput, root: &Path) -> Vec<WherePredicate> {
     };
     let plain = |field: &&Field| {
         let skipped = ["with", "omit_bounds"];
-        !has_cfg(&field.attrs) && !skipped.iter().any(|it| data::has_option(&field.attrs, it))
+        !has_cfg(&field.attrs)
+            && wrapper(field).is_none()
+            && !skipped.iter().any(|it| data::has_option(&field.attrs, it))
     };
     let bound = |field: &Field| {
         let ty = &field.ty;
@@ -71,14 +74,19 @@ fn bounds(item: &DeriveInput, root: &Path) -> Vec<WherePredicate> {
     fields.into_iter().filter(plain).map(bound).collect()
 }
 
+/// The wrapper in a field's `#[with(…)]`, which was read before.
+fn wrapper(field: &Field) -> Option<Type> {
+    field.attrs.iter().find(|it| it.path().is_ident("with"))?.parse_args().ok()
+}
+
 fn has_cfg(attrs: &[Attribute]) -> bool {
     attrs.iter().any(|attr| attr.path().is_ident("cfg"))
 }
 
-fn variant(variant: &syn::Variant) -> TokenStream {
+fn variant(variant: &syn::Variant, root: &Path) -> TokenStream {
     let cfgs = variant.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     let name = variant.ident.unraw().to_string();
-    let fields = fields(&variant.fields);
+    let fields = fields(&variant.fields, root);
     quote! {
         #(#cfgs)*
         {
@@ -88,16 +96,25 @@ fn variant(variant: &syn::Variant) -> TokenStream {
     }
 }
 
-fn fields(fields: &Fields) -> TokenStream {
-    fields.iter().enumerate().map(|(index, it)| field(index, it)).collect()
+fn fields(fields: &Fields, root: &Path) -> TokenStream {
+    fields.iter().enumerate().map(|(index, it)| field(index, it, root)).collect()
 }
 
-fn field(index: usize, field: &Field) -> TokenStream {
+fn field(index: usize, field: &Field, root: &Path) -> TokenStream {
     // An attribute macro sees fields that `cfg` will remove.
     let cfgs = field.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     let name = field.ident.as_ref().map_or_else(|| index.to_string(), |it| it.unraw().to_string());
     let ty = &field.ty;
-    let part = if data::has_option(&field.attrs, "with") {
+    let part = if let Some(wrapper) = wrapper(field) {
+        let text = text(ty);
+        let call = quote_spanned! {options::written_for(&wrapper) =>
+            <#wrapper as #root::SchemaWith<#ty>>::describe_with(walk, #text);
+        };
+        quote!({
+            walk.variant(#name);
+            #call
+        })
+    } else if data::has_option(&field.attrs, "with") {
         // The wrapper decides what is written, and the type itself may have no schema.
         let (options, ty) = (options_of(&field.attrs), text(ty));
         quote!({

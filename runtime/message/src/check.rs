@@ -20,11 +20,26 @@ pub const ARCHIVE_DEPTH_MAX: usize = 64;
 pub struct Check<'a> {
     archive: ArchiveValidator<'a>,
     levels_left: usize,
+    #[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only such parts ask"))]
+    reads_parts: bool,
 }
 
 impl<'a> Check<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { archive: ArchiveValidator::new(bytes), levels_left: ARCHIVE_DEPTH_MAX }
+    /// Of an archive that is read in place: parts that only reading shows to be good are read as well.
+    pub(crate) fn of_view(bytes: &'a [u8]) -> Self {
+        Self { reads_parts: true, ..Self::of_value(bytes) }
+    }
+
+    /// Of an archive that a value is made of at once, which reads all parts.
+    pub(crate) fn of_value(bytes: &'a [u8]) -> Self {
+        let archive = ArchiveValidator::new(bytes);
+        Self { archive, levels_left: ARCHIVE_DEPTH_MAX, reads_parts: false }
+    }
+
+    /// Whether a part that travels by serde is to be read now.
+    #[cfg(feature = "serde")]
+    pub(crate) fn reads_parts(&self) -> bool {
+        self.reads_parts
     }
 }
 

@@ -117,9 +117,7 @@ pub trait Wire: Archive + Sized + 'static {
     ///
     /// # Errors
     /// When the bytes are no archive of this type, nest too deep, or a part refuses to be read.
-    fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError> {
-        Self::read(Self::check(bytes)?, site)
-    }
+    fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<Self, DecodeError>;
 }
 
 impl<T> Wire for T
@@ -142,14 +140,19 @@ where
     }
 
     fn check(bytes: &[u8]) -> Result<&T::Archived, DecodeError> {
-        let mut check = Check::new(bytes);
-        access_with_context::<T::Archived, _, rancor::Error>(bytes, &mut check)
+        access_with_context::<T::Archived, _, rancor::Error>(bytes, &mut Check::of_view(bytes))
             .map_err(DecodeError::Archive)
     }
 
     fn read(archived: &T::Archived, site: &(dyn Any + Send + Sync)) -> Result<T, DecodeError> {
         let mut decode = Decode { site };
         deserialize_using::<T, _, rancor::Error>(archived, &mut decode).map_err(DecodeError::Value)
+    }
+
+    fn unarchive(bytes: &[u8], site: &(dyn Any + Send + Sync)) -> Result<T, DecodeError> {
+        let mut check = Check::of_value(bytes);
+        let archived = access_with_context::<T::Archived, _, rancor::Error>(bytes, &mut check);
+        Self::read(archived.map_err(DecodeError::Archive)?, site)
     }
 }
 

@@ -7,6 +7,8 @@
 // The macros write paths through the crate's name, also in this crate's own tests.
 extern crate self as odeon_message;
 
+#[cfg(feature = "serde")]
+mod as_serde;
 mod ceiling;
 mod check;
 mod codec;
@@ -26,6 +28,8 @@ mod trace;
 mod train;
 mod view;
 
+#[cfg(feature = "serde")]
+pub use as_serde::{ArchivedSerde, AsSerde, SERDE_DEPTH_MAX};
 pub use ceiling::archive_within;
 pub use check::ARCHIVE_DEPTH_MAX;
 pub use codec::{Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire};
@@ -37,7 +41,7 @@ pub use message::{Formers, Message, is_same_id};
 pub use name::{ClusterName, NAME_BYTES_MAX, NameError, NodeName};
 pub use payload::Payload;
 pub use rkyv;
-pub use schema::{Fingerprint, Schema, SchemaWalk};
+pub use schema::{Fingerprint, Schema, SchemaWalk, SchemaWith};
 pub use slab::{Slab, SlabHome, SlabMemory};
 pub use trace::{TraceContext, TraceParentError, TraceState, TraceStateError};
 pub use train::{Alike, Coupling, Heads, Taken, Train};

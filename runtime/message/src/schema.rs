@@ -31,6 +31,17 @@ pub trait Schema: 'static {
     fn describe(walk: &mut SchemaWalk);
 }
 
+/// What a wrapper archives in the place of a field: which [`Schema`] is for a type. For `#[with(…)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not describe what it writes for a `{F}`",
+    label = "it is no wrapper that #[with(…)] takes",
+    note = "a wrapper of rkyv's goes by #[rkyv(with = …)], and enters the fingerprint by its name"
+)]
+pub trait SchemaWith<F: ?Sized> {
+    /// Adds what is written to `walk`; `written` is the field's type as the source has it, without spaces.
+    fn describe_with(walk: &mut SchemaWalk, written: &str);
+}
+
 /// The running description of one type.
 pub struct SchemaWalk {
     seen: Vec<TypeId>,

@@ -255,7 +255,7 @@ pub use odeon_message::{Formers, is_same_id};
 #[doc(hidden)]
 pub use odeon_transport::{AdminTls, NotAnOperator, OperatorTls};
 pub use odeon_transport::{
-    AssociationStats, Ca, CaError, CertificateValidity, ConfigError, EnrolDesk, EnrolError,
+    AssociationStats, Ca, CaError, CertificateValidity, ConfigError, Crypto, EnrolDesk, EnrolError,
     EnrolRefusal, EnrolRefused, EnrolRequest, Enrolled, Enrolment, EnrolmentError,
     HandshakeFailure, HandshakeMetrics, Identity, IdentityError, JoinToken, JoinTokenError,
     LaneMetrics, NameError as CertificateNameError, Papers, PapersStamp, PathMetrics, PeerId,

@@ -14,6 +14,8 @@ use odeon_wire::{
     },
 };
 
+use crate::Crypto;
+
 /// Longest UDP payload over IPv4, and so of one offloaded send.
 pub(crate) const UDP_PAYLOAD_BYTES_MAX: usize = 65507;
 
@@ -23,6 +25,8 @@ const INITIAL_WINDOW_LEAST: u32 = 12_000;
 /// Bounds, buffers and times of one endpoint. `Default` gives the values named at each field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransportConfig {
+    /// Whose code encrypts; default [`Crypto::Ring`]. With the feature `aws-lc-rs` there is another choice.
+    pub crypto: Crypto,
     /// Message lanes of an association, 1 to 16; default 4. Lanes isolate receivers from each other; more of them
     /// add no throughput.
     pub lanes: u8,
@@ -142,6 +146,7 @@ pub struct TransportConfig {
 impl Default for TransportConfig {
     fn default() -> Self {
         Self {
+            crypto: Crypto::Ring,
             lanes: 4,
             lane_bytes_max: 4 << 20,
             batch_bytes_max: 128 << 10,

@@ -94,7 +94,7 @@ impl Transport {
         events: Rc<dyn TransportEvents>,
     ) -> Result<Rc<Self>, TransportError> {
         config.validate()?;
-        let tls = Tls::new(&identity, None, &env)?;
+        let tls = Tls::new(&identity, None, &env, config.crypto)?;
         let (endpoint, trust) = Endpoint::start(&env, &socket, &identity, tls, &config)?;
         let hello = hello_frame(&identity, hello, &config)?;
         let shared = Shared::new(config, hello, env.observer());

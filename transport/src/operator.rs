@@ -21,7 +21,7 @@ use crate::{
     Identity, IdentityError,
     identity::certificate_names,
     name::{cluster_dns, read_operator},
-    tls::{EnvClock, provider, unix_time},
+    tls::{Crypto, EnvClock, provider, unix_time},
 };
 
 /// The protocol inside (ALPN, RFC 7301).
@@ -76,7 +76,7 @@ impl AdminTls {
     /// # Errors
     /// When the identity cannot be used.
     pub fn new(identity: &Identity, env: &Arc<dyn Env>) -> Result<Self, IdentityError> {
-        let provider = provider();
+        let provider = provider(Crypto::Ring);
         let roots = Arc::new(roots(identity.authorities())?);
         let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
             .with_crls(identity.revoked().iter().cloned())
@@ -171,7 +171,7 @@ impl OperatorTls {
         let authority =
             |cause: &dyn std::fmt::Display| IdentityError::Authority { cause: cause.to_string() };
         let clock = Arc::new(EnvClock(Arc::clone(env)));
-        let mut config = rustls::ClientConfig::builder_with_details(provider(), clock)
+        let mut config = rustls::ClientConfig::builder_with_details(provider(Crypto::Ring), clock)
             .with_protocol_versions(&[&TLS13])
             .map_err(|cause| authority(&cause))?
             .with_root_certificates(roots(&authorities)?)

@@ -86,7 +86,7 @@ impl Transport {
             };
             return Err(IdentityError::OtherNode { node: say(&in_use), given: say(&identity) });
         }
-        let tls = Tls::new(&identity, Some(&in_use), &hub.env)?;
+        let tls = Tls::new(&identity, Some(&in_use), &hub.env, hub.shared.config.crypto)?;
         let standing = &hub.standing;
         *standing.trust.borrow_mut() = Rc::new(tls.trust.clone());
         standing.changes.set(standing.changes.get() + 1);

@@ -146,6 +146,43 @@ async fn messages_pass_and_a_closed_endpoint_is_noticed() {
     LocalSet::new().run_until(test).await;
 }
 
+/// Whoever dials, and though a program has both, of which rustls would take neither by itself.
+#[cfg(feature = "aws-lc-rs")]
+#[tokio::test]
+async fn a_node_by_aws_lc_and_one_by_ring_understand_each_other() {
+    use odeon_transport::Crypto::{AwsLc, Ring};
+
+    let test = async {
+        let ca = Ca::in_memory("demo").expect("a good name");
+        for (dials, answers) in [(AwsLc, Ring), (Ring, AwsLc), (AwsLc, AwsLc)] {
+            let by = |crypto| TransportConfig { crypto, ..TransportConfig::default() };
+            let (a, a_log, ..) = start(&ca, "a", by(dials));
+            let (b, b_log, b_id, b_addr) = start(&ca, "b", by(answers));
+            let to_b = a.peers().associate(b_id, b_addr);
+            to_b.keep(true);
+            b_log.until(|log| log.up.get() == 1).await;
+            // Others' certificates are the same to both.
+            let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(7200));
+            for (node, name) in [(&a, "a"), (&b, "b")] {
+                node.rotate(ca.issue(name, validity).expect("a good name")).expect("it is good");
+            }
+            for number in 0..2_000_u32 {
+                send(&to_b, number % 7, &number.to_le_bytes()).await;
+            }
+            for slot in 0..8 {
+                send(&to_b, slot, &vec![3; 900_000]).await;
+            }
+            b_log.until(|log| log.frames.get() == 2_008).await;
+            assert_eq!(b_log.bytes.get(), 2_000 * 4 + 8 * 900_000);
+            assert_eq!((a_log.up.get(), b_log.up.get()), (1, 1), "{dials:?} to {answers:?}");
+            for node in [a, b] {
+                node.close(Duration::from_secs(2)).await;
+            }
+        }
+    };
+    LocalSet::new().run_until(test).await;
+}
+
 /// The longest message there is, and others that are not behind it though there is one lane.
 #[tokio::test]
 async fn a_message_of_64_mib_arrives_and_small_ones_pass_it() {

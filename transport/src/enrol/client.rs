@@ -31,7 +31,7 @@ use crate::{
     ca::{authority_cluster, sha256},
     name::{enrol_dns, node_name},
     quic_config::draw_from,
-    tls::{EnvClock, Tls, provider},
+    tls::{Crypto, EnvClock, Tls, provider},
 };
 
 /// How often a busy authority is asked again, and after which pause.
@@ -257,7 +257,7 @@ fn take(
     let pem = |bytes: &[u8]| pem::encode_config(&pem::Pem::new("CERTIFICATE", bytes), lines);
     let enrolled = Enrolled { cert: pem(cert), key: key.serialize_pem(), ca_cert: pem(authority) };
     let identity = Identity::from_pem(&enrolled.cert, &enrolled.key, &enrolled.ca_cert)?;
-    Tls::new(&identity, None, env)?;
+    Tls::new(&identity, None, env, Crypto::Ring)?;
     if identity.node_name() == node {
         return Ok(enrolled);
     }
@@ -266,7 +266,7 @@ fn take(
 }
 
 fn client_config(env: &Arc<dyn Env>, token: &JoinToken) -> Result<ClientConfig, EnrolError> {
-    let provider = provider();
+    let provider = provider(Crypto::Ring);
     let pinned = Pinned { authority: *token.authority(), provider: Arc::clone(&provider) };
     let clock = Arc::new(EnvClock(Arc::clone(env)));
     let mut tls = rustls::ClientConfig::builder_with_details(provider, clock)

@@ -27,7 +27,7 @@ use crate::{
     log_gate::LogGate,
     quic_config::EnvTime,
     retry_token::NoTokens,
-    tls::{EnvClock, provider},
+    tls::{Crypto, EnvClock, provider},
 };
 
 /// Requests under way at once; further ones are refused by QUIC. New nodes come one by one.
@@ -143,7 +143,7 @@ impl Proof {
         let made = env.wall_clock();
         let (chain, key) = ca.endpoint_papers(Validity::from(made, VALID_FOR))?;
         let clock = Arc::new(EnvClock(Arc::clone(env)));
-        let mut tls = rustls::ServerConfig::builder_with_details(provider(), clock)
+        let mut tls = rustls::ServerConfig::builder_with_details(provider(Crypto::Ring), clock)
             .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;

@@ -199,8 +199,9 @@ impl Transport {
         let _ = tokio::time::timeout(within, hub.flushes.done()).await;
     }
 
-    /// Closes the endpoint: nothing is accepted or dialled any more, what waits in lanes goes out where there is a
-    /// connection, then all connections are closed and their peers told. At most `within`; what takes longer is cut.
+    /// Closes the endpoint: nobody is accepted or dialled any more, and whoever dials is told that it stops; what waits in
+    /// lanes goes out where there is a connection, then all connections are closed and their peers told. At most `within`;
+    /// what takes longer is cut.
     ///
     /// # Cancel safety
     /// Dropping it leaves connections half closed; call it again, or drop the endpoint.
@@ -208,9 +209,9 @@ impl Transport {
         let hub = &self.hub;
         let deadline = Instant::now() + within;
         hub.shared.begin_closing();
-        hub.endpoint.refuse_incoming();
         hub.drivers().iter().for_each(|driver| driver.drain());
         let _ = tokio::time::timeout_at(deadline, hub.all_dismissed()).await;
+        hub.endpoint.refuse_incoming();
         hub.endpoint.close(CloseCode::Stopping.code());
         hub.abort();
         let _ = tokio::time::timeout_at(deadline, hub.endpoint.wait_idle()).await;
@@ -264,11 +265,7 @@ async fn accept(hub: Rc<Hub>) {
         };
         let Some(incoming) = incoming else { return };
         let ip = incoming.remote_address().ip();
-        let verdict = match hub.shared.is_closing() {
-            true => Verdict::Refuse,
-            false => gate.enter(ip, incoming.is_unproven()),
-        };
-        match verdict {
+        match gate.enter(ip, incoming.is_unproven()) {
             Verdict::Answer(pass) => {
                 let hub = Rc::clone(&hub);
                 let answered = async move {

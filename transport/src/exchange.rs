@@ -337,8 +337,9 @@ async fn turn_away(
     }
     connection.close(CloseCode::Refused, &refuse.text);
     match refuse.reason {
-        // Two dials that cross are nothing to worry about, nor is a node that has not heard yet that it is gone.
-        RefuseReason::Duplicate | RefuseReason::Quarantined => {
+        // Two dials that cross are nothing to worry about, nor is a node that has not heard yet that it is gone, or that
+        // this one goes.
+        RefuseReason::Duplicate | RefuseReason::Quarantined | RefuseReason::Stopping => {
             hub.shared.counters.failures.failed(true, why);
             tracing::debug!("{text}");
             Ok(())

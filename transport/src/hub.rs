@@ -165,6 +165,7 @@ impl Hub {
         addrs: [Option<SocketAddr>; 2],
     ) -> Known {
         let mut known = self.shared.known(node);
+        known.is_stopping = self.shared.is_closing();
         let newest = self.shared.of_node(node).map(|found| found.peer().id.incarnation);
         match known.link {
             // A dial to an earlier life leads nowhere, so it wins against nobody.

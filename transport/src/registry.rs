@@ -154,7 +154,7 @@ impl Registry {
                 },
             },
         };
-        Known { link, newest, quarantined, is_full }
+        Known { link, newest, quarantined, is_full, is_stopping: false }
     }
 }
 

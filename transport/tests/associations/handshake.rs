@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use odeon_message::Fingerprint;
 use odeon_transport::{Ca, LostReason, RefusedReason, SendRefused, TransportConfig, Validity};
+use odeon_wire::RefuseReason;
 
 use crate::{
     net::{Net, now},
@@ -53,6 +54,39 @@ fn a_node_of_another_authority_is_not_heard() {
         b.transport.dial_seed(a.addr);
         b.until("refusal", |events| !events.is_empty()).await;
         assert!(matches!(b.events()[0], Event::Refused(RefusedReason::NotAuthenticated(_))));
+    });
+}
+
+/// It goes on sending meanwhile what waits for those it has a connection to.
+#[test]
+fn who_dials_a_node_that_stops_is_told_so() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let [a, b, c] = [("a", 1), ("b", 2), ("c", 3)]
+            .map(|(name, port)| Plan::new(&net, &ca, name, port).start());
+        let to_b = a.to(&b);
+        send(&to_b, key(1), b"first").await;
+        b.until("message", |_| !b.payloads().is_empty()).await;
+        // More than is under way at once, to somebody who does not hear it for a while.
+        net.cut(a.addr, b.addr);
+        for _ in 0..200 {
+            send(&to_b, key(1), &[7; 30_000]).await;
+        }
+        let closing = a.transport.close(Duration::from_secs(8));
+        let dialled = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            c.transport.dial_seed(a.addr);
+            c.until("refusal", |events| !events.is_empty()).await;
+            net.heal();
+        };
+        tokio::join!(closing, dialled);
+        let events = c.events();
+        let [Event::Refused(RefusedReason::ByPeer(refuse))] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(refuse.reason, RefuseReason::Stopping);
+        assert!(refuse.text.starts_with("a takes nobody any more"), "{}", refuse.text);
+        b.until("messages", |_| b.payloads().len() == 201).await;
     });
 }
 

@@ -19,6 +19,8 @@ pub struct Known {
     pub quarantined: Option<Incarnation>,
     /// Nothing is held of it, and there is no room for another peer.
     pub is_full: bool,
+    /// This node is going down, and takes nobody any more.
+    pub is_stopping: bool,
 }
 
 /// The connection to a peer.
@@ -58,7 +60,7 @@ pub enum Admission {
 /// Judges the hello of a peer whose certificate carries the name `certified`.
 ///
 /// In this order: same cluster; name, id and certificate agree; not our own name; a common revision; not an older
-/// life than one that is known; not a quarantined life; then the connections of the pair:
+/// life than one that is known; not a quarantined life; a node that is not going down; then the connections of the pair:
 /// * none: welcome, if there is room for another peer;
 /// * we dial too: the connection dialled by the lower node id wins, unless a peer with the higher one comes again that was
 ///   refused for it: our dial has not reached it, and perhaps never does;
@@ -71,6 +73,10 @@ pub fn admit(hello: &Hello, local: &LocalHello, certified: &NodeName, known: Kno
         Ok(revision) => revision,
         Err(refuse) => return Admission::Refuse(refuse),
     };
+    if known.is_stopping {
+        let text = format!("{} takes nobody any more; others of the cluster may", local.name);
+        return Admission::Refuse(refuse(RefuseReason::Stopping, text));
+    }
     match known.link {
         Link::None if known.is_full => Admission::Refuse(refuse(
             RefuseReason::Busy,

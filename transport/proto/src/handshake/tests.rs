@@ -108,6 +108,17 @@ fn who_is_new_is_refused_where_there_is_no_room() {
 }
 
 #[test]
+fn who_goes_down_takes_nobody_whatever_the_connections_are() {
+    let stopping = |link| Known { is_stopping: true, ..linked(link) };
+    let associated = Link::Associated { incarnation: Incarnation(4), dial: 1 };
+    for link in [Link::None, Link::Dialling, associated] {
+        assert_eq!(reason(judge(&hello(LOWER), stopping(link))), RefuseReason::Stopping);
+    }
+    let stale = Known { newest: Some(Incarnation(6)), ..stopping(Link::None) };
+    assert_eq!(reason(judge(&hello(LOWER), stale)), RefuseReason::StaleIncarnation, "it is graver");
+}
+
+#[test]
 fn of_two_dials_the_lower_id_wins() {
     assert_eq!(judge(&hello(LOWER), linked(Link::Dialling)), WELCOME);
     let refused = judge(&hello(HIGHER), linked(Link::Dialling));

@@ -4,12 +4,12 @@
 //! framework, or part of the cluster; it serves people and probes of the real world, so that the simulator has none. Read
 //! `http/places.rs` for who makes room when all places are taken.
 
+mod body;
 mod places;
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
@@ -25,7 +25,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use places::{Place, Places};
+use body::AnswerBody;
+use places::{Busy, Place, Places};
 
 /// Connections at once; a further one has the place of the one that has had nothing to do for longest. A probe, a scraper
 /// and a few people, with room.
@@ -76,6 +77,8 @@ pub(crate) struct Answer {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    /// Where it is answered, that has a place to keep.
+    busy: Option<Busy>,
 }
 
 /// An answer that may take its time.
@@ -88,7 +91,7 @@ impl Answer {
     /// Any answer.
     pub(crate) fn new(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Self {
         let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
-        Self { status, headers, body: body.into() }
+        Self { status, headers, body: body.into(), busy: None }
     }
 
     /// A line for people.
@@ -112,9 +115,9 @@ impl Answer {
         (self.status.as_u16(), String::from_utf8_lossy(&self.body).into_owned())
     }
 
-    fn into_response(self, head: bool) -> Response<Full<Bytes>> {
+    fn into_response(self, head: bool) -> Response<AnswerBody> {
         let body = if head { Bytes::new() } else { self.body };
-        let mut response = Response::new(Full::new(body));
+        let mut response = Response::new(AnswerBody::new(body, self.busy));
         *response.status_mut() = self.status;
         response.headers_mut().extend(self.headers);
         response
@@ -148,16 +151,12 @@ pub(crate) async fn serve(listener: TcpListener, answers: Answers) {
 }
 
 impl Place {
-    /// These answers, which say here when one is being made; the place goes with them.
+    /// These answers, which say here when one is being made or written; the place goes with them.
     fn keeping(self, answers: &Answers) -> Answers {
         let answers = Rc::clone(answers);
         Rc::new(move |asked| {
-            let (answering, answer) = (self.answering(), answers(asked));
-            Box::pin(async move {
-                let answer = answer.await;
-                drop(answering);
-                answer
-            })
+            let (busy, answer) = (self.busy(), answers(asked));
+            Box::pin(async move { Answer { busy: Some(busy), ..answer.await } })
         })
     }
 }
@@ -272,6 +271,44 @@ mod tests {
             };
             let (text, ()) = tokio::join!(ask(addr), holding);
             assert!(text.ends_with("slow\n"), "{text:?}");
+        };
+        LocalSet::new()
+            .run_until(async {
+                tokio::select! {
+                    () = serve(listener, answers) => {}
+                    () = test => {}
+                }
+            })
+            .await;
+    }
+
+    /// It was the idlest as soon as its answer was made, and got a part of it.
+    #[tokio::test]
+    async fn whoever_reads_its_answer_slowly_goes_last_as_well() {
+        const LENGTH: usize = 32 << 20;
+        let (listener, addr) = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let answers: Answers = Rc::new(|_| {
+            Box::pin(async { Answer::new(StatusCode::OK, "text/plain", vec![b'a'; LENGTH]) })
+        });
+        let test = async {
+            let mut slow = TcpStream::connect(addr).await.unwrap();
+            slow.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+                .await
+                .unwrap();
+            let mut text = vec![0; 1 << 10];
+            slow.read_exact(&mut text).await.unwrap();
+            let mut held = Vec::new();
+            for _ in 0..3 * CONNECTIONS_MAX {
+                held.push(TcpStream::connect(addr).await.unwrap());
+            }
+            // All of them have places, or have had.
+            assert_eq!(
+                held[0].read(&mut [0]).await.unwrap(),
+                0,
+                "the first made room for the last"
+            );
+            slow.read_to_end(&mut text).await.unwrap();
+            assert!(text.len() > LENGTH, "{} bytes of {LENGTH} and a head", text.len());
         };
         LocalSet::new()
             .run_until(async {

@@ -67,9 +67,9 @@ impl Places {
 
 impl Place {
     /// It is being answered, until what is given is dropped.
-    pub(super) fn answering(&self) -> Answering {
+    pub(super) fn busy(&self) -> Busy {
         self.state.set(State::Answered(Instant::now()));
-        Answering(Rc::clone(&self.state))
+        Busy(Rc::clone(&self.state))
     }
 }
 
@@ -79,10 +79,10 @@ impl Drop for Place {
     }
 }
 
-/// An answer that is being made.
-pub(super) struct Answering(Rc<Cell<State>>);
+/// An answer that is being made, or written.
+pub(super) struct Busy(Rc<Cell<State>>);
 
-impl Drop for Answering {
+impl Drop for Busy {
     fn drop(&mut self) {
         self.0.set(State::Idle(Instant::now()));
     }

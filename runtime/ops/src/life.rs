@@ -303,6 +303,7 @@ fn builder(name: &str, config: &Config, program: Program) -> Result<odeon::NodeB
     config.transport.apply(&mut transport);
     let (mut membership, mut roster) = (MembershipConfig::default(), RosterConfig::default());
     config.membership.apply(&mut membership);
+    config.membership.follow_probes(&mut membership);
     config.roster.apply(&mut roster);
     let env = RealEnv::builder().name_servers(config.join.name_servers.clone()).open();
     let mut builder = Node::builder(name)

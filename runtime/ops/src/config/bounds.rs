@@ -3,6 +3,8 @@
 //! What is not set is as the program says, else the part's default. What each of them means stands there and, for people,
 //! in `settings.rs`; a test holds the defaults that these tell alike.
 
+use std::time::Duration;
+
 use odeon::{MembershipConfig, RosterConfig, SystemConfig, TransportConfig};
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +131,23 @@ section! {
     forget_down: Span,
 }
 
+/// The longest suspicion there may be, as the table of settings says.
+const SUSPICION_MAX: Duration = Duration::from_secs(3_600);
+
+impl MembershipSection {
+    /// Lets the times that nobody has set go with the probe period that somebody has: an answer has a third of it, as it
+    /// has by default, and a suspect four of them at least, in which memberlist lets one of ten members refute.
+    pub(crate) fn follow_probes(&self, config: &mut MembershipConfig) {
+        let Some(period) = self.probe_period.map(Duration::from) else { return };
+        if self.probe_rtt.is_none() {
+            config.probe_rtt = period / 3;
+        }
+        if self.suspicion.is_none() {
+            config.suspicion = config.suspicion.max(4 * period).min(SUSPICION_MAX);
+        }
+    }
+}
+
 section! {
     /// `[roster]`: bounds and times of names, groups and topics of the cluster.
     RosterSection of RosterConfig:
@@ -139,4 +158,36 @@ section! {
     check_every: Span,
     retry_after: Span,
     confirm_within: Span,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node whose probe period alone was set did not start with one above two seconds, or below a fifth of one.
+    #[test]
+    fn times_that_nobody_has_set_go_with_the_probe_period() {
+        let with = |period: &str, suspicion: &str| {
+            let text = format!("probe_period = \"{period}\"\n{suspicion}");
+            let section: MembershipSection = toml::from_str(&text).unwrap();
+            let mut config = MembershipConfig::default();
+            section.apply(&mut config);
+            section.follow_probes(&mut config);
+            config
+        };
+        let ms = Duration::from_millis;
+        for (period, probe_rtt, suspicion) in [
+            ("10ms", ms(10) / 3, ms(2_000)),
+            ("300ms", ms(100), ms(2_000)),
+            ("6s", ms(2_000), ms(24_000)),
+            ("1h", ms(1_200_000), ms(3_600_000)),
+        ] {
+            let config = with(period, "");
+            assert_eq!(config.check(), Ok(()), "{period}");
+            assert_eq!((config.probe_rtt, config.suspicion), (probe_rtt, suspicion), "{period}");
+        }
+        // What somebody has set is not touched: it is refused if it cannot be.
+        assert_eq!(with("6s", "suspicion = \"7s\"").suspicion, ms(7_000));
+        assert!(with("6s", "suspicion = \"2s\"").check().is_err());
+    }
 }

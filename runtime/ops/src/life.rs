@@ -154,7 +154,10 @@ impl Running {
                 }
                 // What the program has to say of its end comes before the end.
                 ended = ended(&mut ending) => break Cause::Program(ended),
-                () = node.ended() => return ended_by_itself(&node),
+                () = node.ended() => match said(&mut ending).await {
+                    Some(ended) => break Cause::Program(ended),
+                    None => return ended_by_itself(&node),
+                },
                 joined = &mut joining, if !has_joined => {
                     has_joined = true;
                     if joined && is_started {
@@ -252,6 +255,15 @@ async fn ended(ending: &mut Option<Pin<Box<dyn Future<Output = Started>>>>) -> S
     match ending {
         Some(ending) => ending.await,
         None => std::future::pending().await,
+    }
+}
+
+/// What the program has to say of its end at this moment: of a node that ended between two looks it has not been asked yet.
+async fn said(ending: &mut Option<Pin<Box<dyn Future<Output = Started>>>>) -> Option<Started> {
+    tokio::select! {
+        biased;
+        ended = ended(ending) => Some(ended),
+        () = std::future::ready(()) => None,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::{future::pending, time::Instant};
 
 use clap::{Args as _, FromArgMatches as _};
-use odeon::{Actor, Context, Handler, Placement, SpawnOptions, StartError, message};
+use odeon::{
+    Actor, Ca, Context, Handler, Placement, SpawnOptions, StartError, Validity, env::Env, message,
+};
 use tokio::{sync::oneshot, task::LocalSet};
 
 use super::*;
@@ -103,6 +105,30 @@ async fn a_program_says_by_itself_when_it_is_done_and_when_it_has_failed() {
     });
     let failed = live_by(stops_and_fails, |_| async { Ok(()) }).await.unwrap_err();
     assert_eq!(failed.to_string(), "the root has given up");
+}
+
+/// What it waited for was over because its node was, and not the other way round.
+#[tokio::test]
+async fn a_program_that_waits_for_its_node_says_that_another_has_its_name() {
+    let ca = Ca::in_memory("test").unwrap();
+    let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(86_400));
+    let identity = |name: &str| ca.issue(name, validity).unwrap();
+    let node = |name: &str| Node::builder(name).identity(identity(name)).workers(1);
+    let other = node("b").alone().start().await.unwrap();
+    let (seed, mine, later) = (other.addr().to_string(), identity("a"), node("a"));
+    let seed_of_later = seed.clone();
+    let waiting = Program::new("test")
+        .node(move |builder| builder.identity(mine).seed(seed))
+        .until(move |node| async move {
+            assert!(node.joined().await);
+            let later = later.seed(seed_of_later).start().await?;
+            node.ended().await;
+            later.stop(Duration::from_secs(5)).await;
+            Ok(())
+        });
+    let failed = live_by(waiting, |_| async { Ok(()) }).await.unwrap_err();
+    assert!(failed.to_string().contains("another node of its name"), "{failed}");
+    other.stop(Duration::from_secs(5)).await;
 }
 
 /// The stop after it had no end where a thread was blocked.

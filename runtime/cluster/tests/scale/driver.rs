@@ -7,6 +7,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
+    rc::Rc,
     time::Duration,
 };
 
@@ -14,6 +15,9 @@ use bytes::Bytes;
 use odeon_cluster::{Effect, Event, Member, Membership, MembershipConfig, NodeName};
 use odeon_message::{Incarnation, NodeId};
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
+
+#[path = "packets.rs"]
+mod packets;
 
 /// Nodes that the others know at first.
 const SEEDS: usize = 4;
@@ -24,9 +28,14 @@ const START: Duration = Duration::from_secs(1);
 /// What happens to one node.
 enum Happening {
     Wakes,
-    Hears { from: NodeId, bytes: Bytes },
+    Hears {
+        from: NodeId,
+        bytes: Bytes,
+    },
     Meets(usize),
     FindsNobody(usize),
+    /// It is told of all others at once.
+    Learns,
 }
 
 struct Node {
@@ -58,6 +67,8 @@ pub(crate) struct Cluster {
     /// Who has ended last, and how many still hold it for up.
     ended: Option<NodeId>,
     unaware: usize,
+    /// All members, as many together as one packet tells.
+    records: Rc<[Vec<Member>]>,
 }
 
 /// How a node ends.
@@ -90,7 +101,28 @@ pub(crate) struct Figures {
 }
 
 impl Cluster {
+    /// Nodes of which each knows one of a few at first.
     pub(crate) fn new(seed: u64, count: usize) -> Self {
+        Self::of(seed, count, |cluster, number, after| {
+            // The seeds know the first of them, so that all are one cluster.
+            let seed = cluster.rng.random_range(0..SEEDS.min(count));
+            let seed = if number < SEEDS { 0 } else { seed };
+            cluster.happen(after, number, Happening::Meets(seed));
+            cluster.happen(after, seed, Happening::Meets(number));
+        })
+    }
+
+    /// Nodes that know each other as soon as they start.
+    ///
+    /// When all come to know all by gossip, each passes each member on a few dozen times, so that it is work for the square
+    /// of the nodes; here each is told once, by the packets with which members tell each other of members.
+    pub(crate) fn acquainted(seed: u64, count: usize) -> Self {
+        Self::of(seed, count, |cluster, number, after| {
+            cluster.happen(after, number, Happening::Learns);
+        })
+    }
+
+    fn of(seed: u64, count: usize, mut begin: impl FnMut(&mut Self, usize, Duration)) -> Self {
         let mut cluster = Self {
             now: Duration::ZERO,
             nodes: Vec::new(),
@@ -103,6 +135,7 @@ impl Cluster {
             complete: 0,
             ended: None,
             unaware: 0,
+            records: Rc::default(),
         };
         for number in 0..count {
             let name = NodeName::new(&format!("n{number}")).expect("it is a name");
@@ -121,12 +154,10 @@ impl Cluster {
                 deaths: 0,
             });
             let after = START.mul_f64(cluster.rng.random_range(0.0..1.0));
-            // The seeds know the first of them, so that all are one cluster.
-            let seed = cluster.rng.random_range(0..SEEDS.min(count));
-            let seed = if number < SEEDS { 0 } else { seed };
-            cluster.happen(after, number, Happening::Meets(seed));
-            cluster.happen(after, seed, Happening::Meets(number));
+            begin(&mut cluster, number, after);
         }
+        let all: Vec<Member> = cluster.nodes.iter().map(|it| it.membership.me().clone()).collect();
+        cluster.records = all.chunks(packets::RECORDS).map(<[Member]>::to_vec).collect();
         cluster
     }
 
@@ -160,7 +191,17 @@ impl Cluster {
             Happening::FindsNobody(other) => {
                 Event::Unreachable { addr: self.nodes[other].membership.me().addr }
             }
+            Happening::Learns => {
+                self.introduce(node);
+                return at;
+            }
         };
+        self.handle(node, event);
+        at
+    }
+
+    fn handle(&mut self, node: usize, event: Event) {
+        let at = self.now;
         for effect in self.nodes[node].membership.handle(at, event) {
             self.obey(node, effect);
         }
@@ -173,7 +214,19 @@ impl Cluster {
                 self.nodes[node].alarm = Some(wakeup.max(at));
             }
         }
-        at
+    }
+
+    /// Lets the node before it in the list tell it of all.
+    fn introduce(&mut self, node: usize) {
+        let teller = (node + self.nodes.len() - 1) % self.nodes.len();
+        let [me, teller] = [node, teller].map(|it| self.nodes[it].membership.me().clone());
+        let records = self.records.clone();
+        let packets = std::iter::once(packets::hello(&teller, &me));
+        let packets = packets.chain(records.iter().map(|told| packets::told(&teller, &me, told)));
+        for bytes in packets {
+            self.handle(node, Event::Datagram { from: teller.node, bytes: bytes.into() });
+        }
+        assert_eq!(self.nodes[node].membership.stats().datagrams_refused, 0);
     }
 
     fn obey(&mut self, node: usize, effect: Effect) {
@@ -216,6 +269,10 @@ impl Cluster {
             self.step();
         }
         self.now = end;
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.nodes.len()
     }
 
     fn living(&self) -> impl Iterator<Item = &Node> {

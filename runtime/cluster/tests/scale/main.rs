@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use driver::{Cluster, Figures};
 
-fn measured(nodes: usize) -> Figures {
-    let figures = Cluster::new(7, nodes).measure(Duration::from_secs(5), 2);
+fn measured(cluster: Cluster) -> Figures {
+    let nodes = cluster.size();
+    let figures = cluster.measure(Duration::from_secs(5), 2);
     println!("{figures:?}");
     assert!(figures.nodes == nodes && figures.datagrams < 100.0 && figures.joined.as_secs() < 10);
     assert!(figures.silent_half <= figures.silent);
@@ -20,7 +21,8 @@ fn measured(nodes: usize) -> Figures {
 
 #[test]
 fn bytes_stay_and_deaths_are_known_in_logarithmic_time() {
-    let all: Vec<Figures> = [8, 32, 128].into_iter().map(measured).collect();
+    let all: Vec<Figures> =
+        [8, 32, 128].into_iter().map(|nodes| measured(Cluster::new(7, nodes))).collect();
     let [small, middle, large] = &all[..] else { unreachable!("three sizes were measured") };
     // At rest nothing is said that is longer in a larger cluster.
     assert!(large.bytes < 1.5 * middle.bytes, "{} {}", large.bytes, middle.bytes);
@@ -31,4 +33,18 @@ fn bytes_stay_and_deaths_are_known_in_logarithmic_time() {
     // Sixteen times the members, four doublings: a second each would be linear growth.
     let growth = large.silent.saturating_sub(small.silent);
     assert!(growth < 4 * Duration::from_millis(700), "{growth:?}");
+}
+
+/// What the table of thousands stands on: that they know each other from the start changes nothing in what follows.
+#[test]
+fn nodes_that_are_told_of_all_cost_as_much_as_those_that_met() {
+    let met = measured(Cluster::new(7, 64));
+    let told = measured(Cluster::acquainted(7, 64));
+    assert!(told.joined < Duration::from_millis(1_100), "{:?}", told.joined);
+    assert!((told.bytes / met.bytes - 1.0).abs() < 0.1, "{} {}", told.bytes, met.bytes);
+    for figures in [met, told] {
+        assert!(figures.killed < Duration::from_millis(500), "{:?}", figures.killed);
+        // The longest of two: a suspicion, and until one of the others happens to probe it.
+        assert!((2..5).contains(&figures.silent.as_secs()), "{:?}", figures.silent);
+    }
 }

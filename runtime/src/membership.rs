@@ -127,7 +127,7 @@ impl MembershipHall {
                     return;
                 }
                 if idle_only {
-                    self.transport.datagram_if_idle((to.node, to.addr), bytes);
+                    self.transport.knock((to.node, to.addr), bytes);
                 } else {
                     self.transport.datagram((to.node, to.addr), bytes);
                 }

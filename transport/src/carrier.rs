@@ -9,10 +9,15 @@
 mod frames;
 mod streams;
 
-use std::{io, net::SocketAddr, sync::Arc, task::Waker};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    task::Waker,
+};
 
 use bytes::Bytes;
-use odeon_env::{DatagramSocket, Env, FrameArrival, FrameWay};
+use odeon_env::{DatagramSocket, Env, FrameArrival, FrameWay, udp::Transmit};
 use quinn::{ConnectionError, ServerConfig, VarInt};
 use rustls::pki_types::CertificateDer;
 
@@ -28,11 +33,17 @@ use crate::{
 pub(crate) use frames::Stream as FrameStream;
 pub(crate) use streams::{RecvStream, SendStream};
 
+/// What a knock says: too short for the connection id that a short header has behind its first byte (RFC 9000, 17.3), so
+/// that it is no packet, and nothing is answered.
+const KNOCK: &[u8] = &[0];
+
 /// Dials and accepts connections at one socket.
 #[cfg_attr(not(feature = "simulation"), expect(dead_code, reason = "only simulations have frames"))]
 pub(crate) enum Endpoint {
     Quic {
         endpoint: quinn::Endpoint,
+        /// The one that the endpoint has too, for what is no packet of QUIC.
+        socket: Arc<dyn DatagramSocket>,
         configs: Box<QuicConfigs>,
         /// The name that a dialler verifies in the acceptor's certificate.
         server_name: String,
@@ -73,7 +84,8 @@ impl Endpoint {
             Arc::new(LocalRuntime),
         )?;
         let server_name = cluster_dns(identity.names().0);
-        Ok((Self::Quic { endpoint, configs, server_name }, trust))
+        let socket = Arc::clone(socket);
+        Ok((Self::Quic { endpoint, socket, configs, server_name }, trust))
     }
 
     /// Takes another identity of the same node: connections from now on are made with it, those there are stay.
@@ -106,7 +118,7 @@ impl Endpoint {
     /// Begins a connection; an error says what is wrong with the address or the endpoint.
     pub(crate) fn dial(&self, addr: SocketAddr) -> Result<Connecting, String> {
         match self {
-            Self::Quic { endpoint, configs, server_name } => endpoint
+            Self::Quic { endpoint, configs, server_name, .. } => endpoint
                 .connect_with(configs.client(addr), addr, server_name)
                 .map(Connecting::Quic)
                 .map_err(|cause| cause.to_string()),
@@ -114,6 +126,22 @@ impl Endpoint {
                 endpoint.dial(addr).map(Connecting::Frames).map_err(|cause| cause.to_string())
             }
         }
+    }
+
+    /// Knocks at `addr`, if that is possible without a connection: a datagram of [`KNOCK`] alone, which QUIC drops unread.
+    /// If nobody listens there, the socket hears of it. Where the send buffer is full, more than that is under way.
+    pub(crate) fn knock(&self, addr: SocketAddr) -> bool {
+        let Self::Quic { socket, .. } = self else { return false };
+        let local = socket.local_addr();
+        let destination = match addr.ip() {
+            IpAddr::V4(ip) if local.is_ok_and(|local| local.is_ipv6()) => {
+                SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port())
+            }
+            _ => addr,
+        };
+        let (contents, ecn, segment_size, src_ip) = (KNOCK, None, None, None);
+        let _ = socket.try_send(&Transmit { destination, ecn, contents, segment_size, src_ip });
+        true
     }
 
     /// The next connection that a peer begins; `None` once the endpoint is closed.

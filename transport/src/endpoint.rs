@@ -154,14 +154,20 @@ impl Transport {
         self.hub.datagram(to, bytes);
     }
 
-    /// As [`datagram`](Self::datagram), unless anything else was sent to the node since the last such: for datagrams that
-    /// say nothing but that their sender would hear of a closed port.
-    pub fn datagram_if_idle(&self, to: (NodeId, SocketAddr), bytes: Bytes) {
+    /// Knocks at a node's address, unless anything else was sent to the node since the last knock: should nobody listen
+    /// there any more, [`unreachable`](TransportEvents::unreachable) says so.
+    ///
+    /// It takes one datagram of one byte and no connection. A datagram of QUIC would be acknowledged by another one, each
+    /// side would set timers for both, and an idle node does little else. Where frame connections carry everything, the
+    /// peer gets `bytes` as a [`datagram`](Self::datagram).
+    pub fn knock(&self, to: (NodeId, SocketAddr), bytes: Bytes) {
         let driver = self.hub.driver_of_node(to.0);
         if driver.as_ref().is_some_and(|driver| driver.has_sent()) {
             return;
         }
-        self.datagram(to, bytes);
+        if !self.hub.endpoint.knock(to.1) {
+            self.datagram(to, bytes);
+        }
         driver.into_iter().for_each(|driver| driver.mark_sent());
     }
 

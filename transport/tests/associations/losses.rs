@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use odeon_message::NodeId;
 use odeon_transport::{Ca, LostReason, SendRefused, TransportConfig};
 
 use crate::{
     net::Net,
-    node::{Event, Plan, config, downs, key, run, send, try_send, ups},
+    node::{Event, Plan, addr, config, downs, key, run, send, try_send, ups},
 };
 
 #[test]
@@ -182,7 +183,7 @@ fn gossip_dials_and_only_the_newest_waits() {
 }
 
 #[test]
-fn a_datagram_for_idle_peers_goes_only_where_nothing_else_went() {
+fn a_peer_is_knocked_at_only_where_nothing_else_went() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
         let a = Plan::new(&net, &ca, "a", 1).start();
@@ -190,20 +191,39 @@ fn a_datagram_for_idle_peers_goes_only_where_nothing_else_went() {
         let to_b = a.to(&b);
         to_b.keep(true);
         a.until_up(1).await;
-        let sent = || to_b.stats().datagrams_sent;
-        let touch = || a.transport.datagram_if_idle((b.id.node, b.addr), Bytes::from("touch"));
+        let datagrams = || to_b.stats().datagrams_sent;
+        // How many bytes each of the packets has.
+        let knock = || {
+            net.record(a.addr);
+            a.transport.knock((b.id.node, b.addr), Bytes::from("knock"));
+            net.recorded().iter().map(Vec::len).collect::<Vec<_>>()
+        };
         // The first may find what was sent before it.
-        touch();
-        let before = sent();
-        touch();
-        touch();
-        assert_eq!(sent() - before, 2, "its own kind does not count");
+        knock();
+        let before = datagrams();
+        assert_eq!([knock(), knock()], [[1], [1]], "its own kind does not count");
         send(&to_b, key(1), b"something else").await;
         b.until("the message", |_| b.payloads().len() == 1).await;
-        touch();
-        assert_eq!(sent() - before, 2, "the message went there");
-        touch();
-        assert_eq!(sent() - before, 3);
+        assert_eq!(knock(), [0_usize; 0], "the message went there");
+        assert_eq!(knock(), [1]);
+        assert_eq!(datagrams(), before, "none of them is QUIC's");
+        // And the peer does not mind them.
+        send(&to_b, key(1), b"the next").await;
+        b.until("the next", |_| b.payloads().len() == 2).await;
+        assert_eq!(downs(&b.events()), []);
+    });
+}
+
+#[test]
+fn a_knock_at_a_closed_port_is_heard_of_and_dials_nobody() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let a = Plan::new(&net, &ca, "a", 1).start();
+        a.transport.knock((NodeId(9), addr(99)), Bytes::from("knock"));
+        a.until("news", |events| !events.is_empty()).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(matches!(a.events()[..], [Event::Unreachable(at)] if at == addr(99)));
+        assert_eq!(net.packets(), 1);
     });
 }
 

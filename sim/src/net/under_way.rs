@@ -1,9 +1,10 @@
 //! What is under way in a network, by when it arrives.
 //!
 //! Nearly all of it arrives within a few milliseconds. So what is due within the next ticks is thrown into a pocket a tick
-//! and sorted when that tick comes; only what is due later, as most retries and looks are, is in a heap until then. Both hold
-//! places and not what is there, so that ordering moves a few words an entry. Equal times are told apart by the tie, then by
-//! which was sent first. Read `fabric.rs` for what arrives.
+//! and sorted when that tick comes; only what is due later, as most retries and looks are, is in a heap until then, and so is
+//! what is sent in a tick for the same tick behind many others, as where a flood takes no time. All hold places and not what
+//! is there, so that ordering moves a few words an entry. Equal times are told apart by the tie, then by which was sent
+//! first. Read `fabric.rs` for what arrives.
 
 use std::{
     cmp::Reverse,
@@ -15,6 +16,9 @@ use super::fabric::Freight;
 
 /// Pockets, a bit each in one word: 67 ms.
 const POCKETS: u64 = 64;
+
+/// How many entries of the open tick are moved for one that is due behind them: 2 KiB. Beyond it goes into a heap.
+const MOVED_MAX: usize = 64;
 
 /// What is due, in nanoseconds; then its tie, its number in order of sending, and its place.
 type Entry = (u64, u64, u64, u32);
@@ -37,6 +41,8 @@ struct Pocket {
 pub(super) struct UnderWay {
     /// What is due up to the tick that was opened last, the next at the end.
     open: Vec<Entry>,
+    /// What is due then as well, and came behind too many others to be put among them.
+    crowd: BinaryHeap<Reverse<Entry>>,
     opened: u64,
     /// By tick, for the ticks behind the open one: each pocket has the entries of one tick.
     pockets: Vec<Pocket>,
@@ -55,6 +61,7 @@ impl Default for UnderWay {
         let pocket = || Pocket { entries: Vec::new(), first: u64::MAX };
         Self {
             open: Vec::new(),
+            crowd: BinaryHeap::new(),
             opened: 0,
             pockets: std::iter::repeat_with(pocket).take(POCKETS as usize).collect(),
             filled: 0,
@@ -75,9 +82,10 @@ impl UnderWay {
     /// When the next arrives.
     #[inline]
     pub(super) fn first_due(&self) -> Option<Duration> {
-        let due = match self.open.last() {
-            Some((due, ..)) => *due,
-            None => self.first_behind()?,
+        let due = match (self.open.last(), self.crowd.peek()) {
+            (Some((due, ..)), None) | (None, Some(Reverse((due, ..)))) => *due,
+            (Some((due, ..)), Some(Reverse((other, ..)))) => *due.min(other),
+            (None, None) => self.first_behind()?,
         };
         Some(Duration::from_nanos(due))
     }
@@ -116,7 +124,11 @@ impl UnderWay {
         match ahead {
             0 => {
                 let at = self.open.partition_point(|other| *other > entry);
-                self.open.insert(at, entry);
+                if self.open.len() - at > MOVED_MAX {
+                    self.crowd.push(Reverse(entry));
+                } else {
+                    self.open.insert(at, entry);
+                }
             }
             1..POCKETS => self.put(entry),
             _ => self.later.push(Reverse(entry)),
@@ -135,13 +147,23 @@ impl UnderWay {
     /// Takes the next out, whenever it is due.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Freight> {
-        if self.open.is_empty() {
+        if self.open.is_empty() && self.crowd.is_empty() {
             self.open_next()?;
         }
-        let (.., place) = self.open.pop()?;
+        let (.., place) = self.pop_open()?;
         self.count -= 1;
         self.free.push(place);
         self.places[place as usize].take()
+    }
+
+    /// Takes the next of the open tick out.
+    #[inline]
+    fn pop_open(&mut self) -> Option<Entry> {
+        let Some(Reverse(crowd)) = self.crowd.peek() else { return self.open.pop() };
+        match self.open.last() {
+            Some(open) if open < crowd => self.open.pop(),
+            _ => self.crowd.pop().map(|Reverse(entry)| entry),
+        }
     }
 
     /// Opens the next tick in which anything is due; `None` if nothing is.
@@ -172,6 +194,7 @@ impl UnderWay {
         self.count -= gone.len();
         let stays = |(.., place): &Entry| !gone.contains(place);
         self.open.retain(stays);
+        self.crowd.retain(|Reverse(entry)| stays(entry));
         self.later.retain(|Reverse(entry)| stays(entry));
         for (at, pocket) in self.pockets.iter_mut().enumerate() {
             pocket.entries.retain(stays);
@@ -225,10 +248,18 @@ mod tests {
                 6 => random.below(3_000_000_000),
                 _ => 1 << 21,
             };
-            let (due, tie) = (self.now + Duration::from_nanos(ns), random.below(4));
+            self.push_due(self.now + Duration::from_nanos(ns), random.below(4));
+        }
+
+        fn push_due(&mut self, due: Duration, tie: u64) {
             self.sent += 1;
             self.under_way.push((due, tie), freight(self.sent));
             self.list.push((due, tie, self.sent));
+        }
+
+        fn retain(&mut self) {
+            self.under_way.retain(|freight| !number(freight).is_multiple_of(3));
+            self.list.retain(|(.., number)| number % 3 != 0);
         }
 
         fn pop(&mut self) {
@@ -239,6 +270,28 @@ mod tests {
             assert_eq!(popped.as_ref().map(number), expected.map(|(.., number)| number));
             self.now = self.now.max(expected.map_or(self.now, |(due, ..)| due));
         }
+    }
+
+    /// As of nodes that flood each other where the way takes no time.
+    #[test]
+    fn a_crowd_in_one_moment_comes_by_tie_then_by_which_was_first() {
+        let random = Stream::new(1);
+        let (under_way, list) = (UnderWay::default(), Vec::new());
+        let mut pair = Pair { under_way, list, now: Duration::ZERO, sent: 0 };
+        for _ in 0..20 {
+            for _ in 0..5 * MOVED_MAX {
+                pair.push_due(pair.now + Duration::from_nanos(random.below(3)), random.below(3));
+            }
+            assert!(!pair.under_way.crowd.is_empty());
+            for _ in 0..4 * MOVED_MAX {
+                pair.pop();
+            }
+            pair.retain();
+        }
+        while !pair.list.is_empty() {
+            pair.pop();
+        }
+        pair.pop();
     }
 
     #[test]
@@ -256,8 +309,7 @@ mod tests {
                     pair.pop();
                 }
                 if random.below(300) == 0 {
-                    pair.under_way.retain(|freight| !number(freight).is_multiple_of(3));
-                    pair.list.retain(|(.., number)| number % 3 != 0);
+                    pair.retain();
                 }
                 assert_eq!(pair.under_way.len(), pair.list.len());
             }

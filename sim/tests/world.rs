@@ -361,6 +361,27 @@ async fn a_scenario_that_only_gives_way_lets_nodes_go_on(world: &mut World) {
     assert_eq!((steps.get(), world.now()), (10, Duration::ZERO));
 }
 
+/// So does what it starts beside itself, though the scenario waits without a timer.
+#[odeon_sim::test(seeds = 0..3)]
+async fn a_task_beside_the_scenario_that_gives_way_lets_nodes_go_on(world: &mut World) {
+    let (send, done) = tokio::sync::oneshot::channel();
+    let send = Rc::new(Cell::new(Some(send)));
+    let beside = tokio::task::spawn_local(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+    world.node("a", move |_| {
+        let send = send.take().expect("it has one life");
+        async move {
+            tokio::task::yield_now().await;
+            send.send(()).expect("somebody waits");
+        }
+    });
+    done.await.expect("the node has its turn");
+    beside.abort();
+}
+
 /// As a future does that gives way by waking itself, which its runtime does not tell from work.
 #[odeon_sim::test(seeds = 0..3)]
 async fn a_scenario_that_wakes_itself_lets_nodes_go_on(world: &mut World) {

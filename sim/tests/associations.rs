@@ -7,7 +7,7 @@ use odeon::{
     Actor, ActorRef, AskError, Context, ExitKind, Handler, HandshakeFailure, HandshakeMetrics,
     Node, NodeBuilder, PeerMetrics, StartError, Terminated, TransportConfig, actor, message,
 };
-use odeon_sim::{Link, World};
+use odeon_sim::{Link, LinkRule, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -234,4 +234,32 @@ async fn more_handshakes_than_are_answered_at_once_are_refused_and_come_again(wo
     };
     let handshakes = many(world, strict).await;
     assert!(handshakes.shed > 0, "{handshakes}");
+}
+
+/// Whoever hears of many, and then loses all of them at once as all others do, dials two at a time, and meets them all.
+#[odeon_sim::test(seeds = 0..2, link = both)]
+async fn who_knows_many_dials_few_of_them_at_a_time(world: &mut World) {
+    world.set_default_link(LinkRule::rough());
+    let few = TransportConfig { dials_max: 2, ..TransportConfig::default() };
+    many(world, few).await;
+    let (one, other) = MANY.split_at(6);
+    world.partition(one, other);
+    world.run_for(20 * SECOND).await;
+    world.crash("l");
+    world.heal();
+    world.run_for(SECOND).await;
+    world.restart("l");
+    world.all_joined(&MANY, 120 * SECOND).await.expect("they find each other again");
+    let have_met = |world: &World| {
+        let peers = |name| world.runtime_node(name).map(|node| node.network_metrics().peers);
+        MANY.into_iter().all(|name| {
+            peers(name).is_some_and(|peers| {
+                peers.iter().filter(|peer| peer.connections > 0).count() == MANY.len() - 1
+            })
+        })
+    };
+    world.run_until(|| have_met(world), 120 * SECOND).await.expect("each has met each");
+    let handshakes = MANY.map(|name| handshakes(world, name));
+    assert!(handshakes.iter().all(|one| one.dialling_most <= 2), "{handshakes:?}");
+    assert!(handshakes.iter().any(|one| one.dials_waited > 0), "{handshakes:?}");
 }

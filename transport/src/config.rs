@@ -87,6 +87,11 @@ pub struct TransportConfig {
     /// a Retry (RFC 9000, 8.1.2), which costs it a round trip and us no state; default 16, a quarter of
     /// `handshakes_max`. 0 asks every dialler, `handshakes_max` or more asks none.
     pub handshakes_unproven_max: usize,
+    /// Dials under way at once to nodes that others told of, 1 or more; default 8: a hundred at once, by each of a hundred
+    /// nodes that hear of each other, take longer than `handshake_timeout` where they share a CPU. Fewer where they take more
+    /// than a second. The others wait, and are drawn by lot; a dial that nobody answers gives its place up after a second,
+    /// or after four times as long as dials took lately.
+    pub dials_max: usize,
     /// Whether the connection of a dialler goes on when its address changes, as behind a NAT that forgot it or on
     /// another network; default true. QUIC proves the new address before much is sent there (RFC 9000, 9.3), and only
     /// the holder of the connection's keys can move it. Without it packets from elsewhere are dropped, and the peer
@@ -165,6 +170,7 @@ impl Default for TransportConfig {
             handshakes_max: 64,
             handshakes_ip_max: 32,
             handshakes_unproven_max: 16,
+            dials_max: 8,
             migration: true,
             handshake_timeout: Duration::from_secs(5),
             clock_skew_max: Duration::from_secs(24 * 3600),
@@ -251,6 +257,7 @@ impl TransportConfig {
             ("peers_max", self.peers_max),
             ("handshakes_max", self.handshakes_max),
             ("handshakes_ip_max", self.handshakes_ip_max),
+            ("dials_max", self.dials_max),
             ("stream_window", self.stream_window as usize),
             ("connection_window", self.connection_window as usize),
         ] {
@@ -404,6 +411,7 @@ mod tests {
             TransportConfig { initial_window: 11_999, ..config() },
             TransportConfig { ack_packets: 0, ..config() },
             TransportConfig { handshakes_ip_max: 0, ..config() },
+            TransportConfig { dials_max: 0, ..config() },
             TransportConfig { inbound_bytes_max: (256 << 20) - 1, ..config() },
             TransportConfig { mtu_black_hole_pause: Duration::ZERO, ..config() },
         ];
@@ -415,6 +423,7 @@ mod tests {
             "initial_window",
             "ack_packets",
             "handshakes_ip_max",
+            "dials_max",
             "inbound_bytes_max",
             "mtu_black_hole_pause",
         ];

@@ -22,6 +22,7 @@ use tokio::{sync::Notify, task::JoinSet};
 use crate::{
     Association, HandshakeFailure, LostReason, PeerId, RefusedReason, TransportEvents,
     carrier::Endpoint,
+    dial_gate::{DialGate, hold},
     driver::{Driver, drive},
     exchange::{Dialled, Established, dial},
     flush::Flushes,
@@ -35,6 +36,17 @@ use crate::{
 /// Dials to addresses whose node is not known, at once; further ones are refused, their datagrams dropped.
 const SEED_DIALS_MAX: usize = 64;
 
+/// A dial to an address whose node has no association.
+#[derive(Default)]
+struct Seed {
+    /// The newest datagram that waits for its end.
+    pending: Option<Bytes>,
+    /// It is under way; before, it waits for a place.
+    has_begun: bool,
+    /// Somebody wants it at once.
+    hurry: Rc<Notify>,
+}
+
 /// The endpoint's thread-bound state.
 pub(crate) struct Hub {
     pub(crate) shared: Arc<Shared>,
@@ -43,8 +55,10 @@ pub(crate) struct Hub {
     pub(crate) events: Rc<dyn TransportEvents>,
     pub(crate) standing: Standing,
     drivers: RefCell<BTreeMap<PeerId, Rc<Driver>>>,
-    /// Dials under way to addresses whose node is not known, each with the newest datagram that waits.
-    seeds: RefCell<BTreeMap<SocketAddr, Option<Bytes>>>,
+    /// Dials to addresses whose node has no association.
+    seeds: RefCell<BTreeMap<SocketAddr, Seed>>,
+    /// The places of dials to nodes that others told of.
+    pub(crate) dials: DialGate,
     tasks: RefCell<JoinSet<()>>,
     pub(crate) flushes: Flushes,
     /// The lanes of frame connections that are read.
@@ -65,6 +79,7 @@ impl Hub {
         events: Rc<dyn TransportEvents>,
         standing: Standing,
     ) -> Rc<Self> {
+        let dials = DialGate::new(&shared.config, &env, &shared.counters.dials);
         Rc::new(Self {
             shared,
             env,
@@ -73,6 +88,7 @@ impl Hub {
             standing,
             drivers: RefCell::default(),
             seeds: RefCell::default(),
+            dials,
             tasks: RefCell::default(),
             flushes: Flushes::default(),
             attended: Attended::default(),
@@ -173,7 +189,9 @@ impl Hub {
             // Whoever is at the address of a seed is being dialled too.
             WireLink::None => {
                 let seeds = self.seeds.borrow();
-                if addrs.into_iter().flatten().any(|addr| seeds.contains_key(&canonical(addr))) {
+                let is_dialled =
+                    |addr| seeds.get(&canonical(addr)).is_some_and(|seed| seed.has_begun);
+                if addrs.into_iter().flatten().any(is_dialled) {
                     known.link = WireLink::Dialling;
                 }
             }
@@ -221,15 +239,20 @@ impl Hub {
         Some(driver)
     }
 
-    /// Dials an address whose node is not known; `pending` goes out when it answers.
-    pub(crate) fn dial_seed(self: &Rc<Self>, addr: SocketAddr, pending: Option<Bytes>) {
+    /// Dials an address whose node has no association; `pending` goes out to that node when it answers. Without anything
+    /// pending it is dialled at once, else when there is a place.
+    pub(crate) fn dial_seed(self: &Rc<Self>, addr: SocketAddr, pending: Option<(NodeId, Bytes)>) {
         let addr = canonical(addr);
+        let (node, pending) = pending.unzip();
         let mut seeds = self.seeds.borrow_mut();
-        if let Some(waiting) = seeds.get_mut(&addr) {
-            if let Some(pending) = pending
-                && waiting.replace(pending).is_some()
-            {
-                self.count_dropped_datagram();
+        if let Some(seed) = seeds.get_mut(&addr) {
+            match pending {
+                None => seed.hurry.notify_one(),
+                Some(pending) => {
+                    if seed.pending.replace(pending).is_some() {
+                        self.count_dropped_datagram();
+                    }
+                }
             }
             return;
         }
@@ -243,16 +266,41 @@ impl Hub {
             }
             return;
         }
-        seeds.insert(addr, pending);
+        let seed = Seed { pending, ..Seed::default() };
+        let hurry = Rc::clone(&seed.hurry);
+        seeds.insert(addr, seed);
         drop(seeds);
         let hub = Rc::clone(self);
-        self.spawn(async move { hub.run_seed(addr).await });
+        self.spawn(async move { hub.run_seed(addr, node, hurry).await });
     }
 
-    async fn run_seed(self: &Rc<Self>, addr: SocketAddr) {
-        let result = dial(self, addr, None).await;
-        let pending = self.seeds.borrow_mut().remove(&addr).flatten();
+    /// The dial to a seed is over: what waited for it.
+    fn end_seed(&self, addr: SocketAddr) -> Option<Bytes> {
+        let seed = self.seeds.borrow_mut().remove(&addr);
         self.seed_ended.notify_waiters();
+        seed.and_then(|seed| seed.pending)
+    }
+
+    async fn run_seed(self: &Rc<Self>, addr: SocketAddr, node: Option<NodeId>, hurry: Rc<Notify>) {
+        let mut place = None;
+        if let Some(node) = node {
+            tokio::select! {
+                biased;
+                () = hurry.notified() => {}
+                free = self.dials.enter() => place = Some(free),
+            }
+            // It may have come by itself meanwhile.
+            if let Some(driver) = self.driver_of_node(node) {
+                let pending = self.end_seed(addr);
+                pending.into_iter().for_each(|pending| driver.send_datagram(self, pending));
+                return;
+            }
+        }
+        if let Some(seed) = self.seeds.borrow_mut().get_mut(&addr) {
+            seed.has_begun = true;
+        }
+        let result = hold(place, dial(self, addr, None)).await;
+        let pending = self.end_seed(addr);
         match result {
             Ok(Dialled::Established(established)) => {
                 let driver = self.adopt(*established);
@@ -293,7 +341,7 @@ impl Hub {
     pub(crate) fn datagram(self: &Rc<Self>, (node, addr): (NodeId, SocketAddr), bytes: Bytes) {
         match self.driver_of_node(node) {
             Some(driver) => driver.send_datagram(self, bytes),
-            None => self.dial_seed(addr, Some(bytes)),
+            None => self.dial_seed(addr, Some((node, bytes))),
         }
     }
 

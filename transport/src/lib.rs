@@ -12,6 +12,7 @@ mod ca;
 mod carrier;
 mod config;
 mod connection;
+mod dial_gate;
 mod driver;
 mod endpoint;
 mod enrol;

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::{
     Association, CertificateValidity, HandshakeMetrics, LostReason, PeerId, TransportConfig,
     association::{BatchPool, Pools},
+    dial_gate::DialCounts,
     metrics::HandshakeCounters,
     registry::Registry,
 };
@@ -58,6 +59,8 @@ pub(crate) struct EndpointCounters {
     pub(crate) datagrams_dropped: AtomicU64,
     /// Handshakes under way that peers have begun.
     pub(crate) answering: AtomicUsize,
+    /// Dials to known peers.
+    pub(crate) dials: Arc<DialCounts>,
     pub(crate) failures: HandshakeCounters,
 }
 
@@ -219,6 +222,9 @@ impl Shared {
         let counters = &self.counters;
         HandshakeMetrics {
             answering: counters.answering.load(Ordering::Relaxed),
+            dialling: counters.dials.under_way.load(Ordering::Relaxed),
+            dialling_most: counters.dials.most.load(Ordering::Relaxed),
+            dials_waited: counters.dials.waited.load(Ordering::Relaxed),
             ended: counters.handshakes.load(Ordering::Relaxed),
             inbound: counters.failures.read(true),
             outbound: counters.failures.read(false),

@@ -118,6 +118,12 @@ impl fmt::Display for HandshakeFailure {
 pub struct HandshakeMetrics {
     /// Handshakes under way that peers have begun.
     pub answering: usize,
+    /// Dials to nodes that others told of, under way in one of [`dials_max`](crate::TransportConfig::dials_max) places.
+    pub dialling: usize,
+    /// The most there were at once.
+    pub dialling_most: usize,
+    /// Dials that waited for such a place.
+    pub dials_waited: u64,
     /// Handshakes that ended, however, on either side.
     pub ended: u64,
     /// Peers' handshakes that failed here, by reason; only reasons that occurred.

@@ -87,10 +87,11 @@ impl fmt::Display for PeerMetrics {
 
 impl fmt::Display for HandshakeMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { answering, ended, shed, retried, inbound, outbound } = self;
+        let Self { answering, dialling, ended, shed, retried, inbound, outbound, .. } = self;
         write!(
             f,
-            "handshakes: {ended} ended, {answering} under way, {retried} retried, {shed} shed"
+            "handshakes: {ended} ended, {answering} of peers and {dialling} of ours under way, {retried} retried, \
+             {shed} shed"
         )?;
         for (side, failures) in [("of peers", inbound), ("of ours", outbound)] {
             for (failure, count) in failures {

@@ -95,6 +95,7 @@ section! {
     handshakes_max: usize,
     handshakes_ip_max: usize,
     handshakes_unproven_max: usize,
+    dials_max: usize,
     handshake_timeout: Span,
     migration: bool,
     clock_skew_max: Span,

@@ -158,6 +158,14 @@ fn newest(metrics: &NetworkMetrics) -> Vec<(&str, &PeerMetrics)> {
 fn handshakes(page: &mut Page, handshakes: &HandshakeMetrics) {
     page.family("odeon_handshakes", Kind::Gauge, "Handshakes under way that peers have begun.");
     page.sample(&[], handshakes.answering as f64);
+    page.family("odeon_dials", Kind::Gauge, "Dials under way to nodes that others told of.");
+    page.sample(&[], handshakes.dialling as f64);
+    page.family(
+        "odeon_dials_waited_total",
+        Kind::Counter,
+        "Dials that waited until others had ended.",
+    );
+    page.sample(&[], handshakes.dials_waited as f64);
     page.family("odeon_handshakes_total", Kind::Counter, "Handshakes that ended, however.");
     page.sample(&[], handshakes.ended as f64);
     page.family("odeon_handshakes_failed_total", Kind::Counter, "Handshakes that failed.");

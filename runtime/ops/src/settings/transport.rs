@@ -132,6 +132,13 @@ pub(super) const TRANSPORT: &[Setting] = &[
          must. By default 16, a quarter of handshakes_max",
     ),
     Setting::new(
+        "transport.dials_max",
+        "dials-max",
+        Kind::Number { min: 1, max: 1 << 16 },
+        "Dials to known nodes under way at once; the others wait, and are drawn by lot. By default 8: many nodes on \
+         one CPU that dial each other all at once are done with none in time",
+    ),
+    Setting::new(
         "transport.handshake_timeout",
         "handshake-timeout",
         Kind::Span { min_millis: 10, max_millis: 3_600_000 },

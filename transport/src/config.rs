@@ -119,7 +119,8 @@ pub struct TransportConfig {
     pub initial_rtt: Duration,
     /// Largest UDP payload that MTU discovery tries, 1200 to 65507; default 1472, an Ethernet frame.
     pub mtu_max: u16,
-    /// The same for a peer on a loopback address; default 8972. Seven such segments fit one offloaded send.
+    /// The same for a peer on a loopback address; default 8972, which is tried first, and where that does not pass, half of
+    /// the way from 1200 to it. Seven such segments fit one offloaded send.
     pub loopback_mtu_max: u16,
     /// Pause between two searches for a larger MTU, as a path may have become better; default 10 min (RFC 8899, 5.1.1).
     pub mtu_search_pause: Duration,

@@ -30,6 +30,8 @@ use crate::{
 
 /// Smallest MTU of QUIC (RFC 9000, 14), from where discovery starts.
 const MTU_MIN: u16 = 1200;
+/// Shortest step of a search for the MTU on a network, in bytes: quinn's own.
+const MTU_STEP_MIN: u16 = 20;
 /// Longest UDP payload taken from a peer, whatever its own bound: the largest there is.
 const PAYLOAD_BYTES_MAX: u16 = 65527;
 /// Length of our connection ids: random, so that none is met twice.
@@ -100,8 +102,8 @@ impl Pairs {
     ) -> Self {
         let server = Arc::new(QuicServerConfig::try_from(tls.server).expect("AES-128 is offered"));
         let client = Arc::new(QuicClientConfig::try_from(tls.client).expect("AES-128 is offered"));
-        let pair = |mtu_max, rtt| {
-            let transport = |side| Arc::new(transport_config(config, side, mtu_max, rtt));
+        let pair = |path: PathTerms| {
+            let transport = |side| Arc::new(transport_config(config, side, path));
             let mut server_config = ServerConfig::new(Arc::clone(&server) as _, Arc::clone(tokens));
             server_config
                 .transport_config(transport(quinn::Side::Server))
@@ -118,8 +120,16 @@ impl Pairs {
         };
         let loopback_rtt = config.initial_rtt.min(Duration::from_millis(1));
         Self {
-            near: pair(config.loopback_mtu_max, loopback_rtt),
-            far: pair(config.mtu_max, config.initial_rtt),
+            near: pair(PathTerms {
+                mtu_max: config.loopback_mtu_max,
+                mtu_step_min: largest_first(config.loopback_mtu_max),
+                rtt: loopback_rtt,
+            }),
+            far: pair(PathTerms {
+                mtu_max: config.mtu_max,
+                mtu_step_min: MTU_STEP_MIN,
+                rtt: config.initial_rtt,
+            }),
         }
     }
 
@@ -144,14 +154,31 @@ pub(crate) fn endpoint_config(env: &Arc<dyn Env>) -> (EndpointConfig, Arc<dyn Ha
     (endpoint, Arc::new(TokenSecret(secret)))
 }
 
+/// What is taken for granted of a path.
+#[derive(Clone, Copy)]
+struct PathTerms {
+    mtu_max: u16,
+    /// The search for the MTU ends with steps shorter than this.
+    mtu_step_min: u16,
+    rtt: Duration,
+}
+
+/// The shortest step of a search that begins with the largest MTU: a little more than half of the way to it, which would be
+/// tried first otherwise. A loopback interface carries that nearly always, and so one packet settles what takes ten
+/// otherwise, most of them long. Where it does not, half of the way is tried next, and then the search ends.
+const fn largest_first(mtu_max: u16) -> u16 {
+    mtu_max.saturating_sub(MTU_MIN) / 2 + 1
+}
+
 fn transport_config(
     config: &TransportConfig,
     side: quinn::Side,
-    mtu_max: u16,
-    initial_rtt: Duration,
+    path: PathTerms,
 ) -> quinn::TransportConfig {
+    let PathTerms { mtu_max, mtu_step_min, rtt } = path;
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(mtu_max)
+        .minimum_change(mtu_step_min)
         .interval(config.mtu_search_pause)
         .black_hole_cooldown(config.mtu_black_hole_pause);
     let mut cubic = CubicConfig::default();
@@ -170,7 +197,7 @@ fn transport_config(
         .stream_receive_window(VarInt::from_u32(config.stream_window))
         .receive_window(VarInt::from_u32(config.connection_window))
         .send_window(config.send_window.into())
-        .initial_rtt(initial_rtt)
+        .initial_rtt(rtt)
         .initial_mtu(MTU_MIN)
         .mtu_discovery_config(Some(mtu))
         .congestion_controller_factory(Arc::new(cubic))

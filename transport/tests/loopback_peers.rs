@@ -378,3 +378,31 @@ async fn more_handshakes_than_are_answered_at_once_are_refused_and_come_again() 
     let handshakes = LocalSet::new().run_until(crowd(config)).await;
     assert!(handshakes.shed > 0, "{handshakes}");
 }
+
+/// The search began half of the way up, and sent some eighty kilobytes of padding on each side of each connection.
+#[tokio::test]
+async fn the_largest_mtu_is_found_with_one_packet() {
+    let test = async {
+        let ca = ca();
+        let [a, b] = ["a", "b"].map(|name| Node::start(&ca, name, TransportConfig::default()));
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        b.until("it is up", |log| log.ups.borrow().len() == 1).await;
+        let found = async {
+            loop {
+                let path = to_b.metrics().path.filter(|path| path.mtu == 8972);
+                match path {
+                    Some(path) => return path,
+                    None => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        let path = tokio::time::timeout(Duration::from_secs(20), found).await.expect("it is found");
+        // One probe, and a handshake; another two if probes or their acknowledgements are late.
+        assert!(path.bytes_sent < 4 * 8972, "{path}");
+        for node in [a, b] {
+            node.close().await;
+        }
+    };
+    LocalSet::new().run_until(test).await;
+}

@@ -271,10 +271,6 @@ impl Cluster {
         self.now = end;
     }
 
-    pub(crate) fn size(&self) -> usize {
-        self.nodes.len()
-    }
-
     fn living(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| !node.is_gone)
     }

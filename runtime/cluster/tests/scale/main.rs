@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use driver::{Cluster, Figures};
 
-fn measured(cluster: Cluster) -> Figures {
-    let nodes = cluster.size();
-    let figures = cluster.measure(Duration::from_secs(5), 2);
+fn measured(begin: fn(u64, usize) -> Cluster, nodes: usize) -> Figures {
+    let figures = begin(7, nodes).measure(Duration::from_secs(5), 2);
     println!("{figures:?}");
     assert!(figures.nodes == nodes && figures.datagrams < 100.0 && figures.joined.as_secs() < 10);
     assert!(figures.silent_half <= figures.silent);
@@ -22,7 +21,7 @@ fn measured(cluster: Cluster) -> Figures {
 #[test]
 fn bytes_stay_and_deaths_are_known_in_logarithmic_time() {
     let all: Vec<Figures> =
-        [8, 32, 128].into_iter().map(|nodes| measured(Cluster::new(7, nodes))).collect();
+        [8, 32, 128].into_iter().map(|nodes| measured(Cluster::new, nodes)).collect();
     let [small, middle, large] = &all[..] else { unreachable!("three sizes were measured") };
     // At rest nothing is said that is longer in a larger cluster.
     assert!(large.bytes < 1.5 * middle.bytes, "{} {}", large.bytes, middle.bytes);
@@ -38,8 +37,8 @@ fn bytes_stay_and_deaths_are_known_in_logarithmic_time() {
 /// What the table of thousands stands on: that they know each other from the start changes nothing in what follows.
 #[test]
 fn nodes_that_are_told_of_all_cost_as_much_as_those_that_met() {
-    let met = measured(Cluster::new(7, 64));
-    let told = measured(Cluster::acquainted(7, 64));
+    let met = measured(Cluster::new, 64);
+    let told = measured(Cluster::acquainted, 64);
     assert!(told.joined < Duration::from_millis(1_100), "{:?}", told.joined);
     assert!((told.bytes / met.bytes - 1.0).abs() < 0.1, "{} {}", told.bytes, met.bytes);
     for figures in [met, told] {

@@ -104,7 +104,8 @@ pub struct TransportConfig {
     pub clock_skew_max: Duration,
     /// Silence after which a connection is lost; default 10 s.
     pub idle_timeout: Duration,
-    /// Pause after which a wanted connection sends something; default 1 s, below `idle_timeout`.
+    /// Pause after which a wanted connection sends something, at most half of `idle_timeout`; default 3 s. It is sent again
+    /// until it is acknowledged, so that a few packets lost in a row end no connection, and an idle node has little to do.
     pub keep_alive: Duration,
     /// Time after which an association closes that nobody keeps and that carried no frame; default 30 s.
     pub gossip_idle: Duration,
@@ -176,7 +177,7 @@ impl Default for TransportConfig {
             handshake_timeout: Duration::from_secs(5),
             clock_skew_max: Duration::from_secs(24 * 3600),
             idle_timeout: Duration::from_secs(10),
-            keep_alive: Duration::from_secs(1),
+            keep_alive: Duration::from_secs(3),
             gossip_idle: Duration::from_secs(30),
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(2),

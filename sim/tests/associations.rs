@@ -236,7 +236,7 @@ async fn more_handshakes_than_are_answered_at_once_are_refused_and_come_again(wo
     assert!(handshakes.shed > 0, "{handshakes}");
 }
 
-/// Whoever hears of many, and then loses all of them at once as all others do, dials two at a time, and meets them all.
+/// Whoever hears of many dials two of them at a time, and meets them all, also after a partition.
 #[odeon_sim::test(seeds = 0..2, link = both)]
 async fn who_knows_many_dials_few_of_them_at_a_time(world: &mut World) {
     world.set_default_link(LinkRule::rough());

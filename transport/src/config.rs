@@ -87,7 +87,7 @@ pub struct TransportConfig {
     /// a Retry (RFC 9000, 8.1.2), which costs it a round trip and us no state; default 16, a quarter of
     /// `handshakes_max`. 0 asks every dialler, `handshakes_max` or more asks none.
     pub handshakes_unproven_max: usize,
-    /// Dials under way at once to nodes that others told of, 1 or more; default 8: a hundred at once, by each of a hundred
+    /// Dials under way at once for gossip to nodes without an association, 1 or more; default 8: a hundred at once, by each of a hundred
     /// nodes that hear of each other, take longer than `handshake_timeout` where they share a CPU. Fewer where they take more
     /// than a second. The others wait, and are drawn by lot; a dial that nobody answers gives its place up after a second,
     /// or after four times as long as dials took lately.
@@ -121,7 +121,7 @@ pub struct TransportConfig {
     /// Largest UDP payload that MTU discovery tries, 1200 to 65507; default 1472, an Ethernet frame.
     pub mtu_max: u16,
     /// The same for a peer on a loopback address; default 8972, which is tried first, and where that does not pass, half of
-    /// the way from 1200 to it. Seven such segments fit one offloaded send.
+    /// the way from 1200 to it, then nothing: set what such a path carries. Seven such segments fit one offloaded send.
     pub loopback_mtu_max: u16,
     /// Pause between two searches for a larger MTU, as a path may have become better; default 10 min (RFC 8899, 5.1.1).
     pub mtu_search_pause: Duration,

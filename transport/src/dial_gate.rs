@@ -1,11 +1,11 @@
 //! How many dials to nodes that others told of are under way at once.
 //!
 //! What it is: a bounded number of places, each taken by a dial until it ends; who waits is drawn by lot. A node that hears
-//! of a hundred others at once, or loses as many with its network, would else begin a hundred handshakes in one moment, as
-//! would all others: where many nodes share a CPU few of them end within their time, and the others are begun again. By
-//! lot, because all nodes hear of the same ones in the same order, and would all dial the first one first. What it is NOT:
-//! a bound for dials that a source of seeds asks for, which has its own (`hub.rs`), or for the handshakes of others
-//! (`handshake_gate.rs`). `driver.rs` and `hub.rs` ask here.
+//! of a hundred others at once would else begin a hundred handshakes in one moment, as would all others: where many nodes
+//! share a CPU few of them end within their time, and the others are begun again. By lot, because nodes that hear of the same
+//! ones in the same order would go on in the same order. What it is NOT: a bound for dials that a source of seeds asks for,
+//! or to peers whose connection was lost and who are wanted again, which go at their own pace (`driver.rs`); or for the
+//! handshakes of others (`handshake_gate.rs`). `hub.rs` asks here.
 
 use std::{
     cell::{Cell, RefCell},
@@ -49,10 +49,10 @@ struct Places {
     env: Arc<dyn Env>,
     counts: Arc<DialCounts>,
     under_way: Cell<usize>,
-    /// At most one a driver, and so as many as there are peers.
+    /// At most one a seed of `hub.rs`, which has a bound of them.
     waiting: RefCell<Vec<oneshot::Sender<Place>>>,
-    /// How long dials took lately that were answered.
-    usual: Cell<Duration>,
+    /// How long dials took that were answered, and when the last of them was.
+    usual: Cell<(Duration, Option<Instant>)>,
 }
 
 /// A place among the dials under way, until it is dropped.
@@ -126,17 +126,25 @@ pub(crate) async fn hold<T, E>(
 impl Places {
     /// How long a dial keeps its place.
     fn patience(&self) -> Duration {
-        self.usual.get().saturating_mul(SILENT_TIMES).max(SILENT_MIN).min(self.patience_max)
+        self.usual().saturating_mul(SILENT_TIMES).max(SILENT_MIN).min(self.patience_max)
+    }
+
+    /// How long dials take: what was seen counts half after each `handshake_timeout`, so that a busy time is forgotten.
+    fn usual(&self) -> Duration {
+        let (usual, last) = self.usual.get();
+        let age = last.map_or(Duration::ZERO, |last| last.elapsed());
+        let halves = age.as_nanos() / self.patience_max.as_nanos().max(1);
+        usual / (1 << halves.min(31) as u32)
     }
 
     /// A dial took so long.
     fn took(&self, time: Duration) {
-        self.usual.set((self.usual.get() * 7 + time) / 8);
+        self.usual.set(((self.usual() * 7 + time) / 8, Some(Instant::now())));
     }
 
     /// Whether another may begin: fewer may where those under way take long, so that they are done in about a second.
     fn has_room(&self) -> bool {
-        let (usual, goal) = (self.usual.get().as_millis(), SILENT_MIN.as_millis());
+        let (usual, goal) = (self.usual().as_millis(), SILENT_MIN.as_millis());
         let places = self.places_max as u128 * goal / usual.max(goal);
         self.under_way.get() < usize::try_from(places).unwrap_or(usize::MAX).max(1)
     }
@@ -263,6 +271,24 @@ mod tests {
             assert!(!next.is_finished(), "there is one place, and it is taken");
             assert_eq!(timeout(2 * SILENT_MIN, next).await.unwrap().unwrap(), Ok(()));
             assert!(!silent.is_finished());
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_time_is_forgotten() {
+        let test = async {
+            let (gate, counts) = gate(8);
+            for _ in 0..40 {
+                assert_eq!(dial(&gate, Some(4 * SILENT_MIN)).await.unwrap(), Ok(()));
+            }
+            sleep(Duration::from_secs(60)).await;
+            let silent: Vec<_> = (0..8).map(|_| dial(&gate, None)).collect();
+            sleep(MILLI).await;
+            assert_eq!(under_way(&counts), 8);
+            let living = dial(&gate, Some(MILLI));
+            assert_eq!(timeout(SILENT_MIN + 5 * MILLI, living).await.unwrap().unwrap(), Ok(()));
+            assert!(silent.iter().all(|dial| !dial.is_finished()));
         };
         LocalSet::new().run_until(test).await;
     }

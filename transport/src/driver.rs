@@ -20,7 +20,6 @@ use crate::{
     association::{Counters, control::ControlQueue},
     carrier::Connection,
     connection::run,
-    dial_gate,
     exchange::{Dialled, Established, dial},
     hub::Hub,
     link::{Link, LinkEvent},
@@ -164,18 +163,16 @@ impl Driver {
         }
     }
 
-    /// Completes when there is something to do at once.
-    async fn hurried(&self) {
-        while !self.hurry.get() && !self.has_delivery() && self.association.closed().is_none() {
-            self.association.nudged().await;
-        }
-    }
-
     /// Waits until `deadline`, less if there is something to do at once.
     async fn pause(&self, deadline: Instant) {
+        let hurried = async {
+            while !self.hurry.get() && !self.has_delivery() && self.association.closed().is_none() {
+                self.association.nudged().await;
+            }
+        };
         tokio::select! {
             biased;
-            () = self.hurried() => {}
+            () = hurried => {}
             () = tokio::time::sleep_until(deadline) => {}
         }
     }
@@ -232,27 +229,14 @@ async fn next(hub: &Rc<Hub>, driver: &Rc<Driver>, dials: &mut Dials) -> Next {
         if driver.has_delivery() {
             continue;
         }
-        // Whoever must know at once whether there is anybody waits for nobody.
-        let place = match driver.hurry.get() {
-            true => None,
-            false => tokio::select! {
-                biased;
-                () = driver.hurried() => continue,
-                place = hub.dials.enter() => Some(place),
-            },
-        };
-        if !driver.is_wanted() {
-            continue;
-        }
         association.advance(LinkEvent::Dial);
         association.heard();
         driver.hurry.set(false);
         let started = Instant::now();
-        let dial = dial(hub, association.dial_addr(), Some(association.peer().id));
         let result = tokio::select! {
             biased;
             () = driver.interrupted() => continue,
-            result = dial_gate::hold(place, dial) => result,
+            result = dial(hub, association.dial_addr(), Some(association.peer().id)) => result,
         };
         if !driver.has_delivery() {
             association.advance(LinkEvent::Lost);

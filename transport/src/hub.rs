@@ -33,7 +33,8 @@ use crate::{
     stream_in::attended::Attended,
 };
 
-/// Dials to addresses whose node is not known, at once; further ones are refused, their datagrams dropped.
+/// Dials to addresses whose node has no association that are under way at once, and those for gossip with those that wait;
+/// further ones are refused, their datagrams dropped.
 const SEED_DIALS_MAX: usize = 64;
 
 /// A dial to an address whose node has no association.
@@ -57,8 +58,8 @@ pub(crate) struct Hub {
     drivers: RefCell<BTreeMap<PeerId, Rc<Driver>>>,
     /// Dials to addresses whose node has no association.
     seeds: RefCell<BTreeMap<SocketAddr, Seed>>,
-    /// The places of dials to nodes that others told of.
-    pub(crate) dials: DialGate,
+    /// The places of dials that gossip asks for.
+    dials: DialGate,
     tasks: RefCell<JoinSet<()>>,
     pub(crate) flushes: Flushes,
     /// The lanes of frame connections that are read.
@@ -256,7 +257,12 @@ impl Hub {
             }
             return;
         }
-        if self.shared.is_closing() || seeds.len() >= SEED_DIALS_MAX {
+        // Gossip that waits keeps no source of seeds from its dials.
+        let in_its_way = match pending {
+            Some(_) => seeds.len(),
+            None => seeds.values().filter(|seed| seed.has_begun).count(),
+        };
+        if self.shared.is_closing() || in_its_way >= SEED_DIALS_MAX {
             drop(seeds);
             if pending.is_some() {
                 self.count_dropped_datagram();
@@ -266,7 +272,7 @@ impl Hub {
             }
             return;
         }
-        let seed = Seed { pending, ..Seed::default() };
+        let seed = Seed { has_begun: pending.is_none(), pending, ..Seed::default() };
         let hurry = Rc::clone(&seed.hurry);
         seeds.insert(addr, seed);
         drop(seeds);
@@ -288,6 +294,10 @@ impl Hub {
                 biased;
                 () = hurry.notified() => {}
                 free = self.dials.enter() => place = Some(free),
+            }
+            if self.shared.is_closing() {
+                self.end_seed(addr).into_iter().for_each(|_| self.count_dropped_datagram());
+                return;
             }
             // It may have come by itself meanwhile.
             if let Some(driver) = self.driver_of_node(node) {
@@ -326,7 +336,8 @@ impl Hub {
     pub(crate) async fn no_seed_at(&self, addr: SocketAddr) {
         loop {
             let ended = self.seed_ended.notified();
-            if !self.seeds.borrow().contains_key(&canonical(addr)) {
+            let has_begun = |seed: &Seed| seed.has_begun;
+            if !self.seeds.borrow().get(&canonical(addr)).is_some_and(has_begun) {
                 return;
             }
             ended.await;

@@ -59,7 +59,7 @@ pub(crate) struct EndpointCounters {
     pub(crate) datagrams_dropped: AtomicU64,
     /// Handshakes under way that peers have begun.
     pub(crate) answering: AtomicUsize,
-    /// Dials to known peers.
+    /// Dials that gossip asks for.
     pub(crate) dials: Arc<DialCounts>,
     pub(crate) failures: HandshakeCounters,
 }

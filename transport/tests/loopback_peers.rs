@@ -398,8 +398,8 @@ async fn the_largest_mtu_is_found_with_one_packet() {
             }
         };
         let path = tokio::time::timeout(Duration::from_secs(20), found).await.expect("it is found");
-        // One probe, and a handshake; another two if probes or their acknowledgements are late.
-        assert!(path.bytes_sent < 4 * 8972, "{path}");
+        // One probe, and a handshake; another few if probes or their acknowledgements are late.
+        assert!(path.bytes_sent < 6 * 8972, "{path}");
         for node in [a, b] {
             node.close().await;
         }

@@ -135,7 +135,7 @@ pub(super) const TRANSPORT: &[Setting] = &[
         "transport.dials_max",
         "dials-max",
         Kind::Number { min: 1, max: 1 << 16 },
-        "Dials to known nodes under way at once; the others wait, and are drawn by lot. By default 8: many nodes on \
+        "Dials for gossip under way at once; the others wait, and are drawn by lot. By default 8: many nodes on \
          one CPU that dial each other all at once are done with none in time",
     ),
     Setting::new(
@@ -217,7 +217,8 @@ pub(super) const TRANSPORT: &[Setting] = &[
         "transport.loopback_mtu_max",
         "loopback-mtu-max",
         Kind::Number { min: 1_200, max: 65_507 },
-        "The same for a peer on this machine. By default 8972: seven of them fit one system call",
+        "The same for a peer on this machine, tried first, then half of the way to it. By default 8972: seven of them \
+         fit one system call",
     ),
     Setting::new(
         "transport.mtu_search_pause",

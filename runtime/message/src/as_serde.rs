@@ -30,9 +30,15 @@ pub use depth::SERDE_DEPTH_MAX;
 /// another crate. With the feature `serde`.
 ///
 /// The field travels as [MessagePack](https://msgpack.org) inside the archive, with the names of its fields and variants,
-/// written straight where the archive is written. It is read once on arrival, before any handler runs: what is no value of
-/// the type, has bytes left over or nests deeper than [`SERDE_DEPTH_MAX`] fails the message, as any bad archive does. In a
-/// [`View`](crate::View) it is an [`ArchivedSerde`], whose `read` makes a value again each time.
+/// written straight where the archive is written, but for lists and maps of a length that is not known before, as of
+/// `flatten`, which are gathered first. It is read once on arrival, before any handler runs: what is no value of the type,
+/// has bytes left over, nests deeper than [`SERDE_DEPTH_MAX`] or would take 64 times its bytes of memory and more than
+/// 64 KiB fails the message, as any bad archive does. In a [`View`](crate::View) it is an [`ArchivedSerde`], whose `read`
+/// makes a value again each time.
+///
+/// Depth and memory are not counted within what serde gathers before it knows the type: `flatten`, `untagged` and enums
+/// with a tag inside. There a type that contains itself without a byte a level, as an option of a box of itself does, can be
+/// nested without a bound by bytes of an evil peer: give it no such part.
 ///
 /// # What the fingerprint sees
 /// That the field travels so, its name, and its type as it is written at the field. It does not see into the type. If that
@@ -44,8 +50,7 @@ pub use depth::SERDE_DEPTH_MAX;
 /// of your own.
 ///
 /// # What does not travel
-/// `Some(None)` of an option in an option comes as `None`: MessagePack has one nil. A value may take more memory than its
-/// bytes: a list of `None` is a byte for each.
+/// `Some(None)` of an option in an option comes as `None`: MessagePack has one nil.
 ///
 /// # Examples
 /// ```
@@ -114,8 +119,9 @@ where
         let mut named = rmp_serde::Serializer::new(&mut bytes).with_struct_map();
         let written = field.serialize(&mut named);
         match (written, bytes.refused) {
-            (Ok(()), _) => Ok(SerdeResolver { pos, len: serializer.pos() - pos }),
-            (Err(_), Some(refused)) => Err(refused),
+            // Also where the type has not heeded it.
+            (_, Some(refused)) => Err(refused),
+            (Ok(()), None) => Ok(SerdeResolver { pos, len: serializer.pos() - pos }),
             (Err(error), None) => Err(S::Error::new(error)),
         }
     }
@@ -183,7 +189,7 @@ impl<F: DeserializeOwned> ArchivedSerde<F> {
     fn value(&self) -> Result<F, NotRead> {
         let no_value = |error| NotRead { of: std::any::type_name::<F>(), why: Why::NoValue(error) };
         let mut reader = rmp_serde::Deserializer::new(self.bytes());
-        let value = depth::read(&mut reader).map_err(no_value)?;
+        let value = depth::read(&mut reader, self.bytes.len()).map_err(no_value)?;
         match reader.get_ref().len() {
             0 => Ok(value),
             left => Err(NotRead { of: std::any::type_name::<F>(), why: Why::Left(left) }),

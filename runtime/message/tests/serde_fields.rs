@@ -256,6 +256,26 @@ fn a_length_that_is_not_there_takes_no_memory() {
     assert!(error.contains("IO error"), "{error}");
 }
 
+/// A byte an element, and a quarter of a kilobyte in memory.
+#[test]
+fn a_list_of_nothing_takes_no_more_memory_than_its_bytes_are_good_for() {
+    #[data(crate = odeon_message)]
+    #[derive(Debug)]
+    struct List {
+        #[with(AsSerde)]
+        all: Vec<Option<[u64; 32]>>,
+    }
+    let read = |len: usize| {
+        let list = List { all: vec![None; len] };
+        List::unarchive(&archive(&list), &()).map(|list| list.all.len())
+    };
+    assert_eq!(read(300).unwrap(), 300);
+    let error = read(100_000).unwrap_err().to_string();
+    assert!(error.contains("64 times its bytes of memory"), "{error}");
+    let full = List { all: vec![Some([u64::MAX; 32]); 10_000] };
+    assert_eq!(List::unarchive(&archive(&full), &()).unwrap().all.len(), 10_000);
+}
+
 #[test]
 fn a_part_that_serde_refuses_is_not_sent_and_leaves_nothing_behind() {
     #[derive(Debug, Deserialize)]

@@ -1,10 +1,10 @@
-//! How deep a part that travels by serde may nest, and how much a length in it is believed.
+//! How deep a part that travels by serde may nest, how much memory it may take, and how much a length in it is believed.
 //!
 //! A type that contains itself is read by recursion, so that a few bytes a level could overflow the stack and end the
 //! program; rmp-serde's own bound does not count variants of enums. What is here wraps whatever serde hands back and
 //! forth and counts. Lengths are only hints to serde, but not every collection doubts them. Read `as_serde.rs` first.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::{
     Deserializer,
@@ -24,31 +24,64 @@ pub const SERDE_DEPTH_MAX: usize = 128;
 /// Elements for which a collection may make room before they are read.
 const HINT_MAX: usize = 1024;
 
-/// Reads a value that nests no deeper than [`SERDE_DEPTH_MAX`].
-pub(super) fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-    T::deserialize(Counted { inner: from, left: SERDE_DEPTH_MAX })
+/// Memory that the parts of a value may take for each of its bytes, beside [`MEMORY_MIN`]. Most take a few; a list of `None`
+/// takes what its elements would, for a byte each.
+const MEMORY_TIMES: usize = 64;
+
+/// Memory that the parts of a value may take however short it is.
+const MEMORY_MIN: usize = 64 << 10;
+
+/// Reads a value of so many bytes that nests no deeper than [`SERDE_DEPTH_MAX`], and whose parts take no more memory than
+/// their bytes are good for.
+pub(super) fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    from: D,
+    bytes: usize,
+) -> Result<T, D::Error> {
+    let memory = Cell::new(bytes.saturating_mul(MEMORY_TIMES).saturating_add(MEMORY_MIN));
+    T::deserialize(Counted::of(from, Left { levels: SERDE_DEPTH_MAX, memory: &memory }))
 }
 
-/// Whatever serde hands over, and how many levels may follow.
-struct Counted<T> {
-    inner: T,
-    left: usize,
+/// What may follow.
+#[derive(Clone, Copy)]
+struct Left<'c> {
+    levels: usize,
+    /// Bytes, of the whole value.
+    memory: &'c Cell<usize>,
 }
 
-impl<T> Counted<T> {
-    fn of(inner: T, left: usize) -> Self {
-        Self { inner, left }
+impl Left<'_> {
+    /// One level further down.
+    fn below<E: Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1).ok_or_else(|| {
+            E::custom(format_args!(
+                "it nests deeper than {SERDE_DEPTH_MAX} levels; send a list in place of a chain"
+            ))
+        })?;
+        Ok(Self { levels, ..self })
+    }
+
+    /// Takes the memory of a part.
+    fn take<E: Error>(self, bytes: usize) -> Result<(), E> {
+        let left = self.memory.get().checked_sub(bytes).ok_or_else(|| {
+            E::custom(format_args!(
+                "it takes more than {MEMORY_TIMES} times its bytes of memory; leave out what is empty"
+            ))
+        })?;
+        self.memory.set(left);
+        Ok(())
     }
 }
 
-/// One level further down.
-fn below<E: Error>(left: usize) -> Result<usize, E> {
-    let too_deep = || {
-        E::custom(format_args!(
-            "it nests deeper than {SERDE_DEPTH_MAX} levels; send a list in place of a chain"
-        ))
-    };
-    left.checked_sub(1).ok_or_else(too_deep)
+/// Whatever serde hands over, and what may follow.
+struct Counted<'c, T> {
+    inner: T,
+    left: Left<'c>,
+}
+
+impl<'c, T> Counted<'c, T> {
+    fn of(inner: T, left: Left<'c>) -> Self {
+        Self { inner, left }
+    }
 }
 
 macro_rules! deserialize {
@@ -59,7 +92,7 @@ macro_rules! deserialize {
     )* };
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counted<D> {
+impl<'de, 'c, D: Deserializer<'de>> Deserializer<'de> for Counted<'c, D> {
     type Error = D::Error;
 
     fn is_human_readable(&self) -> bool {
@@ -91,7 +124,7 @@ macro_rules! visit {
     )* };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Counted<V> {
+impl<'de, 'c, V: Visitor<'de>> Visitor<'de> for Counted<'c, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,12 +149,12 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Counted<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<V::Value, D::Error> {
-        let left = below(self.left)?;
+        let left = self.left.below()?;
         self.inner.visit_some(Counted::of(from, left))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<V::Value, D::Error> {
-        let left = below(self.left)?;
+        let left = self.left.below()?;
         self.inner.visit_newtype_struct(Counted::of(from, left))
     }
 
@@ -138,16 +171,17 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Counted<V> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Counted<S> {
+impl<'de, 'c, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Counted<'c, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<S::Value, D::Error> {
-        let left = below(self.left)?;
+        let left = self.left.below()?;
+        left.take(size_of::<S::Value>())?;
         self.inner.deserialize(Counted::of(from, left))
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Counted<A> {
+impl<'de, 'c, A: SeqAccess<'de>> SeqAccess<'de> for Counted<'c, A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
@@ -162,7 +196,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Counted<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Counted<A> {
+impl<'de, 'c, A: MapAccess<'de>> MapAccess<'de> for Counted<'c, A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
@@ -181,9 +215,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Counted<A> {
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Counted<A> {
+impl<'de, 'c, A: EnumAccess<'de>> EnumAccess<'de> for Counted<'c, A> {
     type Error = A::Error;
-    type Variant = Counted<A::Variant>;
+    type Variant = Counted<'c, A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
@@ -194,7 +228,7 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Counted<A> {
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Counted<A> {
+impl<'de, 'c, A: VariantAccess<'de>> VariantAccess<'de> for Counted<'c, A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {

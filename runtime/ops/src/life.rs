@@ -187,7 +187,12 @@ impl Running {
         };
         let left = leave(node, self.effective.config.drain.within.0, again).await;
         match (failed, cause) {
-            (Some(failed), _) => Err(failed),
+            (Some(failed), cause) => {
+                if let Cause::Program(Err(error)) = cause {
+                    tracing::warn!(%error, "the program has failed too");
+                }
+                Err(failed)
+            }
             (None, Cause::Program(Err(error))) => Err(Failed::run(error)),
             (None, _) => left,
         }

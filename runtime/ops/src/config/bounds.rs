@@ -1,6 +1,6 @@
 //! The sections of bounds and times: whatever a part of the runtime lets be set, as the part itself names it.
 //!
-//! What is not set is as the program says, else the part's default. What each of them means stands there and, for people,
+//! What is not set is as the program says, else the part's default; two times of membership follow a third that is set. What each of them means stands there and, for people,
 //! in `settings.rs`; a test holds the defaults that these tell alike.
 
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The body of an answer: in one piece, with what is held until it is written.
 //!
-//! hyper takes the piece at once and writes it as the client reads it. It asks for more when less than its buffer is left,
-//! hears that there is none, and drops this: so a client that reads slowly keeps its place until what is left of its answer
-//! fits the buffer, which the system takes as a rule. What it is NOT: a stream.
+//! hyper takes the piece at once, writes it as the client reads it, and drops this when less than its buffer is left: so a
+//! client that reads slowly keeps its place until what is left of its answer fits the buffer, which the system takes as a
+//! rule. What it is NOT: a stream.
 
 use std::{
     convert::Infallible,

@@ -31,7 +31,7 @@ pub(super) const MEMBERSHIP: &[Setting] = &[
         "membership-suspicion",
         Kind::Span { min_millis: 2_000, max_millis: 3_600_000 },
         "How long a suspect may refute before it is down, at least a probe_period; more in large clusters. By \
-         default 2s, or four of a longer probe_period: a node that was held for as long should go",
+         default 2s, or four probe_periods where that is more: a node that was held for as long should go",
     ),
     Setting::new(
         "membership.gossip_period",

@@ -1,8 +1,8 @@
 //! A hundred whole nodes: they become one cluster, learn of deaths, keep whom they hear at times, take back whom they lost,
 //! and agree in the end.
 //!
-//! `members.rs` does more of it with three and with ten; the state machines alone are run with two thousand
-//! (`runtime/cluster/tests/scale`). One seed takes more than a minute of a processor, unoptimised.
+//! `members.rs` does more of it with three and with ten; the state machines alone are run with more
+//! (`runtime/cluster/benches/scale.rs`). One seed takes more than a minute of a processor, unoptimised.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -102,7 +102,7 @@ async fn a_hundred_agree_after_deaths_flapping_and_a_partition(world: &mut World
     all_see(world, majority, 20 * SECOND).await;
     world.heal();
     let healed = world.now();
-    all_see(world, &names, 60 * SECOND).await;
+    all_see(world, &names, 10 * SECOND).await;
     record_views(world, &names);
     let convergence = Convergence::within(world.now() - healed);
     world.run_for(5 * SECOND).await;

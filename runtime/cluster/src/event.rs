@@ -68,9 +68,9 @@ pub enum Effect {
         to: Member,
         /// At most [`PACKET_BYTES_MAX`](crate::PACKET_BYTES_MAX) bytes.
         bytes: Bytes,
-        /// Whether it says nothing, and is of use only if nothing else went there since the last of its kind. Sending it
-        /// all the same does no harm, and any datagram does in its place: of use is that the system says so where the
-        /// port is closed.
+        /// Whether it says nothing but who sends it, and is of use only if nothing else went there since the last of its
+        /// kind. Sending it all the same does no harm, and any datagram does in its place: of use is that the system says
+        /// so where the port is closed. Who receives it learns nothing that later gossip does not tell.
         idle_only: bool,
     },
     /// The first member answered: from now on we are part of the cluster.

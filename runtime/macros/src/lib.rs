@@ -40,7 +40,8 @@ mod schema;
 ///
 /// It derives rkyv's `Archive`, `Serialize` and `Deserialize` with a checked archive, and implements `Schema` and
 /// `Message`. A message that crosses nodes has one layout, so it cannot be generic. Fields take rkyv's own attributes
-/// (`#[rkyv(with = …)]`), and `#[with(…)]` as in [`macro@data`]. The archive is named `Archived` and the message's name, and is as visible as the message.
+/// (`#[rkyv(with = …)]`), and `#[with(…)]` as in [`macro@data`]. The archive is named `Archived` and the message's name, and
+/// is as visible as the message.
 #[proc_macro_attribute]
 pub fn message(options: TokenStream, item: TokenStream) -> TokenStream {
     options::expand(options, item, message::expand)

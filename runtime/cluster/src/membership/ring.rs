@@ -4,8 +4,9 @@
 //! periods until the next packet goes out.
 //!
 //! SWIM probes at random: in an idle cluster a killed member may stay unprobed for several periods. A touch costs 34
-//! bytes at most, and one where the transport knocks in its place; each node sends as many in a large cluster as in a small one, and each is touched as often. A silent
-//! member is not found this way, because nothing waits for an answer; that is SWIM's.
+//! bytes at most, and one where the transport knocks in its place; each node sends as many in a large cluster as in a
+//! small one, and each is touched as often. A silent member is not found this way, because nothing waits for an answer;
+//! that is SWIM's.
 
 use std::{
     ops::Bound::{Excluded, Unbounded},

@@ -318,6 +318,7 @@ fn builder(name: &str, config: &Config, program: Program) -> Result<odeon::NodeB
     let Program { mut system, mut transport, setups, version, .. } = program;
     config.actors.apply(&mut system);
     config.transport.apply(&mut transport);
+    config.transport.follow_idle(&mut transport);
     let (mut membership, mut roster) = (MembershipConfig::default(), RosterConfig::default());
     config.membership.apply(&mut membership);
     config.membership.follow_probes(&mut membership);

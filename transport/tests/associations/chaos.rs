@@ -37,6 +37,7 @@ impl Storm<'_> {
     fn start(&self, at: usize, incarnation: u64) -> Node {
         let config = TransportConfig {
             idle_timeout: Duration::from_secs(3),
+            keep_alive: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(2),
             ..config()
         };

@@ -17,6 +17,7 @@ fn a_lost_connection_is_made_again_and_labels_stay_true() {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
         let config = TransportConfig {
             idle_timeout: Duration::from_secs(3),
+            keep_alive: Duration::from_secs(1),
             undeliverable_after: Duration::from_secs(60),
             ..config()
         };
@@ -50,6 +51,7 @@ fn frames_that_find_no_connection_are_given_up_as_not_delivered() {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
         let config = TransportConfig {
             idle_timeout: Duration::from_secs(3),
+            keep_alive: Duration::from_secs(1),
             undeliverable_after: Duration::from_secs(10),
             ..config()
         };
@@ -80,7 +82,11 @@ fn frames_that_wait_between_connections_are_told_down_when_the_peer_is_closed() 
     for is_forgotten in [false, true] {
         run(async {
             let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
-            let config = TransportConfig { idle_timeout: Duration::from_secs(3), ..config() };
+            let config = TransportConfig {
+                idle_timeout: Duration::from_secs(3),
+                keep_alive: Duration::from_secs(1),
+                ..config()
+            };
             let a = Plan { config, ..Plan::new(&net, &ca, "a", 1) }.start();
             let b = Plan::new(&net, &ca, "b", 2).start();
             let to_b = a.to(&b);

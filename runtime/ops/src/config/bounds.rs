@@ -1,7 +1,8 @@
 //! The sections of bounds and times: whatever a part of the runtime lets be set, as the part itself names it.
 //!
-//! What is not set is as the program says, else the part's default; two times of membership follow a third that is set. What each of them means stands there and, for people,
-//! in `settings.rs`; a test holds the defaults that these tell alike.
+//! What is not set is as the program says, else the part's default; two times of membership follow a third that is set, and
+//! the keep-alive a shorter idle time. What each of them means stands there and, for people, in `settings.rs`; a test holds
+//! the defaults that these tell alike.
 
 use std::time::Duration;
 
@@ -132,6 +133,15 @@ section! {
     forget_down: Span,
 }
 
+impl TransportSection {
+    /// Lets the keep-alive that nobody has set be a third of an idle time that somebody has, if that is shorter.
+    pub(crate) fn follow_idle(&self, config: &mut TransportConfig) {
+        if let (Some(idle), None) = (self.idle_timeout, self.keep_alive) {
+            config.keep_alive = config.keep_alive.min(Duration::from(idle) / 3);
+        }
+    }
+}
+
 /// The longest suspicion there may be, as the table of settings says.
 const SUSPICION_MAX: Duration = Duration::from_secs(3_600);
 
@@ -164,6 +174,23 @@ section! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_keep_alive_that_nobody_has_set_goes_with_a_short_idle_time() {
+        for (text, keep_alive) in [
+            ("idle_timeout = \"3s\"", 1_000),
+            ("idle_timeout = \"1m\"", 3_000),
+            ("idle_timeout = \"3s\"\nkeep_alive = \"1500ms\"", 1_500),
+            ("keep_alive = \"2s\"", 2_000),
+        ] {
+            let section: TransportSection = toml::from_str(text).unwrap();
+            let mut config = TransportConfig::default();
+            section.apply(&mut config);
+            section.follow_idle(&mut config);
+            assert_eq!(config.validate(), Ok(()), "{text}");
+            assert_eq!(config.keep_alive, Duration::from_millis(keep_alive), "{text}");
+        }
+    }
 
     /// A node whose probe period alone was set did not start with one above two seconds, or below a fifth of one.
     #[test]

@@ -169,8 +169,8 @@ pub(super) const TRANSPORT: &[Setting] = &[
         "transport.keep_alive",
         "keep-alive",
         Kind::Span { min_millis: 10, max_millis: 1_800_000 },
-        "Pause after which a connection sends something, half of idle_timeout at most. By default 3s: what is lost \
-         is sent again, and an idle node has little to do",
+        "Pause after which a connection sends something, half of idle_timeout at most. By default 3s, or a third of a \
+         shorter idle_timeout: what is lost is sent again, and an idle node has little to do",
     ),
     Setting::new(
         "transport.gossip_idle",

@@ -42,6 +42,9 @@ const STOP_AT_ONCE: Duration = Duration::from_millis(200);
 /// at once, and a second for handlers that block their threads.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(3);
 
+/// How long a program that has stopped its node may take to say what came of it; without a word it is well.
+const SAID_WITHIN: Duration = Duration::from_secs(1);
+
 /// Lives until the node has left.
 pub(crate) async fn live<F, R>(mut program: Program, flags: Flags, start: F) -> Result<(), Failed>
 where
@@ -154,7 +157,7 @@ impl Running {
                 }
                 // What the program has to say of its end comes before the end.
                 ended = ended(&mut ending) => break Cause::Program(ended),
-                () = node.ended() => match said(&mut ending).await {
+                () = node.ended() => match said(&mut ending, &node).await {
                     Some(ended) => break Cause::Program(ended),
                     None => return ended_by_itself(&node),
                 },
@@ -263,13 +266,15 @@ async fn ended(ending: &mut Option<Pin<Box<dyn Future<Output = Started>>>>) -> S
     }
 }
 
-/// What the program has to say of its end at this moment: of a node that ended between two looks it has not been asked yet.
-async fn said(ending: &mut Option<Pin<Box<dyn Future<Output = Started>>>>) -> Option<Started> {
-    tokio::select! {
-        biased;
-        ended = ended(ending) => Some(ended),
-        () = std::future::ready(()) => None,
-    }
+/// What the program has to say of its end where its node has ended: at this moment, or a little later where it has stopped
+/// the node, of which it hears after the node itself.
+async fn said(
+    ending: &mut Option<Pin<Box<dyn Future<Output = Started>>>>,
+    node: &Node,
+) -> Option<Started> {
+    ending.as_ref()?;
+    let patience = if node.is_told_to_stop() { SAID_WITHIN } else { Duration::ZERO };
+    timeout(patience, ended(ending)).await.ok()
 }
 
 /// The node has ended, and neither a signal nor an operator nor the program's own end was the reason.

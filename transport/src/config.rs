@@ -87,10 +87,10 @@ pub struct TransportConfig {
     /// a Retry (RFC 9000, 8.1.2), which costs it a round trip and us no state; default 16, a quarter of
     /// `handshakes_max`. 0 asks every dialler, `handshakes_max` or more asks none.
     pub handshakes_unproven_max: usize,
-    /// Dials under way at once for gossip to nodes without an association, 1 or more; default 8: a hundred at once, by each of a hundred
-    /// nodes that hear of each other, take longer than `handshake_timeout` where they share a CPU. Fewer where they take more
-    /// than a second. The others wait, and are drawn by lot; a dial that nobody answers gives its place up after a second,
-    /// or after four times as long as dials took lately.
+    /// Dials under way at once for gossip to nodes without an association, 1 or more; default 8: a hundred at once, by each
+    /// of a hundred nodes that hear of each other, take longer than `handshake_timeout` where they share a CPU. Fewer where
+    /// they take more than a second. The others wait, and are drawn by lot; a dial that nobody answers gives its place up
+    /// after a second, or after four times as long as dials took lately.
     pub dials_max: usize,
     /// Whether the connection of a dialler goes on when its address changes, as behind a NAT that forgot it or on
     /// another network; default true. QUIC proves the new address before much is sent there (RFC 9000, 9.3), and only

@@ -1,4 +1,4 @@
-//! How many dials to nodes that others told of are under way at once.
+//! How many dials that gossip asks for are under way at once.
 //!
 //! What it is: a bounded number of places, each taken by a dial until it ends; who waits is drawn by lot. A node that hears
 //! of a hundred others at once would else begin a hundred handshakes in one moment, as would all others: where many nodes
@@ -94,7 +94,7 @@ impl DialGate {
         places.counts.waited.fetch_add(1, Ordering::Relaxed);
         match granted.await {
             Ok(place) => place,
-            // The gate holds it until it is granted, and lives as long as its drivers.
+            // The gate holds it until it is granted, and lives as long as the hub, whose tasks wait.
             Err(_) => std::future::pending().await,
         }
     }

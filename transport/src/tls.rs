@@ -49,11 +49,11 @@ pub(crate) fn unix_time(time: SystemTime) -> UnixTime {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Crypto {
-    /// [ring](https://crates.io/crates/ring): the default, because it is built with a C compiler alone and draws all its
+    /// [ring](https://github.com/briansmith/ring): the default, because it is built with a C compiler alone and draws all its
     /// entropy where a simulation can seed it.
     #[default]
     Ring,
-    /// [AWS-LC](https://crates.io/crates/aws-lc-rs), with the feature `aws-lc-rs`: up to twice as fast on large packets,
+    /// [AWS-LC](https://github.com/aws/aws-lc-rs), with the feature `aws-lc-rs`: up to twice as fast on large packets,
     /// and minutes more to build. Not for simulations: it draws entropy of its own, so that a run cannot be made again.
     #[cfg(feature = "aws-lc-rs")]
     AwsLc,

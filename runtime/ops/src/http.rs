@@ -216,6 +216,17 @@ mod tests {
 
     use super::*;
 
+    /// Runs the test beside the port that it asks.
+    async fn while_served(listener: TcpListener, answers: Answers, test: impl Future<Output = ()>) {
+        let both = async {
+            tokio::select! {
+                () = serve(listener, answers) => {}
+                () = test => {}
+            }
+        };
+        LocalSet::new().run_until(both).await;
+    }
+
     async fn ask(addr: SocketAddr) -> String {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
@@ -240,14 +251,7 @@ mod tests {
             assert!(ask(addr).await.ends_with("alive\n"));
             assert!(began.elapsed() < HEAD_WITHIN / 2, "{:?}", began.elapsed());
         };
-        LocalSet::new()
-            .run_until(async {
-                tokio::select! {
-                    () = serve(listener, answers) => {}
-                    () = test => {}
-                }
-            })
-            .await;
+        while_served(listener, answers, test).await;
     }
 
     /// A scraper that waits for its answer is not the one that goes.
@@ -272,14 +276,7 @@ mod tests {
             let (text, ()) = tokio::join!(ask(addr), holding);
             assert!(text.ends_with("slow\n"), "{text:?}");
         };
-        LocalSet::new()
-            .run_until(async {
-                tokio::select! {
-                    () = serve(listener, answers) => {}
-                    () = test => {}
-                }
-            })
-            .await;
+        while_served(listener, answers, test).await;
     }
 
     /// It was the idlest as soon as its answer was made, and got a part of it.
@@ -310,13 +307,6 @@ mod tests {
             slow.read_to_end(&mut text).await.unwrap();
             assert!(text.len() > LENGTH, "{} bytes of {LENGTH} and a head", text.len());
         };
-        LocalSet::new()
-            .run_until(async {
-                tokio::select! {
-                    () = serve(listener, answers) => {}
-                    () = test => {}
-                }
-            })
-            .await;
+        while_served(listener, answers, test).await;
     }
 }

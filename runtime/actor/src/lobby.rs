@@ -11,8 +11,6 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -22,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 /// Tasks in the lobby of one thread between two looks; others make timers. A task stays in memory while it is there.
@@ -67,28 +66,8 @@ struct Lobby {
     waiting: Mutex<Waiting>,
 }
 
-/// The waker of each task, by the address of its data.
-type Waiting = HashMap<usize, Waker, BuildHasherDefault<Address>>;
-
-/// Mixes an address; nobody chooses addresses to make them collide.
-#[derive(Default)]
-struct Address(u64);
-
-impl Hasher for Address {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
-    }
-
-    fn write_usize(&mut self, address: usize) {
-        // Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
-        let mixed = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+/// The waker of each task, by the address of its data; nobody chooses addresses to make them collide.
+type Waiting = FxHashMap<usize, Waker>;
 
 impl Lobby {
     fn lock(&self) -> MutexGuard<'_, Waiting> {

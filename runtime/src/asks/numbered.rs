@@ -3,42 +3,19 @@
 //! A table of places that the number itself tells, because a tree over thousands of asks took as long as the frame of one. What
 //! it is NOT: in an order of its own; what is taken out together comes by number, so that it is the same in each run.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-};
-
 use odeon_message::AskId;
+use rustc_hash::FxHashMap;
 
 /// Places that an empty table keeps; more were for a rush that is over.
 const KEPT: usize = 4_096;
 
-/// Spreads the numbers of asks; this node gives them, so that nobody chooses them to collide.
-#[derive(Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4).
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// Things by the number of an ask.
+/// Things by the number of an ask, hashed without a secret: this node gives the numbers, so that nobody chooses them to collide.
 #[derive(Debug)]
-pub(super) struct Numbered<T>(HashMap<AskId, T, BuildHasherDefault<Spread>>);
+pub(super) struct Numbered<T>(FxHashMap<AskId, T>);
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
-        Self(HashMap::default())
+        Self(FxHashMap::default())
     }
 }
 

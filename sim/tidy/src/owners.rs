@@ -78,6 +78,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("rcgen", Walled(&["odeon-transport"])),
     ("rkyv", Walled(&["odeon-macros", "odeon-message"])),
     ("rmp-serde", Walled(&["odeon-message"])),
+    ("rustc-hash", Only(&["odeon", "odeon-actor"])),
     ("rustls", Walled(&["odeon-benches", "odeon-compare", "odeon-transport"])),
     ("rustls-webpki", Walled(&["odeon-transport"])),
     ("sd-notify", Walled(&["odeon-ops"])),

@@ -432,7 +432,9 @@ impl Association {
     #[must_use]
     pub fn stats(&self) -> AssociationStats {
         let mut stats = self.counters.read(self.slabs.stats());
-        stats.pinned_bytes += self.bulk_slabs.held_bytes() as u64;
+        let bulk = self.bulk_slabs.stats();
+        stats.pinned_bytes += bulk.pinned_bytes;
+        stats.bytes_moved += bulk.bytes_moved;
         // Lanes count under their own lock, so that no message pays for another exchange.
         stats.frames_sent += self.lanes.iter().map(Lane::frames_taken).sum::<u64>();
         stats

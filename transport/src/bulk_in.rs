@@ -1,7 +1,7 @@
 //! Inbound bulk streams: each brings one large message or reply, which takes the place that a lane announced.
 //!
-//! A stream is read as it comes, so that its bytes fill no window that others need; a frame grows in a buffer of its own,
-//! with the bytes that have arrived. One that the node has no memory for is read to its end, and its bytes are let go.
+//! A stream is read as it comes, so that its bytes fill no window that others need; a frame has a buffer of its own, one that
+//! an earlier frame of about its length has left, or one that grows with the bytes that have arrived. One that the node has no memory for is read to its end, and its bytes are let go.
 //! What it is NOT: the order of a lane, which is `odeon_wire`'s [`BulkInbox`]. Frames come from `stream_in.rs`, and go on
 //! there.
 
@@ -255,7 +255,9 @@ async fn receive(
     let frame_bytes = announced.frame_bytes;
     let limits = FrameLimits { frame_bytes_max: frame_bytes, ..FrameLimits::default() };
     let slabs = live.association.bulk_slabs();
-    let mut reader = Some(FrameReader::sharing(Purpose::Bulk, limits, slabs));
+    let mut reader = FrameReader::sharing(Purpose::Bulk, limits, slabs);
+    reader.expect(frame_bytes);
+    let mut reader = Some(reader);
     let mut held = HeldBytes { reads: &live.bulk_reads, bytes: 0 };
     let mut pieces: [Bytes; PIECES_MAX] = Default::default();
     let mut complete = None;

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use odeon_env::{Observed, buggify::any_order, buggify_number};
 use odeon_wire::{Preamble, Purpose};
 use tokio::{sync::Notify, task::JoinSet};
@@ -118,26 +117,29 @@ async fn write_large(live: Rc<Live>, due: Due) -> Result<usize, End> {
     let mut stream = live.connection.open_uni().await?;
     let association = &live.association;
     let lane = &association.lanes()[usize::from(due.lane)];
-    let Some(frame) = lane.begin_large(due.number) else {
+    let Some((mut bytes, _room)) = lane.begin_large(due.number) else {
         // The association was closed, and its connection is about to be.
         return pending().await;
     };
     // The stream was opened just now: its priority can be set.
     let _ = stream.set_priority(BULK_PRIORITY);
-    let (mut bytes, _room) = (Bytes::from(frame.bytes), frame.room);
     if let Some(observer) = association.observer() {
         observer.observe(Observed::Written { bytes: &bytes });
     }
     let preamble = Preamble { purpose: Purpose::Bulk, index: due.number };
     stream.write_all(&preamble.encode()).await?;
+    // What is given in one turn is sent together, as what a lane gives: packets that are cut apart by the kernel.
+    let mut in_turn = 0;
     while !bytes.is_empty() {
         live.precedence.last().await;
         let bytes_max =
             buggify_number!(0.01, 1..200).map_or(WRITE_BYTES_MAX, |bytes| bytes as usize);
         let piece = bytes.split_to(bytes.len().min(bytes_max));
+        in_turn += piece.len();
         Counters::add_alone(&association.counters.bytes_sent, piece.len() as u64);
         stream.write_chunk(piece).await?;
-        if live.connection.sends_later() {
+        if in_turn >= live.config().batch_bytes_max && live.connection.sends_later() {
+            in_turn = 0;
             tokio::task::yield_now().await;
         }
     }

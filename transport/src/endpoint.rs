@@ -29,6 +29,9 @@ use crate::{
     tls::Tls,
 };
 
+/// How often memory is looked through that large messages have left: what none needs for so long is freed.
+const POOLS_SWEPT_EVERY: Duration = Duration::from_secs(10);
+
 /// What this node says of itself in every handshake. Cluster and node name are its [`Identity`]'s.
 #[derive(Clone, Debug)]
 pub struct LocalHello {
@@ -102,6 +105,7 @@ impl Transport {
         let hub = Hub::new(shared, env, endpoint, events, Standing::new(identity, trust));
         hub.spawn(accept(Rc::clone(&hub)));
         hub.spawn(hire(Rc::clone(&hub)));
+        hub.spawn(sweep_pools(Rc::clone(&hub)));
         hub.spawn(listen_for_unreachable(Rc::clone(&hub), socket));
         if hub.endpoint.is_frames() {
             hub.spawn(receive(Rc::clone(&hub)));
@@ -298,6 +302,14 @@ async fn hire(hub: Rc<Hub>) {
         for association in hub.shared.fresh().await {
             hub.driver(&association);
         }
+    }
+}
+
+/// Lets memory go that large messages have left and no other one has needed for a while.
+async fn sweep_pools(hub: Rc<Hub>) {
+    loop {
+        tokio::time::sleep(POOLS_SWEPT_EVERY).await;
+        hub.shared.sweep_pools();
     }
 }
 

@@ -47,6 +47,9 @@ pub struct TransportStats {
     /// Bytes of memory that what was received from all peers holds now; bounded by
     /// [`inbound_bytes_max`](TransportConfig::inbound_bytes_max).
     pub inbound_bytes: u64,
+    /// Bytes of memory that large messages have left, received and sent ones, and that nobody uses: 16 MiB of either at most.
+    /// What no other large message needs for ten seconds is freed.
+    pub shelved_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -218,6 +221,12 @@ impl Shared {
         self.all().iter().for_each(|association| association.nudge());
     }
 
+    /// Frees long memory that was not needed since the last call.
+    pub(crate) fn sweep_pools(&self) {
+        self.pools.slabs.sweep();
+        self.pools.batches.sweep();
+    }
+
     pub(crate) fn handshakes(&self) -> HandshakeMetrics {
         let counters = &self.counters;
         HandshakeMetrics {
@@ -244,6 +253,7 @@ impl Shared {
             bad_peers: read(&self.counters.bad_peers),
             datagrams_dropped: read(&self.counters.datagrams_dropped),
             inbound_bytes: self.pools.slabs.lent_bytes() as u64,
+            shelved_bytes: self.pools.long_bytes() as u64,
         }
     }
 }

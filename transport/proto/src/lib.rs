@@ -19,6 +19,7 @@ mod hello;
 mod lane;
 mod preamble;
 mod read;
+mod shelf;
 mod slab;
 mod topic;
 mod train;
@@ -47,6 +48,7 @@ pub use hello::{
 pub use lane::{LaneState, Position};
 pub use preamble::{Preamble, PreambleError, Purpose};
 pub use read::{Frame, FrameLimits, FrameReader, MessageTrain, Received};
+pub use shelf::Shelf;
 pub use slab::{SlabPool, SlabShare, SlabStats};
 pub use topic::{TOPIC_BYTES_MAX, TopicFieldError, put_topic, split_topic};
 pub use train::OpenTrain;

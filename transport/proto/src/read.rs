@@ -133,6 +133,12 @@ impl FrameReader {
         }
     }
 
+    /// Says how long the first frame will be, as far as that is known before its header: if nobody uses memory of that length
+    /// it is read into that. What is new grows with what has arrived all the same.
+    pub fn expect(&mut self, frame_bytes: usize) {
+        self.need = frame_bytes;
+    }
+
     /// Takes the next bytes of the stream; any length, any cut.
     ///
     /// All of them are copied. Call [`next`](Self::next) until it has no more before a push when bytes are plenty:

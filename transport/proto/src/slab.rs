@@ -2,7 +2,8 @@
 //!
 //! A slab is written only while nobody shares it. Once payloads of it are out, new bytes go to another slab, and the
 //! partial frame at its end is copied over; the memory of a slab whose payloads are gone is used again. Slabs grow as
-//! bytes arrive, never by what a peer claims. Where their memory comes from, and what keeps it, is counted in
+//! bytes arrive, never by what a peer claims; but a long frame has memory for all of it at once where there is some that
+//! nobody uses. Where their memory comes from, and what keeps it, is counted in
 //! `slab/share.rs`. Data goes to `read.rs`.
 
 mod pool;
@@ -81,7 +82,7 @@ impl Slabs {
     pub(crate) fn append(&mut self, bytes: &[u8], frame: usize) {
         let unread = self.unread().len();
         let oversized = self.slab.capacity() > self.slab_bytes;
-        let back_to_small = oversized && unread + bytes.len() <= self.slab_bytes;
+        let back_to_small = oversized && frame.max(unread + bytes.len()) <= self.slab_bytes;
         match Arc::get_mut(&mut self.slab) {
             Some(slab) if !back_to_small => {
                 if unread == 0 {
@@ -94,7 +95,13 @@ impl Slabs {
                     self.share.moved(unread);
                     self.read = 0;
                 }
-                grow(slab, bytes.len(), frame.max(self.slab_bytes), self.likely, &self.share);
+                let room = Room {
+                    more: bytes.len(),
+                    frame,
+                    slab_bytes: self.slab_bytes,
+                    likely: self.likely,
+                };
+                grow(slab, &room, &self.share);
                 slab.extend_from_slice(bytes);
             }
             _ => self.next_slab(bytes),
@@ -158,19 +165,37 @@ fn slab(share: &Arc<SlabShare>, memory: SlabMemory) -> Slab {
     Slab::of(home, memory)
 }
 
-/// Makes room for `more` bytes, doubling up to `bound`, so that a frame of n bytes is moved at most log n times; the first
-/// memory is as much as is `likely` needed.
-fn grow(slab: &mut Slab, more: usize, bound: usize, likely: usize, share: &SlabShare) {
-    let (before, need) = (slab.capacity(), slab.len() + more);
+/// What a slab is to have room for.
+struct Room {
+    more: usize,
+    /// The frame that this belongs to, as long as it says it is.
+    frame: usize,
+    slab_bytes: usize,
+    /// What the first memory of a slab has at least.
+    likely: usize,
+}
+
+/// Makes room for more bytes, doubling up to the length of a slab or of the frame, so that a frame of n bytes is moved at
+/// most log n times. A frame that is longer than a slab is moved once, into memory that is there and long enough.
+fn grow(slab: &mut Slab, room: &Room, share: &SlabShare) {
+    let (before, filled) = (slab.capacity(), slab.len());
+    let need = filled + room.more;
     if need <= before {
         return;
     }
-    if before == 0 {
-        **slab = share.memory(need.max(likely));
+    let is_long = room.frame > room.slab_bytes && room.frame >= need;
+    if is_long && let Some(mut memory) = share.ready(room.frame) {
+        memory.extend_from_slice(slab);
+        share.moved(filled);
+        share.returned(std::mem::replace(&mut **slab, memory));
         return;
     }
+    if before == 0 {
+        **slab = share.memory(need.max(room.likely));
+        return;
+    }
+    let bound = room.frame.max(room.slab_bytes);
     let capacity = (before * 2).min(bound).max(need).max(SLAB_BYTES_LEAST);
-    let filled = slab.len();
     slab.reserve_exact(capacity - filled);
     share.moved(filled);
     share.grown(slab.capacity() - before);
@@ -251,6 +276,44 @@ mod tests {
         assert!(kept.iter().all(|payload| payload.bytes() == [7; 64]));
         kept.clear();
         assert_eq!(share.stats().pinned_bytes, 4096, "{stats:?}");
+    }
+
+    const LONG: usize = 1 << 20;
+
+    /// A payload of a frame that comes in packets and is longer than any slab.
+    fn long(share: &Arc<SlabShare>) -> Payload {
+        let mut slabs = Slabs::new(64 << 10, Arc::clone(share));
+        (0..LONG / 4096).for_each(|_| slabs.append(&[7; 4096], LONG));
+        slabs.payload(0..LONG)
+    }
+
+    #[test]
+    fn a_long_frame_has_the_memory_that_one_before_it_left() {
+        let share = share(usize::MAX);
+        let first = long(&share);
+        let (place, moved) = (first.bytes().as_ptr(), share.stats().bytes_moved);
+        assert!(moved > 0, "the first one grew");
+        drop(first);
+        assert_eq!((share.stats().pinned_bytes, share.pool().long_bytes()), (0, LONG));
+        let second = long(&share);
+        assert_eq!(second.bytes().as_ptr(), place);
+        assert_eq!(share.stats().bytes_moved, moved, "nothing of it was moved");
+        assert_eq!((share.stats().pinned_bytes, share.pool().long_bytes()), (LONG as u64, 0));
+        drop(second);
+        (0..2).for_each(|_| share.pool().sweep());
+        assert_eq!(share.pool().long_bytes(), 0, "nobody needed it for a while");
+    }
+
+    #[test]
+    fn what_a_peer_claims_takes_memory_that_is_there_and_makes_none() {
+        let share = share(usize::MAX);
+        drop(long(&share));
+        let mut readers = [(); 100].map(|()| Slabs::new(64 << 10, share.clone()));
+        readers.iter_mut().for_each(|slabs| slabs.append(&[7; 100], LONG));
+        assert_eq!(share.stats().pinned_bytes, (LONG + 99 * 4096) as u64);
+        readers.iter_mut().for_each(|slabs| slabs.append(&[7; 8192], LONG));
+        let grown = share.stats().pinned_bytes as usize - LONG;
+        assert!(grown <= 99 * 2 * 8292, "{grown}");
     }
 
     #[test]

@@ -38,6 +38,13 @@ pub(crate) struct Pools {
     pub(crate) batches: Arc<BatchPool>,
 }
 
+impl Pools {
+    /// Bytes that are kept for the next large messages.
+    pub(crate) fn long_bytes(&self) -> usize {
+        self.slabs.long_bytes() + self.batches.long_bytes()
+    }
+}
+
 impl Association {
     pub(crate) fn new(
         id: PeerId,

@@ -14,7 +14,7 @@ mod large;
 use std::{
     collections::VecDeque,
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -93,6 +93,8 @@ struct Inner {
 pub(crate) struct Lane {
     inner: Mutex<Inner>,
     batches: Arc<BatchPool>,
+    /// How long the last large frame was.
+    likely_large_bytes: AtomicUsize,
 }
 
 /// What to append.
@@ -171,7 +173,7 @@ impl Lane {
             at_once: None,
             taken: 0,
         };
-        Self { inner: Mutex::new(inner), batches }
+        Self { inner: Mutex::new(inner), batches, likely_large_bytes: AtomicUsize::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

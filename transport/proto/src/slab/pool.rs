@@ -11,17 +11,20 @@ use std::{
 use odeon_message::SlabMemory;
 
 use super::SLAB_BYTES_LEAST;
+use crate::Shelf;
 
 /// Pieces of memory kept: with slabs of 64 KiB, 4 MiB, the batches of some busy associations at a time.
 const POOL_SLABS_MAX: usize = 64;
 
 /// The memory that slabs of one endpoint are made of and give back, on whatever thread their last payload goes.
 ///
-/// It keeps at most 64 pieces, none longer than `slab_bytes`; further ones are freed. It counts what all that share it
-/// hold, and says who has enough of it; see [`is_spent`](Self::is_spent).
+/// It keeps at most 64 pieces that are no longer than `slab_bytes`, and longer ones as a [`Shelf`] does; further ones are
+/// freed. It counts what all that share it hold, and says who has enough of it; see [`is_spent`](Self::is_spent).
 pub struct SlabPool {
     free: Mutex<Vec<SlabMemory>>,
     slab_bytes: usize,
+    /// What is longer.
+    long: Shelf<SlabMemory>,
     /// Bytes that shares hold now, those of them that lanes have at hand to read into, and the most that all others may be.
     lent: AtomicUsize,
     at_hand: AtomicUsize,
@@ -41,6 +44,7 @@ impl SlabPool {
         Arc::new(Self {
             free: Mutex::default(),
             slab_bytes,
+            long: Shelf::new(slab_bytes),
             lent: AtomicUsize::new(0),
             at_hand: AtomicUsize::new(0),
             lent_bytes_max,
@@ -82,6 +86,17 @@ impl SlabPool {
         self.put(memory);
     }
 
+    /// Bytes of long memory that nobody uses and that are kept.
+    #[must_use]
+    pub fn long_bytes(&self) -> usize {
+        self.long.bytes()
+    }
+
+    /// Frees the long memory that was not needed since the last call.
+    pub fn sweep(&self) {
+        self.long.sweep();
+    }
+
     fn free(&self) -> MutexGuard<'_, Vec<SlabMemory>> {
         // Nothing that panics runs under the lock.
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
@@ -101,7 +116,16 @@ impl SlabPool {
         }
     }
 
+    /// Empty memory for a frame of so many bytes that is not whole yet, if there is some that nobody uses.
+    pub(super) fn ready(&self, frame_bytes: usize) -> Option<SlabMemory> {
+        self.long.take(frame_bytes..=frame_bytes.saturating_add(frame_bytes / 2))
+    }
+
     fn put(&self, mut memory: SlabMemory) {
+        if self.long.keeps(memory.capacity()) {
+            memory.clear();
+            return self.long.put(memory.capacity(), memory);
+        }
         if !(SLAB_BYTES_LEAST..=self.slab_bytes).contains(&memory.capacity()) {
             return;
         }
@@ -126,10 +150,10 @@ mod tests {
     #[test]
     fn the_shortest_that_fits_is_taken_and_few_are_kept() {
         let pool = SlabPool::new(64 << 10);
-        for kib in [64, 8, 4, 16, 2, 128] {
+        for kib in [64, 8, 4, 16, 2] {
             pool.put(SlabMemory::with_capacity(kib << 10));
         }
-        assert_eq!(pool.free().len(), 4, "neither too short nor too long");
+        assert_eq!(pool.free().len(), 4, "none that is too short");
         assert_eq!(pool.take(5000).capacity(), 8 << 10);
         assert_eq!(pool.take(5000).capacity(), 16 << 10);
         assert_eq!(pool.take(100 << 10).capacity(), 100 << 10, "it is new");

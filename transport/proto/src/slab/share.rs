@@ -131,6 +131,13 @@ impl SlabShare {
         memory
     }
 
+    /// Memory for a frame of so many bytes, if there is some that nobody uses; it is counted from now on.
+    pub(super) fn ready(&self, frame_bytes: usize) -> Option<SlabMemory> {
+        let memory = self.pool.ready(frame_bytes)?;
+        self.grown(memory.capacity());
+        Some(memory)
+    }
+
     pub(super) fn grown(&self, bytes: usize) {
         self.held.fetch_add(bytes, Relaxed);
         self.pool.lend(bytes);

@@ -5,8 +5,9 @@
 //! lock, so that it holds up neither the lane's writer nor other senders. Until its stream begins it waits here, and
 //! whatever is asked of its position is said of it, not of what announces it (`odeon_wire`'s `LaneState`).
 
-use std::{ops::Range, task::Waker};
+use std::{ops::Range, sync::atomic::Ordering::Relaxed, task::Waker};
 
+use bytes::Bytes;
 use odeon_message::ActorKey;
 use odeon_wire::{Announce, FrameKind, FrameWriter, Header, Position, write_body};
 
@@ -29,12 +30,12 @@ pub(crate) struct Large {
 /// A large frame whose stream has not begun.
 #[derive(Debug)]
 pub(crate) struct LargeFrame {
-    pub(super) position: Position,
-    pub(super) number: u64,
-    pub(super) is_due: bool,
-    pub(crate) bytes: Vec<u8>,
+    position: Position,
+    number: u64,
+    is_due: bool,
+    bytes: Vec<u8>,
     /// Held until the peer has all of it.
-    pub(crate) room: BulkRoom,
+    room: BulkRoom,
 }
 
 impl Lane {
@@ -53,13 +54,15 @@ impl Lane {
             // The peer is the same for as long as the association lives.
             inner.large_from(header.kind).ok_or(SendRefused::Connecting)?
         };
-        let mut bytes = Vec::with_capacity(large.from_bytes.saturating_mul(2));
+        let likely = large.from_bytes.max(self.likely_large_bytes.load(Relaxed));
+        let mut bytes = self.batches.take_large(likely);
         let mut writer = FrameWriter::begin(&mut bytes, header, extensions)
             .expect("the buffer is empty, and so aligned");
         let start = writer.payload().len();
         encode(writer.payload())?;
         let payload = start..writer.payload().len();
-        writer.finish(large.bytes_max)?;
+        let frame_bytes = writer.finish(large.bytes_max)?;
+        self.likely_large_bytes.store(frame_bytes, Relaxed);
 
         let mut guard = self.lock();
         let inner = &mut *guard;
@@ -81,11 +84,14 @@ impl Lane {
     }
 
     /// Takes a large frame out because its stream begins: from now on it counts as handed. `None` if it was lost.
-    pub(crate) fn begin_large(&self, number: u64) -> Option<LargeFrame> {
+    pub(crate) fn begin_large(&self, number: u64) -> Option<(Bytes, BulkRoom)> {
         let mut inner = self.lock();
         let at = inner.large.iter().position(|frame| frame.number == number)?;
         let frame = inner.large.remove(at)?;
-        inner.books.begin(frame.position).then_some(frame)
+        let LargeFrame { position, bytes, room, .. } = frame;
+        let begins = inner.books.begin(position);
+        drop(inner);
+        begins.then(|| (self.batches.lend(bytes), room))
     }
 
     /// There is room for large frames again.

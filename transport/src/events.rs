@@ -195,6 +195,12 @@ impl RefusedReason {
         }
     }
 
+    /// Whether the peer stops, and says so to whoever dials it meanwhile: in the order of things as well.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        matches!(self, Self::ByPeer(refuse) if refuse.reason == RefuseReason::Stopping)
+    }
+
     /// Whether dialling again soon is of no use: something must be changed by hand first.
     #[must_use]
     pub fn is_lasting(&self) -> bool {

@@ -129,9 +129,9 @@ pub(crate) async fn dial(
     };
     hub.shared.counters.handshakes.fetch_add(1, Ordering::Relaxed);
     match &result {
-        Err(reason) if reason.is_gone() => {
-            hub.shared.counters.failures.failed(false, HandshakeFailure::Gone);
-            tracing::debug!(%addr, %reason, "not dialled again");
+        Err(reason) if reason.is_gone() || reason.is_stopping() => {
+            hub.shared.counters.failures.failed(false, HandshakeFailure::of(reason));
+            tracing::debug!(%addr, %reason, "whoever is dialled is not there any more");
         }
         Err(reason) => {
             hub.failed_handshake(addr, false, HandshakeFailure::of(reason), &reason.to_string());

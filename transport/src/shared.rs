@@ -33,7 +33,8 @@ pub struct TransportStats {
     pub peers: u64,
     /// Handshakes that were answered.
     pub handshakes: u64,
-    /// Handshakes that failed or were refused, by us or by them; not those with a peer that is known to be gone.
+    /// Handshakes that failed or were refused, by us or by them; not those with a peer that is known to be gone, or where one
+    /// of both stops.
     pub handshakes_failed: u64,
     /// Handshakes that were not looked at, because too many were under way.
     pub handshakes_shed: u64,

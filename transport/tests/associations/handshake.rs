@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use odeon_message::Fingerprint;
-use odeon_transport::{Ca, LostReason, RefusedReason, SendRefused, TransportConfig, Validity};
+use odeon_transport::{
+    Ca, HandshakeFailure, LostReason, RefusedReason, SendRefused, TransportConfig, Validity,
+};
 use odeon_wire::RefuseReason;
 
 use crate::{
@@ -86,6 +88,9 @@ fn who_dials_a_node_that_stops_is_told_so() {
         };
         assert_eq!(refuse.reason, RefuseReason::Stopping);
         assert!(refuse.text.starts_with("a takes nobody any more"), "{}", refuse.text);
+        assert_eq!(c.transport.stats().handshakes_failed, 0, "it is in the order of things");
+        let outbound = c.transport.metrics().handshakes.outbound;
+        assert_eq!(outbound, [(HandshakeFailure::Stopping, 1)]);
         b.until("messages", |_| b.payloads().len() == 201).await;
     });
 }

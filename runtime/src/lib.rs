@@ -255,10 +255,10 @@ pub use odeon_message::{Formers, is_same_id};
 #[doc(hidden)]
 pub use odeon_transport::{AdminTls, NotAnOperator, OperatorTls};
 pub use odeon_transport::{
-    AssociationStats, Ca, CaError, CertificateValidity, ConfigError, Crypto, EnrolDesk, EnrolError,
-    EnrolRefusal, EnrolRefused, EnrolRequest, Enrolled, Enrolment, EnrolmentError,
-    HandshakeFailure, HandshakeMetrics, Identity, IdentityError, JoinToken, JoinTokenError,
-    LaneMetrics, NameError as CertificateNameError, Papers, PapersStamp, PathMetrics, PeerId,
-    PeerMetrics, PemPair, Quantiles, Revoked, Serial, SerialError, StreamMetrics, TransportConfig,
-    TransportError, TransportStats, Validity, enrol,
+    AssociationStats, Ca, CaError, CertificateValidity, ConfigError, Crypto, CryptoNameError,
+    EnrolDesk, EnrolError, EnrolRefusal, EnrolRefused, EnrolRequest, Enrolled, Enrolment,
+    EnrolmentError, HandshakeFailure, HandshakeMetrics, Identity, IdentityError, JoinToken,
+    JoinTokenError, LaneMetrics, NameError as CertificateNameError, Papers, PapersStamp,
+    PathMetrics, PeerId, PeerMetrics, PemPair, Quantiles, Revoked, Serial, SerialError,
+    StreamMetrics, TransportConfig, TransportError, TransportStats, Validity, enrol,
 };

@@ -9,7 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use odeon_env::{DatagramSocket, Env, buggify::any_order};
+use odeon_env::{
+    DatagramSocket, Env,
+    buggify::{any_order, is_simulated},
+};
 use odeon_message::{Fingerprint, Incarnation, MessageId, NodeId};
 use odeon_wire::{
     Accepted, AcceptedTable, CloseCode, Hello, InitialCredit, Revisions, format::ACCEPTED_MAX,
@@ -17,7 +20,7 @@ use odeon_wire::{
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    ConfigError, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers, TransportConfig,
+    ConfigError, Crypto, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers, TransportConfig,
     TransportEvents, TransportMetrics,
     carrier::Endpoint,
     exchange::answer,
@@ -97,6 +100,7 @@ impl Transport {
         events: Rc<dyn TransportEvents>,
     ) -> Result<Rc<Self>, TransportError> {
         config.validate()?;
+        check_simulated(config.crypto)?;
         let tls = Tls::new(&identity, None, &env, config.crypto)?;
         let (endpoint, trust) = Endpoint::start(&env, &socket, &identity, tls, &config)?;
         let hello = hello_frame(&identity, hello, &config)?;
@@ -232,6 +236,16 @@ impl Drop for Transport {
     fn drop(&mut self) {
         self.hub.abort();
     }
+}
+
+/// A simulation would not be the same a second time.
+fn check_simulated(crypto: Crypto) -> Result<(), ConfigError> {
+    if crypto == Crypto::Ring || !is_simulated() {
+        return Ok(());
+    }
+    let remedy =
+        "in a simulation use ring: whoever else encrypts draws entropy that no seed decides";
+    Err(ConfigError { field: "crypto", value: crypto.to_string(), remedy })
 }
 
 fn hello_frame(

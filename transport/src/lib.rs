@@ -66,5 +66,5 @@ pub use operator::{AdminTls, NotAnOperator, OperatorTls};
 pub use papers::{Papers, PapersStamp};
 pub use peers::Peers;
 pub use shared::TransportStats;
-pub use tls::Crypto;
+pub use tls::{Crypto, CryptoNameError};
 pub use validity::CertificateValidity;

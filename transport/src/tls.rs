@@ -7,7 +7,7 @@
 
 mod trust;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{fmt, str::FromStr, sync::Arc, time::SystemTime};
 
 use odeon_env::Env;
 #[cfg(feature = "aws-lc-rs")]
@@ -28,6 +28,9 @@ use crate::{Identity, IdentityError};
 
 /// The protocol that both sides must name (ALPN, RFC 7301).
 const ALPN: &[u8] = b"odeon/1";
+
+/// The name of AWS-LC, which is that of the feature.
+const AWS_LC: &str = "aws-lc-rs";
 
 /// Certificates are checked against the environment's clock.
 #[derive(Debug)]
@@ -54,9 +57,60 @@ pub enum Crypto {
     #[default]
     Ring,
     /// [AWS-LC](https://github.com/aws/aws-lc-rs), with the feature `aws-lc-rs`: up to twice as fast on large packets,
-    /// and minutes more to build. Not for simulations: it draws entropy of its own, so that a run cannot be made again.
+    /// and minutes more to build. In a simulation an endpoint refuses it: it draws entropy of its own, so that a run could not
+    /// be made again.
     #[cfg(feature = "aws-lc-rs")]
     AwsLc,
+}
+
+impl Crypto {
+    /// By which it is chosen: `ring` or `aws-lc-rs`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ring => "ring",
+            #[cfg(feature = "aws-lc-rs")]
+            Self::AwsLc => AWS_LC,
+        }
+    }
+}
+
+impl fmt::Display for Crypto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that chooses nobody to encrypt.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CryptoNameError {
+    /// It is in the program only with a feature.
+    #[error(
+        "this program was built without aws-lc-rs: use ring, or build it with the feature aws-lc-rs of odeon or odeon-ops"
+    )]
+    NotBuilt,
+    /// Nobody has this name.
+    #[error("{name:?} encrypts nothing: use ring, or aws-lc-rs in a program with that feature")]
+    Unknown {
+        /// The name.
+        name: Box<str>,
+    },
+}
+
+impl FromStr for Crypto {
+    type Err = CryptoNameError;
+
+    fn from_str(name: &str) -> Result<Self, CryptoNameError> {
+        match name {
+            "ring" => Ok(Self::Ring),
+            #[cfg(feature = "aws-lc-rs")]
+            AWS_LC => Ok(Self::AwsLc),
+            #[cfg(not(feature = "aws-lc-rs"))]
+            AWS_LC => Err(CryptoNameError::NotBuilt),
+            _ => Err(CryptoNameError::Unknown { name: name.into() }),
+        }
+    }
 }
 
 /// Always named to rustls, never taken as the process's default: with two of them in a program there is none, and asking
@@ -229,6 +283,22 @@ mod tests {
                 assert_eq!(whose == "Ring", crypto == Crypto::Ring, "{whose}");
             }
         }
+    }
+
+    #[test]
+    fn who_encrypts_is_chosen_by_name_and_one_that_is_not_there_says_so() {
+        assert_eq!("ring".parse(), Ok(Crypto::Ring));
+        assert_eq!(Crypto::default().to_string(), "ring");
+        let aws_lc = AWS_LC.parse::<Crypto>();
+        match cfg!(feature = "aws-lc-rs") {
+            true => assert_eq!(aws_lc.unwrap().name(), AWS_LC),
+            false => assert_eq!(aws_lc, Err(CryptoNameError::NotBuilt)),
+        }
+        let unknown = "openssl".parse::<Crypto>().unwrap_err().to_string();
+        assert_eq!(
+            unknown,
+            "\"openssl\" encrypts nothing: use ring, or aws-lc-rs in a program with that feature"
+        );
     }
 
     /// The days of a certificate are looked at first, and hid that it was revoked.

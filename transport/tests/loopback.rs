@@ -16,7 +16,7 @@ use odeon_env::{Env, RealEnv};
 use odeon_message::{Credit, Fingerprint, Incarnation, MessageId};
 use odeon_transport::{
     Association, Ca, Frame, FrameKind, LocalHello, LostReason, PeerId, RefusedReason, Transport,
-    TransportConfig, TransportEvents, Validity,
+    TransportConfig, TransportError, TransportEvents, Validity,
 };
 use tokio::{sync::Notify, task::LocalSet};
 
@@ -92,11 +92,13 @@ impl TransportEvents for Log {
     }
 }
 
-fn start(
-    ca: &Ca,
-    name: &str,
-    config: TransportConfig,
-) -> (Rc<Transport>, Rc<Log>, PeerId, SocketAddr) {
+type Started = (Rc<Transport>, Rc<Log>, PeerId, SocketAddr);
+
+fn start(ca: &Ca, name: &str, config: TransportConfig) -> Started {
+    try_start(ca, name, config).expect("it starts")
+}
+
+fn try_start(ca: &Ca, name: &str, config: TransportConfig) -> Result<Started, TransportError> {
     let env = RealEnv;
     let socket = env.bind("127.0.0.1:0".parse().expect("an address")).expect("loopback is there");
     let addr = socket.local_addr().expect("it is bound");
@@ -107,9 +109,8 @@ fn start(
     let hello = LocalHello { incarnation: id.incarnation, advertise: addr, accepted, guest: false };
     let log = Rc::new(Log::default());
     let transport =
-        Transport::start(Arc::new(env), socket, identity, hello, config, Rc::clone(&log) as _)
-            .expect("all is well");
-    (transport, log, id, addr)
+        Transport::start(Arc::new(env), socket, identity, hello, config, Rc::clone(&log) as _)?;
+    Ok((transport, log, id, addr))
 }
 
 #[tokio::test]
@@ -183,6 +184,41 @@ async fn a_node_by_aws_lc_and_one_by_ring_understand_each_other() {
                 node.close(Duration::from_secs(2)).await;
             }
         }
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+/// It would draw entropy that no seed decides, and the run could not be made again.
+#[cfg(feature = "aws-lc-rs")]
+#[tokio::test]
+async fn aws_lc_is_refused_in_a_simulation() {
+    use odeon_env::buggify::{Mischief, Place, arm};
+    use odeon_transport::Crypto;
+
+    #[derive(Debug)]
+    struct Quiet;
+
+    impl Mischief for Quiet {
+        fn fires(&self, _: Place, _: f64, _: u64) -> Option<u64> {
+            None
+        }
+
+        fn defers(&self) -> bool {
+            false
+        }
+    }
+
+    let test = async {
+        let ca = Ca::in_memory("demo").expect("a good name");
+        let by = |crypto| TransportConfig { crypto, ..TransportConfig::default() };
+        let armed = arm(&Quiet);
+        let refused = try_start(&ca, "a", by(Crypto::AwsLc)).map(|_| ()).unwrap_err().to_string();
+        let says = "transport.crypto is aws-lc-rs: in a simulation use ring";
+        assert!(refused.starts_with(says), "{refused}");
+        start(&ca, "b", by(Crypto::Ring));
+        drop(armed);
+        // This is none any more.
+        start(&ca, "a", by(Crypto::AwsLc));
     };
     LocalSet::new().run_until(test).await;
 }

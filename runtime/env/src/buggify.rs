@@ -87,6 +87,12 @@ pub fn is_armed() -> bool {
     ARMED.load(Ordering::Relaxed) != 0
 }
 
+/// Whether this thread is in a simulation.
+#[must_use]
+pub fn is_simulated() -> bool {
+    MISCHIEF.try_with(Cell::get).ok().flatten().is_some()
+}
+
 /// Whether a simulation of this program ever had places that may fire.
 static ASKS: AtomicBool = AtomicBool::new(false);
 

@@ -38,6 +38,7 @@ mod app;
 #[doc(hidden)]
 pub mod authority;
 mod config;
+mod crypto_name;
 mod dashboard;
 mod events;
 mod failure;
@@ -66,6 +67,7 @@ pub use config::{
     ActorsSection, AdminSection, Config, DrainSection, HealthSection, JoinSection, LogSection,
     MembershipSection, NodeSection, PapersSection, RosterSection, TransportSection,
 };
+pub use crypto_name::CryptoName;
 #[doc(hidden)]
 pub use failure::Failed;
 pub use flags::Flags;

@@ -326,6 +326,7 @@ mod tests {
     fn in_words(value: &str) -> String {
         match (value, value.parse::<u64>()) {
             ("None", _) => "as many as fit".to_owned(),
+            ("Ring", _) => "ring".to_owned(),
             ("60s", _) => "1m".to_owned(),
             ("600s", _) => "10m".to_owned(),
             ("3600s", _) => "1h".to_owned(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use odeon::{MembershipConfig, RosterConfig, SystemConfig, TransportConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::span::Span;
+use crate::{crypto_name::CryptoName, span::Span};
 
 /// Writes a section of optional values, and puts those that are set into the part's configuration.
 macro_rules! section {
@@ -78,6 +78,7 @@ section! {
 section! {
     /// `[transport]`: bounds and times of the node's ways to others.
     TransportSection of TransportConfig:
+    crypto: CryptoName,
     lanes: u8,
     lane_bytes_max: usize,
     batch_bytes_max: usize,

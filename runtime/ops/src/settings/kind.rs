@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use odeon::JoinToken;
+use odeon::{Crypto, CryptoNameError, JoinToken};
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Number { min: u64, max: u64 },
     /// A span of time within these bounds.
     Span { min_millis: u64, max_millis: u64 },
+    /// Whose code encrypts.
+    Crypto,
     /// A filter of the log.
     Filter,
     /// A join token.
@@ -49,7 +51,7 @@ impl Kind {
     /// What stands for the value in the help.
     pub(crate) const fn placeholder(self) -> &'static str {
         match self {
-            Self::Text => "NAME",
+            Self::Text | Self::Crypto => "NAME",
             Self::Path => "FILE",
             Self::Addr | Self::Addrs | Self::Group => "ADDRESS:PORT",
             Self::Interface => "ADDRESS",
@@ -87,6 +89,7 @@ impl Kind {
             Self::Span { min_millis, max_millis } => {
                 format!("a time from {} to {}, such as 30s", span(min_millis), span(max_millis))
             }
+            Self::Crypto => "ring or aws-lc-rs".to_owned(),
             Self::Filter => "a filter such as info or odeon=debug".to_owned(),
             Self::Token => "a join token, which `odeon ca token` prints".to_owned(),
         }
@@ -147,6 +150,11 @@ impl Kind {
             (Self::Filter, Value::String(text)) => {
                 EnvFilter::try_new(text).err().map(|error| error.to_string())
             }
+            (Self::Crypto, Value::String(text)) => match text.parse::<Crypto>() {
+                Ok(_) => None,
+                Err(error @ CryptoNameError::NotBuilt) => Some(error.to_string()),
+                Err(_) => Some(String::new()),
+            },
             (Self::Token, Value::String(text)) => {
                 text.parse::<JoinToken>().err().map(|error| error.to_string())
             }
@@ -228,9 +236,15 @@ mod tests {
             (Kind::Text, "", "a text"),
             (Kind::Filter, "odeon=loud", "info or odeon=debug"),
             (Kind::Token, "secret", "odeon ca token"),
+            (Kind::Crypto, "openssl", "use ring or aws-lc-rs"),
         ] {
             let said = kind.read_text(&[text]).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");
+        }
+        assert!(Kind::Crypto.read_text(&["ring"]).is_ok());
+        match Kind::Crypto.read_text(&["aws-lc-rs"]) {
+            Ok(value) => assert_eq!(value, Value::String("aws-lc-rs".into())),
+            Err(said) => assert!(said.contains("the feature aws-lc-rs"), "{said}"),
         }
         // A file has types of its own.
         assert!(Kind::Switch.check(Value::String("true".into())).is_err());

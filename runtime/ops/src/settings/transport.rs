@@ -6,6 +6,13 @@ use super::{Kind, Setting};
 /// `[transport]`.
 pub(super) const TRANSPORT: &[Setting] = &[
     Setting::new(
+        "transport.crypto",
+        "crypto",
+        Kind::Crypto,
+        "Whose code encrypts the connections. By default ring: aws-lc-rs, up to twice as fast on large packets, is in \
+         programs that are built with that feature of odeon-ops. Nodes of both kinds understand each other",
+    ),
+    Setting::new(
         "transport.lanes",
         "lanes",
         Kind::Number { min: 1, max: 16 },

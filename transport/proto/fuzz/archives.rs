@@ -11,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use odeon_message::{Codec, DecodeError, Message, Payload, View, Wire, data, message};
+use odeon_message::{AsSerde, Codec, DecodeError, Message, Payload, View, Wire, data, message};
+use serde::{Deserialize, Serialize};
 
 #[message(id = "fuzz/Flat", reply = u64, crate = odeon_message)]
 #[derive(Debug)]
@@ -57,13 +58,40 @@ struct Chain {
     next: Option<Box<Self>>,
 }
 
+/// With a part that travels by serde.
+#[message(id = "fuzz/Parcel", reply = Vec<u8>, crate = odeon_message)]
+#[derive(Debug)]
+struct Parcel {
+    number: u32,
+    #[with(AsSerde)]
+    foreign: Foreign,
+    label: String,
+}
+
+/// As of another crate, which has no archive.
+#[derive(Debug, Serialize, Deserialize)]
+enum Foreign {
+    Nothing,
+    Number(i64),
+    Rate(Option<f32>),
+    Pair(Box<(Self, Self)>),
+    List(Vec<Self>),
+    Named(BTreeMap<String, Self>),
+    Place {
+        name: String,
+        #[serde(default)]
+        inside: Option<Box<Self>>,
+    },
+}
+
 /// The first byte chooses the message, and whether the rest is its archive or what is changed in a good one.
 pub(crate) fn archive(input: &[u8]) {
     let [choice, rest @ ..] = input else { return };
     let bends = choice & 0x80 != 0;
-    match choice % 3 {
+    match choice % 4 {
         0 => read(flat(), bends, rest),
         1 => read(text(), bends, rest),
+        2 => read(parcel(), bends, rest),
         _ => read(chain(), bends, rest),
     }
 }
@@ -92,6 +120,16 @@ fn text() -> Text {
         sizes: (0..40).map(|size| (size, vec![1; size as usize % 5])).collect(),
         tree: Tree::Fork(vec![Tree::Named(named), leaf("right")]),
     }
+}
+
+fn parcel() -> Parcel {
+    let place = |name: &str, inside| Foreign::Place { name: name.to_owned(), inside };
+    let pair = Foreign::Pair(Box::new((Foreign::Number(-3), Foreign::Rate(Some(0.5)))));
+    let named = [("one", Foreign::Nothing), ("two", place("a place with a long name", None))];
+    let named = named.map(|(name, value)| (name.to_owned(), value));
+    let list = vec![pair, Foreign::Named(BTreeMap::from(named)), Foreign::Rate(None)];
+    let foreign = place("outside", Some(Box::new(Foreign::List(list))));
+    Parcel { number: 7, foreign, label: "behind what travels by serde".to_owned() }
 }
 
 fn chain() -> Chain {
@@ -134,6 +172,7 @@ fn archived<M: Message>(message: &M) -> Vec<u8> {
 
 /// Reads bytes as a message, in place and as a value, and as what its handler returns.
 fn read<M: Message + Wire + Debug>(sample: M, bends: bool, rest: &[u8]) {
+    let has_foreign = codec::<M>().name() == "fuzz/Parcel";
     let payload = match bends {
         true => Payload::copy_from(&bent(archived(&sample), rest)),
         false => Payload::copy_from(rest),
@@ -148,6 +187,8 @@ fn read<M: Message + Wire + Debug>(sample: M, bends: bool, rest: &[u8]) {
             same(&value, &view.read(&()).expect("it was read before"));
         }
         (Err(DecodeError::Archive(_)), Err(DecodeError::Archive(_))) => {}
+        // What travels by serde is read for a value once, when that is made, and checked for a view before.
+        (Err(DecodeError::Value(_)), Err(DecodeError::Archive(_))) if has_foreign => {}
         (Err(DecodeError::Value(_)), Ok(view)) => assert!(view.read(&()).is_err()),
         (value, view) => panic!("one check passes and one does not: {value:?} and {view:?}"),
     }

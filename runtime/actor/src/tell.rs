@@ -380,6 +380,10 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
             let failure = match try_remote(route, message) {
                 Ok(()) => {
                     self.message = None;
+                    if self.wait.is_none() {
+                        // As most tells: there was room at once.
+                        return Poll::Ready(Ok(()));
+                    }
                     break None;
                 }
                 Err(failure) => failure,

@@ -106,11 +106,17 @@ impl CreditBook {
         self.find(receiver).is_none_or(|entry| entry.check(bytes, window).is_ok())
     }
 
+    #[inline]
     fn find(&mut self, receiver: ActorKey) -> Option<&mut Entry> {
         if self.entries.get_index(self.last).is_none_or(|(known, _)| *known != receiver) {
-            self.last = self.entries.get_index_of(&receiver)?;
+            self.last = self.look_up(receiver)?;
         }
         self.entries.get_index_mut(self.last).map(|(_, entry)| entry)
+    }
+
+    #[inline(never)]
+    fn look_up(&self, receiver: ActorKey) -> Option<usize> {
+        self.entries.get_index_of(&receiver)
     }
 
     /// Takes credit for one message whose whole frame has this many bytes.

@@ -125,7 +125,10 @@ impl Pieces {
 
     /// Takes the frame at `start` of the last piece out, with its bytes; it was not counted.
     pub(super) fn cut(&mut self, start: usize) -> Vec<u8> {
-        let bytes = self.open.bytes.split_off(start);
+        let frame = &self.open.bytes[start..];
+        let mut bytes = self.batches.take_large(frame.len());
+        bytes.extend_from_slice(frame);
+        self.open.bytes.truncate(start);
         // It grew for a frame that does not stay.
         self.open.bytes.shrink_to(self.write_bytes_max);
         bytes

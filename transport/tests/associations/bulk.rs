@@ -236,6 +236,29 @@ fn senders_wait_while_much_waits() {
 }
 
 #[test]
+fn memory_that_large_messages_leave_is_kept_for_the_next_and_freed_when_none_comes() {
+    run(async {
+        let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+        let (a, b) = pair(&net, &ca, config());
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        let shelved = || [&a, &b].map(|node| node.transport.stats().shelved_bytes as usize);
+        for number in 1..=10 {
+            send(&to_b, key(1), &large(number, MIB)).await;
+            b.until("message", |_| arrived(&b).len() == usize::from(number)).await;
+            // Until all of it is acknowledged.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        // One is used each time; the sender's first one grew, and may have twice what it needs.
+        assert!(shelved().iter().all(|bytes| (MIB..3 * MIB).contains(bytes)), "{:?}", shelved());
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(shelved(), [0, 0]);
+        send(&to_b, key(1), &large(11, MIB)).await;
+        b.until("message", |_| arrived(&b).len() == 11).await;
+    });
+}
+
+#[test]
 fn closing_sends_what_was_announced() {
     run(async {
         let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());

@@ -54,6 +54,10 @@ use time::{Time, told_to_stop};
 /// How long a node that stops waits at most until the others have heard that its names and groups are no more.
 const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
+/// How long a node that stops waits at most until the others have sent all that they send it: some round trips to the
+/// other side of the earth. One that is silent is waited for so long in vain.
+const HUSH_WITHIN: Duration = Duration::from_secs(2);
+
 /// Starts the workers of a system, where and how many is the host's choice.
 pub(crate) trait Workers {
     fn start(&mut self, system: &ActorSystem);
@@ -323,6 +327,7 @@ impl Heart {
         let mut time = Time::of(stop);
         self.phases.leaving();
         self.own.leave();
+        self.transport.say_leaving();
         // Before its actors stop, so that others send them nothing that would only be refused.
         if let Some(version) = self.node.roster().leave() {
             let roster = self.node.roster();
@@ -338,6 +343,9 @@ impl Heart {
     async fn end(mut self, mut time: Time) {
         let (system, transport) = (self.node.system(), &self.transport);
         time.phase(&mut self.stop, Duration::MAX, |within| system.stop(within)).await;
+        // What others have just asked is refused behind the closed gate, or by the lack of an actor. Without this it would
+        // be lost with the connections, and nobody could say whether it ran.
+        time.phase(&mut self.stop, HUSH_WITHIN, |within| transport.hush(within)).await;
         // Before the goodbye: whoever hears it takes nothing from this node any more, and would hold the ends of its
         // actors, which are on their way, for unknown.
         time.phase(&mut self.stop, Duration::MAX, |within| transport.flush(within)).await;

@@ -433,6 +433,10 @@ impl TransportEvents for Inbound {
         }
     }
 
+    fn leaving(&self, peer: PeerId) {
+        self.news.push(News::Leaving(peer));
+    }
+
     fn datagram(&self, from: PeerId, bytes: Bytes) {
         self.news.push(News::Gossip { from, bytes });
     }

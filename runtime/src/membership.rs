@@ -83,7 +83,8 @@ impl MembershipHall {
                 }
                 News::Outdated(known) => self.step(Event::Outdated { known }),
                 News::Leave => self.step(Event::Leave),
-                News::Refused { .. } => {}
+                // Members hear it by gossip, with all else that a member says of itself.
+                News::Leaving(_) | News::Refused { .. } => {}
             }
         }
     }

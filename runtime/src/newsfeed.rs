@@ -27,8 +27,8 @@ pub(crate) use refusals::Refusal;
 /// Most news that repeat themselves, gossip and unreachable addresses, that wait for the membership task; more are
 /// dropped and counted. The task runs on the thread that fills the queue, so only a burst within one poll can reach it.
 ///
-/// All others are never dropped and bounded by what they are about: one contact and one loss a peer, of which there are
-/// `peers_max`, the latest of each; one life of this node, the greatest; one goodbye.
+/// All others are never dropped and bounded by what they are about: one contact, one loss and one leave a peer, of which
+/// there are `peers_max`, the latest of each; one life of this node, the greatest; one goodbye.
 const NEWS_MAX: usize = 4096;
 
 /// Something that the membership should know.
@@ -41,6 +41,8 @@ pub(crate) enum News {
     Unreachable(SocketAddr),
     /// The connection to that peer is gone.
     ConnectionLost(PeerId),
+    /// That peer says that it is about to leave.
+    Leaving(PeerId),
     /// A peer knows a later life of this node, or holds this one for dead.
     Outdated(Incarnation),
     /// A dial was refused or not answered; whether something must be changed by hand first.
@@ -54,6 +56,7 @@ pub(crate) enum News {
 enum About {
     Contact(PeerId),
     Loss(PeerId),
+    Leaving(PeerId),
     OwnLife,
     Goodbye,
 }
@@ -64,6 +67,7 @@ impl News {
         match self {
             Self::Contact(peer) => Some(About::Contact(peer.peer().id)),
             Self::ConnectionLost(peer) => Some(About::Loss(*peer)),
+            Self::Leaving(peer) => Some(About::Leaving(*peer)),
             Self::Outdated(_) => Some(About::OwnLife),
             Self::Leave => Some(About::Goodbye),
             Self::Gossip { .. } | Self::Unreachable(_) | Self::Refused { .. } => None,

@@ -233,6 +233,7 @@ fn refuse(parcel: &dyn Parcel, refused: &SendRefused) -> Refused {
         SendRefused::TooLong { .. } | SendRefused::Encode(_) | SendRefused::Frame(_) => {
             FailureKind::Unsendable
         }
+        SendRefused::Stopping => FailureKind::Stopped,
         _ => FailureKind::Unreachable,
     };
     let detail = format!("{}: {refused}", parcel.name());

@@ -4,7 +4,12 @@
 //! reason from outside. What had arrived before a peer's close is still read and delivered; then the association is
 //! told once. Streams are in `stream_out.rs` and `stream_in.rs`.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use odeon_env::buggify::any_order;
 use odeon_wire::{CloseCode, FrameLimits};
@@ -23,6 +28,7 @@ use crate::{
     driver::Driver,
     exchange::{Established, close, close_code},
     hub::Hub,
+    hush,
     rotation::Shown,
     stream_in::{read_control, read_datagrams, read_streams},
     stream_out::{write_control, write_lane},
@@ -124,6 +130,8 @@ pub(crate) struct Live {
     pub(crate) bulk_reads: BulkReads,
     /// What goes before large messages of ours.
     pub(crate) precedence: Precedence,
+    /// The peer has said that it stops.
+    pub(crate) is_hushed: Cell<bool>,
     /// What the association looks at; it ends with this.
     _path: Option<Arc<quinn::Connection>>,
     /// The peer's certificate, and how it was accepted.
@@ -162,6 +170,7 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
         peer_lanes: hello.lanes,
         bulk_reads: BulkReads::new(config.bulk_terms(), config.connection_window),
         precedence: Precedence::default(),
+        is_hushed: Cell::new(false),
         _path: path,
         shown: RefCell::new(shown),
     });
@@ -169,6 +178,12 @@ pub(crate) async fn run(hub: &Rc<Hub>, driver: &Rc<Driver>, established: Establi
     driver.set_live(Some((live.connection.clone(), Arc::clone(&live.control))));
     hub.note("association up", &association.peer().id);
     hub.events.up(&association);
+    if hub.is_leaving.get() {
+        hush::say_leaving(&association, &live.control);
+    }
+    if hub.is_hushing.get() {
+        hush::ask(hub, &association, &live.control);
+    }
     if let Some(pending) = driver.take_pending() {
         driver.send_datagram(hub, pending);
     }

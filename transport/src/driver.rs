@@ -22,6 +22,7 @@ use crate::{
     connection::run,
     exchange::{Dialled, Established, dial},
     hub::Hub,
+    hush,
     link::{Link, LinkEvent},
 };
 
@@ -139,6 +140,20 @@ impl Driver {
 
     pub(crate) fn remote_addr(&self) -> Option<std::net::SocketAddr> {
         self.live.borrow().as_ref().map(|(connection, _)| connection.remote_address())
+    }
+
+    /// Tells the peer that this node is about to leave, if there is a connection.
+    pub(crate) fn say_leaving(&self) {
+        if let Some((_, control)) = &*self.live.borrow() {
+            hush::say_leaving(&self.association, control);
+        }
+    }
+
+    /// Asks the peer to send nothing more, if there is a connection.
+    pub(crate) fn hush(&self, hub: &Hub) {
+        if let Some((_, control)) = &*self.live.borrow() {
+            hush::ask(hub, &self.association, control);
+        }
     }
 
     /// Lets what is in the lanes go out, then ends.

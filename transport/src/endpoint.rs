@@ -196,6 +196,30 @@ impl Transport {
         }
     }
 
+    /// Tells the peers, those that come later too, that this node is about to leave and that others are to be asked. All
+    /// goes on as before; a peer hears it as [`leaving`](TransportEvents::leaving).
+    pub fn say_leaving(&self) {
+        if !self.hub.is_leaving.replace(true) {
+            self.hub.drivers().iter().for_each(|driver| driver.say_leaving());
+        }
+    }
+
+    /// Tells the peers that this node stops, and waits until they have sent all that they send it, at most `within`.
+    ///
+    /// What they still had for it is read as before, and its answers go out: [`flush`](Self::flush) them, then
+    /// [`close`](Self::close). From then on a peer takes no frame for this node any more, so whoever asks it there is told
+    /// at once that the ask was not delivered. A peer that does not know this answers nothing, and is waited for in vain.
+    ///
+    /// # Cancel safety
+    /// The peers were told all the same. Called again, it waits on.
+    pub async fn hush(&self, within: Duration) {
+        let hub = &self.hub;
+        if !hub.is_hushing.replace(true) {
+            hub.drivers().iter().for_each(|driver| driver.hush(hub));
+        }
+        let _ = tokio::time::timeout(within, hub.flushes.done()).await;
+    }
+
     /// Waits until the peers have read what was sent to them before, at most `within`.
     ///
     /// Each lane that carried something is asked by a ping behind it, which is answered once all before it was handed to

@@ -83,6 +83,11 @@ pub trait TransportEvents {
         let _ = (peer, header);
     }
 
+    /// The peer says that it is about to leave; nothing has changed yet. By default nobody is told.
+    fn leaving(&self, peer: PeerId) {
+        let _ = peer;
+    }
+
     /// A gossip datagram.
     fn datagram(&self, from: PeerId, bytes: Bytes);
 

@@ -22,8 +22,9 @@ pub(crate) struct Flushes {
 }
 
 impl Flushes {
-    /// Puts a ping behind what is in each lane that is used.
-    pub(crate) fn ask(&self, association: &Association, next: impl Fn() -> u64) {
+    /// Puts a ping behind what is in each lane that is used. Returns their tokens.
+    pub(crate) fn ask(&self, association: &Association, next: impl Fn() -> u64) -> BTreeSet<u64> {
+        let mut tokens = BTreeSet::new();
         for lane in association.lanes().iter().filter(|lane| lane.is_used()) {
             let token = next();
             let mut encode = |out: &mut Vec<u8>| {
@@ -34,9 +35,16 @@ impl Flushes {
             let parcel = Parcel { header, extensions: Extensions::none(), encode: &mut encode };
             // A lane that takes no more is closed, or its peer does not read: nothing to wait for.
             if lane.push(parcel, false, |_| ()).is_ok() {
-                self.awaited.borrow_mut().entry(association.peer().id).or_default().insert(token);
+                self.expect(association.peer().id, token);
+                tokens.insert(token);
             }
         }
+        tokens
+    }
+
+    /// From now on this is awaited of that peer.
+    pub(crate) fn expect(&self, peer: PeerId, token: u64) {
+        self.awaited.borrow_mut().entry(peer).or_default().insert(token);
     }
 
     /// The peer has read up to the ping with this token.
@@ -46,7 +54,20 @@ impl Flushes {
         tokens.remove(&token);
         if tokens.is_empty() {
             awaited.remove(&peer);
-            self.fewer.notify_waiters();
+        }
+        self.fewer.notify_waiters();
+    }
+
+    /// Completes when none of these is awaited of that peer.
+    pub(crate) async fn answers(&self, peer: PeerId, tokens: &BTreeSet<u64>) {
+        loop {
+            let fewer = self.fewer.notified();
+            let awaited = self.awaited.borrow();
+            if awaited.get(&peer).is_none_or(|awaited| awaited.is_disjoint(tokens)) {
+                return;
+            }
+            drop(awaited);
+            fewer.await;
         }
     }
 

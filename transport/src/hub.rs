@@ -62,6 +62,10 @@ pub(crate) struct Hub {
     dials: DialGate,
     tasks: RefCell<JoinSet<()>>,
     pub(crate) flushes: Flushes,
+    /// Peers are told that this node is about to leave.
+    pub(crate) is_leaving: Cell<bool>,
+    /// Peers are told that this node stops.
+    pub(crate) is_hushing: Cell<bool>,
     /// The lanes of frame connections that are read.
     pub(crate) attended: Attended,
     dismissed: Notify,
@@ -92,6 +96,8 @@ impl Hub {
             dials,
             tasks: RefCell::default(),
             flushes: Flushes::default(),
+            is_leaving: Cell::new(false),
+            is_hushing: Cell::new(false),
             attended: Attended::default(),
             dismissed: Notify::new(),
             seed_ended: Notify::new(),

@@ -21,6 +21,7 @@ mod exchange;
 mod flush;
 mod handshake_gate;
 mod hub;
+mod hush;
 mod identity;
 mod link;
 mod log_gate;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use odeon_env::{buggify, buggify::any_order, buggify_number};
 use odeon_message::AskId;
 use odeon_wire::{
-    Announce, CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit,
+    Announce, Close, CloseCode, Credit, Frame, FrameKind, FrameReader, Header, InitialCredit,
     MessageTrain, Overrun, PayloadError, Ping, Pong, Preamble, Purpose, Received,
     format::PREAMBLE_BYTES,
 };
@@ -25,6 +25,7 @@ use crate::{
     bulk_in::read_bulk,
     carrier::RecvStream,
     connection::{End, Live, Part},
+    hush,
 };
 
 pub(crate) use shed::{lost_reply, shed};
@@ -179,7 +180,10 @@ fn take_control(live: &Live, frame: Frame) -> Result<(), End> {
             live.hub.flushes.answered(association.peer().id, token);
         }
         // The close of QUIC follows that of the stream.
-        FrameKind::Close => {}
+        FrameKind::Close => {
+            let close: Close = frame.body().map_err(|cause| malformed(&cause))?;
+            hush::heard(live, &close);
+        }
         FrameKind::Hello | FrameKind::Welcome | FrameKind::Refuse => {
             return Err(misplaced(frame.header.kind));
         }

@@ -98,6 +98,7 @@ impl Guest {
                         self.contacts.remove(&peer.node);
                     }
                 }
+                News::Leaving(peer) => self.leaving(peer),
                 News::Outdated(known) => {
                     // A client of this name was there before, with a clock that was ahead.
                     let next = Incarnation(known.0.saturating_add(1));
@@ -109,6 +110,13 @@ impl Guest {
             }
         }
         is_lost
+    }
+
+    /// A member says itself that it is about to leave, which a guide would say up to a second later.
+    fn leaving(&self, PeerId { node, incarnation }: PeerId) {
+        if let Some(member) = self.directory.member(node) {
+            self.directory.describe((node, incarnation), (*member.profile).clone(), true);
+        }
     }
 
     /// Asks the guide who the members are, or another one the next time; says when that is.
@@ -220,12 +228,14 @@ impl Guest {
         }
         self.missing = missing;
         for (node, member) in seen {
-            if self.directory.member(node).is_none() {
+            let Some(known) = self.directory.member(node) else {
                 self.directory.up(member);
-            } else {
-                let Member { incarnation, profile, leaving, .. } = member;
-                self.directory.describe((node, incarnation), (*profile).clone(), leaving);
-            }
+                continue;
+            };
+            let Member { incarnation, profile, leaving, .. } = member;
+            // Whoever is about to leave does not change its mind, and the guide may not have heard it yet.
+            let leaving = leaving || known.leaving && known.incarnation == incarnation;
+            self.directory.describe((node, incarnation), (*profile).clone(), leaving);
         }
     }
 

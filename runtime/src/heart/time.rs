@@ -7,9 +7,9 @@ use std::{future::Future, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-/// Phases of a stop that share the time of a drain: news of the names that are no more, actors, lanes, goodbyes,
-/// connections.
-const STOP_PHASES: u32 = 5;
+/// Phases of a stop that share the time of a drain: news of the names that are no more, actors, what others still send,
+/// lanes, goodbyes, connections.
+const STOP_PHASES: u32 = 6;
 
 /// An order to stop.
 #[derive(Clone, Copy, Debug)]
@@ -135,11 +135,12 @@ mod tests {
 
     #[test]
     fn phases_share_what_is_left_of_a_drain() {
-        let mut time = Time::of(Stop { within: SECOND * 10, drains: true });
+        let mut time = Time::of(Stop { within: SECOND * 12, drains: true });
         let end = time.end().expect("it drains");
+        assert_eq!(time.next(end - SECOND * 12), SECOND * 2);
         assert_eq!(time.next(end - SECOND * 10), SECOND * 2);
         assert_eq!(time.next(end - SECOND * 8), SECOND * 2);
-        assert_eq!(time.next(end - SECOND * 8), SECOND * 8 / 3, "the second one took no time");
+        assert_eq!(time.next(end - SECOND * 8), SECOND * 8 / 3, "the third one took no time");
         time.shorten(SECOND);
         assert_eq!(time.next(end - SECOND * 8), SECOND);
         assert_eq!(time.next(end - SECOND * 8), SECOND, "as was ordered");

@@ -311,6 +311,11 @@ impl Association {
         self.overflown.load(Ordering::Acquire)
     }
 
+    /// The peer stops: nothing more is sent to it over this connection but what waits.
+    pub(crate) fn hush(&self) {
+        self.lanes.iter().for_each(Lane::hush);
+    }
+
     /// It is over, but what waits still goes out.
     pub(crate) fn drain(&self, why: &LostReason) {
         self.lanes.iter().for_each(|lane| lane.drain(why.clone()));

@@ -53,6 +53,8 @@ enum Phase {
     Open,
     /// None for now: the peer could not be reached for a while.
     Unreachable(LostReason),
+    /// None but pings: the peer stops, and is to be asked for nothing more on this connection.
+    Hushed,
     /// None any more.
     Closed(LostReason),
 }
@@ -192,7 +194,7 @@ impl Lane {
     ) -> Result<(R, Option<Wrote>), SendRefused> {
         let mut guard = self.lock();
         let inner = &mut *guard;
-        inner.check_phase(paid)?;
+        inner.check_phase(parcel.header.kind, paid)?;
         let was_empty = inner.pieces.is_empty();
         let mut parcel = parcel;
         let result = match inner.large_from(parcel.header.kind) {
@@ -227,6 +229,7 @@ impl Lane {
     pub(crate) fn unmet(&self) -> SendRefused {
         match &self.lock().phase {
             Phase::Fresh | Phase::Open => SendRefused::Connecting,
+            Phase::Hushed => SendRefused::Stopping,
             Phase::Unreachable(why) => SendRefused::Unreachable(why.clone()),
             Phase::Closed(why) => SendRefused::Closed(why.clone()),
         }
@@ -240,7 +243,7 @@ impl Lane {
         bulk: Option<BulkTerms>,
     ) {
         let mut inner = self.lock();
-        if inner.phase == Phase::Fresh || matches!(inner.phase, Phase::Unreachable(_)) {
+        if !matches!(inner.phase, Phase::Closed(_)) {
             inner.phase = Phase::Open;
         }
         if inner.window != window || inner.frame_bytes_max != frame_bytes_max {
@@ -318,6 +321,18 @@ impl Lane {
         let wakers = inner.rooms.wake_all();
         drop(inner);
         wakers.into_iter().chain(writer).for_each(Waker::wake);
+    }
+
+    /// Takes nothing but pings until there is another connection; what is there goes out.
+    pub(crate) fn hush(&self) {
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Closed(_)) {
+            return;
+        }
+        inner.phase = Phase::Hushed;
+        let wakers = inner.rooms.wake_all();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Ready when frames wait, or when none will any more.
@@ -475,11 +490,13 @@ fn refuse(mut inner: MutexGuard<'_, Inner>, was_empty: bool, refused: SendRefuse
 }
 
 impl Inner {
-    fn check_phase(&self, paid: bool) -> Result<(), SendRefused> {
+    fn check_phase(&self, kind: FrameKind, paid: bool) -> Result<(), SendRefused> {
         match &self.phase {
             Phase::Open => Ok(()),
             Phase::Fresh if !paid => Ok(()),
             Phase::Fresh => Err(SendRefused::Connecting),
+            Phase::Hushed if kind == FrameKind::Ping => Ok(()),
+            Phase::Hushed => Err(SendRefused::Stopping),
             Phase::Unreachable(why) => Err(SendRefused::Unreachable(why.clone())),
             Phase::Closed(why) => Err(SendRefused::Closed(why.clone())),
         }

@@ -58,6 +58,9 @@ pub enum SendRefused {
     /// The peer could not be reached for a while. Later sends try again.
     #[error("the peer cannot be reached: {0}")]
     Unreachable(LostReason),
+    /// The peer stops and takes nothing more: ask somebody else.
+    #[error("the node stops, and takes nothing more: ask another one")]
+    Stopping,
     /// The association is over for good; a new life of the peer has another one.
     #[error("the association is over: {0}")]
     Closed(LostReason),

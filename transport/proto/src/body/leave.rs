@@ -60,6 +60,8 @@ code! {
         Overloaded = 9 "a bound was reached",
         /// This dial lost against the peer's.
         Duplicate = 10 "another connection of this pair wins",
+        /// Nothing is closed yet: the node is about to leave, and others are to be asked.
+        Leaving = 11 "the node is about to leave",
     }
 }
 
@@ -96,7 +98,7 @@ impl Body for Refuse {
     }
 }
 
-/// The last frame of a connection.
+/// That a connection comes to its end, or will.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Close {
     /// Why.

@@ -182,6 +182,8 @@ pub enum RefusedReason {
     Gone(Box<str>),
     /// The peer's wall clock and this node's are too far apart.
     Clock(Box<str>),
+    /// The peer runs a version of Odeon that has no protocol in common with this one.
+    Version(Box<str>),
     /// The peer speaks something else.
     Protocol(Box<str>),
     /// No answer in time, or the connection broke during the handshake.
@@ -210,7 +212,9 @@ impl RefusedReason {
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
-            Self::NotAuthenticated(_) | Self::Revoked(_) | Self::Clock(_) => true,
+            Self::NotAuthenticated(_) | Self::Revoked(_) | Self::Clock(_) | Self::Version(_) => {
+                true
+            }
             Self::ByPeer(refuse) => matches!(
                 refuse.reason,
                 RefuseReason::Cluster
@@ -247,6 +251,7 @@ impl fmt::Display for RefusedReason {
             Self::Identity(cause) => write!(f, "another node answered: {cause}"),
             Self::Gone(cause) => write!(f, "the node that answered is gone: {cause}"),
             Self::Clock(cause) => write!(f, "the clocks are too far apart: {cause}"),
+            Self::Version(cause) => write!(f, "the versions do not fit together: {cause}"),
             Self::Protocol(cause) => write!(f, "the peer does not speak this protocol: {cause}"),
             Self::NoAnswer(cause) => write!(f, "no answer: {cause}"),
         }

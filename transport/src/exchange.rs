@@ -25,6 +25,7 @@ use crate::{
     hub::Hub,
     identity::certificate_names,
     rotation::Shown,
+    tls::no_common_protocol,
 };
 
 /// The control stream goes before lanes, so that credit is never behind messages.
@@ -414,9 +415,18 @@ fn is_tls(code: quinn::TransportErrorCode) -> bool {
 /// The alert of a certificate that was revoked (RFC 8446, 6.2), as an error of QUIC.
 const REVOKED: u64 = 0x100 + 44;
 
+/// The alert of a peer that was offered no protocol which it speaks (RFC 7301, 3.2), as an error of QUIC.
+const NO_PROTOCOL: u64 = 0x100 + 120;
+
 fn refused_reason(cause: &ConnectionError) -> RefusedReason {
     let text = cause.to_string().into();
     match cause {
+        ConnectionError::TransportError(error) if u64::from(error.code) == NO_PROTOCOL => {
+            RefusedReason::Version(no_common_protocol().into())
+        }
+        ConnectionError::ConnectionClosed(close) if u64::from(close.error_code) == NO_PROTOCOL => {
+            RefusedReason::Version(no_common_protocol().into())
+        }
         ConnectionError::TransportError(error) if u64::from(error.code) == REVOKED => {
             RefusedReason::Revoked(text)
         }

@@ -32,6 +32,14 @@ const ALPN: &[u8] = b"odeon/1";
 /// The name of AWS-LC, which is that of the feature.
 const AWS_LC: &str = "aws-lc-rs";
 
+/// What to say of a peer that names none that this node names.
+pub(crate) fn no_common_protocol() -> String {
+    let ours = String::from_utf8_lossy(ALPN);
+    format!(
+        "this node speaks {ours} and the peer another one: run the same version of Odeon on both"
+    )
+}
+
 /// Certificates are checked against the environment's clock.
 #[derive(Debug)]
 pub(crate) struct EnvClock(pub(crate) Arc<dyn Env>);

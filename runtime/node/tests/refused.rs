@@ -10,7 +10,7 @@
 #[path = "outside/program.rs"]
 mod program;
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, os::unix::fs::FileExt, process::Command, time::Duration};
 
 use odeon::{Ca, Validity, env::Env as _, env::RealEnv};
 
@@ -22,15 +22,15 @@ fn write(folder: &Folder, name: &str, text: &str) {
     fs::write(folder.path(name), text).unwrap();
 }
 
-/// Both say what is wrong, and that they did; the second one waits on, and leaves in order.
-fn both_say(a: Running, b: Running, says: &[&str]) {
+/// Both say what is wrong, and that they did; the second one waits on, and leaves in order. The two lines.
+fn both_say(a: Running, b: Running, says: &[&str]) -> [String; 2] {
     let says = [&["handshake failed", "see runbook: join-refused"][..], says].concat();
-    a.line(&says);
-    b.line(&says);
+    let lines = [a.line(&says), b.line(&says)];
     // A node that is refused is not gone: it may be let in once somebody has mended it.
     b.line(&["waiting for a seed to answer", "the last answer", "see runbook: join-refused"]);
     b.terminate();
     a.terminate();
+    lines
 }
 
 fn join(a: &Running) -> [String; 2] {
@@ -97,4 +97,32 @@ fn a_node_whose_clock_is_days_ahead_is_refused_and_both_say_why() {
     let preload = [("LD_PRELOAD", library.as_str())];
     let b = Running::start_with(&folder, "b", &seed.each_ref().map(String::as_str), &preload);
     both_say(a, b, &["s apart where 86400 s are allowed", "set both clocks (NTP)"]);
+}
+
+/// A copy of the program that names another version of the protocol than this one does.
+fn of_another_version(folder: &Folder) -> String {
+    let copy = folder.path("odeon-2");
+    fs::copy(env!("CARGO_BIN_EXE_odeon"), &copy).unwrap();
+    let found = Command::new("grep").args(["-abo", "odeon/1", &copy]).output().unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    assert!(!found.is_empty(), "the program names its protocol");
+    let program = fs::OpenOptions::new().write(true).open(&copy).unwrap();
+    for line in found.lines() {
+        let at: u64 = line.split(':').next().unwrap().parse().unwrap();
+        program.write_all_at(b"2", at + 6).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn a_node_of_another_version_is_refused_and_both_say_what_they_speak() {
+    let folder = Folder::new("refused-version").papers("shop", &["a", "b"]);
+    let other = of_another_version(&folder);
+    let a = Running::start(&folder, "a", &["--dev"]);
+    let seed = join(&a);
+    let b = Running::start_program(&other, &folder, "b", &seed.each_ref().map(String::as_str));
+    let says = ["the versions do not fit together", "run the same version of Odeon on both"];
+    let [a, b] = both_say(a, b, &says);
+    assert!(a.contains("this node speaks odeon/1 and the peer another one"), "{a}");
+    assert!(b.contains("this node speaks odeon/2 and the peer another one"), "{b}");
 }

@@ -86,6 +86,7 @@ impl HandshakeFailure {
             RefusedReason::Identity(_) => Self::Identity,
             RefusedReason::Gone(_) => Self::Gone,
             RefusedReason::Clock(_) => Self::Clock,
+            RefusedReason::Version(_) => Self::Revision,
             RefusedReason::Protocol(_) => Self::Protocol,
             RefusedReason::NoAnswer(_) => Self::NoAnswer,
         }

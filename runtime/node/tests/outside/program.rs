@@ -15,8 +15,15 @@ use std::{
 /// Longest wait for a line of a node's log: a loaded machine starts programs slowly.
 const LINE_WITHIN: Duration = Duration::from_secs(30);
 
+/// The program that is tested.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_odeon");
+
 pub(crate) fn odeon(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_odeon"));
+    command(PROGRAM, args)
+}
+
+fn command(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
@@ -88,11 +95,26 @@ impl Running {
         more: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
+        let mut command = Self::command(PROGRAM, papers, name, more);
+        command.envs(variables.iter().copied());
+        Self::begin(command)
+    }
+
+    /// As [`start`](Self::start), of another program.
+    pub(crate) fn start_program(program: &str, papers: &Folder, name: &str, more: &[&str]) -> Self {
+        Self::begin(Self::command(program, papers, name, more))
+    }
+
+    fn command(program: &str, papers: &Folder, name: &str, more: &[&str]) -> Command {
         let (cert, key) =
             (papers.path(&format!("{name}.pem")), papers.path(&format!("{name}.key")));
-        let mut command = odeon(&["node", "--name", name, "--cert", &cert, "--key", &key]);
+        let args = ["node", "--name", name, "--cert", &cert, "--key", &key];
+        let mut command = command(program, &args);
         command.args(["--ca-cert", &papers.path("ca.pem")]).args(more);
-        command.envs(variables.iter().copied());
+        command
+    }
+
+    fn begin(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -127,7 +127,7 @@ pub(super) fn vet(
     let Some(revision) = local.revisions.common(hello.revisions) else {
         let (ours, theirs) = (local.revisions, hello.revisions);
         let text = format!(
-            "this node speaks {} to {}, the peer {} to {}",
+            "this node speaks {} to {}, the peer {} to {}: run the same version of Odeon on both",
             ours.min, ours.max, theirs.min, theirs.max
         );
         return Err(refuse(RefuseReason::Revision, text));

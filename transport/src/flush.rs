@@ -62,13 +62,15 @@ impl Flushes {
     pub(crate) async fn answers(&self, peer: PeerId, tokens: &BTreeSet<u64>) {
         loop {
             let fewer = self.fewer.notified();
-            let awaited = self.awaited.borrow();
-            if awaited.get(&peer).is_none_or(|awaited| awaited.is_disjoint(tokens)) {
+            if self.are_answered(peer, tokens) {
                 return;
             }
-            drop(awaited);
             fewer.await;
         }
+    }
+
+    fn are_answered(&self, peer: PeerId, tokens: &BTreeSet<u64>) -> bool {
+        self.awaited.borrow().get(&peer).is_none_or(|awaited| awaited.is_disjoint(tokens))
     }
 
     /// No more answers of that peer are to come: what it did not read was lost with the connection.

@@ -255,6 +255,7 @@ impl Association {
     ///
     /// # Errors
     /// As [`try_send`](Self::try_send).
+    #[inline]
     pub fn try_tell(
         &self,
         to: ActorKey,

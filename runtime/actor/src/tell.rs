@@ -368,6 +368,7 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         }
     }
 
+    #[inline]
     fn poll_remote(
         &mut self,
         route: &dyn Route,
@@ -375,15 +376,29 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
         cx: &mut Context<'_>,
     ) -> Poll<Told<M>> {
         // Message and place in line stay where they are: a panic while the message is archived gives both up.
+        let Some(message) = &self.message else { return Poll::Ready(Ok(())) };
+        let tried = try_remote(route, message);
+        if tried.is_ok() && self.wait.is_none() {
+            // As most tells: there was room at once.
+            self.message = None;
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_tried(tried, route, system, cx)
+    }
+
+    /// Goes on with one that was tried: it waits for room, or is over.
+    #[inline(never)]
+    fn poll_tried(
+        &mut self,
+        mut tried: Result<(), Failure>,
+        route: &dyn Route,
+        system: &ActorSystem,
+        cx: &mut Context<'_>,
+    ) -> Poll<Told<M>> {
         let failure = loop {
-            let Some(message) = &self.message else { return Poll::Ready(Ok(())) };
-            let failure = match try_remote(route, message) {
+            let failure = match tried {
                 Ok(()) => {
                     self.message = None;
-                    if self.wait.is_none() {
-                        // As most tells: there was room at once.
-                        return Poll::Ready(Ok(()));
-                    }
                     break None;
                 }
                 Err(failure) => failure,
@@ -401,6 +416,8 @@ impl<'a, A: Handler<M>, M: Message> Tell<'a, A, M> {
             if is_pending {
                 return Poll::Pending;
             }
+            let Some(message) = &self.message else { return Poll::Ready(Ok(())) };
+            tried = try_remote(route, message);
         };
         if let Some(mut wait) = self.wait.take()
             && wait.line.slot != 0

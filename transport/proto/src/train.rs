@@ -85,6 +85,8 @@ pub struct OpenTrain {
     /// Where its header is.
     start: usize,
     bytes: u32,
+    /// The same with what is behind it.
+    padded: u32,
     count: u32,
     /// How many tells of that length came behind each other, up to [`EQUAL_LEAST`].
     equal: u8,
@@ -93,7 +95,7 @@ pub struct OpenTrain {
 impl Default for OpenTrain {
     fn default() -> Self {
         let (receiver, message) = (ActorKey { slot: 0, generation: 0 }, MessageId(0));
-        Self { receiver, message, start: 0, bytes: 0, count: 0, equal: 0 }
+        Self { receiver, message, start: 0, bytes: 0, padded: 0, count: 0, equal: 0 }
     }
 }
 
@@ -110,7 +112,8 @@ impl OpenTrain {
             && bytes > 0;
         let equal = if same { self.equal.saturating_add(1).min(EQUAL_LEAST) } else { 1 };
         let (receiver, message) = (header.receiver, header.message);
-        *self = Self { receiver, message, start, bytes, count: 1, equal };
+        let padded = padded(bytes as usize) as u32;
+        *self = Self { receiver, message, start, bytes, padded, count: 1, equal };
     }
 
     /// The batch ends with something else, or is another one: nothing joins what it ended with.
@@ -141,7 +144,7 @@ impl OpenTrain {
     #[must_use]
     #[inline]
     pub fn padded_bytes(&self) -> usize {
-        padded(self.bytes as usize)
+        self.padded as usize
     }
 
     /// What one of them is charged in credit: as much as if it had come alone.

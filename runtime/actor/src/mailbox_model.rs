@@ -204,9 +204,8 @@ impl<'a> Run<'a> {
             Step::Train(big) => {
                 let numbers = (0..).map(|at| number + at * TRAIN_NUMBERS);
                 let messages = numbers.zip(big);
-                for (number, big) in messages.clone() {
-                    self.list.send(Sent { number, via: Via::Inbound, big, priority: 0 });
-                }
+                let sent = |(number, big)| Sent { number, via: Via::Inbound, big, priority: 0 };
+                self.list.send_train(messages.clone().map(sent));
                 self.office.desk.deliver_train(self.clerk, messages);
             }
             Step::Let => {

@@ -151,6 +151,23 @@ impl List {
         }
     }
 
+    /// Messages that come together. Where they would wait together, the first that may not takes the rest along, be that
+    /// shorter.
+    pub(super) fn send_train(&mut self, train: impl Iterator<Item = Sent>) {
+        let together = self.overflow == Overflow::Wait && self.priorities == 1;
+        let full = End::Failed(FailureKind::Full);
+        let mut is_refused = false;
+        for sent in train {
+            if is_refused {
+                self.inbound.insert(sent.number, sent.via);
+                self.end_with(&sent, full);
+                continue;
+            }
+            self.send(sent);
+            is_refused = together && self.ends.get(&sent.number) == Some(&full);
+        }
+    }
+
     fn press(&mut self, sent: Sent) {
         let lane = self.lane(&sent);
         let urgent = self.sum(self.queued.iter().filter(|other| self.lane(other) > lane));

@@ -208,7 +208,8 @@ impl Client {
         self.ask(|| FindGroup { group: group.to_owned() }).await
     }
 
-    /// Ends the client: its actors, then its connections; each takes at most `within`.
+    /// Ends the client: its actors, then what others still send it, 2 s at most, what it sends, and its connections; each
+    /// takes at most `within`.
     ///
     /// # Cancel safety
     /// The client ends all the same.

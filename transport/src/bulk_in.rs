@@ -1,9 +1,9 @@
 //! Inbound bulk streams: each brings one large message or reply, which takes the place that a lane announced.
 //!
-//! A stream is read as it comes, so that its bytes fill no window that others need; a frame has a buffer of its own, one that
-//! an earlier frame of about its length has left, or one that grows with the bytes that have arrived. One that the node has no memory for is read to its end, and its bytes are let go.
-//! What it is NOT: the order of a lane, which is `odeon_wire`'s [`BulkInbox`]. Frames come from `stream_in.rs`, and go on
-//! there.
+//! A stream is read as it comes, so that its bytes fill no window that others need; a frame has a buffer of its own, one
+//! that an earlier frame of about its length has left, or one that grows with the bytes that have arrived. One that the
+//! node has no memory for is read to its end, and its bytes are let go. What it is NOT: the order of a lane, which is
+//! `odeon_wire`'s [`BulkInbox`]. Frames come from `stream_in.rs`, and go on there.
 
 use std::{
     cell::{Cell, RefCell},

@@ -69,9 +69,10 @@ pub struct TransportConfig {
     /// Bytes of receive memory that all peers together may hold, in streams, mailboxes and views; default 2 GiB, 32 of the
     /// longest messages. Each may hold as much as is free, so that a busy one alone has half of it and of n such each has
     /// one part of n + 1. What comes beyond that is not taken: an ask is told `Full`, not delivered; tells are counted on
-    /// both sides; a stream whose items find no room ends as `Full`; the lane goes on. At least four times `message_bytes_max`, so that the longest message finds room
-    /// beside another. What a lane has at hand to read into is not counted: a slab of 64 KiB, or a frame that is not whole
-    /// yet, for each lane of each peer.
+    /// both sides; a stream whose items find no room ends as `Full`; the lane goes on. At least four times
+    /// `message_bytes_max`, so that the longest message finds room beside another. What a lane has at hand to read into is not
+    /// counted: a slab of 64 KiB, or a frame that is not whole yet, for each lane of each peer; nor is what large messages
+    /// have left and nobody uses, 16 MiB at most.
     pub inbound_bytes_max: usize,
     /// Bytes that may wait on the control stream; default 1 MiB. Beyond it the connection is reset: the peer does
     /// not read what it must read.

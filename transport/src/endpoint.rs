@@ -20,12 +20,13 @@ use odeon_wire::{
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    ConfigError, Crypto, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers, TransportConfig,
-    TransportEvents, TransportMetrics,
+    Association, ConfigError, Crypto, DATAGRAM_BYTES_MAX, Identity, IdentityError, Peers,
+    TransportConfig, TransportEvents, TransportMetrics,
     carrier::Endpoint,
     exchange::answer,
     handshake_gate::{HandshakeGate, Verdict},
     hub::{Hub, canonical},
+    hush,
     rotation::Standing,
     shared::{Shared, TransportStats},
     stream_in::attended::receive,
@@ -207,8 +208,9 @@ impl Transport {
     /// Tells the peers that this node stops, and waits until they have sent all that they send it, at most `within`.
     ///
     /// What they still had for it is read as before, and its answers go out: [`flush`](Self::flush) them, then
-    /// [`close`](Self::close). From then on a peer takes no frame for this node any more, so whoever asks it there is told
-    /// at once that the ask was not delivered. A peer that does not know this answers nothing, and is waited for in vain.
+    /// [`close`](Self::close). From then on a peer takes no message for this node any more, so whoever asks it there is told
+    /// at once that the ask was not delivered. A peer that does not answer
+    /// is waited for here, and by nothing that follows.
     ///
     /// # Cancel safety
     /// The peers were told all the same. Called again, it waits on.
@@ -217,24 +219,33 @@ impl Transport {
         if !hub.is_hushing.replace(true) {
             hub.drivers().iter().for_each(|driver| driver.hush(hub));
         }
-        let _ = tokio::time::timeout(within, hub.flushes.done()).await;
+        let answered = hub.flushes.answered_by_all(hush::CLOSE);
+        let _ = tokio::time::timeout(within, answered).await;
     }
 
     /// Waits until the peers have read what was sent to them before, at most `within`.
     ///
     /// Each lane that carried something is asked by a ping behind it, which is answered once all before it was handed to
-    /// the peer's events. What waits for a connection is waited for; what is lost with one is not.
+    /// the peer's events. What waits for a connection is waited for; what is lost with one is not. After a
+    /// [`hush`](Self::hush) whoever dials later is told that the node stops.
     ///
     /// # Cancel safety
     /// Nothing is lost; what was sent goes out all the same.
     pub async fn flush(&self, within: Duration) {
         let hub = &self.hub;
-        for association in hub.shared.all() {
+        let ask = |association: Arc<Association>| {
             // Whoever has something to be read has a driver, which says when there is nothing to wait for any more.
             hub.driver(&association);
-            hub.flushes.ask(&association, || hub.next_ping());
-        }
-        let _ = tokio::time::timeout(within, hub.flushes.done()).await;
+            (association.peer().id, hub.flushes.ask(&association, || hub.next_ping()))
+        };
+        let asked: Vec<_> = hub.shared.all().into_iter().map(ask).collect();
+        let answered = async {
+            for (peer, pings) in &asked {
+                hub.flushes.answers(*peer, pings).await;
+            }
+        };
+        let _ = tokio::time::timeout(within, answered).await;
+        hub.is_flushed.set(hub.is_hushing.get());
     }
 
     /// Closes the endpoint: nobody is accepted or dialled any more, and whoever dials is told that it stops; what waits in
@@ -259,6 +270,7 @@ impl Transport {
 impl Drop for Transport {
     fn drop(&mut self) {
         self.hub.abort();
+        self.hub.shared.end_pools();
     }
 }
 

@@ -14,7 +14,8 @@ use tokio::sync::Notify;
 
 use crate::{Association, PeerId, association::lane::Parcel};
 
-/// Pings that wait for their pongs: at most one a lane of each peer and flush.
+/// What peers were asked and have not answered: at most a ping a lane of each peer and flush, the same where the peer stops,
+/// and one close a peer.
 #[derive(Default)]
 pub(crate) struct Flushes {
     awaited: RefCell<BTreeMap<PeerId, BTreeSet<u64>>>,
@@ -80,11 +81,11 @@ impl Flushes {
         }
     }
 
-    /// Completes when nothing is awaited.
-    pub(crate) async fn done(&self) {
+    /// Completes when this is awaited of no peer.
+    pub(crate) async fn answered_by_all(&self, token: u64) {
         loop {
             let fewer = self.fewer.notified();
-            if self.awaited.borrow().is_empty() {
+            if !self.awaited.borrow().values().any(|awaited| awaited.contains(&token)) {
                 return;
             }
             fewer.await;

@@ -66,6 +66,8 @@ pub(crate) struct Hub {
     pub(crate) is_leaving: Cell<bool>,
     /// Peers are told that this node stops.
     pub(crate) is_hushing: Cell<bool>,
+    /// And have what was sent to them: whoever dials now comes too late.
+    pub(crate) is_flushed: Cell<bool>,
     /// The lanes of frame connections that are read.
     pub(crate) attended: Attended,
     dismissed: Notify,
@@ -98,6 +100,7 @@ impl Hub {
             flushes: Flushes::default(),
             is_leaving: Cell::new(false),
             is_hushing: Cell::new(false),
+            is_flushed: Cell::new(false),
             attended: Attended::default(),
             dismissed: Notify::new(),
             seed_ended: Notify::new(),
@@ -188,7 +191,7 @@ impl Hub {
         addrs: [Option<SocketAddr>; 2],
     ) -> Known {
         let mut known = self.shared.known(node);
-        known.is_stopping = self.shared.is_closing();
+        known.is_stopping = self.shared.is_closing() || self.is_flushed.get();
         let newest = self.shared.of_node(node).map(|found| found.peer().id.incarnation);
         match known.link {
             // A dial to an earlier life leads nowhere, so it wins against nobody.

@@ -1,7 +1,7 @@
 //! The last thing that peers are told before a node stops: send nothing more.
 //!
 //! A node that only closed its connections would leave whoever has just sent an ask in doubt whether it was read. So it
-//! says close on the control stream first and goes on reading. A peer that hears it takes no more frames for that node, lets
+//! says close on the control stream first and goes on reading. A peer that hears it takes no more messages for that node, lets
 //! what waits go out, and says close as well once all of it was handed on there, which pings at the end of its lanes tell.
 //! What reached the stopping node is answered or refused by then, so the close of the connection that follows leaves
 //! nobody in doubt. What it is NOT: the goodbye of membership, or a bound on time, which is the caller's
@@ -14,7 +14,7 @@ use odeon_wire::{Close, CloseCode, FrameKind, Header};
 use crate::{Association, PeerId, association::control::ControlQueue, connection::Live, hub::Hub};
 
 /// What is awaited of a peer that was asked, among the tokens of pings, which count from 1.
-const CLOSE: u64 = 0;
+pub(crate) const CLOSE: u64 = 0;
 
 /// Asks a peer to send nothing more, and counts on its answer.
 pub(crate) fn ask(hub: &Hub, association: &Association, control: &ControlQueue) {
@@ -38,11 +38,13 @@ pub(crate) fn heard(live: &Live, close: &Close) {
     match close.code {
         CloseCode::Stopping => quieten(live, peer),
         CloseCode::Leaving => live.hub.events.leaving(peer),
-        _ => live.hub.flushes.answered(peer, CLOSE),
+        CloseCode::Done => live.hub.flushes.answered(peer, CLOSE),
+        // A later revision's, or what is said right before a connection is closed.
+        _ => {}
     }
 }
 
-/// Sends the peer nothing more, and tells it when it has all.
+/// Asks the peer for nothing more, and tells it when it has all.
 fn quieten(live: &Live, peer: PeerId) {
     // It is said once more right before the connection is closed.
     if live.is_hushed.replace(true) {

@@ -228,6 +228,12 @@ impl Shared {
         self.pools.batches.sweep();
     }
 
+    /// Keeps long memory no more, also what somebody has yet to give back.
+    pub(crate) fn end_pools(&self) {
+        self.pools.slabs.end();
+        self.pools.batches.end();
+    }
+
     pub(crate) fn handshakes(&self) -> HandshakeMetrics {
         let counters = &self.counters;
         HandshakeMetrics {

@@ -8,7 +8,7 @@ pub(crate) const GREETER: &str = "greeter";
 
 /// Asks for a greeting. `Clone`, so that an ask can be retried.
 #[derive(Clone)]
-#[message(id = "greeter/Greet", reply = String)]
+#[message(id = "greeter/Greet", idempotent, reply = String)]
 pub(crate) struct Greet {
     pub(crate) name: String,
 }

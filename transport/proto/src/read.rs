@@ -2,7 +2,7 @@
 //!
 //! A [`FrameReader`] belongs to one stream, after its preamble. It takes chunks as they come, copies them once and
 //! hands out frames whose payloads share its slabs. It trusts nothing: every length is checked against its bound
-//! before it is used, and memory grows with what has arrived, not with what was promised. Frames go to the
+//! before it is used, and memory is made for what has arrived, not for what was promised. Frames go to the
 //! transport; read `read/trains.rs` for tells that come together, `body.rs` for the payloads of control frames.
 
 mod trains;

@@ -31,6 +31,7 @@ struct Inner<T> {
     /// Capacity and memory, what came last at the end.
     pieces: Vec<(usize, T)>,
     bytes: usize,
+    has_ended: bool,
     /// The fewest bytes that were here since the last sweep: so much was not needed.
     idle_bytes: usize,
 }
@@ -39,7 +40,7 @@ impl<T> Shelf<T> {
     /// An empty one, for pieces that are longer than so many bytes.
     #[must_use]
     pub fn new(above_bytes: usize) -> Self {
-        let inner = Inner { pieces: Vec::new(), bytes: 0, idle_bytes: 0 };
+        let inner = Inner { pieces: Vec::new(), bytes: 0, has_ended: false, idle_bytes: 0 };
         Self { inner: Mutex::new(inner), above_bytes }
     }
 
@@ -79,7 +80,7 @@ impl<T> Shelf<T> {
             return;
         }
         let mut inner = self.lock();
-        if inner.bytes + capacity <= BYTES_MAX {
+        if inner.bytes + capacity <= BYTES_MAX && !inner.has_ended {
             inner.bytes += capacity;
             inner.pieces.push((capacity, piece));
         }
@@ -100,6 +101,16 @@ impl<T> Shelf<T> {
         inner.idle_bytes = inner.bytes;
         // Freed without the lock.
         drop(inner);
+    }
+
+    /// Frees all, and keeps nothing any more: nobody is there who would sweep.
+    pub fn end(&self) {
+        let mut inner = self.lock();
+        inner.has_ended = true;
+        let freed = std::mem::take(&mut inner.pieces);
+        (inner.bytes, inner.idle_bytes) = (0, 0);
+        drop(inner);
+        drop(freed);
     }
 
     /// Bytes of memory that are kept.
@@ -157,5 +168,9 @@ mod tests {
         assert_eq!(shelf.bytes(), 0, "nobody used any");
         shelf.put(MIB, 9);
         assert_eq!(shelf.take(MIB..=MIB), Some(9));
+        shelf.put(MIB, 9);
+        shelf.end();
+        shelf.put(MIB, 10);
+        assert_eq!((shelf.bytes(), shelf.take(MIB..=MIB)), (0, None), "its owner has gone");
     }
 }

@@ -29,13 +29,15 @@ pub(crate) struct Slabs {
     likely: usize,
     /// Bytes of `slab` as the share knows them.
     at_hand: usize,
+    /// Capacity of `slab` if it was given to a frame that has not arrived.
+    ahead: usize,
     share: Arc<SlabShare>,
 }
 
 impl Slabs {
     pub(crate) fn new(slab_bytes: usize, share: Arc<SlabShare>) -> Self {
         let slab = Arc::new(slab(&share, SlabMemory::new()));
-        Self { slab, read: 0, slab_bytes, likely: SLAB_BYTES_LEAST, at_hand: 0, share }
+        Self { slab, read: 0, slab_bytes, likely: SLAB_BYTES_LEAST, at_hand: 0, ahead: 0, share }
     }
 
     pub(crate) fn unread(&self) -> &[u8] {
@@ -101,10 +103,13 @@ impl Slabs {
                     slab_bytes: self.slab_bytes,
                     likely: self.likely,
                 };
-                grow(slab, &room, &self.share);
+                self.ahead += grow(slab, &room, &self.share);
                 slab.extend_from_slice(bytes);
             }
             _ => self.next_slab(bytes),
+        }
+        if self.unread().len() >= frame {
+            self.arrived();
         }
         self.count();
     }
@@ -115,6 +120,7 @@ impl Slabs {
             return;
         }
         self.read = 0;
+        self.arrived();
         match Arc::get_mut(&mut self.slab) {
             Some(slab) => self.share.returned(std::mem::take(&mut **slab)),
             None => {
@@ -123,6 +129,13 @@ impl Slabs {
             }
         }
         self.count();
+    }
+
+    /// The frame that memory was given to is whole, or is not read any more.
+    fn arrived(&mut self) {
+        if self.ahead > 0 {
+            self.share.pool().arrived(std::mem::take(&mut self.ahead));
+        }
     }
 
     /// Tells the share what is at hand now.
@@ -142,6 +155,7 @@ impl Slabs {
 
     /// Moves the unread bytes to a slab that nobody shares and appends `bytes`.
     fn next_slab(&mut self, bytes: &[u8]) {
+        self.arrived();
         self.expect_as_much();
         let unread = self.unread();
         let need = unread.len() + bytes.len();
@@ -156,6 +170,7 @@ impl Slabs {
 
 impl Drop for Slabs {
     fn drop(&mut self) {
+        self.arrived();
         self.share.at_hand(self.at_hand, 0);
     }
 }
@@ -176,29 +191,31 @@ struct Room {
 }
 
 /// Makes room for more bytes, doubling up to the length of a slab or of the frame, so that a frame of n bytes is moved at
-/// most log n times. A frame that is longer than a slab is moved once, into memory that is there and long enough.
-fn grow(slab: &mut Slab, room: &Room, share: &SlabShare) {
+/// most log n times. A frame that is longer than a slab is moved once, into memory that is there and long enough: then that
+/// is how much it was given before it arrived.
+fn grow(slab: &mut Slab, room: &Room, share: &SlabShare) -> usize {
     let (before, filled) = (slab.capacity(), slab.len());
     let need = filled + room.more;
     if need <= before {
-        return;
+        return 0;
     }
     let is_long = room.frame > room.slab_bytes && room.frame >= need;
     if is_long && let Some(mut memory) = share.ready(room.frame) {
         memory.extend_from_slice(slab);
         share.moved(filled);
         share.returned(std::mem::replace(&mut **slab, memory));
-        return;
+        return slab.capacity();
     }
     if before == 0 {
         **slab = share.memory(need.max(room.likely));
-        return;
+        return 0;
     }
     let bound = room.frame.max(room.slab_bytes);
     let capacity = (before * 2).min(bound).max(need).max(SLAB_BYTES_LEAST);
     slab.reserve_exact(capacity - filled);
     share.moved(filled);
     share.grown(slab.capacity() - before);
+    0
 }
 
 #[cfg(test)]
@@ -314,6 +331,29 @@ mod tests {
         readers.iter_mut().for_each(|slabs| slabs.append(&[7; 8192], LONG));
         let grown = share.stats().pinned_bytes as usize - LONG;
         assert!(grown <= 99 * 2 * 8292, "{grown}");
+    }
+
+    #[test]
+    fn claims_hold_no_more_ahead_than_a_bound_however_often_others_leave_memory() {
+        const AHEAD: usize = 16 << 20;
+        let share = share(usize::MAX);
+        let claim = |_| {
+            drop(long(&share));
+            let mut slabs = Slabs::new(64 << 10, share.clone());
+            slabs.append(&[7; 100], LONG);
+            slabs
+        };
+        let readers: Vec<_> = (0..100).map(claim).collect();
+        let pinned = share.stats().pinned_bytes as usize;
+        assert!((AHEAD..=AHEAD + 100 * 4096).contains(&pinned), "{pinned}");
+        drop(readers);
+        let again: Vec<_> = (0..100).map(claim).collect();
+        assert_eq!(
+            share.stats().pinned_bytes as usize,
+            pinned,
+            "what is not read any more is forgotten"
+        );
+        drop(again);
     }
 
     #[test]

@@ -83,6 +83,11 @@ impl BatchPool {
         self.long.sweep();
     }
 
+    /// Keeps long buffers no more.
+    pub(crate) fn end(&self) {
+        self.long.end();
+    }
+
     /// An empty buffer for a large message that is likely to be so long, and to grow where it is longer.
     pub(super) fn take_large(&self, likely: usize) -> Vec<u8> {
         if likely <= self.bytes_max {

@@ -53,7 +53,7 @@ enum Phase {
     Open,
     /// None for now: the peer could not be reached for a while.
     Unreachable(LostReason),
-    /// None but pings: the peer stops, and is to be asked for nothing more on this connection.
+    /// What needs no credit: answers, and pings. The peer stops, and is to be asked for nothing more on this connection.
     Hushed,
     /// None any more.
     Closed(LostReason),
@@ -194,7 +194,7 @@ impl Lane {
     ) -> Result<(R, Option<Wrote>), SendRefused> {
         let mut guard = self.lock();
         let inner = &mut *guard;
-        inner.check_phase(parcel.header.kind, paid)?;
+        inner.check_phase(paid)?;
         let was_empty = inner.pieces.is_empty();
         let mut parcel = parcel;
         let result = match inner.large_from(parcel.header.kind) {
@@ -323,7 +323,7 @@ impl Lane {
         wakers.into_iter().chain(writer).for_each(Waker::wake);
     }
 
-    /// Takes nothing but pings until there is another connection; what is there goes out.
+    /// Takes no more messages until there is another connection; what is there goes out, and so do answers.
     pub(crate) fn hush(&self) {
         let mut inner = self.lock();
         if matches!(inner.phase, Phase::Closed(_)) {
@@ -490,12 +490,12 @@ fn refuse(mut inner: MutexGuard<'_, Inner>, was_empty: bool, refused: SendRefuse
 }
 
 impl Inner {
-    fn check_phase(&self, kind: FrameKind, paid: bool) -> Result<(), SendRefused> {
+    fn check_phase(&self, paid: bool) -> Result<(), SendRefused> {
         match &self.phase {
             Phase::Open => Ok(()),
             Phase::Fresh if !paid => Ok(()),
             Phase::Fresh => Err(SendRefused::Connecting),
-            Phase::Hushed if kind == FrameKind::Ping => Ok(()),
+            Phase::Hushed if !paid => Ok(()),
             Phase::Hushed => Err(SendRefused::Stopping),
             Phase::Unreachable(why) => Err(SendRefused::Unreachable(why.clone())),
             Phase::Closed(why) => Err(SendRefused::Closed(why.clone())),

@@ -21,6 +21,7 @@ use crate::{
 
 mod bulk;
 mod handshakes;
+mod hush;
 mod revisions;
 
 struct Stranger {

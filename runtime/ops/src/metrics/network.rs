@@ -198,6 +198,12 @@ fn of_the_endpoint(page: &mut Page, metrics: &NetworkMetrics) {
         "Bytes of memory that what was received from all peers holds.",
     );
     page.sample(&[], metrics.stats.inbound_bytes as f64);
+    page.family(
+        "odeon_shelved_bytes",
+        Kind::Gauge,
+        "Memory that large messages have left, and that is kept for the next ones.",
+    );
+    page.sample(&[], metrics.stats.shelved_bytes as f64);
     page.family("odeon_peers", Kind::Gauge, "Peers that the endpoint knows.");
     page.sample(&[], metrics.peers.len() as f64);
     page.family(

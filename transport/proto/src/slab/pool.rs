@@ -16,6 +16,10 @@ use crate::Shelf;
 /// Pieces of memory kept: with slabs of 64 KiB, 4 MiB, the batches of some busy associations at a time.
 const POOL_SLABS_MAX: usize = 64;
 
+/// Memory for frames that have not arrived: further ones have memory as they arrive. So a peer that announces long frames and
+/// sends little of them holds no more than that, however often others fill the shelf again.
+const AHEAD_BYTES_MAX: usize = 16 << 20;
+
 /// The memory that slabs of one endpoint are made of and give back, on whatever thread their last payload goes.
 ///
 /// It keeps at most 64 pieces that are no longer than `slab_bytes`, and longer ones as a [`Shelf`] does; further ones are
@@ -25,6 +29,8 @@ pub struct SlabPool {
     slab_bytes: usize,
     /// What is longer.
     long: Shelf<SlabMemory>,
+    /// Bytes of it that were given to frames that have not arrived: a peer's word is all there is for them.
+    ahead: AtomicUsize,
     /// Bytes that shares hold now, those of them that lanes have at hand to read into, and the most that all others may be.
     lent: AtomicUsize,
     at_hand: AtomicUsize,
@@ -45,6 +51,7 @@ impl SlabPool {
             free: Mutex::default(),
             slab_bytes,
             long: Shelf::new(slab_bytes),
+            ahead: AtomicUsize::new(0),
             lent: AtomicUsize::new(0),
             at_hand: AtomicUsize::new(0),
             lent_bytes_max,
@@ -92,6 +99,11 @@ impl SlabPool {
         self.long.bytes()
     }
 
+    /// Keeps long memory no more.
+    pub fn end(&self) {
+        self.long.end();
+    }
+
     /// Frees the long memory that was not needed since the last call.
     pub fn sweep(&self) {
         self.long.sweep();
@@ -116,9 +128,21 @@ impl SlabPool {
         }
     }
 
-    /// Empty memory for a frame of so many bytes that is not whole yet, if there is some that nobody uses.
+    /// Empty memory for a frame of so many bytes that is not whole yet, if there is some that nobody uses, and frames that have
+    /// not arrived have less than 16 MiB of it. It counts as such until [`arrived`](Self::arrived) is told its capacity.
     pub(super) fn ready(&self, frame_bytes: usize) -> Option<SlabMemory> {
-        self.long.take(frame_bytes..=frame_bytes.saturating_add(frame_bytes / 2))
+        if self.ahead.load(Relaxed).saturating_add(frame_bytes) > AHEAD_BYTES_MAX {
+            return None;
+        }
+        let most = frame_bytes.saturating_add(frame_bytes / 2);
+        let memory = self.long.take(frame_bytes..=most)?;
+        self.ahead.fetch_add(memory.capacity(), Relaxed);
+        Some(memory)
+    }
+
+    /// A frame has arrived, or will not, that was given so much memory before.
+    pub(super) fn arrived(&self, capacity: usize) {
+        self.ahead.fetch_sub(capacity, Relaxed);
     }
 
     fn put(&self, mut memory: SlabMemory) {

@@ -198,7 +198,7 @@ pub(crate) fn all() -> Vec<Sample> {
     };
     let (probe, confirm) = probes(key);
     let end = StreamEnd { failure: Some(failure.clone()) };
-    let close = Close { code: CloseCode::Stopping, text: "bye".into() };
+    let close = |code, text: &str| Close { code, text: text.into() };
     let mut all = vec![
         ("hello", Control, bodied(&hello())),
         ("hello with a clock", Control, with_clock()),
@@ -238,7 +238,9 @@ pub(crate) fn all() -> Vec<Sample> {
         ),
         ("stream end", Lane, body(of_ask(FrameKind::StreamEnd), &end)),
         ("stream credit", Control, stream_credit()),
-        ("close", Control, bodied(&close)),
+        ("close", Control, bodied(&close(CloseCode::Stopping, "bye"))),
+        ("close of one that has all", Control, bodied(&close(CloseCode::Done, ""))),
+        ("close of one about to leave", Control, bodied(&close(CloseCode::Leaving, ""))),
         ("ping", Control, bodied(&Ping { token: 1 })),
         ("ping in a lane", Lane, bodied(&Ping { token: 2 })),
         ("pong", Control, bodied(&Pong { token: 1 })),

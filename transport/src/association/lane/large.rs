@@ -49,7 +49,7 @@ impl Lane {
         let Parcel { header, extensions, encode } = parcel;
         let large = {
             let mut inner = self.lock();
-            inner.check_phase(header.kind, paid)?;
+            inner.check_phase(paid)?;
             inner.check_large(header.receiver, paid)?;
             // The peer is the same for as long as the association lives.
             inner.large_from(header.kind).ok_or(SendRefused::Connecting)?
@@ -63,10 +63,14 @@ impl Lane {
         let payload = start..writer.payload().len();
         let frame_bytes = writer.finish(large.bytes_max)?;
         self.likely_large_bytes.store(frame_bytes, Relaxed);
+        // It counts as long as it is, and may have had the buffer of a longer one.
+        if bytes.capacity() / 2 > bytes.len() {
+            bytes.shrink_to_fit();
+        }
 
         let mut guard = self.lock();
         let inner = &mut *guard;
-        inner.check_phase(header.kind, paid)?;
+        inner.check_phase(paid)?;
         let was_empty = inner.pieces.is_empty();
         let position = match inner.append_large(header, bytes, paid) {
             Ok(position) => position,

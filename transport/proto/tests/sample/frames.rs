@@ -173,6 +173,16 @@ fn bulk(message: Header) -> Vec<Sample> {
     ]
 }
 
+/// That a node stops, that it has heard so, and that it is about to leave.
+fn closes() -> Vec<Sample> {
+    let close = |code, text: &str| bodied(&Close { code, text: text.into() });
+    vec![
+        ("close", Purpose::Control, close(CloseCode::Stopping, "bye")),
+        ("close of one that has all", Purpose::Control, close(CloseCode::Done, "")),
+        ("close of one about to leave", Purpose::Control, close(CloseCode::Leaving, "")),
+    ]
+}
+
 /// Name, stream and bytes of each.
 pub(crate) fn all() -> Vec<Sample> {
     use Purpose::{Control, Lane};
@@ -198,7 +208,6 @@ pub(crate) fn all() -> Vec<Sample> {
     };
     let (probe, confirm) = probes(key);
     let end = StreamEnd { failure: Some(failure.clone()) };
-    let close = |code, text: &str| Close { code, text: text.into() };
     let mut all = vec![
         ("hello", Control, bodied(&hello())),
         ("hello with a clock", Control, with_clock()),
@@ -238,13 +247,11 @@ pub(crate) fn all() -> Vec<Sample> {
         ),
         ("stream end", Lane, body(of_ask(FrameKind::StreamEnd), &end)),
         ("stream credit", Control, stream_credit()),
-        ("close", Control, bodied(&close(CloseCode::Stopping, "bye"))),
-        ("close of one that has all", Control, bodied(&close(CloseCode::Done, ""))),
-        ("close of one about to leave", Control, bodied(&close(CloseCode::Leaving, ""))),
         ("ping", Control, bodied(&Ping { token: 1 })),
         ("ping in a lane", Lane, bodied(&Ping { token: 2 })),
         ("pong", Control, bodied(&Pong { token: 1 })),
     ];
     all.extend(bulk(message));
+    all.extend(closes());
     all
 }

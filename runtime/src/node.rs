@@ -426,9 +426,9 @@ impl Node {
         &self.shared.tasks
     }
 
-    /// Stops the node: actors first; then the others are told to send it nothing more, which takes 2 s at most, and what they
-    /// still ask is refused; then what waits in lanes is sent and read by the others, then the goodbyes, then the connections. Whoever watches one of its actors from another node is told how that ended, not that the node
-    /// was lost.
+    /// Stops the node: actors first; then the others are told to send it nothing more, which takes 2 s at most, and what
+    /// they still ask is refused; then what waits in lanes is sent and read by the others, then the goodbyes, then the
+    /// connections. Whoever watches one of its actors from another node is told how that ended, not that the node was lost.
     ///
     /// Each of these takes at most `within`. Calling it again waits for the same end, which takes less from then on if this
     /// `within` is shorter, and never longer.

@@ -209,8 +209,7 @@ impl Transport {
     ///
     /// What they still had for it is read as before, and its answers go out: [`flush`](Self::flush) them, then
     /// [`close`](Self::close). From then on a peer takes no message for this node any more, so whoever asks it there is told
-    /// at once that the ask was not delivered. A peer that does not answer
-    /// is waited for here, and by nothing that follows.
+    /// at once that the ask was not delivered. A peer that does not answer is waited for here, and by nothing that follows.
     ///
     /// # Cancel safety
     /// The peers were told all the same. Called again, it waits on.

@@ -3,8 +3,8 @@
 //! A node that only closed its connections would leave whoever has just sent an ask in doubt whether it was read. So it
 //! says close on the control stream first and goes on reading. A peer that hears it takes no more messages for that node, lets
 //! what waits go out, and says close as well once all of it was handed on there, which pings at the end of its lanes tell.
-//! What reached the stopping node is answered or refused by then, so the close of the connection that follows leaves
-//! nobody in doubt. What it is NOT: the goodbye of membership, or a bound on time, which is the caller's
+//! What reached the stopping node has been read by then; once its answers are flushed too, the close of the connection
+//! leaves nobody in doubt. What it is NOT: the goodbye of membership, or a bound on time, which is the caller's
 //! ([`Transport::hush`](crate::Transport::hush)). Read `flush.rs` for the pings.
 
 use std::{rc::Rc, sync::Arc};

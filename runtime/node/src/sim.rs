@@ -187,15 +187,7 @@ fn build(cargo: &OsString, kind: Kind, program: &Path) -> Result<(), Failed> {
     if !program.is_file() {
         eprintln!("odeon: the simulator is a program of its own, {PROGRAM}; cargo builds it first");
     }
-    let mut command = Command::new(cargo);
-    // The workspace, whatever folder this program was started in.
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(kind.arguments(release));
-    // Also where the target folder is another than cargo's own.
-    if let Some(target) = program.ancestors().nth(2) {
-        command.arg("--target-dir").arg(target);
-    }
-    command.stdout(Stdio::null());
-    let why = match command.status() {
+    let why = match build_command(cargo, kind, program).status() {
         Ok(status) if status.success() => return Ok(()),
         Ok(status) => format!("cargo could not build {PROGRAM} ({status})"),
         Err(error) => format!("cargo could not be run: {error}"),
@@ -203,7 +195,58 @@ fn build(cargo: &OsString, kind: Kind, program: &Path) -> Result<(), Failed> {
     Err(Failed::input(format!("{why}; {}", remedy(kind, release))))
 }
 
+/// What builds it, from the environment that cargo itself was started in.
+fn build_command(cargo: &OsString, kind: Kind, program: &Path) -> Command {
+    let mut command = Command::new(cargo);
+    // The workspace, whatever folder this program was started in.
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(kind.arguments(is_release(program)))
+        .stdout(Stdio::null());
+    // Also where the target folder is another than cargo's own.
+    if let Some(target) = program.ancestors().nth(2) {
+        command.arg("--target-dir").arg(target);
+    }
+    // Cargo tells a program that it runs of which package it is. Build scripts of foreign crates (ring's) say that they hang
+    // on these variables: left in, cargo builds such crates, and all that stand on them, anew for the simulator, and then
+    // once more for the next program, where they are not.
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(is_of_a_package) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Whether cargo sets this variable to tell a program about its package.
+fn is_of_a_package(name: &str) -> bool {
+    name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+}
+
 fn remedy(kind: Kind, release: bool) -> String {
     let arguments = kind.arguments(release).join(" ");
     format!("build it with `cargo {arguments}`, or name its program by {VARIABLE}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ring and all that stands on it were built twice for each `cargo run` that came to simulate: ten minutes.
+    #[test]
+    fn a_build_does_not_hear_of_the_package_that_asks_for_it() {
+        let cargo = OsString::from("cargo");
+        let command = build_command(&cargo, Kind::Plain, Path::new("target/debug/odeon-sim"));
+        let heard = |name: &str| {
+            let own = command.get_envs().find(|(own, _)| *own == name);
+            own.map_or(env::var_os(name).is_some(), |(_, value)| value.is_some())
+        };
+
+        // Cargo runs this test, too.
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR"] {
+            assert!(env::var_os(name).is_some(), "{name} is not set");
+            assert!(!heard(name), "{name}");
+        }
+        assert!(heard("CARGO"), "what a user sets for cargo is kept");
+    }
 }

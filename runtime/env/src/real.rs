@@ -12,6 +12,8 @@ mod file;
 mod memory;
 mod multicast;
 mod recv_error;
+mod registration;
+mod send_room;
 mod socket;
 mod threads;
 mod tick;

@@ -30,7 +30,8 @@ pub trait DatagramSocket: fmt::Debug + Send + Sync + 'static {
     /// unreachable is no error here; see [`poll_unreachable`](Self::poll_unreachable).
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()>;
 
-    /// Completes when the socket may be writable again. Any number of callers may wait.
+    /// Completes when the socket may be writable again. Any number of callers may wait; asked only after a send that would
+    /// block, because it may cost more than a send.
     fn writable(self: Arc<Self>) -> BoxFuture<io::Result<()>>;
 
     /// Receives datagrams; one task polls.

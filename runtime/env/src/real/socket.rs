@@ -9,17 +9,19 @@ use std::{
     fmt,
     io::{self, IoSliceMut},
     net::{SocketAddr, UdpSocket as StdSocket},
-    os::fd::AsFd,
+    os::fd::OwnedFd,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{io::Interest, net::UdpSocket};
+use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     multicast,
     recv_error::{self, QueuedError},
+    registration::register,
+    send_room::SendRoom,
     unreachable::Unreachable,
 };
 use crate::{
@@ -43,8 +45,11 @@ pub(super) struct RealSocket {
 }
 
 struct Inner {
-    io: UdpSocket,
+    /// Registered for what comes in alone; `send_room.rs` says why.
+    io: AsyncFd<OwnedFd>,
+    bound: SocketAddr,
     state: UdpSocketState,
+    room: SendRoom,
     unreachable: Unreachable,
 }
 
@@ -74,8 +79,10 @@ impl RealSocket {
         recv_error::enable(&socket, is_ipv6)?;
         let socket = StdSocket::from(socket);
         let state = UdpSocketState::new((&socket).into())?;
-        let io = UdpSocket::from_std(socket)?;
-        let inner = Arc::new(Inner { io, state, unreachable: Unreachable::default() });
+        let bound = socket.local_addr()?;
+        let io = register(socket.into(), Interest::READABLE | Interest::ERROR)?;
+        let (room, unreachable) = (SendRoom::default(), Unreachable::default());
+        let inner = Arc::new(Inner { io, bound, state, room, unreachable });
         Ok(Self { inner, errors: Mutex::new(None) })
     }
 }
@@ -96,7 +103,7 @@ impl Inner {
     /// Takes errors off the queue and notes where nobody listens; `true` if the queue is empty now.
     fn drain(&self) -> bool {
         for _ in 0..DRAIN_MAX {
-            match recv_error::next(&self.io) {
+            match recv_error::next(self.io.get_ref()) {
                 Some(QueuedError::PortUnreachable(addr)) => self.unreachable.push(addr),
                 Some(QueuedError::Other) => {}
                 None => return true,
@@ -107,7 +114,7 @@ impl Inner {
 
     fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         for _ in 0..PENDING_ERRORS_MAX {
-            match self.state.try_send((&self.io).into(), transmit) {
+            match self.state.try_send(self.io.get_ref().into(), transmit) {
                 Err(error) if is_left_over(&error) => {
                     self.drain();
                 }
@@ -117,12 +124,12 @@ impl Inner {
         }
         // Too large, no route, filtered, or without offload from now on: quinn-udp logs it once a minute and calls it
         // sent, because to QUIC it is a packet lost on the way.
-        self.state.send((&self.io).into(), transmit)
+        self.state.send(self.io.get_ref().into(), transmit)
     }
 
     fn recv(&self, bufs: &mut [IoSliceMut<'_>], metas: &mut [RecvMeta]) -> io::Result<usize> {
         for _ in 0..PENDING_ERRORS_MAX {
-            match self.state.recv((&self.io).into(), bufs, metas) {
+            match self.state.recv(self.io.get_ref().into(), bufs, metas) {
                 Err(error) if is_left_over(&error) => {
                     self.drain();
                 }
@@ -130,16 +137,6 @@ impl Inner {
             }
         }
         Err(io::ErrorKind::Interrupted.into())
-    }
-
-    /// Waits on a registration of its own.
-    ///
-    /// epoll reports an error together with "writable", which mio reads as "closed for writing" and tokio keeps for
-    /// ever: from the first unreachable peer on, the shared registration would call a full socket writable.
-    async fn writable_afresh(&self) -> io::Result<()> {
-        self.drain();
-        let duplicate = StdSocket::from(self.io.as_fd().try_clone_to_owned()?);
-        UdpSocket::from_std(duplicate)?.writable().await
     }
 }
 
@@ -171,16 +168,15 @@ fn is_left_over_here(_: i32) -> bool {
 
 impl DatagramSocket for RealSocket {
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.inner.io.try_io(Interest::WRITABLE, || self.inner.send(transmit))
+        self.inner.send(transmit)
     }
 
     fn writable(self: Arc<Self>) -> BoxFuture<io::Result<()>> {
         let inner = self.inner.clone();
         Box::pin(async move {
-            if inner.io.ready(Interest::WRITABLE).await?.is_write_closed() {
-                return inner.writable_afresh().await;
-            }
-            Ok(())
+            // An error counts as room: one that was left there would end each wait at once.
+            inner.drain();
+            inner.room.wait(inner.io.get_ref()).await
         })
     }
 
@@ -191,9 +187,9 @@ impl DatagramSocket for RealSocket {
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.inner.io.poll_recv_ready(cx))?;
-            match self.inner.io.try_io(Interest::READABLE, || self.inner.recv(bufs, metas)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            let mut ready = ready!(self.inner.io.poll_read_ready(cx))?;
+            match self.inner.recv(bufs, metas) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     // Errors arrive faster than they are drained: let others have a turn.
                     cx.waker().wake_by_ref();
@@ -220,7 +216,7 @@ impl DatagramSocket for RealSocket {
                 // The runtime shuts down; nobody is left to be told.
                 return Poll::Pending;
             }
-            let drained = self.inner.io.try_io(Interest::ERROR, || {
+            let drained = self.inner.io.try_io(Interest::ERROR, |_| {
                 if self.inner.drain() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             if drained.is_ok() {
@@ -234,7 +230,7 @@ impl DatagramSocket for RealSocket {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.io.local_addr()
+        Ok(self.inner.bound)
     }
 
     fn max_transmit_segments(&self) -> usize {
@@ -253,5 +249,43 @@ impl DatagramSocket for RealSocket {
 impl fmt::Debug for RealSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RealSocket").field(&self.inner.io).finish()
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::{fs, net::Ipv4Addr, os::fd::AsRawFd};
+
+    use super::*;
+
+    /// A socket that hears of room in its buffer wakes its thread once for each burst that it sends.
+    #[tokio::test]
+    async fn a_socket_is_not_woken_by_what_it_sends() {
+        let socket = RealSocket::bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).unwrap();
+        let interests = interests_in(socket.inner.io.get_ref().as_raw_fd());
+        // A poller has several descriptors, and each shows all of it.
+        assert!(!interests.is_empty());
+        let (reads, writes) = (libc::EPOLLIN.cast_unsigned(), libc::EPOLLOUT.cast_unsigned());
+        for interest in interests {
+            assert_eq!((interest & reads != 0, interest & writes != 0), (true, false));
+        }
+    }
+
+    /// What pollers of this process were told to look for on a descriptor (proc_pid_fdinfo(5)).
+    fn interests_in(descriptor: i32) -> Vec<u32> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc/self/fdinfo").unwrap() {
+            // One that was closed meanwhile is no poller of ours.
+            let Ok(info) = fs::read_to_string(entry.unwrap().path()) else { continue };
+            for line in info.lines().filter_map(|line| line.strip_prefix("tfd:")) {
+                let mut words = line.split_ascii_whitespace();
+                let (of, events) = (words.next().unwrap(), words.nth(1).unwrap());
+                if of.parse() == Ok(descriptor) {
+                    found.push(u32::from_str_radix(events, 16).unwrap());
+                }
+            }
+        }
+        found
     }
 }

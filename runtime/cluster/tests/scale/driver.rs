@@ -69,6 +69,8 @@ pub(crate) struct Cluster {
     unaware: usize,
     /// All members, as many together as one packet tells.
     records: Rc<[Vec<Member>]>,
+    /// Whether what members say of others is lost on the way, and how many packets of it were.
+    mute: Option<u64>,
 }
 
 /// How a node ends.
@@ -81,7 +83,7 @@ pub(crate) enum End {
 }
 
 /// What was measured of one cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Figures {
     pub(crate) nodes: usize,
     /// From the first start until all know all.
@@ -115,11 +117,24 @@ impl Cluster {
     /// Nodes that know each other as soon as they start.
     ///
     /// When all come to know all by gossip, each passes each member on a few dozen times, so that it is work for the square
-    /// of the nodes; here each is told once, by the packets with which members tell each other of members.
+    /// of the nodes; here each is told once, by the packets with which members tell each other of members. What they would
+    /// say of each other then, which is news to none, is lost until they have said it often enough.
     pub(crate) fn acquainted(seed: u64, count: usize) -> Self {
-        Self::of(seed, count, |cluster, number, after| {
+        let mut cluster = Self::of(seed, count, |cluster, number, after| {
             cluster.happen(after, number, Happening::Learns);
-        })
+        });
+        cluster.mute = Some(0);
+        cluster
+    }
+
+    /// Lets members that know each other from the start say what nobody hears.
+    fn settle(&mut self) {
+        let began = self.now;
+        while self.mute.replace(0).is_some_and(|lost| lost > 0) {
+            assert!(self.now - began < Duration::from_secs(600), "they do not come to an end");
+            self.run(Duration::from_secs(1));
+        }
+        self.mute = None;
     }
 
     fn of(seed: u64, count: usize, mut begin: impl FnMut(&mut Self, usize, Duration)) -> Self {
@@ -136,6 +151,7 @@ impl Cluster {
             ended: None,
             unaware: 0,
             records: Rc::default(),
+            mute: None,
         };
         for number in 0..count {
             let name = NodeName::new(&format!("n{number}")).expect("it is a name");
@@ -231,7 +247,13 @@ impl Cluster {
 
     fn obey(&mut self, node: usize, effect: Effect) {
         match effect {
-            Effect::Send { to, bytes, .. } => {
+            Effect::Send { to, mut bytes, .. } => {
+                if let Some(lost) = &mut self.mute {
+                    let rest = packets::without_news(&bytes);
+                    // A packet without news says that there are none.
+                    *lost += u64::from(bytes[rest..].iter().any(|byte| *byte != 0));
+                    bytes.truncate(rest);
+                }
                 let sender = &mut self.nodes[node];
                 sender.sent += 1;
                 sender.bytes += bytes.len() as u64;
@@ -311,6 +333,9 @@ impl Cluster {
     /// Measures a cluster from its start over `rest` at rest and `ends` deaths of each sort.
     pub(crate) fn measure(mut self, rest: Duration, ends: usize) -> Figures {
         let joined = self.join();
+        if self.mute.is_some() {
+            self.settle();
+        }
         let nodes = self.nodes.len();
         // What joining left behind: news that are still passed on, profiles that are still asked for.
         self.run(Duration::from_secs(10));

@@ -1,4 +1,5 @@
-//! Two packets of membership, written by hand as `packet.rs` describes them: who tells, and whom it tells of.
+//! Packets of membership, written and read by hand as `packet.rs` describes them: who tells, whom it tells of, and where in
+//! a packet the news of others begins.
 
 use std::net::IpAddr;
 
@@ -36,6 +37,24 @@ pub(crate) fn told(source: &Member, destination: &Member, members: &[Member]) ->
         out.extend([0; 6]);
     }
     out
+}
+
+/// How many bytes of a packet are no news of others; all of it, if there are none or it is none of SWIM's.
+pub(crate) fn without_news(packet: &[u8]) -> usize {
+    let identity = |at: usize| {
+        let ip = if packet[at + 8] == 4 { 4 } else { 16 };
+        let name = at + 8 + 1 + ip + 2;
+        name + 1 + usize::from(packet[name])
+    };
+    let destination = identity(2) + 2;
+    match packet[1] {
+        // The number of a probe.
+        0 | 1 => identity(destination) + 1,
+        // And for whom, or of whom.
+        2..=5 => identity(identity(destination) + 1),
+        6..=10 => identity(destination),
+        _ => packet.len(),
+    }
 }
 
 fn put_identity(out: &mut Vec<u8>, member: &Member) {

@@ -22,6 +22,9 @@ pub(crate) const UDP_PAYLOAD_BYTES_MAX: usize = 65507;
 /// Ten packets of 1200 bytes (RFC 9002, 7.2): less would make every connection begin slower than on the internet.
 const INITIAL_WINDOW_LEAST: u32 = 12_000;
 
+/// About what one offloaded send carries.
+const STREAM_WINDOW_LEAST: u32 = 64 << 10;
+
 /// Bounds, buffers and times of one endpoint. `Default` gives the values named at each field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransportConfig {
@@ -30,19 +33,22 @@ pub struct TransportConfig {
     /// Message lanes of an association, 1 to 16; default 4. Lanes isolate receivers from each other; more of them
     /// add no throughput.
     pub lanes: u8,
-    /// Bytes that may wait in one lane, for a connection or for QUIC; default 4 MiB. A full lane refuses messages;
+    /// Bytes that may wait in one lane, for a connection or for QUIC; default 4 MiB, as `send_window`: what a fast network
+    /// carries in milliseconds, so that more would only be older when it arrives. A full lane refuses messages;
     /// replies and other frames that cost no credit have as much again, errors and terminateds 1 MiB more.
     pub lane_bytes_max: usize,
     /// Most bytes that one write hands to QUIC, 4 KiB to 1 MiB; default 128 KiB. The send window divided by this
     /// is kept small, because quinn scans unacknowledged writes one by one. Frames count as handed by the write.
     pub batch_bytes_max: usize,
-    /// Longest frame that is read in a lane, header and padding included, 128 KiB to 256 MiB; default 1 MiB. What is
-    /// sent is bounded by what the peer reads.
+    /// Longest frame that is read in a lane, header and padding included, 128 KiB to 256 MiB; default 1 MiB, far
+    /// above `bulk_from_bytes`, from which messages have streams of their own: items of streams and what peers with other bounds
+    /// send find room. What is sent is bounded by what the peer reads.
     pub frame_bytes_max: u32,
     /// Length from which a message or a reply travels on a stream of its own, 4 KiB to `frame_bytes_max`; default 64 KiB,
     /// so that what stands before a small message in its lane is soon written. Its frame is counted, as for all bounds.
     pub bulk_from_bytes: usize,
-    /// Longest message or reply that is read, a multiple of 64 KiB from `frame_bytes_max` to 256 MiB; default 64 MiB. What
+    /// Longest message or reply that is read, a multiple of 64 KiB from `frame_bytes_max` to 256 MiB; default 64 MiB:
+    /// each is one piece of memory, and what is longer is better sent as a stream of items. What
     /// is sent is bounded by what the peer reads.
     pub message_bytes_max: u32,
     /// Large messages and replies that are read from one peer at once, 1 to 128; default 32: at a round trip of 10 ms
@@ -52,7 +58,8 @@ pub struct TransportConfig {
     /// senders wait; replies have as much again. One more is taken while less waits, however large.
     pub bulk_bytes_max: usize,
     /// How long a peer that has announced a large message may send nothing at all of lanes and large messages, and how
-    /// long a stream may wait to be announced; default 30 s. Then the connection is closed.
+    /// long a stream may wait to be announced; default 30 s, longer than `idle_timeout`, after which a network that is away
+    /// has ended the connection anyway. Then the connection is closed.
     pub bulk_silence: Duration,
     /// Messages a sender may have waiting at one receiver; default 65,536, which keeps twenty million small messages a
     /// second moving over some 3 ms, for which a scheduler may leave a thread on a CPU that others want: with less, sender
@@ -74,12 +81,12 @@ pub struct TransportConfig {
     /// counted: a slab of 64 KiB, or a frame that is not whole yet, for each lane of each peer; nor is what large messages
     /// have left and nobody uses, 16 MiB at most.
     pub inbound_bytes_max: usize,
-    /// Bytes that may wait on the control stream; default 1 MiB. Beyond it the connection is reset: the peer does
-    /// not read what it must read.
+    /// Bytes that may wait on the control stream; default 1 MiB, 32,768 frames of the shortest. Beyond it the
+    /// connection is reset: the peer does not read what it must read.
     pub control_bytes_max: usize,
-    /// Peers known at once; default 1024. Beyond it idle ones are forgotten, then new ones refused.
+    /// Peers known at once; default 1024, all of a large cluster. Beyond it idle ones are forgotten, then new ones refused.
     pub peers_max: usize,
-    /// Handshakes answered at once; default 64. Further ones are refused by QUIC, at no cost.
+    /// Handshakes answered at once; default 64: each is a signature, and more at once would hold up heartbeats. Further ones are refused by QUIC, at no cost.
     pub handshakes_max: usize,
     /// Handshakes answered at once with peers at one IP address, at least 1; default 32, so that one
     /// machine with many bad dials leaves room for others. Further ones are refused as above.
@@ -98,23 +105,30 @@ pub struct TransportConfig {
     /// the holder of the connection's keys can move it. Without it packets from elsewhere are dropped, and the peer
     /// dials again when its connection is lost.
     pub migration: bool,
-    /// Time from the first packet to an admitted association; default 5 s.
+    /// Time from the first packet to an admitted association; default 5 s: enough for a busy machine and a few lost packets,
+    /// and no longer, because a place among `handshakes_max` is held meanwhile. Up to an hour.
     pub handshake_timeout: Duration,
     /// How far a peer's wall clock may be from this node's when they meet; default a day: no time-out hangs on it, but
     /// certificates do, and the number of a node's next life. A second to ten years.
     pub clock_skew_max: Duration,
-    /// Silence after which a connection is lost; default 10 s.
+    /// Silence after which a connection is lost, up to an hour; default 10 s: a network may be away for that long, and what
+    /// is asked of a peer that is gone for good shall not wait much longer.
     pub idle_timeout: Duration,
     /// Pause after which a wanted connection sends something, at most half of `idle_timeout`; default 3 s. It is sent again
     /// until it is acknowledged, so that a few packets lost in a row end no connection, and an idle node has little to do.
     pub keep_alive: Duration,
-    /// Time after which an association closes that nobody keeps and that carried no frame; default 30 s.
+    /// Time after which an association closes that nobody keeps and that carried no frame, up to an hour; default 30 s:
+    /// gossip goes to another node each time, and dialling again costs less than a connection to each that stays.
     pub gossip_idle: Duration,
-    /// First pause between two dials; default 50 ms. Each next one doubles, with a jitter of one half.
+    /// First pause between two dials; default 50 ms: a peer that restarts is soon there, and a port that is closed is not
+    /// asked a thousand times a second. Each next one doubles, and lasts by lot from half of itself to all of it, so that
+    /// nodes that lost the same peer do not dial it all at once.
     pub backoff_min: Duration,
-    /// Longest pause between two dials; default 2 s.
+    /// Longest pause between two dials; default 2 s: who comes back is found within about as long, at the cost of one
+    /// packet each time.
     pub backoff_max: Duration,
-    /// How long frames wait for a connection before they are given up as not delivered; default 10 s.
+    /// How long frames wait for a connection before they are given up as not delivered, up to an hour; default 10 s, as
+    /// `idle_timeout`: who is away for longer counts as gone on either way.
     pub undeliverable_after: Duration,
     /// Round trip assumed before the first measurement; default 10 ms (RFC 9002 says 333 ms, for the internet). A
     /// loopback peer is assumed at 1 ms.
@@ -143,11 +157,14 @@ pub struct TransportConfig {
     /// Bytes sent and not acknowledged on one connection; default 4 MiB, the socket's buffer, which is its bound: what
     /// is under way beyond it may be dropped where it is received.
     pub send_window: u32,
-    /// Bytes a peer may send ahead on one stream; default 16 MiB.
+    /// Bytes a peer may send ahead on one stream, at least 64 KiB; default 16 MiB: four times `send_window`, which is so
+    /// what holds a sender up, and never a grant of the window that is still on its way.
     pub stream_window: u32,
-    /// Bytes a peer may send ahead on one connection; default 64 MiB.
+    /// Bytes a peer may send ahead on one connection, at least `stream_window`; default 64 MiB: the windows of four lanes,
+    /// so that none of them waits for another. Of memory it is a bound only, for what arrives is read at once.
     pub connection_window: u32,
-    /// Bytes of datagrams that wait on either side of one connection; default 64 KiB. The oldest are dropped.
+    /// Bytes of datagrams that wait on either side of one connection, at least 1000; default 64 KiB, 65 of gossip: more
+    /// than come at once, and what is older than that has been said again. The oldest are dropped.
     pub datagram_buffer_bytes: usize,
 }
 
@@ -261,8 +278,6 @@ impl TransportConfig {
             ("handshakes_max", self.handshakes_max),
             ("handshakes_ip_max", self.handshakes_ip_max),
             ("dials_max", self.dials_max),
-            ("stream_window", self.stream_window as usize),
-            ("connection_window", self.connection_window as usize),
         ] {
             check(count > 0, field, &count, "use at least 1")?;
         }
@@ -298,7 +313,24 @@ impl TransportConfig {
             &self.initial_window,
             "use at least 12000, ten packets",
         )?;
-        check((1..=64).contains(&self.ack_packets), "ack_packets", &self.ack_packets, "use 1 to 64")
+        check(
+            (1..=64).contains(&self.ack_packets),
+            "ack_packets",
+            &self.ack_packets,
+            "use 1 to 64",
+        )?;
+        check(
+            self.stream_window >= STREAM_WINDOW_LEAST,
+            "stream_window",
+            &self.stream_window,
+            "use at least 64 KiB: a stream with less waits for a grant after every few packets",
+        )?;
+        check(
+            self.connection_window >= self.stream_window,
+            "connection_window",
+            &self.connection_window,
+            "all streams of a connection share it: use stream_window or more",
+        )
     }
 
     fn validate_bulk(&self) -> Result<(), ConfigError> {
@@ -417,6 +449,8 @@ mod tests {
             TransportConfig { dials_max: 0, ..config() },
             TransportConfig { inbound_bytes_max: (256 << 20) - 1, ..config() },
             TransportConfig { mtu_black_hole_pause: Duration::ZERO, ..config() },
+            TransportConfig { stream_window: (64 << 10) - 1, ..config() },
+            TransportConfig { connection_window: (16 << 20) - 1, ..config() },
         ];
         let fields = [
             "segments_max",
@@ -429,6 +463,8 @@ mod tests {
             "dials_max",
             "inbound_bytes_max",
             "mtu_black_hole_pause",
+            "stream_window",
+            "connection_window",
         ];
         for (config, field) in wrong.iter().zip(fields) {
             let error = config.validate().expect_err(field);
@@ -443,6 +479,7 @@ mod tests {
             TransportConfig { segments_max: Some(44), loopback_mtu_max: 1_472, ..config() },
             TransportConfig { send_window: 64 << 10, handshakes_max: 2, ..config() },
             TransportConfig { handshakes_unproven_max: 0, migration: false, ..config() },
+            TransportConfig { stream_window: 64 << 10, connection_window: 64 << 10, ..config() },
         ];
         right.iter().for_each(|config| config.validate().unwrap());
     }

@@ -270,15 +270,16 @@ pub(super) const TRANSPORT: &[Setting] = &[
     Setting::new(
         "transport.stream_window",
         "stream-window",
-        Kind::Number { min: 1, max: 1 << 30 },
+        Kind::Number { min: 64 << 10, max: 1 << 30 },
         "Bytes that a peer may send ahead on one stream. By default 16 MiB: a stream is not held up by a \
          reader that is late",
     ),
     Setting::new(
         "transport.connection_window",
         "connection-window",
-        Kind::Number { min: 1, max: 4_294_967_295 },
-        "Bytes that a peer may send ahead on one connection. By default 64 MiB, four streams' worth",
+        Kind::Number { min: 64 << 10, max: 4_294_967_295 },
+        "Bytes that a peer may send ahead on one connection, stream_window or more. By default 64 MiB, four streams' \
+         worth",
     ),
     Setting::new(
         "transport.datagram_buffer_bytes",

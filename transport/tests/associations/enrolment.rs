@@ -20,9 +20,9 @@ use odeon_transport::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::{
-    net::{Net, PausedRuntime, TestEnv, now},
+    net::{Net, TestEnv, now},
     node::{addr, run},
-    strangers::StillClock,
+    strangers::stranger::{BareRuntime, BareSocket, ClockAt},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -142,7 +142,7 @@ impl rustls::client::danger::ServerCertVerifier for Anybody {
 /// A connection of the right protocol, to say whatever one likes, and what keeps it open.
 async fn connect(net: &Net, port: u16) -> Result<(quinn::Endpoint, quinn::Connection), String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(StillClock))
+    let mut tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(ClockAt(now())))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .dangerous()
@@ -153,8 +153,8 @@ async fn connect(net: &Net, port: u16) -> Result<(quinn::Endpoint, quinn::Connec
     let endpoint = quinn::Endpoint::new_with_abstract_socket(
         quinn::EndpointConfig::default(),
         None,
-        net.bind(addr(port)),
-        Arc::new(PausedRuntime),
+        Arc::new(BareSocket(net.bind(addr(port)))),
+        Arc::new(BareRuntime),
     )
     .unwrap();
     let config = quinn::ClientConfig::new(Arc::new(tls));
@@ -266,19 +266,20 @@ fn a_node_of_the_cluster_is_not_taken_for_the_authority() {
         let chain = vec![cert(&node.cert), cert(&authority.to_pem().cert)];
         let key = PrivateKeyDer::from_pem_slice(node.key.as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = rustls::ServerConfig::builder_with_details(provider, Arc::new(StillClock))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
+        let mut tls =
+            rustls::ServerConfig::builder_with_details(provider, Arc::new(ClockAt(now())))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(chain, key)
+                .unwrap();
         tls.alpn_protocols = vec![b"odeon-enrol/1".to_vec()];
         let tls = quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap();
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
             quinn::EndpointConfig::default(),
             Some(quinn::ServerConfig::with_crypto(Arc::new(tls))),
-            net.bind(addr(AUTHORITY)),
-            Arc::new(PausedRuntime),
+            Arc::new(BareSocket(net.bind(addr(AUTHORITY)))),
+            Arc::new(BareRuntime),
         )
         .unwrap();
         let accept = async {

@@ -202,7 +202,7 @@ fn a_peer_is_knocked_at_only_where_nothing_else_went() {
         let knock = || {
             net.record(a.addr);
             a.transport.knock((b.id.node, b.addr), Bytes::from("knock"));
-            net.recorded().iter().map(Vec::len).collect::<Vec<_>>()
+            net.recorded().iter().map(|(_, packet)| packet.len()).collect::<Vec<_>>()
         };
         // The first may find what was sent before it.
         knock();

@@ -4,17 +4,16 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io::{self, IoSliceMut},
     net::SocketAddr,
-    pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use odeon_env::{
     BoxFuture, DatagramSocket, Env,
     udp::{RecvMeta, Transmit},
 };
-use quinn::{AsyncTimer, AsyncUdpSocket, Runtime, UdpPoller};
+use tokio::time::Instant;
 
 pub(crate) const LATENCY: Duration = Duration::from_millis(1);
 
@@ -45,8 +44,8 @@ struct Inner {
     loss_percent: u64,
     jitter: Duration,
     random: u64,
-    /// Who is listened to, and what it sent.
-    recorded: Option<(SocketAddr, Vec<Vec<u8>>)>,
+    /// Who is listened to, and what it sent when.
+    recorded: Option<(SocketAddr, Vec<(Instant, Vec<u8>)>)>,
 }
 
 #[derive(Clone, Default)]
@@ -106,8 +105,8 @@ impl Net {
         self.0.lock().unwrap().recorded = Some((from, Vec::new()));
     }
 
-    /// What was kept.
-    pub(crate) fn recorded(&self) -> Vec<Vec<u8>> {
+    /// What was kept, and when it was sent.
+    pub(crate) fn recorded(&self) -> Vec<(Instant, Vec<u8>)> {
         self.0.lock().unwrap().recorded.take().map_or_else(Vec::new, |(_, packets)| packets)
     }
 
@@ -124,7 +123,7 @@ impl Net {
         if let Some((from, packets)) = &mut inner.recorded
             && *from == packet.from
         {
-            packets.push(packet.bytes.clone());
+            packets.push((Instant::now(), packet.bytes.clone()));
         }
         let lost = inner.random() % 100 < inner.loss_percent;
         if lost || inner.cuts.contains(&(packet.from, packet.to)) {
@@ -263,72 +262,6 @@ impl DatagramSocket for Socket {
 
     fn may_fragment(&self) -> bool {
         false
-    }
-}
-
-/// The same socket for a peer that is bare quinn.
-impl AsyncUdpSocket for Socket {
-    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        #[derive(Debug)]
-        struct Always;
-        impl UdpPoller for Always {
-            fn poll_writable(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
-            }
-        }
-        Box::pin(Always)
-    }
-
-    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.transmit(transmit);
-        Ok(())
-    }
-
-    fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-        metas: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        self.receive(cx, bufs, metas)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.addr)
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct PausedRuntime;
-
-#[derive(Debug)]
-struct Timer(Pin<Box<tokio::time::Sleep>>);
-
-impl AsyncTimer for Timer {
-    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        tokio::time::Sleep::reset(self.0.as_mut(), deadline.into());
-    }
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Future::poll(self.0.as_mut(), cx)
-    }
-}
-
-impl Runtime for PausedRuntime {
-    fn new_timer(&self, deadline: Instant) -> Pin<Box<dyn AsyncTimer>> {
-        Box::pin(Timer(Box::pin(tokio::time::sleep_until(deadline.into()))))
-    }
-
-    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        tokio::task::spawn_local(future);
-    }
-
-    fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn now(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
     }
 }
 

@@ -14,9 +14,9 @@ use rustls::{
 };
 
 use crate::{
-    net::{Net, PausedRuntime, now},
+    net::{Net, now},
     node::{Node, Plan, addr, downs, key, run, send},
-    strangers::StillClock,
+    strangers::stranger::{BareRuntime, BareSocket, ClockAt},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -133,7 +133,7 @@ fn eager(ca: &Ca) -> quinn::ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca.to_pem().cert.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(StillClock))
+    let mut tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(ClockAt(now())))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_root_certificates(roots)
@@ -157,8 +157,8 @@ fn nothing_is_resumed_and_no_early_data_is_taken() {
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
             quinn::EndpointConfig::default(),
             None,
-            net.bind(addr(66)),
-            Arc::new(PausedRuntime),
+            Arc::new(BareSocket(net.bind(addr(66)))),
+            Arc::new(BareRuntime),
         )
         .unwrap();
         let config = eager(&ca);

@@ -2,61 +2,36 @@
 
 use std::{sync::Arc, time::Duration};
 
-use odeon_message::{ActorKey, AskId, Fingerprint, Incarnation, MessageId};
+use odeon_message::{AskId, Fingerprint, Incarnation, MessageId};
 use odeon_transport::{
-    Ca, FrameKind, HandshakeFailure, Header, LostReason, SendRefused, TransportConfig, Validity,
+    Ca, FrameKind, HandshakeFailure, Header, LostReason, SendRefused, TransportConfig,
 };
 use odeon_wire::{
-    AcceptedTable, Close, CloseCode, ClusterName, Credit, CreditTotal, Extensions, FrameLimits,
-    FrameReader, FrameWriter, Hello, InitialCredit, NodeName, Preamble, Purpose, Refuse,
-    RefuseReason, Revisions, TraceContext, Welcome, format::CONTROL_FRAME_BYTES_MAX, write_body,
+    AcceptedTable, Close, CloseCode, Credit, CreditTotal, Extensions, FrameLimits, FrameReader,
+    FrameWriter, Hello, Preamble, Purpose, Refuse, RefuseReason, Revisions, TraceContext, Welcome,
+    format::CONTROL_FRAME_BYTES_MAX, write_body,
 };
-use quinn::{Connection, ConnectionError, RecvStream, SendStream};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
+use quinn::{ConnectionError, RecvStream};
 
 use crate::{
-    net::{Net, PausedRuntime, now},
+    net::{Net, now},
     node::{Node, Plan, addr, config, downs, key, run, send, ups},
 };
+use stranger::{BareSocket, Guise, Stranger, announcement, message_frame};
 
 mod bulk;
 mod handshakes;
 mod hush;
 mod revisions;
+#[path = "../outside/stranger.rs"]
+pub(crate) mod stranger;
 
-struct Stranger {
-    connection: Connection,
-    control: Option<(SendStream, RecvStream, FrameReader)>,
-    /// Must live as long as its connection.
-    endpoint: quinn::Endpoint,
-}
-
-#[derive(Debug)]
-pub(crate) struct StillClock;
-
-impl rustls::time_provider::TimeProvider for StillClock {
-    fn current_time(&self) -> Option<UnixTime> {
-        now().duration_since(std::time::UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
-    }
+fn guise<'a>(ca: &'a Ca, name: &'a str) -> Guise<'a> {
+    Guise { ca, name, now: now() }
 }
 
 fn hello(name: &str) -> Hello {
-    let name = NodeName::new(name).unwrap();
-    Hello {
-        revisions: Revisions::OURS,
-        cluster: ClusterName::new("demo").unwrap(),
-        node: name.id(),
-        name,
-        incarnation: Incarnation(1),
-        dial: 1,
-        advertised: addr(66),
-        lanes: 4,
-        frame_bytes_max: 1 << 20,
-        bulk: None,
-        credit: InitialCredit::default(),
-        guest: false,
-        accepted: AcceptedTable::new(Vec::new()).unwrap(),
-    }
+    guise(&Ca::in_memory("demo").unwrap(), name).hello(addr(66))
 }
 
 impl Stranger {
@@ -71,91 +46,15 @@ impl Stranger {
         port: u16,
         to: &Node,
     ) -> Result<Self, ConnectionError> {
-        let validity = Validity::from(now(), Duration::from_secs(86_400));
-        let pair = ca.issue_pem(name, validity).unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(ca.to_pem().cert.as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut tls = rustls::ClientConfig::builder_with_details(provider, Arc::new(StillClock))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_client_auth_cert(
-                vec![CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap(),
-            )
-            .unwrap();
-        tls.alpn_protocols = vec![b"odeon/1".to_vec()];
-        let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
-        let endpoint = quinn::Endpoint::new_with_abstract_socket(
-            quinn::EndpointConfig::default(),
-            None,
-            net.bind(addr(port)),
-            Arc::new(PausedRuntime),
-        )
-        .unwrap();
-        let config = quinn::ClientConfig::new(Arc::new(tls));
-        let connecting = endpoint.connect_with(config, to.addr, "demo.odeon").unwrap();
-        Ok(Self { connection: connecting.await?, control: None, endpoint })
-    }
-
-    /// Sends these bytes as the start of the control stream.
-    async fn say(&mut self, bytes: &[u8]) {
-        let (mut send, recv) = self.connection.open_bi().await.unwrap();
-        send.write_all(bytes).await.unwrap();
-        let reader = FrameReader::new(Purpose::Control, FrameLimits::default());
-        self.control = Some((send, recv, reader));
-    }
-
-    async fn introduce(&mut self, hello: &Hello) {
-        let mut bytes = Preamble::CONTROL.encode().to_vec();
-        write_body(&mut bytes, Header::bare(FrameKind::Hello), hello, CONTROL_FRAME_BYTES_MAX)
-            .unwrap();
-        self.say(&bytes).await;
-    }
-
-    async fn next_frame(&mut self) -> odeon_transport::Frame {
-        let (_, recv, reader) = self.control.as_mut().unwrap();
-        loop {
-            if let Some(frame) = reader.next().unwrap() {
-                return frame;
-            }
-            reader.push(&recv.read_chunk(1 << 16, true).await.unwrap().unwrap().bytes);
-        }
+        Self::dial(net.bind(addr(port)), &guise(ca, name), to.addr).await
     }
 
     /// As a proper node would come in.
     async fn associated(net: &Net, ca: &Ca, to: &Node) -> Self {
         let mut stranger = Self::connect(net, ca, "stranger", 66, to).await;
-        stranger.introduce(&hello("stranger")).await;
-        stranger.next_frame().await.body::<Welcome>().unwrap();
+        stranger.come_in(&hello("stranger")).await;
         stranger
     }
-
-    async fn lane(&self, index: u8, bytes: &[u8]) -> SendStream {
-        let mut stream = self.connection.open_uni().await.unwrap();
-        stream.write_all(&Preamble::lane(index).encode()).await.unwrap();
-        stream.write_all(bytes).await.unwrap();
-        stream
-    }
-
-    async fn closed_with(&self) -> CloseCode {
-        match self.connection.closed().await {
-            ConnectionError::ApplicationClosed(close) => {
-                CloseCode::from_code(u16::try_from(close.error_code.into_inner()).unwrap())
-            }
-            other => panic!("{other}"),
-        }
-    }
-}
-
-fn message_frame(to: ActorKey, payload: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let header = Header::message(to, MessageId(1), AskId::NONE);
-    let mut frame = FrameWriter::begin(&mut out, header, &Extensions::default()).unwrap();
-    frame.payload().extend_from_slice(payload);
-    frame.finish(1 << 30).unwrap();
-    out
 }
 
 /// A node with a well-behaved peer and an ill-behaved one; the former must notice nothing of the latter.
@@ -346,8 +245,7 @@ fn a_grant_that_cannot_be_true_is_refused() {
             let credit = Credit { totals: vec![total] };
             let header = Header::bare(FrameKind::Credit);
             write_body(&mut bytes, header, &credit, CONTROL_FRAME_BYTES_MAX).unwrap();
-            let (send, ..) = stranger.control.as_mut().unwrap();
-            send.write_all(&bytes).await.unwrap();
+            stranger.go_on(&bytes).await;
             (stranger, CloseCode::Protocol)
         })
         .await;
@@ -505,7 +403,7 @@ fn a_peer_whose_address_changes_keeps_its_association() {
         node.until("before", |_| node.payloads().len() == 1).await;
         let seen = || node.transport.metrics().of("stranger").cloned().unwrap().remote_addr;
         assert_eq!(seen(), Some(addr(66)));
-        stranger.endpoint.rebind_abstract(net.bind(addr(67))).unwrap();
+        stranger.endpoint.rebind_abstract(Arc::new(BareSocket(net.bind(addr(67))))).unwrap();
         net.unbind(addr(66));
         lane.write_all(&message_frame(key(1), b"after")).await.unwrap();
         node.until("after", |_| node.payloads().len() == 2).await;
@@ -526,7 +424,7 @@ fn without_migration_a_peer_whose_address_changes_is_lost() {
         let stranger = Stranger::associated(&net, &ca, &node).await;
         let mut lane = stranger.lane(0, &message_frame(key(1), b"before")).await;
         node.until("before", |_| node.payloads().len() == 1).await;
-        stranger.endpoint.rebind_abstract(net.bind(addr(67))).unwrap();
+        stranger.endpoint.rebind_abstract(Arc::new(BareSocket(net.bind(addr(67))))).unwrap();
         net.unbind(addr(66));
         lane.write_all(&message_frame(key(1), b"after")).await.unwrap();
         node.until("loss", |events| !downs(events).is_empty()).await;

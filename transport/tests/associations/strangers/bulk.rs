@@ -1,31 +1,11 @@
 //! Bulk streams and announcements out of place.
 
 use super::*;
-use odeon_wire::Announce;
 
 const MIB: usize = 1 << 20;
 
-fn header(slot: u32) -> Header {
-    Header::message(key(slot), MessageId(1), AskId::NONE)
-}
-
-fn announcement(stream: u64, frame_bytes: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    let frame_bytes = u32::try_from(frame_bytes).unwrap();
-    let announce = Announce { stream, frame_bytes, kind: FrameKind::Message };
-    write_body(&mut out, header(1), &announce, 1 << 20).unwrap();
-    out
-}
-
-impl Stranger {
-    async fn bulk(&self, number: u64, bytes: &[u8]) -> SendStream {
-        let mut stream = self.connection.open_uni().await.unwrap();
-        let preamble = Preamble { purpose: Purpose::Bulk, index: number };
-        stream.write_all(&preamble.encode()).await.unwrap();
-        // The whole of it may not be taken any more.
-        let _ = stream.write_all(bytes).await;
-        stream
-    }
+fn announced(stream: u64, frame_bytes: usize) -> Vec<u8> {
+    announcement(key(1), stream, frame_bytes)
 }
 
 /// What a stranger does with its bulk streams, and with which code and words its connection ends.
@@ -50,7 +30,7 @@ fn long() -> Vec<u8> {
 #[test]
 fn what_is_announced_and_never_comes() {
     ends(CloseCode::Protocol, "nothing came for 30s", async |stranger| {
-        let frames = [announcement(1, MIB), message_frame(key(1), b"behind it")].concat();
+        let frames = [announced(1, MIB), message_frame(key(1), b"behind it")].concat();
         std::mem::forget(stranger.lane(0, &frames).await);
     });
 }
@@ -58,7 +38,7 @@ fn what_is_announced_and_never_comes() {
 #[test]
 fn what_stops_in_its_midst() {
     ends(CloseCode::Protocol, "nothing came for 30s", async |stranger| {
-        std::mem::forget(stranger.lane(0, &announcement(1, long().len())).await);
+        std::mem::forget(stranger.lane(0, &announced(1, long().len())).await);
         std::mem::forget(stranger.bulk(1, &long()[..MIB / 2]).await);
     });
 }
@@ -73,7 +53,7 @@ fn what_comes_and_is_never_announced() {
 #[test]
 fn what_ends_early() {
     ends(CloseCode::Malformed, "48 of", async |stranger| {
-        std::mem::forget(stranger.lane(0, &announcement(1, long().len())).await);
+        std::mem::forget(stranger.lane(0, &announced(1, long().len())).await);
         stranger.bulk(1, &long()[..48]).await.finish().unwrap();
     });
 }
@@ -81,7 +61,7 @@ fn what_ends_early() {
 #[test]
 fn what_has_no_frame_at_all() {
     ends(CloseCode::Malformed, "it ended after 0 of", async |stranger| {
-        std::mem::forget(stranger.lane(0, &announcement(1, long().len())).await);
+        std::mem::forget(stranger.lane(0, &announced(1, long().len())).await);
         stranger.bulk(1, &[]).await.finish().unwrap();
     });
 }
@@ -89,7 +69,7 @@ fn what_has_no_frame_at_all() {
 #[test]
 fn what_is_shorter_than_announced() {
     ends(CloseCode::Malformed, "it ended after", async |stranger| {
-        std::mem::forget(stranger.lane(0, &announcement(1, long().len() + 16)).await);
+        std::mem::forget(stranger.lane(0, &announced(1, long().len() + 16)).await);
         stranger.bulk(1, &long()).await.finish().unwrap();
     });
 }
@@ -97,7 +77,7 @@ fn what_is_shorter_than_announced() {
 #[test]
 fn what_is_longer_than_announced() {
     ends(CloseCode::Malformed, "claims", async |stranger| {
-        std::mem::forget(stranger.lane(0, &announcement(1, long().len() - 16)).await);
+        std::mem::forget(stranger.lane(0, &announced(1, long().len() - 16)).await);
         stranger.bulk(1, &long()).await.finish().unwrap();
     });
 }
@@ -105,7 +85,7 @@ fn what_is_longer_than_announced() {
 #[test]
 fn what_never_ends() {
     ends(CloseCode::Malformed, "longer than the", async |stranger| {
-        std::mem::forget(stranger.lane(0, &announcement(1, long().len())).await);
+        std::mem::forget(stranger.lane(0, &announced(1, long().len())).await);
         let mut stream = stranger.bulk(1, &long()).await;
         while stream.write_all(&[0; 4096]).await.is_ok() {}
     });
@@ -114,7 +94,7 @@ fn what_never_ends() {
 #[test]
 fn another_message_than_was_announced() {
     ends(CloseCode::Protocol, "another frame than was announced", async |stranger| {
-        std::mem::forget(stranger.lane(0, &announcement(1, long().len())).await);
+        std::mem::forget(stranger.lane(0, &announced(1, long().len())).await);
         let other = message_frame(key(2), &vec![7; MIB]);
         stranger.bulk(1, &other).await.finish().unwrap();
     });
@@ -123,7 +103,7 @@ fn another_message_than_was_announced() {
 #[test]
 fn a_number_that_is_announced_twice() {
     ends(CloseCode::Protocol, "none comes twice", async |stranger| {
-        let frames = [announcement(3, MIB), announcement(3, MIB)].concat();
+        let frames = [announced(3, MIB), announced(3, MIB)].concat();
         std::mem::forget(stranger.lane(0, &frames).await);
     });
 }
@@ -140,7 +120,7 @@ fn a_stream_that_is_opened_twice() {
 fn lengths_that_cannot_be() {
     for bytes in [0, 40, (64 << 20) + 16] {
         ends(CloseCode::Protocol, "has a place here", async |stranger| {
-            std::mem::forget(stranger.lane(0, &announcement(1, bytes)).await);
+            std::mem::forget(stranger.lane(0, &announced(1, bytes)).await);
         });
     }
 }
@@ -148,7 +128,7 @@ fn lengths_that_cannot_be() {
 #[test]
 fn more_than_is_credited_is_not_announced_either() {
     ends(CloseCode::CreditOverrun, "beyond the 256", async |stranger| {
-        let frames: Vec<u8> = (1..=3).flat_map(|number| announcement(number, 8 * MIB)).collect();
+        let frames: Vec<u8> = (1..=3).flat_map(|number| announced(number, 8 * MIB)).collect();
         std::mem::forget(stranger.lane(0, &frames).await);
     });
 }
@@ -156,7 +136,7 @@ fn more_than_is_credited_is_not_announced_either() {
 #[test]
 fn what_is_no_message_on_a_bulk_stream() {
     ends(CloseCode::Malformed, "Ping", async |stranger| {
-        std::mem::forget(stranger.lane(0, &announcement(1, 48)).await);
+        std::mem::forget(stranger.lane(0, &announced(1, 48)).await);
         let mut ping = Vec::new();
         let body = odeon_wire::Ping { token: 1 };
         write_body(&mut ping, Header::bare(FrameKind::Ping), &body, 1 << 20).unwrap();
@@ -189,7 +169,7 @@ fn a_peer_that_owes_a_message_is_heard_in_all_else() {
         let node = Plan::new(&net, &ca, "node", 1).start();
         let stranger = Stranger::associated(&net, &ca, &node).await;
         let frames = [
-            announcement(1, long().len()),
+            announced(1, long().len()),
             message_frame(key(1), b"behind it"),
             message_frame(key(2), b"beside it"),
         ];

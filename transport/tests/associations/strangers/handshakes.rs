@@ -35,8 +35,7 @@ fn a_hello_on_a_connection_that_has_had_one_has_no_place() {
         let node = beside_a_stranger(async |net, ca, node| {
             let mut stranger = Stranger::associated(net, ca, node).await;
             let again = spoken(&hello("stranger"))[16..].to_vec();
-            let (send, ..) = stranger.control.as_mut().unwrap();
-            send.write_all(&again).await.unwrap();
+            stranger.go_on(&again).await;
             (stranger, CloseCode::Protocol)
         })
         .await;
@@ -77,7 +76,7 @@ fn packets_of_a_handshake_that_are_sent_again_bring_nobody_in() {
         // From elsewhere, and as if they were the peer's own.
         let elsewhere = net.bind(addr(67));
         for _ in 0..3 {
-            recorded.iter().for_each(|packet| elsewhere.send(node.addr, packet.clone()));
+            recorded.iter().for_each(|(_, packet)| elsewhere.send(node.addr, packet.clone()));
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
         tokio::time::sleep(Duration::from_secs(20)).await;

@@ -76,16 +76,14 @@ fn one_that_does_not_answer_holds_up_nothing_that_follows() {
         let (code, ()) = tokio::join!(told(), node.transport.hush(within));
         assert_eq!((code, began.elapsed()), (CloseCode::Stopping, within));
         // What a later revision may have to say is no answer, and nothing to be afraid of.
-        let (send, ..) = stranger.control.as_mut().unwrap();
-        send.write_all(&close(CloseCode::Other(999))).await.unwrap();
+        stranger.go_on(&close(CloseCode::Other(999))).await;
         let again = Instant::now();
         node.transport.hush(within).await;
         assert_eq!(again.elapsed(), within);
         let flushed = Instant::now();
         node.transport.flush(LONG).await;
         assert!(flushed.elapsed() < within, "{:?}", flushed.elapsed());
-        let (send, ..) = stranger.control.as_mut().unwrap();
-        send.write_all(&close(CloseCode::Done)).await.unwrap();
+        stranger.go_on(&close(CloseCode::Done)).await;
         node.transport.hush(LONG).await;
         assert!(flushed.elapsed() < LONG);
         // Too late to ask anything.

@@ -4,6 +4,7 @@
 
 mod bulk;
 mod chaos;
+mod dials;
 mod enrolment;
 mod figures;
 mod handshake;

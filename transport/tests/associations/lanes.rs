@@ -1,15 +1,16 @@
 //! Order, credit, room and labels of what is sent.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use odeon_message::AskId;
 use odeon_transport::{
     Association, Ca, FrameKind, Header, LostReason, Position, SendRefused, TransportConfig,
 };
+use tokio::time::Instant;
 
 use crate::{
-    net::Net,
-    node::{Event, Plan, config, downs, key, run, send, try_send},
+    net::{LATENCY, Net},
+    node::{Event, Node, Plan, config, downs, key, run, send, try_send},
 };
 
 #[test]
@@ -33,6 +34,49 @@ fn messages_to_one_receiver_keep_their_order_across_many_batches() {
         }
         let stats = to_b.stats();
         assert!(stats.credit_stalls > 0 && stats.batches < u64::from(count), "{stats:?}");
+    });
+}
+
+/// Two nodes whose connection is there, and which have nothing to say.
+async fn at_rest(net: &Net) -> (Node, Node, Arc<Association>) {
+    let ca = Ca::in_memory("demo").unwrap();
+    let a = Plan::new(net, &ca, "a", 1).start();
+    let b = Plan::new(net, &ca, "b", 2).start();
+    let to_b = a.to(&b);
+    to_b.keep(true);
+    send(&to_b, key(1), b"first").await;
+    b.until("first", |_| b.payloads().len() == 1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    (a, b, to_b)
+}
+
+/// No timer gathers what is sent: in an idle lane a message is as long on its way as the network takes.
+#[test]
+fn an_idle_lane_sends_at_once() {
+    run(async {
+        let net = Net::default();
+        let (_a, b, to_b) = at_rest(&net).await;
+        for number in 2..20 {
+            let sent = Instant::now();
+            try_send(&to_b, key(1), b"alone").unwrap();
+            b.until("message", |_| b.payloads().len() == number).await;
+            assert_eq!(sent.elapsed(), LATENCY, "message {number}");
+            tokio::time::sleep(Duration::from_millis(37)).await;
+        }
+    });
+}
+
+#[test]
+fn what_is_sent_in_one_breath_is_one_write_and_waits_for_nothing() {
+    run(async {
+        let net = Net::default();
+        let (_a, b, to_b) = at_rest(&net).await;
+        let (before, sent) = (to_b.stats().batches, Instant::now());
+        for _ in 0..100 {
+            try_send(&to_b, key(1), b"together").unwrap();
+        }
+        b.until("all", |_| b.payloads().len() == 101).await;
+        assert_eq!((to_b.stats().batches - before, sent.elapsed()), (1, LATENCY));
     });
 }
 

@@ -19,6 +19,8 @@ use crate::{
     strangers::stranger::{BareRuntime, BareSocket, ClockAt},
 };
 
+mod kinds;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn params(name: &str, serial: u64, dns: &[&str]) -> CertificateParams {
@@ -46,24 +48,32 @@ struct Pki {
 
 impl Pki {
     fn new() -> Self {
+        Self::with_keys([(); 2].map(|()| KeyPair::generate().unwrap()))
+    }
+
+    fn with_keys([of_root, of_between]: [KeyPair; 2]) -> Self {
         let root = authority("Root of Example", 1);
-        let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
+        let root = CertifiedIssuer::self_signed(root, of_root).unwrap();
         let between = authority("Issuer of Example", 2);
-        let between =
-            CertifiedIssuer::signed_by(between, KeyPair::generate().unwrap(), &root).unwrap();
+        let between = CertifiedIssuer::signed_by(between, of_between, &root).unwrap();
         Self { root, between }
     }
 
     /// A node's identity: its own certificate with the one in between behind it, and the root to trust.
     fn identity(&self, node: &str, serial: u64) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        self.identity_of(node, serial, (&key, &key.serialize_pem()))
+    }
+
+    /// The same for a key that there is, in a form of the caller's.
+    fn identity_of(&self, node: &str, serial: u64, (key, pem): (&KeyPair, &str)) -> Identity {
         let dns = format!("{node}.demo.node.odeon");
         let mut params = params(node, serial, &["www.example", "demo.odeon", &dns]);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let key = KeyPair::generate().unwrap();
-        let own = params.signed_by(&key, &self.between).unwrap();
+        let own = params.signed_by(key, &self.between).unwrap();
         let chain = own.pem() + &self.between.pem();
-        Identity::from_pem(&chain, &key.serialize_pem(), &self.root.pem()).unwrap()
+        Identity::from_pem(&chain, pem, &self.root.pem()).unwrap()
     }
 }
 

@@ -148,6 +148,57 @@ fn a_new_certificate_lets_a_node_in_whose_old_one_is_revoked() {
     });
 }
 
+/// As the runbook says: all trust both authorities, then have certificates of the new one, then trust that alone.
+#[test]
+fn an_authority_is_replaced_under_messages() {
+    run(async {
+        let net = Net::default();
+        let [old, new] = [(); 2].map(|()| Ca::in_memory("demo").unwrap());
+        let papers = |ca: &Ca| ["a", "b"].map(|name| Papers::issue(ca, name));
+        let (of_old, of_new) = (papers(&old), papers(&new));
+        let both = old.to_pem().cert + &new.to_pem().cert;
+        let trusting = |papers: &Papers, authorities: &str| {
+            Identity::from_pem(&papers.cert, &papers.key, authorities).unwrap()
+        };
+        let [a, b] = nodes(&net, &old, [("a", &of_old[0]), ("b", &of_old[1])]);
+        let to_b = a.to(&b);
+        to_b.keep(true);
+        let new_alone = new.to_pem().cert;
+        let steps = [
+            (&a, trusting(&of_old[0], &both)),
+            (&b, trusting(&of_old[1], &both)),
+            (&a, trusting(&of_new[0], &both)),
+            (&b, trusting(&of_new[1], &both)),
+            (&a, trusting(&of_new[0], &new_alone)),
+            (&b, trusting(&of_new[1], &new_alone)),
+        ];
+        let mut sent = Vec::new();
+        for (step, (node, identity)) in steps.into_iter().enumerate() {
+            for number in 0..200_u32 {
+                let payload = [step as u32, number].map(u32::to_le_bytes).concat();
+                send(&to_b, key(1), &payload).await;
+                sent.push(payload);
+            }
+            b.until("messages", |_| b.payloads() == sent).await;
+            node.transport.rotate(identity).unwrap();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            // Who shows a certificate of the old one is met for as long as that is trusted.
+            let is_over = step > 3;
+            let lost = [&a, &b].map(|node| downs(&node.events()));
+            assert!(is_over || lost.iter().all(Vec::is_empty), "{step}: {lost:?}");
+        }
+        send(&to_b, key(1), b"last").await;
+        b.until("last", |_| b.payloads().last().is_some_and(|last| last == b"last")).await;
+        let mut late = Plan::new(&net, &old, "late", 3);
+        late.identity = trusting(&Papers::issue(&old, "late"), &both);
+        let late = late.start();
+        late.to(&a).keep(true);
+        late.until("refusal", |events| !refusals(events).is_empty()).await;
+        let refused = refusals(&late.events());
+        assert!(matches!(refused[0], RefusedReason::NotAuthenticated(_)), "{refused:?}");
+    });
+}
+
 #[test]
 fn an_identity_that_cannot_be_used_leaves_the_old_one() {
     run(async {

@@ -7,7 +7,7 @@ mod sending;
 use std::{
     cell::RefCell,
     io::{self, IoSliceMut},
-    net::SocketAddr,
+    net::{Ipv6Addr, SocketAddr},
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -27,7 +27,7 @@ use odeon_transport::{
     Association, Ca, Frame, FrameKind, LocalHello, LostReason, PeerId, RefusedReason, Transport,
     TransportConfig, TransportEvents, Validity,
 };
-use odeon_wire::{Refuse, RefuseReason};
+use odeon_wire::{CloseCode, Refuse, RefuseReason};
 use tokio::{sync::Notify, task::LocalSet};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -340,6 +340,112 @@ async fn one_more_peer_than_there_is_room_for_is_told_so_and_comes_in_later() {
         for node in [a, b, c] {
             node.close().await;
         }
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn two_that_dial_each_other_at_once_have_one_association() {
+    let test = async {
+        let ca = ca();
+        for _ in 0..8 {
+            let [a, b] = ["a", "b"].map(|name| Node::start(&ca, name, TransportConfig::default()));
+            let (to_a, to_b) = (b.to(&a), a.to(&b));
+            to_a.keep(true);
+            to_b.keep(true);
+            send(&to_b, b"from a").await;
+            send(&to_a, b"from b").await;
+            b.until_payload(b"from a").await;
+            a.until_payload(b"from b").await;
+            for (node, to) in [(&a, &to_b), (&b, &to_a)] {
+                assert!(node.log.downs.borrow().is_empty(), "{:?}", node.log.downs.borrow());
+                assert_eq!((node.log.ups.borrow().len(), to.stats().connections), (1, 1));
+            }
+            a.close().await;
+            b.close().await;
+        }
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+/// Nobody says anything, and the connection does so by itself, from either side.
+#[tokio::test]
+async fn an_idle_connection_is_kept_alive() {
+    let test = async {
+        let ca = ca();
+        let keep_alive = Duration::from_millis(50);
+        let config = TransportConfig { keep_alive, ..TransportConfig::default() };
+        let [a, b] = ["a", "b"].map(|name| Node::start(&ca, name, config.clone()));
+        a.to(&b).keep(true);
+        for node in [&a, &b] {
+            node.until("it is up", |log| log.ups.borrow().len() == 1).await;
+        }
+        let of = |node: &Node, peer: &str| {
+            node.transport.metrics().of(peer).cloned().expect("it is there")
+        };
+        let sent = |node: &Node, peer| of(node, peer).path.map_or(0, |path| path.datagrams_sent);
+        let (frames, before) = (of(&a, "b").total().frames_sent, sent(&a, "b") + sent(&b, "a"));
+        let is_heard = async {
+            // What finds the MTU is done after less.
+            while sent(&a, "b") + sent(&b, "a") < before + 60 {
+                tokio::time::sleep(keep_alive).await;
+            }
+        };
+        assert!(tokio::time::timeout(LONG, is_heard).await.is_ok(), "{}", of(&a, "b"));
+        assert_eq!(of(&a, "b").total().frames_sent, frames, "nobody has sent a frame");
+        assert!(a.log.downs.borrow().is_empty() && b.log.downs.borrow().is_empty());
+        a.close().await;
+        b.close().await;
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn whoever_tells_and_stops_at_once_has_told() {
+    let test = async {
+        let (ca, config) = (ca(), TransportConfig::default());
+        let [a, b] = ["a", "b"].map(|name| Node::start(&ca, name, config.clone()));
+        let to_b = a.to(&b);
+        send(&to_b, b"first").await;
+        for number in 0..20_000_u32 {
+            send(&to_b, &number.to_le_bytes()).await;
+        }
+        a.transport.close(LONG).await;
+        b.until("a has stopped", |log| !log.downs.borrow().is_empty()).await;
+        let why = b.log.downs.borrow().first().cloned();
+        let is_stop = |code| code == CloseCode::Stopping || code == CloseCode::Done;
+        assert!(
+            matches!(why, Some(LostReason::ClosedByPeer { code, .. }) if is_stop(code)),
+            "{why:?}"
+        );
+        assert_eq!(b.log.payloads.borrow().len(), 20_001, "all of it came before that");
+        b.close().await;
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn nodes_meet_over_ipv6_as_well() {
+    let test = async {
+        let ca = ca();
+        let here = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+        if RealEnv.bind(here).is_err() {
+            // Containers often have none.
+            return;
+        }
+        let config = TransportConfig::default();
+        let [a, b] =
+            ["a", "b"].map(|name| Node::start_at(&ca, (name, 1), config.clone(), bind(here)));
+        let (to_a, to_b) = (b.to(&a), a.to(&b));
+        send(&to_b, &[3; 900_000]).await;
+        send(&to_b, b"over").await;
+        b.until_payload(b"over").await;
+        send(&to_a, b"and back").await;
+        a.until_payload(b"and back").await;
+        assert_eq!(b.transport.metrics().of("a").and_then(|a| a.remote_addr), Some(a.addr));
+        assert!(a.addr.is_ipv6() && to_b.stats().connections == 1);
+        a.close().await;
+        b.close().await;
     };
     LocalSet::new().run_until(test).await;
 }

@@ -163,6 +163,30 @@ async fn a_connection_that_one_side_has_lost_is_replaced(world: &mut World) {
     assert_eq!(watcher.ask(Ends).await, Ok(Vec::new()), "nobody has ended");
 }
 
+/// Neither hears the other for longer than a connection bears silence, so both dial, and at once when they can.
+#[odeon_sim::test(seeds = 0..20, link = both)]
+async fn two_that_dial_each_other_at_once_have_one_association(world: &mut World) {
+    let (idle_timeout, keep_alive) = (SECOND, SECOND / 4);
+    let backoff_max = SECOND / 10;
+    let transport =
+        TransportConfig { idle_timeout, keep_alive, backoff_max, ..TransportConfig::default() };
+    two(world, transport).await;
+    for round in 1..4 {
+        world.cut("a", "b");
+        world.cut("b", "a");
+        world.run_for(SECOND * 3 / 2).await;
+        let is_lost = |at, of| peer(world, at, of).up_for.is_none();
+        assert!(is_lost("a", "b") && is_lost("b", "a"), "both have lost it");
+        world.mend("a", "b");
+        world.mend("b", "a");
+        world.run_for(4 * SECOND).await;
+        let (of_b, of_a) = (peer(world, "a", "b"), peer(world, "b", "a"));
+        assert_eq!((of_b.connections, of_a.connections), (1 + round, 1 + round), "{of_b}{of_a}");
+        assert!(of_b.up_for.is_some() && of_a.up_for.is_some(), "{of_b}{of_a}");
+    }
+    assert_eq!(counter(world, "a", "b").await.ask(Next).await, Ok(0), "the same life");
+}
+
 /// One that stands still for longer is declared dead: its life is over for the others, it is told so, and comes back in a
 /// later one.
 #[odeon_sim::test(seeds = 0..5, link = both)]

@@ -323,17 +323,33 @@ impl Identity {
 /// A key is whoever reads it.
 #[cfg(unix)]
 fn warn_of_readers(key: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-
-    let Ok(found) = std::fs::metadata(key) else { return };
-    let mode = found.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = open_mode(key) {
         let path = key.display();
         tracing::warn!(
             "others on this machine can use the private key {path} (mode {mode:04o}) and pass for this node: \
              chmod 600 {path}"
         );
     }
+}
+
+/// The mode of a file that others than this process's user can use.
+#[cfg(unix)]
+fn open_mode(key: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+
+    let found = std::fs::metadata(key).ok()?;
+    // The folder of this process in /proc belongs to its user. Where there is none, the file may be this user's.
+    let handed = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() != found.uid());
+    let mode = found.mode() & 0o777;
+    is_open(mode, !handed).then_some(mode)
+}
+
+/// Whether a key with this mode is open to others. A key that somebody else has handed to this process can only be read by
+/// its group, this one: so are a secret of Kubernetes and a credential of systemd.
+#[cfg(unix)]
+fn is_open(mode: u32, is_own: bool) -> bool {
+    let others = if is_own { 0o077 } else { 0o037 };
+    mode & others != 0
 }
 
 #[cfg(not(unix))]
@@ -359,4 +375,40 @@ fn certificates(
 pub(crate) fn certificate_names(cert: &CertificateDer<'_>) -> Option<(ClusterName, NodeName)> {
     let parsed = EndEntityCert::try_from(cert).ok()?;
     read_names(parsed.valid_dns_names())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_this_user_is_for_this_user_alone() {
+        assert!(!is_open(0o600, true) && !is_open(0o400, true));
+        for mode in [0o440, 0o640, 0o604, 0o660, 0o644] {
+            assert!(is_open(mode, true), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_somebody_else_has_handed_over_may_be_read_by_its_group() {
+        assert!(!is_open(0o440, false) && !is_open(0o640, false));
+        for mode in [0o444, 0o460, 0o660, 0o441, 0o450] {
+            assert!(is_open(mode, false), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn whose_a_file_is_decides() {
+        let path = std::env::temp_dir().join(format!("odeon-key-{}", std::process::id()));
+        std::fs::write(&path, "a key").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o440)).unwrap();
+        let own = open_mode(&path);
+        // Only root can give a file away.
+        let given = chown(&path, Some(10_001), None).map(|()| open_mode(&path));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(own, Some(0o440));
+        assert!(given.is_err() || given.unwrap().is_none());
+    }
 }

@@ -257,7 +257,7 @@ pub use odeon_transport::{AdminTls, NotAnOperator, OperatorTls};
 pub use odeon_transport::{
     AssociationStats, Ca, CaError, CertificateValidity, ConfigError, Crypto, CryptoNameError,
     EnrolDesk, EnrolError, EnrolRefusal, EnrolRefused, EnrolRequest, Enrolled, Enrolment,
-    EnrolmentError, HandshakeFailure, HandshakeMetrics, Identity, IdentityError, JoinToken,
+    EnrolmentError, HandshakeFailure, HandshakeMetrics, Holder, Identity, IdentityError, JoinToken,
     JoinTokenError, LaneMetrics, NameError as CertificateNameError, Papers, PapersStamp,
     PathMetrics, PeerId, PeerMetrics, PemPair, Quantiles, Revoked, Serial, SerialError,
     StreamMetrics, TransportConfig, TransportError, TransportStats, Validity, enrol,

@@ -5,10 +5,12 @@
 //! next, then `identity.rs`.
 
 mod enrolment;
+mod holder;
 mod operator;
 mod revocation;
 mod serial;
 
+pub use holder::Holder;
 pub use revocation::Revoked;
 pub(crate) use serial::sha256;
 pub use serial::{Serial, SerialError};
@@ -28,7 +30,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::
 
 use crate::{
     Identity, IdentityError,
-    identity::certificate_names,
     name::{NameError, cluster_dns, cluster_name, node_dns, node_name},
 };
 
@@ -81,11 +82,11 @@ pub enum CaError {
     },
     /// The certificate to be renewed cannot be.
     #[error(
-        "the certificate of node {node} cannot be renewed with its key ({cause}); renew with a new key"
+        "the certificate of {subject} cannot be renewed with its key ({cause}); renew with a new key"
     )]
     Key {
-        /// The node.
-        node: String,
+        /// Whose certificate it was to be.
+        subject: String,
         /// What is wrong with it.
         cause: String,
     },
@@ -243,19 +244,21 @@ impl Ca {
     /// # Errors
     /// When the text holds no certificate, or one of another node, or one whose key is of a kind unknown here.
     pub fn renew_pem(&self, node: &str, cert: &str, validity: Validity) -> Result<String, CaError> {
-        let key = |cause: String| CaError::Key { node: node.chars().take(80).collect(), cause };
-        let cert = CertificateDer::from_pem_slice(cert.as_bytes())
-            .map_err(|cause| CaError::NotACertificate { cause: cause.to_string() })?;
-        let is_this = certificate_names(&cert)
-            .is_some_and(|(cluster, name)| cluster == self.cluster && name.as_str() == node);
-        if !is_this {
-            return Err(key(format!("it names no node {node} of cluster {}", self.cluster)));
+        let public = self.public_key(cert, &Holder::Node(node.chars().take(80).collect()))?;
+        Ok(self.certify(node, &public, validity)?.pem())
+    }
+
+    /// The public key in a certificate, as PEM, that must be this one's.
+    fn public_key(&self, cert: &str, holder: &Holder) -> Result<SubjectPublicKeyInfo, CaError> {
+        let key = |cause: String| CaError::Key { subject: holder.to_string(), cause };
+        if self.holder_of_pem(cert)?.as_ref() != Some(holder) {
+            return Err(key(format!("it names no {holder} of cluster {}", self.cluster)));
         }
+        let cert = pem_certificate(cert)?;
         let parsed =
             webpki::EndEntityCert::try_from(&cert).map_err(|cause| key(cause.to_string()))?;
-        let public = SubjectPublicKeyInfo::from_der(&parsed.subject_public_key_info())
-            .map_err(|cause| key(cause.to_string()))?;
-        Ok(self.certify(node, &public, validity)?.pem())
+        SubjectPublicKeyInfo::from_der(&parsed.subject_public_key_info())
+            .map_err(|cause| key(cause.to_string()))
     }
 
     /// An identity for one node of this program.
@@ -303,6 +306,12 @@ impl Ca {
         params.use_authority_key_identifier_extension = true;
         params.signed_by(key, &self.issuer).map_err(make)
     }
+}
+
+/// The first certificate of a PEM text.
+fn pem_certificate(pem: &str) -> Result<CertificateDer<'static>, CaError> {
+    CertificateDer::from_pem_slice(pem.as_bytes())
+        .map_err(|cause| CaError::NotACertificate { cause: cause.to_string() })
 }
 
 /// The cluster that an authority's certificate names.

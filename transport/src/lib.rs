@@ -45,7 +45,7 @@ mod validity;
 pub use association::{
     Association, AssociationStats, MessageHeader, PeerInfo, Position, RoomWaiter, SendRefused,
 };
-pub use ca::{Ca, CaError, PemPair, Revoked, Serial, SerialError, Validity};
+pub use ca::{Ca, CaError, Holder, PemPair, Revoked, Serial, SerialError, Validity};
 pub use config::{ConfigError, DATAGRAM_BYTES_MAX, TransportConfig};
 pub use endpoint::{LocalHello, Transport, TransportError};
 pub use enrol::{

@@ -31,10 +31,10 @@ const PAUSE_MOST: Duration = Duration::from_secs(3600);
 /// ```
 /// use odeon::JoinConfig;
 ///
-/// // Three nodes start at once and know one name, which stands for all of them.
+/// // Three nodes start at once and know one name, which stands for all of them. Two are enough to begin: more than half.
 /// let join = JoinConfig {
 ///     seeds: vec!["odeon.example:7400".to_owned()],
-///     bootstrap_expect: 3,
+///     bootstrap_expect: 2,
 ///     ..JoinConfig::default()
 /// };
 /// # let _ = join;

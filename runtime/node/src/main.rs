@@ -44,9 +44,8 @@ enum Command {
     /// actors of the demo: a program of yours is a node of the same cluster, with the same flags, by one line of the crate
     /// `odeon-ops`.
     Node(Box<odeon_ops::Flags>),
-    /// Make a certificate authority, certificates of nodes, and join tokens; renew and revoke them.
-    #[command(subcommand)]
-    Ca(ca::CaCommand),
+    /// Make a certificate authority, certificates of nodes, and join tokens; list, renew and revoke them.
+    Ca(ca::CaArgs),
     /// Say how a node is.
     Status(steer::SteerArgs),
     /// List the members of the cluster, as a node sees it, that node first.
@@ -123,7 +122,7 @@ async fn run(command: Command) -> Result<bool, Failed> {
         Command::Demo(args) => demo::run(args).await,
         Command::DemoNode(args) => demo::child::run(args).await.map(|()| true),
         Command::Node(flags) => Ok(node::run(*flags) == ExitCode::SUCCESS),
-        Command::Ca(command) => ca::run(command).await.map(|()| true),
+        Command::Ca(args) => ca::run(args).await.map(|()| true),
         Command::Status(args) => steer::run(Wish::Status, args).await.map(|()| true),
         Command::Members(args) => steer::run(Wish::Members, args).await.map(|()| true),
         Command::Actors(args) => steer::run(Wish::Actors, args).await.map(|()| true),

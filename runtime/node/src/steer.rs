@@ -5,12 +5,14 @@
 
 pub(crate) mod drain;
 
-use std::{fmt::Display, path::PathBuf};
+use std::path::PathBuf;
 
 use odeon_ops::operator::{Actors, Member, Operator, OperatorError, Peer, Status};
-use serde::Serialize;
 
-use crate::{failure::Failed, output::print};
+use crate::{
+    failure::Failed,
+    output::{show, show_all},
+};
 
 /// Which node, and who asks.
 #[derive(Debug, clap::Args)]
@@ -76,20 +78,4 @@ pub(crate) fn failed(error: OperatorError) -> Failed {
         OperatorError::Papers(_) | OperatorError::Refused { .. } => Failed::input(error),
         error => Failed::run(error),
     }
-}
-
-fn show(value: &(impl Serialize + Display), json: bool) -> Result<(), Failed> {
-    if json { print_json(value) } else { print(&value.to_string()) }
-}
-
-fn show_all<T: Serialize + Display>(values: &[T], json: bool) -> Result<(), Failed> {
-    if json {
-        return print_json(&values);
-    }
-    let lines = values.iter().map(T::to_string).collect::<Vec<_>>();
-    print(&if lines.is_empty() { "none".to_owned() } else { lines.join("\n") })
-}
-
-fn print_json(value: &impl Serialize) -> Result<(), Failed> {
-    print(&serde_json::to_string(value).expect("texts and numbers have a JSON form"))
 }

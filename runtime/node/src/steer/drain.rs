@@ -12,8 +12,11 @@ use odeon_ops::{
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::{SteerArgs, failed, print_json, show};
-use crate::{failure::Failed, output::print};
+use super::{SteerArgs, failed};
+use crate::{
+    failure::Failed,
+    output::{print, print_json, show},
+};
 
 /// Pause between two looks: short beside a drain, and a node bears ten operators who look so often.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);

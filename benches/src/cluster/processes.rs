@@ -36,12 +36,14 @@ pub(super) struct Figures {
     pub(super) missed: [Duration; 2],
     /// Part of one core that one idle node takes.
     pub(super) idle: f64,
-    /// From the start of `odeon node` until it is ready; `None` without the program.
-    pub(super) ready: Option<Duration>,
+    /// From the start of `odeon node` until it is ready.
+    pub(super) ready: Duration,
 }
 
 /// Measures all of it.
 pub(super) async fn measure(papers: &Papers) -> Outcome<Figures> {
+    // Looked for first: the rest takes two minutes.
+    let program = program_beside(&std::env::current_exe()?)?;
     let mut fleet = Fleet::start(papers, &NAMES).await?;
     sleep(REST).await;
     let (before, began) = (busy(&fleet.ids())?, Instant::now());
@@ -57,7 +59,7 @@ pub(super) async fn measure(papers: &Papers) -> Outcome<Figures> {
     fleet.stop().await?;
     took.sort_unstable();
     let missed = [took[KILLS / 2], took[(KILLS * 99).div_ceil(100) - 1]];
-    Ok(Figures { missed, idle, ready: ready().await? })
+    Ok(Figures { missed, idle, ready: ready(&program).await? })
 }
 
 /// How long the threads of these processes have run.
@@ -74,19 +76,28 @@ fn busy(ids: &[u32]) -> Outcome<Duration> {
 }
 
 /// The program `odeon` beside this one.
-fn program() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?.with_file_name("odeon");
-    program.exists().then_some(program)
+fn program_beside(this: &Path) -> Outcome<PathBuf> {
+    let program = this.with_file_name("odeon");
+    if program.exists() {
+        return Ok(program);
+    }
+    let profile = if cfg!(debug_assertions) { "" } else { " --release" };
+    let missing = program.display();
+    Err(format!(
+        "{missing} is not there, whose start is to be measured: build it with `cargo build{profile} -p odeon-node`, or \
+         leave processes out with --messages-only"
+    )
+    .into())
 }
 
-async fn ready() -> Outcome<Option<Duration>> {
-    let Some(program) = program() else { return Ok(None) };
+/// The median of several starts.
+async fn ready(program: &Path) -> Outcome<Duration> {
     let mut took = Vec::new();
     for _ in 0..STARTS {
-        took.push(start(&program).await?);
+        took.push(start(program).await?);
     }
     took.sort_unstable();
-    Ok(Some(took[STARTS / 2]))
+    Ok(took[STARTS / 2])
 }
 
 /// From the start of one node until its health port says that it is ready.
@@ -119,4 +130,17 @@ async fn start(program: &Path) -> Outcome<Duration> {
     let took = began.elapsed();
     child.kill().await?;
     Ok(took)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_there_is_named_with_how_to_build_it() {
+        let this = std::env::temp_dir().join("odeon-nowhere/odeon-benches");
+        let error = program_beside(&this).unwrap_err().to_string();
+        assert!(error.contains("odeon-nowhere/odeon is not there"), "{error}");
+        assert!(error.contains("cargo build") && error.contains("-p odeon-node"), "{error}");
+    }
 }

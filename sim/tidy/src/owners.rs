@@ -122,6 +122,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
             "odeon-benches",
             "odeon-compare",
             "odeon-env",
+            "odeon-example-service",
             "odeon-examples",
             "odeon-node",
             "odeon-ops",

@@ -39,7 +39,7 @@ fn text<'a>(map: &'a BTreeMap<String, Yaml>, key: &str) -> &'a str {
 fn each_container_of_the_machine_is_a_node_of_the_cluster() {
     let file = &documents(FILE)[0];
     let services = entries(&file["services"]);
-    let mut listening = BTreeSet::new();
+    let (mut listening, mut taken) = (BTreeSet::new(), BTreeSet::new());
     let defined = entries(&file["secrets"]);
     for (name, service) in &services {
         let service = entries(service);
@@ -73,6 +73,9 @@ fn each_container_of_the_machine_is_a_node_of_the_cluster() {
         let published = texts(&service["ports"]);
         assert!(published.iter().all(|it| it.starts_with("127.0.0.1:")), "{published:?}");
         assert!(published[0].ends_with(&format!(":{health}")), "{published:?}");
+        let admin = values.port("admin.listen");
+        assert!(published[1].ends_with(&format!(":{admin}")), "{published:?}");
+        assert!(published.iter().all(|it| taken.insert((*it).to_owned())), "{published:?} twice");
         let probe = texts(&service["healthcheck"]["test"]).pop().unwrap().to_owned();
         assert!(probe.contains(&format!("127.0.0.1/{health} ")) && probe.contains("GET /readyz"));
         let grace = seconds(text(&service, "stop_grace_period"));
@@ -84,7 +87,11 @@ fn each_container_of_the_machine_is_a_node_of_the_cluster() {
         assert!(text(&service, "user").starts_with(&format!("{}:", container::user())));
     }
     assert_eq!(services.len(), 3);
-    let image = entries(&services["a"]);
-    let dockerfile = image["build"]["dockerfile"].as_str().unwrap();
-    assert_eq!(dockerfile, "examples/service/deploy/Containerfile");
+    let build = entries(&services["a"])["build"].clone();
+    let (context, dockerfile) = (build["context"].as_str(), build["dockerfile"].as_str());
+    assert_eq!(dockerfile, Some("examples/service/deploy/Containerfile"));
+    // As in the container file: from the root of the repository.
+    let context = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(context.unwrap());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    assert_eq!(context.canonicalize().unwrap(), root.canonicalize().unwrap());
 }

@@ -7,7 +7,7 @@ use yaml_rust2::Yaml;
 use crate::{
     container, documents,
     program::{BEYOND_DRAIN, Values},
-    texts,
+    text, texts,
 };
 
 const FILE: &str = "deploy/kubernetes.yaml";
@@ -89,8 +89,8 @@ fn ports(list: &Yaml, number: &str) -> BTreeMap<String, (i64, String)> {
     let ports = list.as_vec().unwrap().iter();
     ports
         .map(|port| {
-            let text = |key: &str| port[key].as_str().unwrap().to_owned();
-            (text("name"), (port[number].as_i64().unwrap(), text("protocol")))
+            let of = |key: &str| port[key].as_str().unwrap().to_owned();
+            (of("name"), (port[number].as_i64().unwrap(), of("protocol")))
         })
         .collect()
 }
@@ -142,6 +142,15 @@ fn ports_probes_and_times_are_those_of_the_program() {
         let get = &template.container[probe]["httpGet"];
         assert_eq!((get["port"].as_str(), get["path"].as_str()), (Some("health"), Some(path)));
     }
+    // Operators come by the pod's loopback address, which is no port that others reach.
+    let admin = values.text("admin.listen");
+    assert!(admin.starts_with("127.0.0.1:"), "{admin}");
+    assert!(text(FILE).contains(&format!(
+        "port-forward {}-0 {port}:{port}",
+        template.set,
+        port = values.port("admin.listen")
+    )));
+    assert!(opened.values().all(|(port, _)| *port != number("admin.listen")));
     let annotations = &object("StatefulSet")["spec"]["template"]["metadata"]["annotations"];
     let health = number("health.listen").to_string();
     assert_eq!(annotations["prometheus.io/port"].as_str(), Some(health.as_str()));

@@ -12,6 +12,7 @@ use std::{
 };
 
 use odeon::{Ca, Validity};
+use odeon_ops::operator::{Member, Operator};
 
 use crate::{
     Folder,
@@ -29,6 +30,7 @@ struct Pod {
     child: Child,
     addr: SocketAddr,
     health: SocketAddr,
+    admin: SocketAddr,
     /// Kept, so that the log is read.
     _lines: mpsc::Receiver<String>,
 }
@@ -49,6 +51,8 @@ impl Pod {
         for name in ["ODEON_LISTEN", "ODEON_HEALTH_LISTEN", "ODEON_ADVERTISE"] {
             variables.insert(name.to_owned(), format!("{address}:0"));
         }
+        // The loopback address of all pods is one here.
+        variables.insert("ODEON_ADMIN_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
         variables.insert("ODEON_NAME_SERVER".to_owned(), cluster.names.addr.to_string());
         let mut command = Command::new(env!("CARGO_BIN_EXE_greeter"));
         command.env_clear().envs(&variables).stdin(Stdio::null()).stderr(Stdio::piped());
@@ -68,7 +72,8 @@ impl Pod {
             }
         };
         let (addr, health) = (said("listening"), said("health"));
-        Self { name, child, addr, health, _lines: lines }
+        let admin = said("operators are served");
+        Self { name, child, addr, health, admin, _lines: lines }
     }
 
     /// What it answers; nothing where it cannot be reached.
@@ -95,6 +100,17 @@ impl Pod {
             assert!(Instant::now() < until, "{}: ready {ready}, {seen:?}, not {others}", self.name);
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The members that it shows an operator of the cluster.
+    fn members(&self, cluster: &Cluster) -> Vec<String> {
+        let [cert, key, ca] =
+            ["alice.pem", "alice.key", "ca.pem"].map(|name| cluster.papers.0.join(name));
+        let alice = Operator::from_pem_files(&cert, &key, &ca).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let node = self.admin.to_string();
+        let members: Vec<Member> = runtime.block_on(alice.get(&node, "/v1/members")).unwrap();
+        members.into_iter().map(|member| member.name).collect()
     }
 
     /// SIGTERM, as a pod is told to end; it must end by itself and well.
@@ -132,6 +148,9 @@ impl Cluster {
             fs::write(papers.0.join(format!("{name}.pem")), pair.cert).unwrap();
             fs::write(papers.0.join(format!("{name}.key")), pair.key).unwrap();
         }
+        let alice = ca.issue_operator_pem("alice", validity).unwrap();
+        fs::write(papers.0.join("alice.pem"), alice.cert).unwrap();
+        fs::write(papers.0.join("alice.key"), alice.key).unwrap();
         Self { template, papers, names: NameServer::start(), addresses: 10.into() }
     }
 
@@ -186,6 +205,10 @@ fn pods_are_one_cluster_however_they_come_and_go() {
     }
     cluster.publish(&pods);
     all_see_all(&pods);
+
+    let mut members = pods[&0].members(&cluster);
+    members.sort_unstable();
+    assert_eq!(members, pods.values().map(|pod| pod.name.clone()).collect::<Vec<_>>());
 
     // One is moved to another machine: the same name, another address.
     let moved = pods.remove(&1).unwrap();

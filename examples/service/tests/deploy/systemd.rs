@@ -56,7 +56,9 @@ fn the_unit_says_what_the_program_does() {
     let own = values.text("node.listen");
     assert!(values.text("join.seeds").contains(&format!("\"{own}\"")));
     assert!(seconds(&one("TimeoutStopSec")) >= values.drain() + BEYOND_DRAIN);
-    assert!(values.text("health.listen").starts_with("127.0.0.1:"));
+    for key in ["health.listen", "admin.listen"] {
+        assert!(values.text(key).starts_with("127.0.0.1:"), "{key}");
+    }
 }
 
 /// systemd's own reader of the unit, with the program where this test has it, and its opinion of how far the program is

@@ -1,5 +1,5 @@
 //! Nodes that do not fit together, as programs: both sides say why in their logs, and the one that is not let in waits, and
-//! ends well when it is told to.
+//! ends well when it is told to. Of two of one name one ends by itself.
 
 #![expect(
     clippy::disallowed_methods,
@@ -125,4 +125,26 @@ fn a_node_of_another_version_is_refused_and_both_say_what_they_speak() {
     let [a, b] = both_say(a, b, &says);
     assert!(a.contains("this node speaks odeon/1 and the peer another one"), "{a}");
     assert!(b.contains("this node speaks odeon/2 and the peer another one"), "{b}");
+}
+
+/// A folder that was copied with its papers to a second machine.
+#[test]
+fn of_two_programs_of_one_name_the_earlier_ends_and_says_why() {
+    let folder = Folder::new("refused-name").papers("shop", &["a", "b"]);
+    let a = Running::start(&folder, "a", &["--dev"]);
+    let seed = join(&a);
+    let seed = seed.each_ref().map(String::as_str);
+    let early = Running::start(&folder, "b", &seed);
+    a.line(&["member up", "member=\"b\""]);
+    let late = Running::start(&folder, "b", &seed);
+    early.line(&["a later life of this node is in the cluster", "see runbook: name-in-use"]);
+    let says = "the node has ended by itself: another node of its name is in the cluster";
+    early.line(&[says, "names are unique", "see runbook: name-in-use"]);
+    early.ended_with(1);
+    // The later one is the node of the name, and stays it.
+    a.line(&["member down", "member=\"b\"", "reason=Replaced"]);
+    a.line(&["member up", "member=\"b\""]);
+    let log = late.leave("-TERM").join("\n");
+    assert!(!log.contains("name-in-use"), "{log}");
+    a.terminate();
 }

@@ -183,8 +183,13 @@ impl Running {
     }
 
     /// Waits until the node has ended by itself and well; the rest of its log.
-    pub(crate) fn ended(mut self) -> Vec<String> {
-        assert!(self.child.wait().expect("it was started").success());
+    pub(crate) fn ended(self) -> Vec<String> {
+        self.ended_with(0)
+    }
+
+    /// Waits until the node has ended by itself with this status; the rest of its log.
+    pub(crate) fn ended_with(mut self, status: i32) -> Vec<String> {
+        assert_eq!(self.child.wait().expect("it was started").code(), Some(status));
         let mut said = String::new();
         let mut stdout = self.child.stdout.take().expect("it is piped");
         stdout.read_to_string(&mut said).expect("it says text");

@@ -111,6 +111,37 @@ fn a_hangup_reads_the_file_again_and_names_what_needs_a_restart() {
     assert!(rest.iter().any(|line| line.contains("within=2s")), "{rest:?}");
 }
 
+/// What programs read is JSON, every line of it, whatever stands in a field.
+#[test]
+fn the_log_may_be_json() {
+    let papers = Folder::new("json").papers("hand", &["a"]);
+    let file = papers.path("odeon.toml");
+    fs::write(&file, "[log]\nformat = \"json\"\n").unwrap();
+    let a = Running::start(&papers, "a", &["--dev", "--config", &file]);
+    let line: serde_json::Value = serde_json::from_str(&a.line(&["listening"])).unwrap();
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["fields"]["message"], "listening");
+    assert_eq!(line["fields"]["node"], "a");
+    assert!(line["fields"]["addr"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    assert!(line["target"].as_str().unwrap().starts_with("odeon"), "{line}");
+    assert!(line["timestamp"].as_str().unwrap().contains('T'), "{line}");
+    fs::write(&file, "[node]\nzone = \"a \\\"zone\\\"\"\n").unwrap();
+    a.signal("-HUP");
+    // It needs a restart, and the zone does not.
+    a.line(&["\"key\":\"log.format\"", "restart"]);
+    let rest = a.leave_after(&["read again"], "-TERM");
+    assert!(rest.iter().any(|line| line.contains("node.zone")), "{rest:?}");
+    for line in &rest {
+        let line: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        assert!(line["fields"]["message"].is_string(), "{line}");
+    }
+    refuses(
+        &["node", "--name", "a", "--dev", "--log-format", "xml"],
+        &["log.format", "xml", "text or json"],
+    );
+}
+
 #[test]
 fn print_config_says_where_each_value_comes_from() {
     let folder = Folder::new("print");

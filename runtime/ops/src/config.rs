@@ -14,7 +14,7 @@ use std::{
 use odeon::{JoinConfig, MdnsConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::span::Span;
+use crate::{logs::LogFormat, span::Span};
 pub use bounds::{ActorsSection, MembershipSection, RosterSection, TransportSection};
 
 /// All values of one node.
@@ -154,6 +154,8 @@ pub struct DrainSection {
 pub struct LogSection {
     /// As tracing-subscriber reads it.
     pub filter: String,
+    /// How its lines look.
+    pub format: LogFormat,
 }
 
 /// `[health]`: where the node says how it is.

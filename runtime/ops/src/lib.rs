@@ -74,6 +74,7 @@ pub use flags::Flags;
 #[doc(hidden)]
 pub use harmless::harmless;
 pub use layers::{ConfigError, Origin};
+pub use logs::LogFormat;
 #[doc(hidden)]
 pub use output::print;
 pub use program::{Program, Started, run};

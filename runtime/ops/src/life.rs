@@ -62,7 +62,7 @@ where
         return output::print(print::page(&effective).trim_end());
     }
     publish.into_iter().for_each(|publish| publish());
-    let logs = Logs::start(&effective.config.log.filter);
+    let logs = Logs::start(&effective.config.log);
     for name in &effective.strange {
         tracing::warn!(name, "this environment variable looks like a setting and is none");
     }

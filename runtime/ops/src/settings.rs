@@ -276,6 +276,14 @@ const NODE: &[Setting] = &[
     .default("info")
     .live(),
     Setting::new(
+        "log.format",
+        "log-format",
+        Kind::LogFormat,
+        "How the log's lines look: text for people, or json for programs that gather logs, an object a line with timestamp, \
+         level, target and fields. A last line that says why the program failed is text. By default text",
+    )
+    .default("text"),
+    Setting::new(
         "health.listen",
         "health-listen",
         Kind::Addr,

@@ -9,7 +9,7 @@ use odeon::{Crypto, CryptoNameError, JoinToken};
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
-use crate::span::Span;
+use crate::{logs::LogFormat, span::Span};
 
 /// A value that was read, or what to use instead.
 pub(crate) type Read = Result<Value, String>;
@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     Crypto,
     /// A filter of the log.
     Filter,
+    /// How the log's lines look.
+    LogFormat,
     /// A join token.
     Token,
 }
@@ -61,6 +63,7 @@ impl Kind {
             Self::Number { .. } => "NUMBER",
             Self::Span { .. } => "TIME",
             Self::Filter => "FILTER",
+            Self::LogFormat => "FORMAT",
             Self::Token => "TOKEN",
         }
     }
@@ -91,6 +94,7 @@ impl Kind {
             }
             Self::Crypto => "ring or aws-lc-rs".to_owned(),
             Self::Filter => "a filter such as info or odeon=debug".to_owned(),
+            Self::LogFormat => "text or json".to_owned(),
             Self::Token => "a join token, which `odeon ca token` prints".to_owned(),
         }
     }
@@ -149,6 +153,9 @@ impl Kind {
             }
             (Self::Filter, Value::String(text)) => {
                 EnvFilter::try_new(text).err().map(|error| error.to_string())
+            }
+            (Self::LogFormat, value) => {
+                value.clone().try_into::<LogFormat>().is_err().then(String::new)
             }
             (Self::Crypto, Value::String(text)) => match text.parse::<Crypto>() {
                 Ok(_) => None,
@@ -237,6 +244,7 @@ mod tests {
             (Kind::Filter, "odeon=loud", "info or odeon=debug"),
             (Kind::Token, "secret", "odeon ca token"),
             (Kind::Crypto, "openssl", "use ring or aws-lc-rs"),
+            (Kind::LogFormat, "JSON", "use text or json"),
         ] {
             let said = kind.read_text(&[text]).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");

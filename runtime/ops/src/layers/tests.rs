@@ -208,6 +208,7 @@ fn every_key_of_the_table_is_a_field_of_the_tree() {
         Kind::Seeds => "a:1".to_owned(),
         Kind::Switch => "true".to_owned(),
         Kind::Crypto => "ring".to_owned(),
+        Kind::LogFormat => "json".to_owned(),
         Kind::Number { min, .. } => min.to_string(),
         Kind::Span { min_millis, .. } => format!("{}ms", min_millis.max(1)),
         Kind::Text | Kind::Texts | Kind::Path | Kind::Filter | Kind::Token => "info".to_owned(),

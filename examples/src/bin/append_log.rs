@@ -2,7 +2,7 @@
 //!
 //! What it shows: a node's disk; that a record counts when a sync has returned, that a sync which failed says nothing of
 //! what it should have synced, and that a file replaces another by a rename. What it is NOT: fast, or for large logs; it
-//! is written anew at each start. The simulator runs this very log on failing disks (`sim/tests/append_log.rs`).
+//! is written anew at each start. The simulator runs this very log on failing disks (`sim/tests/messages/append_log.rs`).
 
 use std::{error::Error, io, num::Wrapping, sync::Arc};
 

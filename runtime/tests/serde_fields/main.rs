@@ -1,5 +1,5 @@
 //! Fields that travel by serde, between two nodes on loopback; in the simulator the same with faults
-//! (`sim/tests/serde_fields.rs`).
+//! (`sim/tests/messages/serde_fields.rs`).
 
 mod parcels;
 

@@ -1,7 +1,7 @@
 //! A hostile peer and a whole node, on either link: archives with bad pointers and a million levels, and ids that nobody
 //! knows. Over loopback the same is asked with more of them (`runtime/tests/hostile`).
 
-#[path = "../../runtime/tests/hostile/nonsense.rs"]
+#[path = "../../../runtime/tests/hostile/nonsense.rs"]
 mod nonsense;
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};

@@ -1,7 +1,7 @@
 //! The log of the example on disks that tear, lose and fail: no record that was acknowledged is lost, and a log that
 //! acknowledges before it syncs is found out.
 
-#[path = "../../examples/src/bin/append_log.rs"]
+#[path = "../../../examples/src/bin/append_log.rs"]
 #[expect(dead_code, reason = "the example has a main of its own")]
 mod example;
 

@@ -1,7 +1,7 @@
 //! Fields that travel by serde, on either link, while datagrams are lost and come twice. Over loopback the same
 //! (`runtime/tests/serde_fields`).
 
-#[path = "../../runtime/tests/serde_fields/parcels.rs"]
+#[path = "../../../runtime/tests/serde_fields/parcels.rs"]
 mod parcels;
 
 use std::time::Duration;

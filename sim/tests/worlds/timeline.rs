@@ -1,6 +1,6 @@
 //! The timeline of a run: the page is made, a browser shows it, and the run is the same as without it.
 
-#[path = "outside/command.rs"]
+#[path = "../outside/command.rs"]
 mod command;
 
 use std::{

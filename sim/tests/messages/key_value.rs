@@ -1,7 +1,7 @@
 //! A key-value actor on one node, clients on another, and crashes of both: its keys and its register are linearizable as
 //! long as it syncs before it answers, and one that answers sooner is found out, with the few operations that show it.
 
-#[path = "../../examples/src/bin/append_log.rs"]
+#[path = "../../../examples/src/bin/append_log.rs"]
 #[expect(dead_code, reason = "the example has a main of its own")]
 mod example;
 

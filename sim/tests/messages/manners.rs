@@ -1,7 +1,7 @@
 //! A peer with a good certificate and bad manners and a whole node, over the QUIC of a simulation: the bare client of the
 //! transport's own tests (`transport/tests/outside/stranger.rs`). It is closed with a reason, and others notice nothing.
 
-#[path = "../../transport/tests/outside/stranger.rs"]
+#[path = "../../../transport/tests/outside/stranger.rs"]
 mod stranger;
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};

@@ -1,6 +1,6 @@
 //! What a run says may hold escape sequences, in its log lines, notes and errors: no command prints one, as text or as JSON.
 
-#[path = "outside/command.rs"]
+#[path = "../outside/command.rs"]
 mod command;
 
 use std::{fs, path::Path, time::Duration};

@@ -1,6 +1,6 @@
 //! Log lines of nodes in a replay: there, in order, by the filter that was asked for; and the run is the same.
 
-#[path = "outside/command.rs"]
+#[path = "../outside/command.rs"]
 mod command;
 
 use std::time::Duration;

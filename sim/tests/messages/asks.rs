@@ -109,7 +109,7 @@ async fn two_with(world: &mut World, config: SystemConfig) -> (Node, ActorRef<Wo
     (a, worker)
 }
 
-#[odeon_sim::test(seeds = 0..3, link = both, fails = "node b panicked at sim/tests/asks.rs")]
+#[odeon_sim::test(seeds = 0..3, link = both, fails = "node b panicked at sim/tests/messages/asks.rs")]
 async fn a_panic_in_a_handler_fails_the_seed(world: &mut World) {
     let (_, worker) = two(world).await;
     let _ = worker.ask(Work { millis: 0, panics: true }).await;

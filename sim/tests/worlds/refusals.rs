@@ -231,7 +231,7 @@ async fn a_destructor_is_inside_the_gate_too(world: &mut World) {
     world.run_for(MS).await;
 }
 
-#[odeon_sim::test(seeds = 1, fails = "node alice panicked at sim/tests/refusals.rs")]
+#[odeon_sim::test(seeds = 1, fails = "node alice panicked at sim/tests/worlds/refusals.rs")]
 async fn a_panic_in_a_task_fails_the_seed(world: &mut World) {
     world.node("alice", |_| async {
         drop(tokio::task::spawn_local(async { panic!("swallowed by tokio") }));
@@ -283,14 +283,14 @@ async fn an_expected_panic_does_not(world: &mut World) {
 }
 
 /// One that was expected used to excuse all others.
-#[odeon_sim::test(seeds = 1, fails = "node alice panicked at sim/tests/refusals.rs")]
+#[odeon_sim::test(seeds = 1, fails = "node alice panicked at sim/tests/worlds/refusals.rs")]
 async fn a_panic_in_another_file_fails_the_seed(world: &mut World) {
     world.expect_panics("refusals/app.rs", "part of the scenario");
     world.node("alice", |_| async { panic!("part of the scenario") });
     world.run_for(MS).await;
 }
 
-#[odeon_sim::test(seeds = 1, fails = "node bob panicked at sim/tests/refusals.rs")]
+#[odeon_sim::test(seeds = 1, fails = "node bob panicked at sim/tests/worlds/refusals.rs")]
 async fn a_panic_that_says_something_else_fails_the_seed(world: &mut World) {
     world.expect_panics("refusals.rs", "part of the scenario");
     world.node("alice", |_| async { panic!("part of the scenario") });

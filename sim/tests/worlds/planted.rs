@@ -1,6 +1,6 @@
 //! A bug that needs two faults of many, and one step: it is found, replayed, and shrunk to just these.
 
-#[path = "outside/command.rs"]
+#[path = "../outside/command.rs"]
 mod command;
 
 use std::{

@@ -50,6 +50,10 @@ enum Command {
     Status(steer::SteerArgs),
     /// List the members of the cluster, as a node sees it, that node first.
     Members(steer::SteerArgs),
+    /// List the names of the cluster, as a node has heard of them, each with the node of its actor.
+    Names(steer::SteerArgs),
+    /// List the groups of the cluster, as a node has heard of them, each with how many actors are in it.
+    Groups(steer::SteerArgs),
     /// Show the actors of a node, each under who spawned it.
     Actors(steer::SteerArgs),
     /// Show a node's ways to others: connections, bytes, round trips, what waits.
@@ -125,6 +129,8 @@ async fn run(command: Command) -> Result<bool, Failed> {
         Command::Ca(args) => ca::run(args).await.map(|()| true),
         Command::Status(args) => steer::run(Wish::Status, args).await.map(|()| true),
         Command::Members(args) => steer::run(Wish::Members, args).await.map(|()| true),
+        Command::Names(args) => steer::run(Wish::Names, args).await.map(|()| true),
+        Command::Groups(args) => steer::run(Wish::Groups, args).await.map(|()| true),
         Command::Actors(args) => steer::run(Wish::Actors, args).await.map(|()| true),
         Command::Peers(args) => steer::run(Wish::Peers, args).await.map(|()| true),
         Command::Drain(args) => steer::drain::run(args).await.map(|()| true),

@@ -1,4 +1,4 @@
-//! `odeon status`, `members`, `actors`, `peers` and `drain`: what an operator asks a node's admin port.
+//! `odeon status`, `members`, `names`, `groups`, `actors`, `peers` and `drain`: what an operator asks a node's admin port.
 //!
 //! What it is: one request and its answer, as text or as JSON. What it is NOT: the port or the certificates, which are
 //! `odeon-ops`'s; what is printed as JSON is what the port says. Read `steer/drain.rs` for the one that waits.
@@ -7,7 +7,7 @@ pub(crate) mod drain;
 
 use std::path::PathBuf;
 
-use odeon_ops::operator::{Actors, Member, Operator, OperatorError, Peer, Status};
+use odeon_ops::operator::{Actors, Groups, Member, Names, Operator, OperatorError, Peer, Status};
 
 use crate::{
     failure::Failed,
@@ -46,6 +46,8 @@ impl SteerArgs {
 pub(crate) enum Wish {
     Status,
     Members,
+    Names,
+    Groups,
     Actors,
     Peers,
 }
@@ -61,6 +63,12 @@ pub(crate) async fn run(wish: Wish, args: SteerArgs) -> Result<(), Failed> {
         Wish::Members => {
             let members: Vec<Member> = operator.get(&node, "/v1/members").await.map_err(failed)?;
             show_all(&members, json)
+        }
+        Wish::Names => {
+            show(&operator.get::<Names>(&node, "/v1/names").await.map_err(failed)?, json)
+        }
+        Wish::Groups => {
+            show(&operator.get::<Groups>(&node, "/v1/groups").await.map_err(failed)?, json)
         }
         Wish::Actors => {
             show(&operator.get::<Actors>(&node, "/v1/actors").await.map_err(failed)?, json)

@@ -39,6 +39,9 @@ fn an_operator_sees_the_node_its_members_its_actors_and_its_peers() {
     assert!(actors["actors"].as_array().unwrap().iter().any(is_usher), "{actors}");
     let peers = cluster.json("peers");
     assert!(peers[0]["name"] == "b" && peers[0]["up_for"].as_f64().is_some(), "{peers}");
+    let none = serde_json::json!({ "names": [], "left_out": 0 });
+    assert_eq!(cluster.json("names"), none);
+    assert_eq!(cluster.json("groups")["groups"], serde_json::json!([]));
     // The same for people.
     let of_alice = files(&cluster.papers, "alice");
     for (command, says) in [
@@ -46,6 +49,9 @@ fn an_operator_sees_the_node_its_members_its_actors_and_its_peers() {
         ("members", "b at "),
         ("actors", "\"demo/usher\" running"),
         ("peers", "b at "),
+        // The demo's actors have names of their nodes alone.
+        ("names", "none"),
+        ("groups", "none"),
     ] {
         let text = String::from_utf8(run(&cluster.args(command, &of_alice)).stdout).unwrap();
         assert!(text.contains(says), "{command}: {text}");

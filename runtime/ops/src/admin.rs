@@ -42,6 +42,33 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 /// Pause after a connection could not be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A path that is answered.
+struct Path {
+    method: Method,
+    path: &'static str,
+    /// What may stand behind it.
+    query: &'static str,
+}
+
+/// All that there are; the book has them too, and a test holds the two alike.
+static PATHS: [Path; 11] = [
+    get("/", ""),
+    get("/v1/status", ""),
+    get("/v1/members", ""),
+    get("/v1/names", "?max=NUMBER"),
+    get("/v1/groups", "?max=NUMBER"),
+    get("/v1/actors", "?max=NUMBER"),
+    get("/v1/peers", ""),
+    get("/v1/types", ""),
+    get("/v1/overview", ""),
+    get("/v1/events", "?after=NUMBER"),
+    Path { method: Method::POST, path: "/v1/drain", query: "" },
+];
+
+const fn get(path: &'static str, query: &'static str) -> Path {
+    Path { method: Method::GET, path, query }
+}
+
 /// Serves operators until it is dropped, and their connections with it.
 pub(crate) async fn serve(listener: TcpListener, door: Door, standing: Rc<Standing>) {
     let (desk, callers) = (Rc::new(Desk::new(door, standing)), Rc::new(Callers::default()));
@@ -187,17 +214,15 @@ fn comes_from_elsewhere(asked: &Asked) -> bool {
 
 async fn answer(standing: &Standing, operator: &str, asked: &Asked) -> Answer {
     let path = asked.path.as_str();
-    let wanted = if path == "/v1/drain" { Method::POST } else { Method::GET };
+    let there = PATHS.iter().find(|it| it.path == path);
+    let wanted = there.map_or(Method::GET, |it| it.method.clone());
     // The page tells nothing of the node: a link to it may stand anywhere.
     if path != "/" && comes_from_elsewhere(asked) {
         let why = "a page from elsewhere asks: open this node's own page, or ask without a browser";
         return refusal(StatusCode::FORBIDDEN, why);
     }
     match path {
-        "/" | "/v1/overview" | "/v1/events" | "/v1/status" | "/v1/members" | "/v1/actors"
-        | "/v1/peers" | "/v1/types" | "/v1/drain"
-            if asked.method != wanted =>
-        {
+        _ if there.is_some() && asked.method != wanted => {
             refusal(StatusCode::METHOD_NOT_ALLOWED, &format!("use {wanted} for {path}"))
         }
         "/v1/drain" => {
@@ -209,27 +234,36 @@ async fn answer(standing: &Standing, operator: &str, asked: &Asked) -> Answer {
     }
 }
 
+/// What there is, in a line.
+fn there_are() -> String {
+    let (looks, acts): (Vec<_>, Vec<_>) = PATHS.iter().partition(|it| it.method == Method::GET);
+    let list = |paths: &[&Path]| {
+        let each = paths.iter().map(|it| format!("{}{}", it.path, it.query));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    format!("there are, to GET, {}, and, to POST, {}", list(&looks), list(&acts))
+}
+
 /// Answers that change nothing.
 async fn look(standing: &Standing, asked: &Asked) -> Answer {
     let node = &standing.node;
     let ok = StatusCode::OK;
+    let max = |default| {
+        let asked = asked.number("max").and_then(|max| usize::try_from(max).ok());
+        asked.unwrap_or(default)
+    };
     match asked.path.as_str() {
         "/" => dashboard::page(&**node.env()),
         "/v1/overview" => json(ok, &view::Overview::of(standing).await),
         "/v1/events" => json(ok, &standing.events.since(asked.number("after").unwrap_or_default())),
         "/v1/status" => json(ok, &view::Status::of(standing)),
         "/v1/members" => json(ok, &view::members(node)),
-        "/v1/actors" => {
-            let max = asked.number("max").and_then(|max| usize::try_from(max).ok());
-            json(ok, &view::Actors::of(&node.tree().await, max.unwrap_or(Tree::ACTORS_MAX)))
-        }
+        "/v1/names" => json(ok, &view::Names::of(node, max(view::NAMES_MAX))),
+        "/v1/groups" => json(ok, &view::Groups::of(node, max(view::NAMES_MAX))),
+        "/v1/actors" => json(ok, &view::Actors::of(&node.tree().await, max(Tree::ACTORS_MAX))),
         "/v1/peers" => json(ok, &view::peers(node)),
         "/v1/types" => json(ok, &view::types(&node.metrics().await)),
-        _ => refusal(
-            StatusCode::NOT_FOUND,
-            "there are /, the dashboard, and /v1/overview, /v1/events?after=NUMBER, /v1/status, /v1/members, \
-             /v1/actors?max=NUMBER, /v1/peers, /v1/types and, to POST, /v1/drain",
-        ),
+        _ => refusal(StatusCode::NOT_FOUND, &there_are()),
     }
 }
 

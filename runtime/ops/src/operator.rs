@@ -9,7 +9,10 @@ mod relay;
 pub use relay::Relay;
 
 pub use crate::{
-    admin::view::{Actor, Actors, Counts, Hot, Lane, Member, Overview, Peer, Status, Type, Worker},
+    admin::view::{
+        Actor, Actors, Counts, Group, Groups, Hot, Lane, Member, Name, Names, Overview, Peer,
+        Status, Type, Worker,
+    },
     events::{Logged, LoggedSince},
 };
 

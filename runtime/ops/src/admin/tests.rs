@@ -1,6 +1,7 @@
 //! Who is let in at the admin port and who is not, and what they are told.
 
 mod browser;
+mod paths;
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 

@@ -8,6 +8,7 @@
 )]
 
 mod actors;
+mod names;
 mod overview;
 mod peers;
 mod types;
@@ -18,10 +19,12 @@ use odeon::{Node, Phase, Profile, Validity};
 use serde::{Deserialize, Serialize};
 
 pub use actors::{Actor, Actors};
+pub use names::{Group, Groups, Name, Names};
 pub use overview::{Counts, Hot, Overview, Worker};
 pub use peers::{Lane, Peer};
 pub use types::Type;
 
+pub(crate) use names::NAMES_MAX;
 pub(crate) use peers::peers;
 pub(crate) use types::types;
 
@@ -267,6 +270,9 @@ mod tests {
         )
         .unwrap();
         (peer.name, peer.addr) = (evil(), evil());
+        let name = Name { name: evil(), node: evil() };
+        let names = Names { names: vec![name.clone(), name], left_out: 1 };
+        let groups = Groups { groups: vec![Group { name: evil(), members: 2 }], left_out: 0 };
         let lines = |text: String, lines: usize| {
             assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
             assert_eq!(text.lines().count(), lines, "{text:?}");
@@ -275,5 +281,7 @@ mod tests {
         lines(member.to_string(), 1);
         lines(actors.to_string(), 1);
         lines(peer.to_string(), 1);
+        lines(names.to_string(), 3);
+        lines(groups.to_string(), 1);
     }
 }

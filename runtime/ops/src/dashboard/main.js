@@ -7,6 +7,8 @@ const PAUSE_MAX = 10000;
 const ANSWER_WITHIN = 12000;
 /** Actors of a tree that are asked for. */
 const ACTORS_MAX = 2000;
+/** Names, and groups, that are asked for. */
+const NAMES_MAX = 500;
 /** Events that the page keeps and shows. */
 const EVENTS_KEPT = 512;
 const EVENTS_SHOWN = 200;
@@ -24,7 +26,7 @@ async function ask(path) {
   throw new NoAnswer(said && said.error ? said.error : "the answer has the status " + answer.status);
 }
 
-/** One turn: what changes each second, the events, and every other time the tree. */
+/** One turn: what changes each second, the events, and in turn the tree and the names. */
 async function look() {
   const overview = await ask("v1/overview");
   const life = overview.status.node + " " + overview.status.since;
@@ -45,6 +47,8 @@ async function look() {
     Object.assign(tree, { actors: answer.actors, leftOut: answer.left_out, silent: answer.silent_workers });
     const numbers = new Set(answer.actors.map((actor) => actor.number));
     for (const number of tree.opened.keys()) if (!numbers.has(number)) tree.opened.delete(number);
+  } else {
+    showNames(await ask("v1/names?max=" + NAMES_MAX), await ask("v1/groups?max=" + NAMES_MAX));
   }
   showTree();
   seen.turns += 1;
@@ -150,7 +154,7 @@ function goTo(id) {
   at(id).focus({ preventScroll: true });
 }
 
-const SECTIONS = ["cluster", "workers", "hot", "restarts", "types", "peers", "actors", "events"];
+const SECTIONS = ["cluster", "workers", "hot", "restarts", "types", "peers", "names", "actors", "events"];
 const KEYS = {
   p: togglePause, t: nextTheme, "?": () => at("keys").showModal(),
   "/": () => at("events-filter").focus(), f: () => at("actors-filter").focus(),

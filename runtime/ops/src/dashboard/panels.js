@@ -254,6 +254,29 @@ peersTable.down = false;
 peersTable.key = peerKey;
 peersTable.empty = "No other node is known.";
 
+/** A column of texts that nodes have chosen. */
+function words(head, value) {
+  return { head, by: value, make: () => el("div", "who text"), fill: (cell, item) => say(cell.firstChild, visible(value(item))) };
+}
+
+const namesTable = table("names-table", [words("Name", (it) => it.name), words("Node of its actor", (it) => it.node)], 0);
+namesTable.down = false;
+namesTable.key = (it) => it.name;
+namesTable.empty = "No actor has a name in the whole cluster.";
+
+const groupsTable = table("groups-table", [words("Group", (it) => it.name), figure("Actors", (it) => it.members, count)], 0);
+groupsTable.down = false;
+groupsTable.key = (it) => it.name;
+groupsTable.empty = "No actor is in a group of the cluster.";
+
+function showNames({ names, left_out: namesLeft }, { groups, left_out: groupsLeft }) {
+  namesTable.show(names);
+  groupsTable.show(groups);
+  const left = namesLeft + groupsLeft;
+  say(at("names-count"), plural(names.length + namesLeft, "name", "names") + ", " + plural(groups.length + groupsLeft, "group", "groups")
+    + (left ? ", " + count(left) + " not shown: use odeon names and odeon groups" : ""));
+}
+
 function showPeers(overview) {
   peersTable.show(overview.peers);
   const up = overview.peers.filter((peer) => peer.up_for !== null).length;

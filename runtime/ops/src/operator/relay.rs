@@ -1,7 +1,7 @@
 //! A node's dashboard for a browser that has no certificate: a port of this machine whose requests go on as an operator's.
 //!
 //! What it is: what `odeon dashboard` does. It listens on the loopback interface, at a port that the system chooses, gives
-//! the page itself, and carries the three questions of that page to the node, with the operator's certificate. What it is
+//! the page itself, and carries the questions of that page to the node, with the operator's certificate. What it is
 //! NOT: a proxy; nothing else is carried, and nothing that changes the node. Who may ask: whoever has the address that it
 //! prints, which has a random word in it. A page from elsewhere cannot guess that word, and is refused by what browsers say
 //! of it: the name under which it asks (a name of its own that stands for this machine, DNS rebinding) and where it is from.
@@ -20,11 +20,11 @@ use crate::{
     http::{self, Answer, Answers, Asked},
 };
 
-/// Questions to the node at once; further ones wait. A page has three.
+/// Questions to the node at once; further ones wait. A page asks one at a time.
 const CARRIED_MAX: usize = 8;
 
 /// What is carried.
-const CARRIED: [&str; 3] = ["v1/overview", "v1/actors", "v1/events"];
+const CARRIED: [&str; 5] = ["v1/overview", "v1/actors", "v1/events", "v1/names", "v1/groups"];
 
 /// A port of this machine for the dashboard of one node.
 pub struct Relay {

@@ -1,7 +1,10 @@
 //! The dashboard in a browser: two real nodes with work, with names that would be markup if nobody took care, looked at
-//! through the relay.
+//! through the relay, and used by keyboard (`browser/keys.rs`).
 //!
 //! Skipped, with a reason, where there is no browser. `ODEON_SCREENSHOTS` names a folder for pictures of the page.
+
+mod keys;
+mod tab;
 
 use std::{
     env,
@@ -65,26 +68,36 @@ impl Handler<Fail> for Till {
     }
 }
 
-/// The browser to open pages with: what ODEON_BROWSER names, else one that is on the path.
+/// The browser to open pages with: what ODEON_BROWSER names, else one that is on the path. Says so if there is none.
 fn browser() -> Option<PathBuf> {
     if let Some(named) = env::var_os("ODEON_BROWSER") {
         return Some(PathBuf::from(named));
     }
-    let folders: Vec<_> = env::split_paths(&env::var_os("PATH")?).collect();
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = env::split_paths(&path).collect();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let places = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    places.into_iter().find(|place| place.is_file())
+    let found = places.into_iter().find(|place| place.is_file());
+    if found.is_none() {
+        eprintln!(
+            "skipped: there is no chromium, chromium-browser or google-chrome, and ODEON_BROWSER names none"
+        );
+    }
+    found
+}
+
+/// A browser without a window and without anything of its user's.
+fn quiet<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
+    command.args(["--disable-extensions", "--disable-dev-shm-usage", "--hide-scrollbars"]);
+    command.arg(format!("--user-data-dir={}", dir.join("profile").display())).stderr(Stdio::null())
 }
 
 /// Runs a browser to its end with these arguments, while the nodes go on; what it printed.
 async fn run(browser: &Path, dir: &Path, args: &[String]) -> String {
     let printed = dir.join("printed");
     let mut command = Command::new(browser);
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]);
-    command.args(["--disable-extensions", "--disable-dev-shm-usage", "--hide-scrollbars"]);
-    command.arg(format!("--user-data-dir={}", dir.join("profile").display()));
-    command.args(args).stderr(Stdio::null());
-    command.stdout(fs::File::create(&printed).unwrap());
+    quiet(&mut command, dir).args(args).stdout(fs::File::create(&printed).unwrap());
     let (mut child, began) = (command.spawn().unwrap(), Instant::now());
     while child.try_wait().unwrap().is_none() {
         if began.elapsed() > PATIENCE {
@@ -122,20 +135,9 @@ async fn open_shop(a: &Node) -> ActorRef<Supervisor> {
     root
 }
 
-#[tokio::test]
-async fn a_browser_shows_the_node_its_actors_its_peers_and_its_log() {
-    let Some(browser) = browser() else {
-        eprintln!(
-            "skipped: there is no chromium, chromium-browser or google-chrome, and ODEON_BROWSER names none"
-        );
-        return;
-    };
-    let events = Events::default();
-    events.turn_on();
-    let filter = tracing_subscriber::EnvFilter::new("info");
-    // Nobody else in these tests has a log for all threads.
-    tracing_subscriber::registry().with(filter).with(events.clone()).init();
-    let shop = Shop::open("browser");
+/// Two nodes with work, and their dashboard at an address that a browser can look at.
+async fn show(name: &str, events: Events, look: impl AsyncFnOnce(&Path, &str)) {
+    let shop = Shop::open(name);
     let zone = |zone: &str| Profile {
         zone: zone.to_owned(),
         roles: vec!["till".to_owned(), "<b>bold</b>".to_owned()],
@@ -151,11 +153,15 @@ async fn a_browser_shows_the_node_its_actors_its_peers_and_its_log() {
     let b = builder("b").seed(&seed).profile(zone(HOSTILE)).start().await.unwrap();
     assert!(b.joined().await);
     let local = LocalSet::new();
-    let dir = shop.dir.0.clone();
     local
         .run_until(async {
             let root = open_shop(&a).await;
             let busy = root.child::<Till>("one").await.unwrap();
+            a.cluster().register("the till", &busy).await.unwrap();
+            let tills = a.cluster().group::<Till>("tills").unwrap();
+            for till in [&busy, &root.child::<Till>("two").await.unwrap()] {
+                tills.join(till).unwrap();
+            }
             spawn_local(async move { while busy.ask(Order { micros: 900 }).await.is_ok() {} });
             let there = b.on("a").lookup::<Till>("tills/two").await.unwrap().unwrap();
             spawn_local(async move { while there.ask(Order { micros: 1 }).await.is_ok() {} });
@@ -166,18 +172,29 @@ async fn a_browser_shows_the_node_its_actors_its_peers_and_its_log() {
             let relay = Relay::bind().await.unwrap();
             let url = relay.url();
             spawn_local(relay.serve(shop.operator(), addr.to_string()));
-
-            let dump = ["--virtual-time-budget=8000", "--timeout=60000", "--dump-dom"];
-            let args = dump.map(str::to_owned).into_iter().chain([url.clone()]).collect::<Vec<_>>();
-            let shown = run(&browser, &dir, &args).await;
-            check(&shown);
-            if let Some(pictures) = env::var_os("ODEON_SCREENSHOTS") {
-                take_pictures(&browser, &dir, &url, Path::new(&pictures)).await;
-            }
+            look(&shop.dir.0, &url).await;
         })
         .await;
     b.stop(Duration::from_secs(5)).await;
     a.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn a_browser_shows_the_node_its_actors_its_peers_and_its_log() {
+    let Some(browser) = browser() else { return };
+    let events = Events::default();
+    events.turn_on();
+    let filter = tracing_subscriber::EnvFilter::new("info");
+    // Nobody else in these tests has a log for all threads.
+    tracing_subscriber::registry().with(filter).with(events.clone()).init();
+    let look = async |dir: &Path, url: &str| {
+        let dump = ["--virtual-time-budget=8000", "--timeout=60000", "--dump-dom", url];
+        check(&run(&browser, dir, &dump.map(str::to_owned)).await);
+        if let Some(pictures) = env::var_os("ODEON_SCREENSHOTS") {
+            take_pictures(&browser, dir, url, Path::new(&pictures)).await;
+        }
+    };
+    show("browser", events, look).await;
 }
 
 async fn take_pictures(browser: &Path, dir: &Path, url: &str, pictures: &Path) {
@@ -220,6 +237,10 @@ fn check(shown: &str) {
         types.contains("browser/Till") && (types.contains("µs") || types.contains("ms")),
         "{types}"
     );
+    let names =
+        shown.split_once("id=\"names-table\"").unwrap().1.split_once("</section>").unwrap().0;
+    assert!(names.contains(">the till<") && names.contains(">a<"), "{names}");
+    assert!(names.contains(">tills<") && names.contains(">2<"), "{names}");
     let peers = shown.split_once("id=\"peers-table\"").unwrap().1.split_once("</table>").unwrap().0;
     assert!(peers.contains(">b<") && peers.contains("class=\"lane"), "{peers}");
     let hot = shown.split_once("id=\"hot-table\"").unwrap().1.split_once("</table>").unwrap().0;

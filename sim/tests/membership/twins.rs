@@ -1,4 +1,4 @@
-//! Two programs that run at the same time under one name, as from a machine that was copied: the one that started later
+//! Two programs that run at the same time under one name, as from a machine that was copied: the one that joined later
 //! stays, the other one ends by itself and says why, and the cluster has one node of the name.
 
 use std::{

@@ -35,7 +35,7 @@ async fn answer(standing: &Standing, asked: &Asked) -> Answer {
         "/livez" => Answer::text(StatusCode::OK, "ok"),
         "/readyz" => match standing.ready() {
             Ok(()) => Answer::text(StatusCode::OK, "ok"),
-            Err(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, why),
+            Err(why) => Answer::text(StatusCode::SERVICE_UNAVAILABLE, &why),
         },
         "/metrics" => {
             let body = metrics::page(standing).await;
@@ -47,7 +47,10 @@ async fn answer(standing: &Standing, asked: &Asked) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        cell::{Cell, RefCell},
+        time::Duration,
+    };
 
     use odeon::{
         Actor, Ca, Context, Handler, Node, StartError, Validity, actor,
@@ -57,7 +60,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::events::Events;
+    use crate::{admin::view, events::Events, hooks::Hooks};
 
     #[message(id = "health/Hold", reply = ())]
     struct Hold;
@@ -84,6 +87,50 @@ mod tests {
             let _ = self.began.send(()).await;
             self.go.recv().await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_program_has_figures_and_a_reason_of_its_own() {
+        let ca = Ca::in_memory("hooks").unwrap();
+        let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(86_400));
+        let a = Node::builder("a").identity(ca.issue("a", validity).unwrap()).alone();
+        let a = a.start().await.unwrap();
+        assert!(a.joined().await);
+        let standing = Standing::new(&a, "test", "1", Events::default());
+        let (gone, figures) = (Rc::new(Cell::new(true)), Rc::new(RefCell::new(String::new())));
+        let (is_gone, given) = (Rc::clone(&gone), Rc::clone(&figures));
+        standing.set_hooks(Hooks {
+            metrics: Some(Box::new(move || given.borrow().clone())),
+            ready: Some(Box::new(move || match is_gone.get() {
+                true => Err("the database is gone".to_owned()),
+                false => Ok(()),
+            })),
+        });
+        // The node's own reason comes first.
+        assert!(says(&standing, "/readyz").await.1.contains("starting"));
+        standing.started();
+        let (status, why) = says(&standing, "/readyz").await;
+        assert!(
+            status == 503 && why.contains("the program is not ready: the database is gone"),
+            "{why}"
+        );
+        let status = view::Status::of(&standing);
+        assert!(!status.ready && status.waits_for.is_some_and(|why| why.contains("is gone")));
+        let (_, page) = says(&standing, "/metrics").await;
+        assert!(page.contains("\nodeon_node_ready 0\n"), "{page}");
+        gone.set(false);
+        assert_eq!(says(&standing, "/readyz").await.0, 200);
+
+        figures.replace("shop_orders_total 7".to_owned());
+        let (_, page) = says(&standing, "/metrics").await;
+        assert!(page.ends_with("\nshop_orders_total 7\n"), "{page}");
+        figures.replace("shop_orders_total seven\n".to_owned());
+        let (code, page) = says(&standing, "/metrics").await;
+        assert!(
+            code == 200 && !page.contains("shop_orders") && page.contains("odeon_node_ready 1")
+        );
+        assert!(page.ends_with("odeon_program_figures_refused_total 1\n"), "{page}");
+        a.stop(Duration::from_secs(5)).await;
     }
 
     async fn says(standing: &Standing, path: &str) -> (u16, String) {

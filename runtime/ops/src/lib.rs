@@ -46,6 +46,7 @@ mod failure;
 mod flags;
 mod harmless;
 mod health;
+mod hooks;
 mod http;
 mod layers;
 mod life;

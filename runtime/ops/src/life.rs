@@ -82,12 +82,14 @@ where
     let port = port("health", effective.config.health.listen).await?;
     let admin_port = port_of_admin(&effective.config).await?;
     let (name_of_program, version) = (program.name, program.version);
+    let hooks = std::mem::take(&mut program.hooks);
     let node = builder(&name, &effective.config, program)?.start().await.map_err(start_failed)?;
     // It answers for as long as the node lives.
     let _enrolment = office.map(Office::answer).transpose()?;
     tracing::info!(node = node.name(), addr = %node.addr(), "listening");
     let standing = Standing::new(&node, name_of_program, version, logs.events());
     standing.set_drain_within(effective.config.drain.within.0);
+    standing.set_hooks(hooks);
     let mut ports = JoinSet::new();
     if let Some((listener, addr)) = port {
         tracing::info!(%addr, "health and metrics are served");

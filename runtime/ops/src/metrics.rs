@@ -13,6 +13,7 @@ mod cluster;
 #[cfg(test)]
 mod lint;
 mod network;
+mod own;
 mod page;
 
 use std::time::SystemTime;
@@ -34,7 +35,33 @@ pub(crate) async fn page(standing: &Standing) -> String {
     actors::write(&mut page, &metrics, &node.stats());
     network::write(&mut page, &node.network_metrics());
     cluster::write(&mut page, &node.cluster_stats(), node.certificate_validity());
-    page.into_text()
+    let own = own(standing);
+    page.family(
+        "odeon_program_figures_refused_total",
+        Kind::Counter,
+        "Times that the program's own figures were left out, because a scraper would have refused them.",
+    );
+    page.sample(&[], standing.figures_refused() as f64);
+    let mut text = page.into_text();
+    text.push_str(&own);
+    text
+}
+
+/// What the program says of itself; nothing where that is not fit to be said.
+fn own(standing: &Standing) -> String {
+    let Some(figures) = &standing.hooks().metrics else { return String::new() };
+    let mut text = figures();
+    if let Err(why) = own::check(&text) {
+        let times = standing.refuse_figures();
+        if times.is_power_of_two() {
+            tracing::error!(%why, times, "the program's own figures are left out of /metrics");
+        }
+        return String::new();
+    }
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
 }
 
 fn of_the_node(page: &mut Page, standing: &Standing) {

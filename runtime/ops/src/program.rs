@@ -10,6 +10,7 @@ use crate::{
     app::{App, AppSection, AppSetting},
     failure::Failed,
     flags::{self, Flags},
+    hooks::Hooks,
     life,
 };
 
@@ -71,6 +72,7 @@ pub struct Program {
     pub(crate) setups: Vec<Setup>,
     pub(crate) app: Option<AppSection>,
     pub(crate) until: Option<Until>,
+    pub(crate) hooks: Hooks,
 }
 
 impl Program {
@@ -85,6 +87,7 @@ impl Program {
             setups: Vec::new(),
             app: None,
             until: None,
+            hooks: Hooks::default(),
         }
     }
 
@@ -205,6 +208,69 @@ impl Program {
         R: Future<Output = Started> + 'static,
     {
         self.until = Some(Box::new(|node| Box::pin(until(node))));
+        self
+    }
+
+    /// Figures of the program's own, which `/metrics` has behind those of the node: lines in the text format of Prometheus,
+    /// version 0.0.4, at most 1 MiB, under names that do not begin with `odeon_`. In place of those of an earlier call.
+    ///
+    /// It is called each time that somebody asks, on the program's main thread, which must not wait: read counters that your
+    /// actors write. What a scraper would refuse, and so the whole page with it, is left out: the log says which line and
+    /// why, and `odeon_program_figures_refused_total` counts it.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use std::{process::ExitCode, sync::{Arc, atomic::{AtomicU64, Ordering::Relaxed}}};
+    ///
+    /// use odeon_ops::Program;
+    ///
+    /// fn main() -> ExitCode {
+    ///     let orders = Arc::new(AtomicU64::new(0)); // actors have clones of it
+    ///     let taken = Arc::clone(&orders);
+    ///     let program = Program::new("shop").metrics(move || {
+    ///         let orders = taken.load(Relaxed);
+    ///         format!("# HELP shop_orders_total Orders.\n# TYPE shop_orders_total counter\nshop_orders_total {orders}\n")
+    ///     });
+    ///     program.run(|node| async move {
+    ///         # let _ = (node, orders);
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    pub fn metrics(mut self, figures: impl Fn() -> String + 'static) -> Self {
+        self.hooks.metrics = Some(Box::new(figures));
+        self
+    }
+
+    /// Whether the program itself can work: with an error, a line for people, `/readyz` answers 503 and says it, also to
+    /// `odeon status`, until it is `Ok` again. A node that is not ready anyway says its own reason. In place of that of an
+    /// earlier call.
+    ///
+    /// It is called each time that somebody asks, on the program's main thread, which must not wait: let an actor find out,
+    /// and read here what it found. Other members go on sending to this node's actors; what they shall not send belongs out
+    /// of its groups.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use std::{process::ExitCode, sync::{Arc, atomic::{AtomicBool, Ordering::Relaxed}}};
+    ///
+    /// use odeon_ops::Program;
+    ///
+    /// fn main() -> ExitCode {
+    ///     let is_there = Arc::new(AtomicBool::new(false)); // an actor that pings the database has a clone of it
+    ///     let database = Arc::clone(&is_there);
+    ///     let program = Program::new("shop").ready(move || match database.load(Relaxed) {
+    ///         true => Ok(()),
+    ///         false => Err("the database does not answer".to_owned()),
+    ///     });
+    ///     program.run(|node| async move {
+    ///         # let _ = (node, is_there);
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    pub fn ready(mut self, is_ready: impl Fn() -> Result<(), String> + 'static) -> Self {
+        self.hooks.ready = Some(Box::new(is_ready));
         self
     }
 

@@ -1,7 +1,7 @@
 //! How the node stands, for whoever looks from outside: health, metrics, the admin interface.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -9,7 +9,7 @@ use std::{
 use odeon::{Node, Phase};
 use tokio::sync::Notify;
 
-use crate::events::Events;
+use crate::{events::Events, hooks::Hooks};
 
 /// What the parts of a running program know together. One thread has it.
 pub(crate) struct Standing {
@@ -29,6 +29,10 @@ pub(crate) struct Standing {
     drain_within: Cell<Option<Duration>>,
     /// Connections and requests that were refused at the admin port.
     refused: Cell<u64>,
+    /// What the program has to say beside its node.
+    hooks: OnceCell<Hooks>,
+    /// Times that its figures were left out.
+    figures_refused: Cell<u64>,
 }
 
 impl Standing {
@@ -52,7 +56,29 @@ impl Standing {
             leave,
             drain_within,
             refused,
+            hooks: OnceCell::new(),
+            figures_refused: Cell::new(0),
         })
+    }
+
+    /// What the program has to say, which is said once.
+    pub(crate) fn set_hooks(&self, hooks: Hooks) {
+        self.hooks.get_or_init(|| hooks);
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        self.hooks.get_or_init(Hooks::default)
+    }
+
+    /// The program's figures are left out; how often that makes.
+    pub(crate) fn refuse_figures(&self) -> u64 {
+        self.figures_refused.set(self.figures_refused.get() + 1);
+        self.figures_refused()
+    }
+
+    /// How often they were.
+    pub(crate) fn figures_refused(&self) -> u64 {
+        self.figures_refused.get()
     }
 
     /// The program has started its actors.
@@ -90,17 +116,18 @@ impl Standing {
     }
 
     /// Whether it takes work now, or what it waits for.
-    pub(crate) fn ready(&self) -> Result<(), &'static str> {
-        match self.node.phase() {
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        let why = match self.node.phase() {
             Phase::Joining => {
-                Err("joining: no node of the cluster has answered yet; see runbook: node-not-ready")
+                "joining: no node of the cluster has answered yet; see runbook: node-not-ready"
             }
             Phase::Up if !self.started.get() => {
-                Err("starting: the program has not started its actors; see runbook: node-not-ready")
+                "starting: the program has not started its actors; see runbook: node-not-ready"
             }
-            Phase::Up => Ok(()),
-            Phase::Leaving => Err("leaving: nothing new is taken"),
-            _ => Err("down"),
-        }
+            Phase::Up => return self.hooks().ready(),
+            Phase::Leaving => "leaving: nothing new is taken",
+            _ => "down",
+        };
+        Err(why.to_owned())
     }
 }

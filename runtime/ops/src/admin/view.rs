@@ -82,7 +82,7 @@ impl Status {
             version: standing.version.to_owned(),
             phase: phase(node.phase()).to_owned(),
             ready: ready.is_ok(),
-            waits_for: ready.err().map(str::to_owned),
+            waits_for: ready.err(),
             addr: node.addr().to_string(),
             since: since.as_secs_f64(),
             members: node.members_now().len(),

@@ -275,7 +275,7 @@ async fn an_abort_fails_the_seed(world: &mut World) {
 
 #[odeon_sim::test(seeds = 1)]
 async fn an_expected_panic_does_not(world: &mut World) {
-    world.expect_panics("tests/refusals.rs", "part of the scenario");
+    world.expect_panics("tests/worlds/refusals.rs", "part of the scenario");
     world.node("alice", |_| async { panic!("part of the scenario") });
     world.run_for(MS).await;
     assert!(!world.is_up("alice"));

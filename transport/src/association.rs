@@ -106,6 +106,8 @@ struct Met {
     frame_bytes_max: u32,
     bulk: Option<BulkTerms>,
     guest: bool,
+    /// The revision that both speak.
+    revision: u16,
 }
 
 /// The way to one life of one node. `Send + Sync`; sending works from any thread.

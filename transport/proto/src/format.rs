@@ -5,7 +5,9 @@
 /// The version byte of every frame and preamble.
 pub const VERSION: u8 = 1;
 /// The newest revision of version 1 that this crate speaks; revisions are negotiated in the handshake.
-pub const REVISION: u16 = 1;
+pub const REVISION: u16 = 2;
+/// The revision from which on a node reads trains.
+pub const TRAINS_SINCE: u16 = 2;
 /// Everything on a stream is a multiple of this many bytes, so that payloads stay aligned for any archive.
 pub const ALIGNMENT: usize = 16;
 /// Length of the fixed header.

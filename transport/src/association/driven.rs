@@ -12,8 +12,10 @@ use std::{
 
 use odeon_env::{Observed, Observer};
 use odeon_wire::{
-    Body, BulkTerms, CreditTotal, EncodeFrameError, GrantError, Header, Hello, SlabPool, SlabShare,
-    format::CONTROL_FRAME_BYTES_MAX, write_body,
+    Body, BulkTerms, CreditTotal, EncodeFrameError, GrantError, Header, Hello, Revisions, SlabPool,
+    SlabShare,
+    format::{CONTROL_FRAME_BYTES_MAX, TRAINS_SINCE},
+    write_body,
 };
 use tokio::sync::Notify;
 
@@ -199,12 +201,15 @@ impl Association {
     ///
     /// False if the same life of the peer said something else before.
     pub(crate) fn meet(&self, hello: &Hello) -> bool {
+        // What the handshake has agreed on, or it would have failed.
+        let revision = Revisions::OURS.common(hello.revisions).unwrap_or(Revisions::OURS.min);
         let met = self.met.get_or_init(|| Met {
             accepted: hello.accepted.clone(),
             credit: hello.credit,
             frame_bytes_max: hello.frame_bytes_max,
             bulk: hello.bulk,
             guest: hello.guest,
+            revision,
         });
         self.peer.name.get_or_init(|| hello.name.as_str().into());
         met.accepted == hello.accepted
@@ -212,6 +217,7 @@ impl Association {
             && met.frame_bytes_max == hello.frame_bytes_max
             && met.bulk == hello.bulk
             && met.guest == hello.guest
+            && met.revision == revision
     }
 
     /// A connection is there: takes frames, and control frames to `control`. `road` is what can be seen of it.
@@ -219,6 +225,7 @@ impl Association {
         if let Some(met) = self.met.get() {
             for lane in &self.lanes {
                 lane.meet(met.credit, met.frame_bytes_max as usize, met.bulk);
+                lane.allow_trains(met.revision >= TRAINS_SINCE);
             }
         }
         *lock(&self.control) = Some(control);

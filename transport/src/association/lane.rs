@@ -225,6 +225,11 @@ impl Lane {
         Ok((result, wrote))
     }
 
+    /// Whether the peer reads trains: nobody is sent what came with a revision that it does not speak.
+    pub(crate) fn allow_trains(&self, allowed: bool) {
+        self.lock().pieces.allow_trains(allowed);
+    }
+
     /// Why no message is taken before the peer's hello is known.
     pub(crate) fn unmet(&self) -> SendRefused {
         match &self.lock().phase {

@@ -36,6 +36,8 @@ pub(super) struct Pieces {
     open: Piece,
     /// What it ends with, while one more tell may join that.
     train: OpenTrain,
+    /// Whether the peer reads trains.
+    trains: bool,
     /// How long the last ones were: the next begins with as much room, so that it is seldom moved.
     last_bytes: usize,
     /// Most bytes of one write.
@@ -54,12 +56,18 @@ impl Pieces {
             full: VecDeque::new(),
             open: Piece::default(),
             train: OpenTrain::default(),
+            trains: true,
             last_bytes: 0,
             write_bytes_max,
             until_sample: 0,
             taken: None,
             batches,
         }
+    }
+
+    pub(super) fn allow_trains(&mut self, allowed: bool) {
+        self.trains = allowed;
+        self.train.end();
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -90,7 +98,9 @@ impl Pieces {
 
     /// The tell that was appended last, from `start` on, has no ask and no extensions: others may join it.
     pub(super) fn begin_train(&mut self, header: &Header, start: usize, payload_bytes: usize) {
-        self.train.begin(header, start, payload_bytes);
+        if self.trains {
+            self.train.begin(header, start, payload_bytes);
+        }
     }
 
     /// The train that another tell of this type to this actor may join, if there is one, and where it is.

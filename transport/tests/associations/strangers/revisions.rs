@@ -1,5 +1,5 @@
-//! Peers of other revisions of the protocol: one that speaks the first and nothing that came since, with bytes that no code
-//! of today wrote, and one that speaks later ones.
+//! Peers of other revisions of the protocol: one that speaks the first and is sent nothing that came since, with bytes that
+//! no code of today wrote, one that speaks the second, and one that speaks later ones.
 
 use odeon_message::{EncodeError, NodeId};
 
@@ -90,6 +90,48 @@ fn a_peer_of_the_first_revision_is_understood() {
         stranger.connection.close(0_u8.into(), b"");
         node.until("loss", |events| !downs(events).is_empty()).await;
         assert_eq!(node.transport.stats().bad_peers, 0);
+    });
+}
+
+/// What a node of today writes when four tells of one length, and one more, go to a peer that speaks these revisions.
+async fn five_tells(revisions: [u8; 2]) -> (u16, Vec<u8>) {
+    let (net, ca) = (Net::default(), Ca::in_memory("demo").unwrap());
+    let node = Plan::new(&net, &ca, "node", 1).start();
+    let mut stranger = Stranger::connect(&net, &ca, "stranger", 66, &node).await;
+    stranger.say(&[&CONTROL[..], &frame(1, 0, 0, 0, &old_hello(revisions))].concat()).await;
+    let welcome = stranger.next_frame().await.body::<Welcome>().unwrap();
+    node.until_up(1).await;
+    let to_stranger = Arc::clone(node.log.associations.borrow().last().unwrap());
+    for text in [b"one.", b"two.", b"tre.", b"four", b"five"] {
+        let encode = &mut |out: &mut Vec<u8>| {
+            out.extend_from_slice(text);
+            Ok::<(), EncodeError>(())
+        };
+        to_stranger.try_tell(key(3), MessageId(9), encode).unwrap();
+    }
+    let mut stream = stranger.connection.accept_uni().await.unwrap();
+    assert_eq!(read_exactly(&mut stream, 16).await[..8], *b"ODEON\x01\x02\x00");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let written = stream.read_chunk(1 << 16, true).await.unwrap().unwrap().bytes;
+    (welcome.revision, written.to_vec())
+}
+
+/// Trains came with the second revision: a peer of the first gets each tell as a frame of its own.
+#[test]
+fn a_peer_of_the_first_revision_gets_no_trains_and_one_of_the_second_does() {
+    run(async {
+        let alone = |text: &[u8]| frame(4, 3, 9, 0, text);
+        let (revision, written) = five_tells([1, 1]).await;
+        let texts: [&[u8]; 5] = [b"one.", b"two.", b"tre.", b"four", b"five"];
+        assert_eq!((revision, written), (1, texts.map(alone).concat()));
+
+        let (revision, written) = five_tells([1, 2]).await;
+        // Three that are alike are a reason to expect more of them; the last of these becomes a train.
+        let padded = |text: &[u8]| [text, &[0; 12]].concat();
+        let archives = [b"tre.", b"four", b"five"].map(|text| padded(text)).concat();
+        let train = frame(21, 3, 9, 4 | 3 << 32, &archives);
+        let expected = [alone(b"one."), alone(b"two."), train].concat();
+        assert_eq!((revision, written), (2, expected));
     });
 }
 

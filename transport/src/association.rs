@@ -209,8 +209,9 @@ impl Association {
 
     /// Sends a message frame, if the receiver has credit and the lane has room. Never waits.
     ///
-    /// `encode` appends the archive to what it is given, and nothing else; it runs under a lock and must not send. Of a large
-    /// message it runs twice.
+    /// `encode` appends the archive to what it is given, and nothing else; it runs under a lock and must not send. It runs
+    /// twice where the guess misses whether the message is large: that it is what the last one of its type to this
+    /// receiver was.
     ///
     /// # Errors
     /// See [`SendRefused`]; the frame was not taken and certainly not delivered.

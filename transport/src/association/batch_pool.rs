@@ -130,7 +130,8 @@ impl BatchPool {
         }
     }
 
-    fn put(&self, mut memory: Vec<u8>) {
+    /// Takes a buffer back that was lent, or was taken in vain.
+    pub(super) fn put(&self, mut memory: Vec<u8>) {
         memory.clear();
         if !self.keeps(&memory) {
             return self.long.put(memory.capacity(), memory);

@@ -10,6 +10,7 @@
 mod at_once;
 mod join;
 mod large;
+mod likely;
 
 use std::{
     collections::VecDeque,
@@ -39,6 +40,8 @@ use super::{
 use crate::LostReason;
 
 pub(crate) use at_once::{AtOnce, Wrote};
+use likely::Likely;
+
 pub(crate) use large::{Large, LargeFrame};
 
 /// Receivers forgotten at once when the book is full, and in one sweep.
@@ -77,6 +80,7 @@ struct Inner {
     large_terms: Option<Large>,
     /// Announced in the pieces, in their order.
     large: VecDeque<LargeFrame>,
+    likely: Likely,
     bulk: Arc<Bulk>,
     rooms: Rooms,
     /// A frame was refused for want of room in the lane since the writer last made some.
@@ -167,6 +171,7 @@ impl Lane {
             bulk_from_bytes,
             large_terms: None,
             large: VecDeque::new(),
+            likely: Likely::default(),
             bulk,
             rooms: Rooms::default(),
             was_full: false,
@@ -192,11 +197,20 @@ impl Lane {
         paid: bool,
         seen: impl FnOnce(Appended<'_>) -> R,
     ) -> Result<(R, Option<Wrote>), SendRefused> {
+        let mut parcel = parcel;
         let mut guard = self.lock();
+        if guard.likely.has(&parcel.header) {
+            drop(guard);
+            if let Some(archived) = self.archive_likely(&mut parcel, paid)? {
+                return self
+                    .push_archived(parcel.header, archived, paid, seen)
+                    .map(|it| (it, None));
+            }
+            guard = self.lock();
+        }
         let inner = &mut *guard;
         inner.check_phase(paid)?;
         let was_empty = inner.pieces.is_empty();
-        let mut parcel = parcel;
         let result = match inner.large_from(parcel.header.kind) {
             None => inner.append(&mut parcel, paid),
             Some(Large { from_bytes, .. }) => {
@@ -204,7 +218,10 @@ impl Lane {
                 let (result, is_large) = archive_within(from_bytes, append);
                 if is_large && result.is_err() {
                     drop(guard);
-                    return self.push_large(parcel, paid, seen).map(|seen| (seen, None));
+                    let archived = self.archive_large(&mut parcel, paid)?;
+                    return self
+                        .push_archived(parcel.header, archived, paid, seen)
+                        .map(|it| (it, None));
                 }
                 result
             }

@@ -104,19 +104,38 @@ fn a_message_that_its_own_encoding_measures_arrives_as_well() {
         to_b.keep(true);
         a.until_up(1).await;
         // An archive, unlike the bytes of the other tests, is given up in the lane and written elsewhere.
-        let value = vec![5_u8; 2 * MIB];
-        let mut runs = 0;
-        to_b.try_send(message(key(1)), &mut |out| {
-            runs += 1;
-            odeon_message::Wire::archive(&value, out)
-        })
-        .unwrap();
-        assert_eq!(runs, 2);
+        let archive = |slot: u32, bytes: usize| {
+            let (value, mut runs) = (vec![5_u8; bytes], 0);
+            to_b.try_send(message(key(slot)), &mut |out| {
+                runs += 1;
+                odeon_message::Wire::archive(&value, out)
+            })
+            .unwrap();
+            runs
+        };
+        let long = MIB / 4;
+        // Which the next one of its type to this receiver is expected to be as well, until one is not.
+        let lengths = [long, long, long + 16, 100, 100, long, long];
+        let runs = lengths.map(|bytes| archive(1, bytes));
+        assert_eq!(runs, [2, 1, 1, 2, 1, 2, 1], "archived so often");
+        assert_eq!([long, long].map(|bytes| archive(2, bytes)), [2, 1], "another receiver");
         send(&to_b, key(1), b"after").await;
-        b.until("both", |_| b.payloads().len() == 2).await;
-        let payloads = b.payloads();
-        assert_eq!(payloads[0].len(), 2 * MIB + 8);
-        assert!(payloads[0].starts_with(&value) && payloads[1] == b"after");
+        b.until("all", |_| b.payloads().len() == 10).await;
+        let of = |slot: u32| {
+            let events = b.events();
+            let is_of = |event: &Event| match event {
+                Event::Frame(_, header, payload) if header.receiver == key(slot) => {
+                    Some(payload.len())
+                }
+                _ => None,
+            };
+            events.iter().filter_map(is_of).collect::<Vec<_>>()
+        };
+        // An archive ends with where its list is and how long: eight bytes, at a multiple of four.
+        let mut expected = lengths.map(|bytes| bytes + 8).to_vec();
+        expected.push(5);
+        assert_eq!(of(1), expected, "in order");
+        assert_eq!(of(2), [long + 8; 2]);
     });
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A frame is large from `bulk_from_bytes` on, which is known when it is archived. In the lane's buffer no more than
 //! that is archived: a longer one is given up there and archived once more in a buffer of its own, without the lane's
-//! lock, so that it holds up neither the lane's writer nor other senders. Until its stream begins it waits here, and
+//! lock, so that it holds up neither the lane's writer nor other senders. Where the last one of its type on its route was
+//! large (`lane/likely.rs`) it is archived there at once. Until its stream begins it waits here, and
 //! whatever is asked of its position is said of it, not of what announces it (`odeon_wire`'s `LaneState`).
 
 use std::{ops::Range, sync::atomic::Ordering::Relaxed, task::Waker};
@@ -38,14 +39,41 @@ pub(crate) struct LargeFrame {
     room: BulkRoom,
 }
 
+/// A large frame that was archived, and where its payload is in it.
+pub(super) struct Archived {
+    bytes: Vec<u8>,
+    payload: Range<usize>,
+}
+
 impl Lane {
-    /// Archives a large frame without the lane's lock, and appends what announces it.
-    pub(super) fn push_large<R>(
+    /// Archives what was large the last time, where a large frame lies. `None` if it is to be pushed as any other: it is
+    /// short this time, or there is no room for a large one.
+    #[cold]
+    pub(super) fn archive_likely(
         &self,
-        parcel: Parcel<'_>,
+        parcel: &mut Parcel<'_>,
         paid: bool,
-        seen: impl FnOnce(Appended<'_>) -> R,
-    ) -> Result<R, SendRefused> {
+    ) -> Result<Option<Archived>, SendRefused> {
+        let from_bytes = self.lock().large_from(parcel.header.kind).map(|large| large.from_bytes);
+        match self.archive_large(parcel, paid) {
+            Ok(archived) if Some(archived.bytes.len()) >= from_bytes => Ok(Some(archived)),
+            Ok(Archived { bytes, .. }) => {
+                self.batches.put(bytes);
+                self.lock().likely.forget(&parcel.header);
+                Ok(None)
+            }
+            // A short one may have room all the same.
+            Err(refused) if refused.is_full() => Ok(None),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// Archives a large frame without the lane's lock.
+    pub(super) fn archive_large(
+        &self,
+        parcel: &mut Parcel<'_>,
+        paid: bool,
+    ) -> Result<Archived, SendRefused> {
         let Parcel { header, extensions, encode } = parcel;
         let large = {
             let mut inner = self.lock();
@@ -56,13 +84,25 @@ impl Lane {
         };
         let likely = large.from_bytes.max(self.likely_large_bytes.load(Relaxed));
         let mut bytes = self.batches.take_large(likely);
-        let mut writer = FrameWriter::begin(&mut bytes, header, extensions)
+        let mut writer = FrameWriter::begin(&mut bytes, *header, extensions)
             .expect("the buffer is empty, and so aligned");
         let start = writer.payload().len();
         encode(writer.payload())?;
         let payload = start..writer.payload().len();
-        let frame_bytes = writer.finish(large.bytes_max)?;
-        self.likely_large_bytes.store(frame_bytes, Relaxed);
+        writer.finish(large.bytes_max)?;
+        Ok(Archived { bytes, payload })
+    }
+
+    /// Takes a large frame, and appends what announces it.
+    pub(super) fn push_archived<R>(
+        &self,
+        header: Header,
+        archived: Archived,
+        paid: bool,
+        seen: impl FnOnce(Appended<'_>) -> R,
+    ) -> Result<R, SendRefused> {
+        let Archived { mut bytes, payload } = archived;
+        self.likely_large_bytes.store(bytes.len(), Relaxed);
         // It counts as long as it is, and may have had the buffer of a longer one.
         if bytes.capacity() / 2 > bytes.len() {
             bytes.shrink_to_fit();
@@ -162,6 +202,7 @@ impl Inner {
         self.pieces.count();
         let position = self.books.write(announced);
         self.books.announce(position);
+        self.likely.note(&header);
         self.large.push_back(LargeFrame { position, number, is_due: false, bytes, room });
         Ok(position)
     }

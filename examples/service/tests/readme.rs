@@ -1,7 +1,8 @@
 //! `README.md`, followed word by word by somebody who has nothing else: a copy of the folder outside of the workspace.
 //!
-//! What takes minutes, building and running three nodes, is done where the variable `ODEON_README` is set, and says how many
-//! seconds it took. Only ports are other ones than on the page, because somebody may have those.
+//! What takes minutes, building and running three nodes, is done where the variable `ODEON_README` names a folder for it,
+//! outside of any workspace, and says how many seconds it took. What was built stays there, for the next time. Only ports are
+//! other ones than on the page, because somebody may have those.
 
 #![expect(
     clippy::disallowed_methods,
@@ -52,16 +53,26 @@ struct Desk {
     folder: PathBuf,
     at: PathBuf,
     path: String,
+    /// What was built stays, as do the folders.
+    stays: bool,
 }
 
 impl Desk {
-    /// With the repository, as one gets it, in the folder `odeon`.
+    /// In a folder that goes with it.
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("odeon-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
+        Self::in_folder(folder, false)
+    }
+
+    /// With the repository, as one gets it, in the folder `odeon`, and nothing beside it.
+    fn in_folder(folder: PathBuf, stays: bool) -> Self {
         let at = folder.join("odeon");
         copy(&root(), &at);
-        Self { folder, at, path: std::env::var("PATH").unwrap() }
+        // Out of the way of the copy, for which there is no folder yet.
+        let _ = fs::rename(folder.join("my-node/target"), folder.join("built"));
+        let _ = fs::remove_dir_all(folder.join("my-node"));
+        Self { folder, at, path: std::env::var("PATH").unwrap(), stays }
     }
 
     /// A shell, without what cargo tells a test.
@@ -96,11 +107,14 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        if !self.stays {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
-/// Copies a folder, without what was built in it and without its history.
+/// Copies a folder, without what was built in it and without its history. Files that are there already are left alone, so that
+/// cargo takes what was built of them.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -109,7 +123,11 @@ fn copy(from: &Path, to: &Path) {
         if kind.is_dir() && name != "target" && name != ".git" {
             copy(&entry.path(), &to.join(name));
         } else if kind.is_file() {
-            fs::copy(entry.path(), to.join(name)).unwrap();
+            let (from, to) = (entry.path(), to.join(name));
+            let is_there = fs::read(&to).is_ok_and(|there| there == fs::read(&from).unwrap());
+            if !is_there {
+                fs::copy(from, to).unwrap();
+            }
         }
     }
 }
@@ -213,17 +231,18 @@ fn say(text: &str) {
 
 #[test]
 fn whoever_has_only_this_page_has_three_nodes() {
-    if std::env::var_os("ODEON_README").is_none() {
-        return say("skipped: ODEON_README is not set, and the page takes minutes");
-    }
+    let Some(folder) = std::env::var_os("ODEON_README") else {
+        return say("skipped: ODEON_README names no folder to build in, which takes minutes");
+    };
     let page = page();
     let blocks = blocks(&page, "sh");
     let [copy, build, papers, nodes, look, greet, _deploy] = &blocks[..] else {
         panic!("another page: {blocks:?}")
     };
-    let mut desk = Desk::new("readme");
+    let mut desk = Desk::in_folder(folder.into(), true);
     let began = Instant::now();
     desk.types(copy);
+    let _ = fs::rename(desk.folder.join("built"), desk.at.join("target"));
     let manifests = self::blocks(&page, "toml");
     fs::write(desk.at.join("Cargo.toml"), &manifests[0]).unwrap();
     desk.types(build);

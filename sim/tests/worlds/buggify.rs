@@ -41,8 +41,10 @@ async fn a_place_is_on_or_off_for_a_whole_run_and_is_counted(world: &mut World) 
     let said = asking(world);
     world.run_for(200 * MS).await;
     let places = world.buggified();
-    let ours =
-        places.iter().filter(|place| place.place.starts_with("worlds::buggify:")).collect::<Vec<_>>();
+    let ours = places
+        .iter()
+        .filter(|place| place.place.starts_with("worlds::buggify:"))
+        .collect::<Vec<_>>();
     assert_eq!(ours.len(), 10, "{places:?}");
     for (at, place) in ours.iter().enumerate() {
         let fired = said.borrow().iter().filter(|row| row[at]).count() as u64;

@@ -240,7 +240,9 @@ fn a_failure_of_a_test_leaves_a_file_that_a_test_plays() {
     assert!(said.contains(&hash), "{said}");
     assert!(!test("ODEON_REPLAY", "/nowhere/file.json".as_ref()).0);
     // Of another scenario, or of none.
-    for other in ["scenario::a_step_that_never_ends_fails_the_seed", "scenario::a_plain_body_passes"] {
+    for other in
+        ["scenario::a_step_that_never_ends_fails_the_seed", "scenario::a_plain_body_passes"]
+    {
         let (passed, said) = played(other, "ODEON_REPLAY", path.as_ref());
         assert!(!passed && said.contains("replays the scenario \"rare\""), "{said}");
     }
@@ -263,7 +265,8 @@ fn no_seed_of_many_is_passed_over() {
     if odeon_interpose::unsupported().is_some() {
         return;
     }
-    let test = |seeds: String| played("scenario::all_seeds_but_one_pass", "ODEON_SEED", seeds.as_ref());
+    let test =
+        |seeds: String| played("scenario::all_seeds_but_one_pass", "ODEON_SEED", seeds.as_ref());
     // More than are in memory at once.
     let (passed, said) = test(format!("{}..{}", RARE - 66, RARE + 4));
     assert!(!passed && said.contains("1 of 70 seeds failed"), "{said}");

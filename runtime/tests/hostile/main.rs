@@ -1,5 +1,5 @@
-//! A hostile peer and a whole node on loopback: archives with bad pointers and a million levels, and ids that nobody knows, a
-//! million of them. The node answers what is an ask, holds no more for the second half than for the first, and others
+//! A hostile peer and a whole node on loopback: archives with bad pointers and a million levels, gossip that is none, and ids
+//! that nobody knows, a million of them. The node answers what is an ask, holds no more for the second half than for the first, and others
 //! notice nothing.
 
 #![expect(unsafe_code, reason = "a counting allocator")]
@@ -122,6 +122,7 @@ async fn nonsense() {
     });
     let failures = peer.bad_archives().await;
     assert!(are_unreadable(&failures), "{failures:?}");
+    peer.gossip(20_000).await;
     peer.unknown_ids(0, IDS).await;
     let before = held().await;
     peer.unknown_ids(IDS, IDS).await;
@@ -136,6 +137,10 @@ async fn nonsense() {
     assert!(grown < 512 << 10, "it holds {grown} bytes more");
     assert!(pooled < POOLED_MAX, "it keeps {pooled} bytes for the next");
 
+    let stats = node.cluster_stats();
+    assert!(stats.gossip_refused > 1_000 && stats.faults == 0, "{stats:?}");
+    let others: Vec<String> = node.members_now().into_iter().map(|member| member.name).collect();
+    assert_eq!(others, ["friend"], "nobody was made up, and nobody was lost");
     let metrics = node.network_metrics();
     let of_peer = metrics.of("nonsense").expect("they have met");
     assert_eq!((of_peer.bad_frames, of_peer.connections), (0, 1), "{metrics}");

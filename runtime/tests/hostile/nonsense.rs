@@ -18,8 +18,9 @@ use odeon::{
 };
 use odeon_message::{ActorKey, AskId, Credit, Failure, FailureKind, Incarnation, MessageId};
 use odeon_transport::{
-    Association, Frame, FrameKind, Header, LocalHello, LostReason, MessageHeader, PeerId,
-    RefusedReason, RoomWaiter, SendRefused, Transport, TransportConfig, TransportEvents,
+    Association, DATAGRAM_BYTES_MAX, Frame, FrameKind, Header, LocalHello, LostReason,
+    MessageHeader, PeerId, RefusedReason, RoomWaiter, SendRefused, Transport, TransportConfig,
+    TransportEvents,
 };
 use odeon_wire::PayloadError;
 use tokio::sync::Notify;
@@ -291,6 +292,24 @@ impl Nonsense {
         }
         // Each watch is answered, after all that came before it on its stream.
         self.until("end of each", |heard| heard.ended.get() - ended >= count).await;
+    }
+
+    /// So many datagrams of gossip that are none, a few at a time, so that most of them arrive.
+    pub(crate) async fn gossip(&self, count: u64) {
+        let to = (self.to.peer().id.node, self.to.addr());
+        for number in 0..count {
+            let len = (number as usize * 37) % (DATAGRAM_BYTES_MAX + 1);
+            let word = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+            let mut bytes: Vec<u8> = word.into_iter().cycle().take(len).collect();
+            if let [version, kind, ..] = &mut bytes[..] {
+                // Most of it gets past the first bytes.
+                (*version, *kind) = (1, (number % 40) as u8);
+            }
+            self.transport.datagram(to, bytes.into());
+            if number % 16 == 15 {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
 
     pub(crate) async fn stop(self) {

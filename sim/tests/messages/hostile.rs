@@ -1,5 +1,5 @@
-//! A hostile peer and a whole node, on either link: archives with bad pointers and a million levels, and ids that nobody
-//! knows. Over loopback the same is asked with more of them (`runtime/tests/hostile`).
+//! A hostile peer and a whole node, on either link: archives with bad pointers and a million levels, gossip that is none,
+//! and ids that nobody knows. Over loopback the same is asked with more of them (`runtime/tests/hostile`).
 
 #[path = "../../../runtime/tests/hostile/nonsense.rs"]
 mod nonsense;
@@ -53,6 +53,7 @@ async fn a_node_bears_archives_that_are_none_and_ids_that_are_not_known(world: &
             let peer = Nonsense::start(env, socket, identity, target).await;
             let failures = peer.bad_archives().await;
             assert!(are_unreadable(&failures), "{failures:?}");
+            peer.gossip(400).await;
             peer.unknown_ids(0, 200).await;
             peer.stop().await;
             done.borrow_mut().take().map(|done| done.send(()));
@@ -65,6 +66,10 @@ async fn a_node_bears_archives_that_are_none_and_ids_that_are_not_known(world: &
         world.run_for(SECOND / 100).await;
         assert!(world.now() < 300 * SECOND, "it comes to an end");
     }
+    let stats = node.cluster_stats();
+    assert!(stats.gossip_refused > 100 && stats.faults == 0, "{stats:?}");
+    let others: Vec<String> = node.members_now().into_iter().map(|member| member.name).collect();
+    assert_eq!(others, ["friend"], "nobody was made up, and nobody was lost");
     let metrics = node.network_metrics();
     let of_peer = metrics.of("nonsense").expect("they have met");
     assert_eq!((of_peer.bad_frames, of_peer.connections), (0, 1), "{metrics}");

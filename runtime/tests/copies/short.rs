@@ -1,0 +1,132 @@
+//! Short messages: where they lie, and what each allocates.
+
+use std::{sync::Mutex, time::Duration};
+
+use odeon::{ActorRef, TransportConfig};
+
+use crate::{
+    ALLOCATIONS,
+    actors::{Done, Seen, Sink, ask_line, ask_owned, line, owned},
+    lock,
+    pair::{Pair, pair},
+};
+
+const WARM_UP: u64 = 4_000;
+const COUNTED: u64 = 10_000;
+
+fn median(mut counts: Vec<u64>) -> u64 {
+    counts.sort_unstable();
+    counts[counts.len() / 2]
+}
+
+/// What one message cost: on the caller's thread, on the worker's, and on those of the endpoints together.
+#[derive(Debug)]
+struct Cost {
+    sender: u64,
+    worker: u64,
+    endpoints: [f64; 2],
+}
+
+/// Sends so many and counts; `send` sends one, whose value was made before.
+async fn count<M>(
+    pair: &Pair,
+    (seen, far): (&Mutex<Seen>, &ActorRef<Sink>),
+    make: impl Fn(u64) -> M,
+    send: impl AsyncFn(M),
+) -> Cost {
+    lock(seen).allocations.clear();
+    lock(seen).allocations.reserve((WARM_UP + COUNTED) as usize);
+    lock(seen).places.reserve((WARM_UP + COUNTED) as usize);
+    let mut sender = Vec::with_capacity(COUNTED as usize);
+    let mut before = [0; 2];
+    for number in 0..WARM_UP + COUNTED {
+        if number == WARM_UP {
+            while far.ask(Done).await.expect("it is there") < WARM_UP {}
+            before = pair.endpoints().await;
+        }
+        let message = make(number);
+        let allocated = ALLOCATIONS.get();
+        send(message).await;
+        if number >= WARM_UP {
+            sender.push(ALLOCATIONS.get() - allocated);
+        }
+    }
+    while far.ask(Done).await.expect("it is there") < WARM_UP + COUNTED {}
+    let after = pair.endpoints().await;
+    let seen = lock(seen);
+    let counted = &seen.allocations[WARM_UP as usize..];
+    let worker = counted.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let endpoint = |at: usize| (after[at] - before[at]) as f64 / COUNTED as f64;
+    Cost { sender: median(sender), worker: median(worker), endpoints: [endpoint(0), endpoint(1)] }
+}
+
+#[odeon::main]
+pub(crate) async fn tells() {
+    let pair = pair(&TransportConfig::default()).await;
+    let seen = pair.onlookers[1].seen.clone();
+    let sink = Sink { seen: seen.clone() };
+    let sink = pair.nodes[1].spawn(sink).await.expect("it starts");
+    let far = pair.far(&sink);
+    let room = (WARM_UP + COUNTED) as usize;
+    lock(&pair.onlookers[0].sent).archived.reserve(room);
+
+    let send = async |line| far.tell(line).await.expect("it is taken");
+    let viewed = count(&pair, (&seen, &far), line, send).await;
+    println!("a line that is viewed: {viewed:?}");
+    let send = async |owned| far.tell(owned).await.expect("it is taken");
+    let handled = count(&pair, (&seen, &far), owned, send).await;
+    println!("a line that becomes a value: {handled:?}");
+
+    assert_eq!((viewed.sender, handled.sender), (0, 0), "archived into the lane's buffer");
+    assert_eq!(viewed.worker, 0, "read where it lies");
+    assert_eq!(handled.worker, 2, "its two strings");
+    for cost in [&viewed, &handled] {
+        assert!(cost.endpoints.iter().all(|count| *count < 1.0), "{cost:?}");
+    }
+
+    // The sender's side: bytes that QUIC was given lay where they had been archived.
+    let (in_place, moved) = {
+        let sent = lock(&pair.onlookers[0].sent);
+        (sent.in_place, sent.archived.len())
+    };
+    println!("archived {in_place} in what was written, {moved} not");
+    // A buffer that grows is moved, which is rare; how rare depends on how evenly the writer has its turns.
+    assert!(in_place > (WARM_UP + COUNTED) / 2, "the median message is not moved");
+    // The receiver's side: a view is where its frame was cut from its stream, and that was copied there once.
+    assert_eq!(lock(&seen).not_in_place, 0);
+    let stats = pair.nodes[1].on("a").stats().expect("it is a member");
+    let moved = stats.bytes_moved as f64 / stats.bytes_received as f64;
+    println!("{:.2} % of what was received was copied a second time", moved * 100.0);
+    // Frames that a packet has cut in two, and how many those are depends on how packets come.
+    assert!(moved < 0.25, "{stats:?}");
+    for node in &pair.nodes {
+        node.stop(Duration::from_secs(5)).await;
+    }
+}
+
+/// Asks, one at a time: so that nothing but them is under way on the caller's thread and on the worker's.
+#[odeon::main]
+pub(crate) async fn asks() {
+    let pair = pair(&TransportConfig::default()).await;
+    let seen = pair.onlookers[1].seen.clone();
+    let sink = pair.nodes[1].spawn(Sink { seen: seen.clone() }).await.expect("it starts");
+    let far = pair.far(&sink);
+
+    let send = async |line| assert!(far.ask(line).await.is_ok());
+    let viewed = count(&pair, (&seen, &far), ask_line, send).await;
+    println!("an asked line that is viewed: {viewed:?}");
+    let send = async |owned| assert!(far.ask(owned).await.is_ok());
+    let handled = count(&pair, (&seen, &far), ask_owned, send).await;
+    println!("an asked line that becomes a value: {handled:?}");
+
+    // Nothing for the archive, which goes into the lane's buffer: it is for the wait, outside of actors.
+    assert_eq!((viewed.sender, handled.sender), (3, 3), "{viewed:?} {handled:?}");
+    assert_eq!((viewed.worker, handled.worker), (2, 4), "for the way back; its two strings");
+    // Each comes in packets of its own, whose memory is counted too.
+    for cost in [&viewed, &handled] {
+        assert!(cost.endpoints.iter().all(|count| *count < 9.0), "{cost:?}");
+    }
+    for node in &pair.nodes {
+        node.stop(Duration::from_secs(5)).await;
+    }
+}

@@ -245,8 +245,8 @@ pub use odeon_env::{self as env, buggify, buggify_number};
 pub use odeon_macros::{actor, data, main, message, test};
 pub use odeon_message::{
     ActorKey, ActorTypeId, Address, AskError, Cause, Certainty, Codec, DecodeError, EncodeError,
-    Failure, FailureKind, Fingerprint, Incarnation, Items, Message, MessageId, NameError, NodeId,
-    Payload, Schema, SchemaWalk, SchemaWith, StreamError, TellError, View, Wire, rkyv,
+    Failure, FailureKind, Fingerprint, Incarnation, Items, Layouts, Message, MessageId, NameError,
+    NodeId, Payload, Schema, SchemaWalk, SchemaWith, StreamError, TellError, View, Wire, rkyv,
 };
 #[cfg(feature = "serde")]
 pub use odeon_message::{ArchivedSerde, AsSerde, SERDE_DEPTH_MAX};

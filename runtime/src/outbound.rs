@@ -19,7 +19,8 @@ use odeon_actor::{
     TracePropagation, Wait, WatchId, outgoing_trace,
 };
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, Incarnation, MessageId,
+    ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, Incarnation, Layouts,
+    MessageId,
 };
 use odeon_transport::{
     Association, MessageHeader, PeerId, Peers, Position, RoomWaiter as LaneWaiter, SendRefused,
@@ -237,7 +238,14 @@ fn refuse(parcel: &dyn Parcel, refused: &SendRefused) -> Refused {
         _ => FailureKind::Unreachable,
     };
     let detail = format!("{}: {refused}", parcel.name());
-    Refused { failure: Failure::not_delivered(kind, detail) }
+    let failure = Failure::not_delivered(kind, detail);
+    let failure = match *refused {
+        SendRefused::Incompatible { ours, theirs } => {
+            failure.with_layouts(Layouts { ours, theirs })
+        }
+        _ => failure,
+    };
+    Refused { failure }
 }
 
 impl Route for RemoteRoute {

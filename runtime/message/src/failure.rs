@@ -5,6 +5,8 @@
 
 use std::{error::Error, fmt};
 
+use crate::Fingerprint;
+
 /// What is known about the message whose send failed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
@@ -118,6 +120,20 @@ pub struct Failure {
     pub certainty: Certainty,
     /// For people: names, values, the remedy. May be empty.
     pub detail: Box<str>,
+    /// Of [`FailureKind::Incompatible`], where this node found it before it sent anything: both layouts. It does not cross
+    /// nodes.
+    pub layouts: Option<Box<Layouts>>,
+}
+
+/// The layouts that a message has on two nodes which do not agree.
+///
+/// A node's own are in the list of what it accepts, and in the golden file that is made of that.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Layouts {
+    /// That of the sender, which is this node.
+    pub ours: Fingerprint,
+    /// That which the receiver accepts; where it accepts several, the first.
+    pub theirs: Fingerprint,
 }
 
 impl Failure {
@@ -127,7 +143,13 @@ impl Failure {
     /// A failure with a detail.
     #[must_use]
     pub fn new(kind: FailureKind, certainty: Certainty, detail: impl Into<Box<str>>) -> Self {
-        Self { kind, certainty, detail: detail.into() }
+        Self { kind, certainty, detail: detail.into(), layouts: None }
+    }
+
+    /// The same of a message whose layouts are these.
+    #[must_use]
+    pub fn with_layouts(self, layouts: Layouts) -> Self {
+        Self { layouts: Some(Box::new(layouts)), ..self }
     }
 
     /// A failure of a message that no handler saw.
@@ -153,6 +175,8 @@ pub struct Cause {
     pub certainty: Certainty,
     /// For people; may be empty.
     pub detail: Box<str>,
+    /// As [`Failure::layouts`]; [`AskError::layouts`] has it.
+    pub layouts: Option<Box<Layouts>>,
 }
 
 /// Why an ask has no reply.
@@ -201,6 +225,7 @@ pub enum AskError<E> {
     /// The handler panicked; its supervisor decides what becomes of the actor.
     Panicked(Cause),
     /// The receiver does not accept this message, or in another layout: deploy matching versions.
+    /// [`layouts`](Self::layouts) says which two.
     Incompatible(Cause),
     /// The archive of the message or of its reply could not be read.
     Decode(Cause),
@@ -233,6 +258,13 @@ impl<E> AskError<E> {
             | Self::Unreachable(cause) => cause.certainty = cause.certainty.max(certainty),
         }
         self
+    }
+
+    /// The two layouts of a message that was not sent because the receiver has it in another one; `None` of any other error,
+    /// and where the receiver does not take the message in any.
+    #[must_use]
+    pub fn layouts(&self) -> Option<Layouts> {
+        self.cause()?.layouts.as_deref().copied()
     }
 
     fn cause(&self) -> Option<&Cause> {
@@ -274,7 +306,8 @@ impl<E> AskError<E> {
 
 impl<E> From<Failure> for AskError<E> {
     fn from(failure: Failure) -> Self {
-        let cause = Cause { certainty: failure.certainty, detail: failure.detail };
+        let Failure { certainty, detail, layouts, .. } = failure;
+        let cause = Cause { certainty, detail, layouts };
         match failure.kind {
             FailureKind::Full => Self::Full(cause),
             FailureKind::Stopped => Self::Stopped(cause),

@@ -34,7 +34,7 @@ pub use ceiling::archive_within;
 pub use check::ARCHIVE_DEPTH_MAX;
 pub use codec::{Codec, Decode, DecodeError, Decoder, EncodeError, Encoder, Wire};
 pub use credit::{Credit, Creditor};
-pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, TellError};
+pub use failure::{AskError, Cause, Certainty, Failure, FailureKind, Layouts, TellError};
 pub use id::{ActorKey, ActorTypeId, Address, AskId, Incarnation, MessageId, NodeId};
 pub use items::{Archived, Flow, Inflow, Items, Outflow, StreamError, Streamed, Travels};
 pub use message::{Formers, Message, is_same_id};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odeon::{Actor, ActorRef, AskError, Certainty, Node, NodeBuilder};
+use odeon::{Actor, ActorRef, AskError, Certainty, Layouts, Node, NodeBuilder};
 use odeon_sim::World;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -133,6 +133,19 @@ async fn an_old_node_is_not_sent_what_it_cannot_read(world: &mut World) {
     assert_eq!(error.certainty(), Certainty::NotDelivered);
     let text = error.to_string();
     assert!(text.contains("versions/Deposit") && text.contains("layout"), "{text}");
+    // Both are what the nodes say of themselves.
+    let present = |node: &Node| {
+        let mut accepted = node.accepted().into_iter();
+        let found = accepted.find(|one| one.name == "versions/Deposit" && !one.former);
+        found.expect("it is declared").fingerprint
+    };
+    let layouts = Layouts { ours: present(&new), theirs: present(&old) };
+    assert_ne!(layouts.ours, layouts.theirs);
+    assert_eq!(error.layouts(), Some(layouts));
+    let deposit = new::Deposit { cents: 1, note: String::new() };
+    let told = from_new.tell(deposit).await.expect_err("it has another layout there");
+    assert_eq!(told.failure.layouts.as_deref(), Some(&layouts));
+    assert!(told.message.is_some(), "it comes back");
     let there = account::<old::Account>(&old, "old").await;
     assert_eq!(there.ask(old::Deposit { cents: 5 }).await.expect("it is answered"), 5);
 }

@@ -11,7 +11,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -84,6 +84,8 @@ struct Switch {
     reader: Mutex<Option<Waker>>,
     /// Nothing goes out any more.
     is_mute: AtomicBool,
+    /// The longest datagram that goes out; longer ones are lost without a word.
+    carries: AtomicUsize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,6 +99,7 @@ impl Switch {
             socket: Mutex::new(socket),
             reader: Mutex::default(),
             is_mute: AtomicBool::new(false),
+            carries: AtomicUsize::new(usize::MAX),
         }
     }
 
@@ -116,7 +119,9 @@ impl Switch {
 
 impl DatagramSocket for Switch {
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        if self.is_mute.load(Ordering::Relaxed) { Ok(()) } else { self.now().try_send(transmit) }
+        let carries = self.carries.load(Ordering::Relaxed);
+        let is_lost = self.is_mute.load(Ordering::Relaxed) || transmit.contents.len() > carries;
+        if is_lost { Ok(()) } else { self.now().try_send(transmit) }
     }
 
     fn writable(self: Arc<Self>) -> BoxFuture<io::Result<()>> {
@@ -508,6 +513,44 @@ async fn the_largest_mtu_is_found_with_one_packet() {
         assert!(path.bytes_sent < 6 * 8972, "{path}");
         for node in [a, b] {
             node.close().await;
+        }
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+/// Where the largest does not pass, half of the way to it is tried, and then the search ends.
+#[tokio::test]
+async fn half_of_the_way_is_tried_where_the_largest_mtu_does_not_pass() {
+    let test = async {
+        let ca = ca();
+        for (carries, found) in [(6_000, 5_085), (3_000, 1_200)] {
+            let switch = Arc::new(Switch::new());
+            switch.carries.store(carries, Ordering::Relaxed);
+            let a = Node::start_at(&ca, ("a", 1), TransportConfig::default(), switch);
+            let b = Node::start(&ca, "b", TransportConfig::default());
+            let to_b = a.to(&b);
+            to_b.keep(true);
+            for node in [&a, &b] {
+                node.until("it is up", |log| log.ups.borrow().len() == 1).await;
+            }
+            let path = || to_b.metrics().path.expect("it is connected");
+            // Of each probe three that vanish are sent, and messages give QUIC something to acknowledge meanwhile.
+            let is_over = async {
+                let mut number = 0_u32;
+                while path().mtu != found || number < 100 {
+                    number += 1;
+                    send(&to_b, &number.to_le_bytes()).await;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            assert!(tokio::time::timeout(LONG, is_over).await.is_ok(), "{}", path());
+            send(&to_b, &[3; 900_000]).await;
+            send(&to_b, b"all of it").await;
+            b.until_payload(b"all of it").await;
+            assert_eq!(path().mtu, found, "{}", path());
+            for node in [a, b] {
+                node.close().await;
+            }
         }
     };
     LocalSet::new().run_until(test).await;

@@ -14,6 +14,7 @@ mod multicast;
 mod names;
 mod network;
 mod node_drain;
+mod other_versions;
 mod registering;
 mod resolver;
 mod rolling;

@@ -1,6 +1,6 @@
 //! Bare QUIC with mutual TLS over the simulated network: the whole of quinn, rustls and ring repeats itself.
 
-#[path = "outside/bare.rs"]
+#[path = "../outside/bare.rs"]
 mod bare;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

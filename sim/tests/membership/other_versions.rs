@@ -2,7 +2,7 @@
 //! know why, and nobody else is held up by it. Revisions within one version are negotiated; those are the transport's tests
 //! (`strangers/revisions.rs`).
 
-#[path = "outside/bare.rs"]
+#[path = "../outside/bare.rs"]
 mod bare;
 
 use std::{

@@ -60,8 +60,9 @@ async fn count<M>(
     Cost { sender: median(sender), worker: median(worker), endpoints: [endpoint(0), endpoint(1)] }
 }
 
+/// What part of the messages the writer found where they had been archived, and what part of what came was copied twice.
 #[odeon::main]
-pub(crate) async fn tells() {
+pub(crate) async fn tells() -> (f64, f64) {
     let pair = pair(&TransportConfig::default()).await;
     let seen = pair.onlookers[1].seen.clone();
     let sink = Sink { seen: seen.clone() };
@@ -84,24 +85,22 @@ pub(crate) async fn tells() {
         assert!(cost.endpoints.iter().all(|count| *count < 1.0), "{cost:?}");
     }
 
-    // The sender's side: bytes that QUIC was given lay where they had been archived.
-    let (in_place, moved) = {
+    // The sender's side: bytes that QUIC was given lay where they had been archived, unless their buffer had grown.
+    let in_place = {
         let sent = lock(&pair.onlookers[0].sent);
-        (sent.in_place, sent.archived.len())
+        println!("archived {} in what was written, {} not", sent.in_place, sent.archived.len());
+        sent.in_place as f64 / (sent.in_place + sent.archived.len() as u64) as f64
     };
-    println!("archived {in_place} in what was written, {moved} not");
-    // A buffer that grows is moved, which is rare; how rare depends on how evenly the writer has its turns.
-    assert!(in_place > (WARM_UP + COUNTED) / 2, "the median message is not moved");
-    // The receiver's side: a view is where its frame was cut from its stream, and that was copied there once.
+    // The receiver's side: a view is where its frame was cut from its stream, and that was copied there once, but for frames
+    // that a packet has cut in two.
     assert_eq!(lock(&seen).not_in_place, 0);
     let stats = pair.nodes[1].on("a").stats().expect("it is a member");
     let moved = stats.bytes_moved as f64 / stats.bytes_received as f64;
     println!("{:.2} % of what was received was copied a second time", moved * 100.0);
-    // Frames that a packet has cut in two, and how many those are depends on how packets come.
-    assert!(moved < 0.25, "{stats:?}");
     for node in &pair.nodes {
         node.stop(Duration::from_secs(5)).await;
     }
+    (in_place, moved)
 }
 
 /// Asks, one at a time: so that nothing but them is under way on the caller's thread and on the worker's.

@@ -2,7 +2,7 @@
 //!
 //! What it is: what `Node::metrics`, `stats`, `network_metrics` and `cluster_stats` say, as families in the text format 0.0.4
 //! (prometheus.io/docs/instrumenting/exposition_formats), named by its conventions: base units, `_total` for what only
-//! grows. Labels have few values: an actor type (256 and `other`), a worker, a peer (`peers_max`). What it is NOT: a
+//! grows. Labels have few values: an actor type (256 and `other`), a worker, a peer (`peers_max`), a lane to it (16). What it is NOT: a
 //! registry that code writes to; programs with metrics of their own export these themselves. Read `metrics/page.rs` for
 //! the format.
 

@@ -245,6 +245,8 @@ const peersTable = table("peers-table", [
   { head: "Lanes", make: laneCells, fill: (cell, peer) => cell.firstChild.show(peer.lanes) },
   figure("Waits", (peer) => peer.lanes.reduce((sum, lane) => sum + lane.waiting_bytes, 0), bytes),
   figure("Senders held", (peer) => peer.lanes.reduce((sum, lane) => sum + lane.waiting_senders, 0), count, bad(1)),
+  figure("Batch p50", (peer) => peer.batch_bytes_p50, bytes),
+  figure("Window", (peer) => peer.congestion_window, bytes),
   figure("Wait p50", (peer) => peer.lane_wait_p50, time),
   figure("Wait p99", (peer) => peer.lane_wait_p99, time),
   figure("Packets lost", (peer) => (peer.packets_sent ? peer.packets_lost / peer.packets_sent : null), share, (part) => (part >= 0.02 ? "bad" : "")),

@@ -162,5 +162,20 @@ async fn the_page_says_what_happened() {
     assert_eq!(value("odeon_peer_connected{peer=\"b\"}"), 1.0);
     assert!(value("odeon_peer_received_frames_total{peer=\"b\"}") >= 300.0);
     assert!(value("odeon_peer_round_trip_seconds{peer=\"b\"}") < 5.0);
+    assert!(value("odeon_peer_mtu_bytes{peer=\"b\"}") >= 1_200.0);
+    assert_eq!(value("odeon_peer_black_holes_total{peer=\"b\"}"), 0.0);
+    // A frame in its lane is longer than its header, and some batches are looked at.
+    assert!(value("odeon_lane_batch_bytes{peer=\"b\",quantile=\"0.5\"}") > 32.0);
+    assert!(value("odeon_lane_batch_bytes_count{peer=\"b\"}") > 0.0);
+    let lanes = |family: &str| {
+        let start = format!("{family}{{peer=\"b\",lane=");
+        let of_family = page.lines().filter(|line| line.starts_with(&start));
+        of_family.map(|line| sample(line).2).collect::<Vec<_>>()
+    };
+    for family in ["odeon_lane_sent_frames_total", "odeon_lane_received_frames_total"] {
+        let frames = lanes(family);
+        assert!(frames.len() == 4 && frames.iter().sum::<f64>() >= 300.0, "{family}: {frames:?}");
+    }
+    assert_eq!(lanes("odeon_lane_refused_total"), [0.0; 8], "for want of credit, and of room");
     assert!(value("odeon_node_info{node=\"a\",program=\"lint\",version=\"1.0\"}") == 1.0);
 }

@@ -1,8 +1,6 @@
-//! The ways to other nodes in figures: by peer, and of the endpoint.
+//! The ways to other nodes in figures: by peer, by lane, and of the endpoint.
 
-use std::time::Duration;
-
-use odeon::{HandshakeMetrics, LaneMetrics, NetworkMetrics, PeerMetrics};
+use odeon::{HandshakeMetrics, LaneMetrics, NetworkMetrics, PeerMetrics, Quantiles};
 
 use super::page::{Kind, Page};
 
@@ -75,32 +73,78 @@ const PEERS: &[OfPeer] = &[
         "Messages of the peer that were not taken, because what was received holds too much memory.",
         |it| it.messages_shed as f64,
     ),
-    ("odeon_lane_batches_total", Kind::Counter, "Batches written in lanes to the peer.", |it| {
-        lanes(it, |lane| lane.stream.batches_sent as f64)
+    (
+        "odeon_peer_congestion_events_total",
+        Kind::Counter,
+        "How often that became less on the present connection.",
+        |it| it.path.map_or(0.0, |path| path.congestion_events as f64),
+    ),
+    (
+        "odeon_peer_mtu_bytes",
+        Kind::Gauge,
+        "The largest UDP payload that is sent to the peer on the present connection.",
+        |it| it.path.map_or(f64::NAN, |path| path.mtu.into()),
+    ),
+    (
+        "odeon_peer_black_holes_total",
+        Kind::Counter,
+        "How often larger packets vanished on the present connection, while small ones arrived.",
+        |it| it.path.map_or(0.0, |path| path.black_holes as f64),
+    ),
+    (
+        "odeon_peer_ignored_traces_total",
+        Kind::Counter,
+        "Frames of the peer whose trace context was none.",
+        |it| it.traces_ignored as f64,
+    ),
+    (
+        "odeon_peer_heard_sheds_total",
+        Kind::Counter,
+        "How often the peer said that it had no memory for tells.",
+        |it| it.sheds_heard as f64,
+    ),
+];
+
+type OfLane = (&'static str, Kind, &'static str, fn(&LaneMetrics) -> f64);
+
+const LANES: &[OfLane] = &[
+    ("odeon_lane_sent_bytes_total", Kind::Counter, "Bytes sent in the lane.", |it| {
+        it.stream.bytes_sent as f64
     }),
-    ("odeon_lane_waiting_bytes", Kind::Gauge, "Bytes that wait in lanes to the peer.", |it| {
-        lanes(it, |lane| lane.waiting_bytes as f64)
+    ("odeon_lane_received_bytes_total", Kind::Counter, "Bytes received in the lane.", |it| {
+        it.stream.bytes_received as f64
+    }),
+    ("odeon_lane_sent_frames_total", Kind::Counter, "Frames sent in the lane.", |it| {
+        it.stream.frames_sent as f64
+    }),
+    ("odeon_lane_received_frames_total", Kind::Counter, "Frames received in the lane.", |it| {
+        it.stream.frames_received as f64
+    }),
+    ("odeon_lane_batches_total", Kind::Counter, "Batches written in the lane.", |it| {
+        it.stream.batches_sent as f64
+    }),
+    ("odeon_lane_waiting_bytes", Kind::Gauge, "Bytes that wait in the lane.", |it| {
+        it.waiting_bytes as f64
     }),
     (
         "odeon_lane_waiting_senders",
         Kind::Gauge,
-        "Senders that wait for credit or room in lanes to the peer.",
-        |it| lanes(it, |lane| lane.waiting_senders as f64),
+        "Senders that wait for credit or room in the lane.",
+        |it| it.waiting_senders as f64,
     ),
-    ("odeon_lane_stalls_total", Kind::Counter, "How often senders came to wait at a lane.", |it| {
-        lanes(it, |lane| lane.stalls as f64)
-    }),
+    (
+        "odeon_lane_stalls_total",
+        Kind::Counter,
+        "How often senders came to wait at the lane.",
+        |it| it.stalls as f64,
+    ),
     (
         "odeon_lane_stalled_seconds_total",
         Kind::Counter,
-        "The time in which senders waited, of all lanes to the peer.",
-        |it| lanes(it, |lane| lane.stalled.as_secs_f64()),
+        "The time in which senders waited at the lane.",
+        |it| it.stalled.as_secs_f64(),
     ),
 ];
-
-fn lanes(peer: &PeerMetrics, figure: fn(&LaneMetrics) -> f64) -> f64 {
-    peer.lanes.iter().map(figure).sum()
-}
 
 /// Writes what went over the network.
 pub(super) fn write(page: &mut Page, metrics: &NetworkMetrics) {
@@ -111,34 +155,58 @@ pub(super) fn write(page: &mut Page, metrics: &NetworkMetrics) {
             page.sample(&[("peer", peer)], figure(of_peer));
         }
     }
+    lanes(page, &peers);
+    batches(page, &peers);
+    handshakes(page, &metrics.handshakes);
+    of_the_endpoint(page, metrics);
+}
+
+/// Each lane, by its number.
+fn lanes(page: &mut Page, peers: &[(&str, &PeerMetrics)]) {
+    let all = || {
+        peers.iter().flat_map(|(peer, of_peer)| {
+            of_peer.lanes.iter().enumerate().map(move |(at, lane)| (*peer, at.to_string(), lane))
+        })
+    };
+    for (name, kind, help, figure) in LANES {
+        page.family(name, *kind, help);
+        for (peer, at, lane) in all() {
+            page.sample(&[("peer", peer), ("lane", &at)], figure(lane));
+        }
+    }
     page.family(
         "odeon_lane_refused_total",
         Kind::Counter,
-        "Frames that were refused for want of credit or room in a lane to the peer.",
+        "Frames that were refused for want of credit or room in the lane.",
     );
-    for (peer, of_peer) in &peers {
-        let credit = lanes(of_peer, |lane| lane.refused_credit as f64);
-        page.sample(&[("peer", peer), ("reason", "credit")], credit);
-        let room = lanes(of_peer, |lane| lane.refused_room as f64);
-        page.sample(&[("peer", peer), ("reason", "room")], room);
-    }
-    page.family(
-        "odeon_lane_wait_seconds",
-        Kind::Summary,
-        "Sampled waits of batches in lanes to the peer.",
-    );
-    for (peer, of_peer) in &peers {
-        let wait = &of_peer.lane_wait;
-        let time = |time: Duration| if wait.samples == 0 { f64::NAN } else { time.as_secs_f64() };
-        for (quantile, value) in
-            [("0.5", wait.p50), ("0.9", wait.p90), ("0.99", wait.p99), ("1", wait.max)]
-        {
-            page.sample(&[("peer", peer), ("quantile", quantile)], time(value));
+    for (peer, at, lane) in all() {
+        for (reason, count) in [("credit", lane.refused_credit), ("room", lane.refused_room)] {
+            page.sample(&[("peer", peer), ("lane", &at), ("reason", reason)], count as f64);
         }
-        page.suffixed("_count", &[("peer", peer)], wait.samples as f64);
     }
-    handshakes(page, &metrics.handshakes);
-    of_the_endpoint(page, metrics);
+}
+
+/// What is sampled of all lanes to a peer together.
+fn batches(page: &mut Page, peers: &[(&str, &PeerMetrics)]) {
+    let mut family = |name, help, of: fn(&PeerMetrics) -> (u64, [f64; 4])| {
+        page.family(name, Kind::Summary, help);
+        for (peer, of_peer) in peers {
+            let (samples, values) = of(of_peer);
+            for (quantile, value) in ["0.5", "0.9", "0.99", "1"].into_iter().zip(values) {
+                let value = if samples == 0 { f64::NAN } else { value };
+                page.sample(&[("peer", peer), ("quantile", quantile)], value);
+            }
+            page.suffixed("_count", &[("peer", peer)], samples as f64);
+        }
+    };
+    family("odeon_lane_batch_bytes", "Sampled bytes of batches in lanes to the peer.", |it| {
+        let Quantiles { samples, p50, p90, p99, max, .. } = it.batch_bytes;
+        (samples, [p50, p90, p99, max].map(|bytes| bytes as f64))
+    });
+    family("odeon_lane_wait_seconds", "Sampled waits of batches in lanes to the peer.", |it| {
+        let Quantiles { samples, p50, p90, p99, max, .. } = it.lane_wait;
+        (samples, [p50, p90, p99, max].map(|wait| wait.as_secs_f64()))
+    });
 }
 
 /// The peers by their names, each by its newest life: two lives of one would be one sample twice.

@@ -28,6 +28,12 @@ pub struct Peer {
     /// Of the present connection, as those that were lost.
     pub packets_sent: Option<u64>,
     pub packets_lost: Option<u64>,
+    /// Bytes that may be under way, and the largest UDP payload, of the present connection.
+    pub congestion_window: Option<u64>,
+    pub mtu: Option<u16>,
+    /// Bytes of a batch, sampled; none without a sample.
+    pub batch_bytes_p50: Option<u64>,
+    pub batch_bytes_p99: Option<u64>,
     /// How long the first of a batch waited in its lane, sampled; none without a sample.
     pub lane_wait_p50: Option<f64>,
     pub lane_wait_p99: Option<f64>,
@@ -63,6 +69,9 @@ pub struct Lane {
     pub stalled: f64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
+    pub frames_sent: u64,
+    pub frames_received: u64,
+    pub batches_sent: u64,
 }
 
 /// The ways to other nodes.
@@ -75,8 +84,13 @@ pub(crate) fn peers(node: &Node) -> Vec<Peer> {
         stalled: lane.stalled.as_secs_f64(),
         bytes_sent: lane.stream.bytes_sent,
         bytes_received: lane.stream.bytes_received,
+        frames_sent: lane.stream.frames_sent,
+        frames_received: lane.stream.frames_received,
+        batches_sent: lane.stream.batches_sent,
     };
     let wait = |peer: &odeon::PeerMetrics| (peer.lane_wait.samples > 0).then_some(peer.lane_wait);
+    let batch =
+        |peer: &odeon::PeerMetrics| (peer.batch_bytes.samples > 0).then_some(peer.batch_bytes);
     let peer = |peer: &odeon::PeerMetrics| Peer {
         name: peer.name.clone(),
         addr: peer.addr.to_string(),
@@ -91,6 +105,10 @@ pub(crate) fn peers(node: &Node) -> Vec<Peer> {
         round_trip: peer.path.map(|path| path.rtt.as_secs_f64()),
         packets_sent: peer.path.map(|path| path.packets_sent),
         packets_lost: peer.path.map(|path| path.packets_lost),
+        congestion_window: peer.path.map(|path| path.congestion_window),
+        mtu: peer.path.map(|path| path.mtu),
+        batch_bytes_p50: batch(peer).map(|bytes| bytes.p50),
+        batch_bytes_p99: batch(peer).map(|bytes| bytes.p99),
         lane_wait_p50: wait(peer).map(|wait| wait.p50.as_secs_f64()),
         lane_wait_p99: wait(peer).map(|wait| wait.p99.as_secs_f64()),
         lanes: peer.lanes.iter().map(lane).collect(),

@@ -78,7 +78,8 @@ mod tests {
     #[test]
     fn an_operators_certificate_is_renewed_for_its_key() {
         let ca = Ca::in_memory("shop").unwrap();
-        let validity = |hours| Validity::from(SystemTime::now(), Duration::from_secs(hours * 3600));
+        let validity =
+            |hours: u64| Validity::from(SystemTime::now(), Duration::from_secs(hours * 3600));
         let old = ca.issue_operator_pem("alice", validity(1)).unwrap();
         let renewed = ca.renew_operator_pem("alice", &old.cert, validity(2)).unwrap();
         let operator = Some(Holder::Operator("alice".to_owned()));

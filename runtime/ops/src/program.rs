@@ -246,8 +246,9 @@ impl Program {
     /// `odeon status`, until it is `Ok` again. A node that is not ready anyway says its own reason. In place of that of an
     /// earlier call.
     ///
-    /// It is called each time that somebody asks, on the program's main thread, which must not wait: let an actor find out,
-    /// and read here what it found. Other members go on sending to this node's actors; what they shall not send belongs out
+    /// Whoever reaches the health port reads that line, of which 300 characters are shown: name no secret in it. It is called
+    /// each time that somebody asks, on the program's main thread, which must not wait: let an actor find out, and read here
+    /// what it found. Other members go on sending to this node's actors; what they shall not send belongs out
     /// of its groups.
     ///
     /// # Examples

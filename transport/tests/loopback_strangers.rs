@@ -178,11 +178,11 @@ impl Scene {
             "{text}: {lost:?}"
         );
         assert_eq!(self.node.transport.stats().bad_peers, 1);
-        self.is_left_alone().await;
+        self.leaves_nothing().await;
     }
 
     /// The friend has noticed nothing, and all that was received is let go.
-    async fn is_left_alone(self) {
+    async fn leaves_nothing(self) {
         sending::send(&self.to_node, 1, b"after").await;
         self.node.until_payload(b"after").await;
         assert_eq!((self.friend.log.ups.get(), self.friend.log.downs.borrow().len()), (1, 0));
@@ -260,7 +260,7 @@ fn half_frames_hold_what_has_come_and_hold_up_nobody() {
         scene.node.until("the rest of each", |log| is_whole(log) == 3).await;
         assert!(scene.node.log.downs.borrow().is_empty());
         stranger.connection.close(0_u8.into(), b"");
-        scene.is_left_alone().await;
+        scene.leaves_nothing().await;
     });
 }
 
@@ -335,7 +335,7 @@ fn a_hello_of_another_connection_takes_nobodys_place() {
         let _lane = first.lane(0, &message_frame(key(1), b"still there")).await;
         scene.node.until_payload(b"still there").await;
         assert!(scene.node.log.downs.borrow().is_empty());
-        scene.is_left_alone().await;
+        scene.leaves_nothing().await;
     });
 }
 
@@ -350,7 +350,7 @@ fn one_that_says_nothing_is_closed_in_time() {
         let closed = tokio::time::timeout(LONG, stranger.closed_with()).await;
         assert_eq!(closed.expect("it is closed"), CloseCode::HandshakeTimeout);
         assert!(scene.node.log.downs.borrow().is_empty(), "it was never in");
-        scene.is_left_alone().await;
+        scene.leaves_nothing().await;
     });
 }
 
@@ -422,6 +422,6 @@ fn a_flood_of_datagrams_holds_up_nobody() {
         scene.node.until_payload(&19_900_u32.to_le_bytes()).await;
         scene.node.until("some come", |log| log.datagrams.get() > 0).await;
         assert!(scene.node.log.downs.borrow().is_empty());
-        scene.is_left_alone().await;
+        scene.leaves_nothing().await;
     });
 }

@@ -24,6 +24,9 @@ struct Packet {
     bytes: Vec<u8>,
 }
 
+/// Packets, and when each was sent.
+type Sent = Vec<(Instant, Vec<u8>)>;
+
 #[derive(Default)]
 struct Port {
     /// Which of the sockets bound here this is; earlier ones are dead.
@@ -45,7 +48,7 @@ struct Inner {
     jitter: Duration,
     random: u64,
     /// Who is listened to, and what it sent when.
-    recorded: Option<(SocketAddr, Vec<(Instant, Vec<u8>)>)>,
+    recorded: Option<(SocketAddr, Sent)>,
 }
 
 #[derive(Clone, Default)]
@@ -106,7 +109,7 @@ impl Net {
     }
 
     /// What was kept, and when it was sent.
-    pub(crate) fn recorded(&self) -> Vec<(Instant, Vec<u8>)> {
+    pub(crate) fn recorded(&self) -> Sent {
         self.0.lock().unwrap().recorded.take().map_or_else(Vec::new, |(_, packets)| packets)
     }
 

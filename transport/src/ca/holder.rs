@@ -53,9 +53,14 @@ mod tests {
     use super::*;
     use crate::Validity;
 
+    fn validity(hours: u64) -> Validity {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        Validity::from(now, Duration::from_secs(hours * 3600))
+    }
+
     #[test]
     fn a_certificate_is_a_nodes_an_operators_or_nobodys_of_this_cluster() {
-        let validity = Validity::from(SystemTime::now(), Duration::from_secs(3600));
+        let validity = validity(1);
         let (shop, other) = (Ca::in_memory("shop").unwrap(), Ca::in_memory("other").unwrap());
         let node = shop.issue_pem("alice", validity).unwrap().cert;
         let operator = shop.issue_operator_pem("alice", validity).unwrap().cert;

@@ -75,11 +75,14 @@ mod tests {
     use super::*;
     use crate::Serial;
 
+    fn validity(hours: u64) -> Validity {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        Validity::from(now, Duration::from_secs(hours * 3600))
+    }
+
     #[test]
     fn an_operators_certificate_is_renewed_for_its_key() {
         let ca = Ca::in_memory("shop").unwrap();
-        let validity =
-            |hours: u64| Validity::from(SystemTime::now(), Duration::from_secs(hours * 3600));
         let old = ca.issue_operator_pem("alice", validity(1)).unwrap();
         let renewed = ca.renew_operator_pem("alice", &old.cert, validity(2)).unwrap();
         let operator = Some(Holder::Operator("alice".to_owned()));

@@ -254,7 +254,7 @@ impl Association {
 
     /// As [`try_send`](Self::try_send), of a tell that says nothing beside its archive, to a peer that was met and takes it in
     /// [one layout](Self::has_one_layout). It is the shortest way: one that is as long as the one before it, and to the same
-    /// actor, has no header of its own. `encode` may run twice.
+    /// actor, has no header of its own. `encode` may run up to three times.
     ///
     /// # Errors
     /// As [`try_send`](Self::try_send).

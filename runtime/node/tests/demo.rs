@@ -28,8 +28,8 @@ fn a_killed_node_changes_no_count_and_every_label_is_honest() {
     assert_eq!(json.lines().count(), 1, "one line and nothing else: {json}");
     assert!(json.starts_with("{\"ok\":true") && json.contains("\"rejoined\":true"), "{json}");
     assert!(number(&json, "words") >= 1_000_000);
-    // By its closed port, on a machine however busy: by its silence alone it takes longer.
-    assert!(number(&json, "detect_ms") <= 3_000, "{json}");
+    // By its closed port: by its silence alone it would be a suspicion of two seconds first.
+    assert!(number(&json, "detect_ms") < 2_000, "{json}");
     assert!(number(&json, "not_delivered") > 0 && number(&json, "may_have_run") > 0, "{json}");
 }
 

@@ -224,8 +224,8 @@ impl Association {
     pub(crate) fn open(&self, control: Arc<ControlQueue>, road: Road) {
         if let Some(met) = self.met.get() {
             for lane in &self.lanes {
-                lane.meet(met.credit, met.frame_bytes_max as usize, met.bulk);
-                lane.allow_trains(met.revision >= TRAINS_SINCE);
+                let trains = met.revision >= TRAINS_SINCE;
+                lane.meet(met.credit, met.frame_bytes_max as usize, met.bulk, trains);
             }
         }
         *lock(&self.control) = Some(control);

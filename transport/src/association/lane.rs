@@ -242,11 +242,6 @@ impl Lane {
         Ok((result, wrote))
     }
 
-    /// Whether the peer reads trains: nobody is sent what came with a revision that it does not speak.
-    pub(crate) fn allow_trains(&self, allowed: bool) {
-        self.lock().pieces.allow_trains(allowed);
-    }
-
     /// Why no message is taken before the peer's hello is known.
     pub(crate) fn unmet(&self) -> SendRefused {
         match &self.lock().phase {
@@ -257,14 +252,17 @@ impl Lane {
         }
     }
 
-    /// The peer's hello is known: messages are taken from now on.
+    /// The peer's hello is known: messages are taken from now on, and as trains if it reads `trains`; nobody is sent what came
+    /// with a revision that it does not speak.
     pub(crate) fn meet(
         &self,
         window: InitialCredit,
         frame_bytes_max: usize,
         bulk: Option<BulkTerms>,
+        trains: bool,
     ) {
         let mut inner = self.lock();
+        inner.pieces.allow_trains(trains);
         if !matches!(inner.phase, Phase::Closed(_)) {
             inner.phase = Phase::Open;
         }

@@ -56,7 +56,7 @@ impl Pieces {
             full: VecDeque::new(),
             open: Piece::default(),
             train: OpenTrain::default(),
-            trains: true,
+            trains: false,
             last_bytes: 0,
             write_bytes_max,
             until_sample: 0,

@@ -3,17 +3,22 @@
 //! Why not on the one that reads: the system says "writable" each time that a datagram has left the buffer, so that a
 //! socket registered for both wakes its thread once for all that it sends. And it reports an error together with
 //! "writable", which mio reads as "closed for writing" and tokio keeps for ever. What it is NOT: asked before a send; a send
-//! that finds no room is how one learns that there is none.
+//! that finds no room is how one learns that there is none. Nor does it fail: QUIC would give up its connection.
 
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::registration::register;
+
+/// How long a send that found no room is put off where nothing tells when there is some: about what a full buffer takes to
+/// be sent at 10 Gbit/s.
+const UNTOLD_PAUSE: Duration = Duration::from_millis(3);
 
 /// The registration that all who wait share; there is none while nobody does.
 #[derive(Debug, Default)]
@@ -22,9 +27,16 @@ pub(super) struct SendRoom {
 }
 
 impl SendRoom {
-    /// Waits until the system says that there is room. A registration serves one such answer: who asks later, because there
-    /// was none after all, waits for the next.
-    pub(super) async fn wait(&self, socket: &impl AsFd) -> io::Result<()> {
+    /// Waits until the system says that there is room, or a moment where it cannot be asked, as without a descriptor left.
+    pub(super) async fn wait(&self, socket: &impl AsFd) {
+        if let Err(error) = self.told(socket).await {
+            tracing::debug!(%error, "cannot wait for room in a socket's buffer");
+            tokio::time::sleep(UNTOLD_PAUSE).await;
+        }
+    }
+
+    /// A registration serves one answer: who asks later, because there was no room after all, waits for the next.
+    async fn told(&self, socket: &impl AsFd) -> io::Result<()> {
         let shared = self.registered(socket)?;
         let answer = shared.writable().await.map(drop);
         let mut slot = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,8 +90,8 @@ mod tests {
 
         while to.recv(&mut [0; 1_024]).is_ok() {}
 
-        first.await.unwrap();
-        second.await.unwrap();
+        first.await;
+        second.await;
         assert_eq!(room.shared.lock().unwrap().strong_count(), 0, "the registration has ended");
     }
 
@@ -89,13 +101,13 @@ mod tests {
         let mut idle = pin!(room.wait(&from));
         assert!(is_pending(idle.as_mut()));
         while to.recv(&mut [0; 1_024]).is_ok() {}
-        room.wait(&from).await.unwrap();
+        room.wait(&from).await;
 
         while from.send(&[0; 1_024]).is_ok() {}
 
         // The first has not looked yet, so that its registration, which has its answer, is still there.
         assert!(is_pending(pin!(room.wait(&from))));
-        idle.await.unwrap();
+        idle.await;
     }
 
     #[tokio::test]
@@ -109,7 +121,21 @@ mod tests {
         assert_eq!(room.shared.lock().unwrap().strong_count(), 0);
     }
 
-    fn is_pending(wait: std::pin::Pin<&mut impl Future<Output = io::Result<()>>>) -> bool {
+    /// The system does not poll files.
+    #[tokio::test]
+    async fn where_the_system_cannot_be_asked_a_send_is_put_off_and_not_given_up() {
+        let (file, room) = (a_file(), SendRoom::default());
+        room.told(&file).await.unwrap_err();
+        let mut wait = pin!(room.wait(&file));
+        assert!(is_pending(wait.as_mut()));
+        wait.await;
+    }
+
+    fn a_file() -> std::fs::File {
+        std::fs::File::open(std::env::current_exe().unwrap()).unwrap()
+    }
+
+    fn is_pending(wait: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
         matches!(wait.poll(&mut Context::from_waker(Waker::noop())), Poll::Pending)
     }
 }

@@ -110,7 +110,7 @@ mod tests {
         let bounds =
             LaneBounds { bytes_max: 1 << 20, write_bytes_max: 4096, bulk_from_bytes: 1 << 16 };
         let lane = Lane::new(0, bounds, Bulk::new(1 << 20), BatchPool::new(1 << 20));
-        lane.meet(InitialCredit { messages: 100, bytes: 1 << 20 }, 1 << 20, None);
+        lane.meet(InitialCredit { messages: 100, bytes: 1 << 20 }, 1 << 20, None, true);
         lane
     }
 

@@ -85,7 +85,7 @@ mod tests {
     fn lane(bytes_max: usize, messages: u32) -> Lane {
         let bounds = LaneBounds { bytes_max, write_bytes_max: 4096, bulk_from_bytes: 1 << 16 };
         let lane = Lane::new(0, bounds, Bulk::new(1 << 20), BatchPool::new(1 << 20));
-        lane.meet(InitialCredit { messages, bytes: 1 << 20 }, 1 << 20, None);
+        lane.meet(InitialCredit { messages, bytes: 1 << 20 }, 1 << 20, None, true);
         lane
     }
 

@@ -1,11 +1,12 @@
-//! What was large of late: routes and types whose last message or reply was.
+//! What was large of late: receivers and types of message whose last one was.
 //!
 //! That a frame is large is known when it is archived. Whose last one was is archived at once where a large one lies, and
-//! not up to `bulk_from_bytes` in the lane first, in vain. It is a guess: one that misses costs what it saves otherwise.
+//! not up to `bulk_from_bytes` in the lane first, in vain. It is a guess: one that misses costs what it saves otherwise. Of
+//! replies nothing is remembered: their headers do not say of what type they are.
 //! Read `lane/large.rs` next.
 
 use odeon_message::{ActorKey, MessageId};
-use odeon_wire::Header;
+use odeon_wire::{FrameKind, Header};
 
 /// Routes and types that a lane remembers, a power of two: an actor system has few that are large and busy, and each
 /// further one takes the place of another, which is archived twice once more.
@@ -23,10 +24,15 @@ impl Likely {
     /// Whether the last frame of this type on this route was large.
     #[inline]
     pub(super) fn has(&self, header: &Header) -> bool {
-        self.count > 0 && self.last[place(header)] == Some((header.receiver, header.message))
+        self.count > 0
+            && header.kind == FrameKind::Message
+            && self.last[place(header)] == Some((header.receiver, header.message))
     }
 
     pub(super) fn note(&mut self, header: &Header) {
+        if header.kind != FrameKind::Message {
+            return;
+        }
         let last = &mut self.last[place(header)];
         self.count += usize::from(last.is_none());
         *last = Some((header.receiver, header.message));
@@ -73,6 +79,9 @@ mod tests {
         assert_eq!((likely.has(&header(1, 2)), likely.count), (false, 0));
         (0..1_000).for_each(|slot| likely.note(&header(slot, 7)));
         assert_eq!(likely.count, LIKELY_MAX);
+        let reply = Header::of_ask(FrameKind::Reply, AskId::NONE);
+        likely.note(&reply);
+        assert!(!likely.has(&reply));
         assert!(likely.has(&header(999, 7)));
     }
 }

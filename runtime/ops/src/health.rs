@@ -130,6 +130,10 @@ mod tests {
             code == 200 && !page.contains("shop_orders") && page.contains("odeon_node_ready 1")
         );
         assert!(page.ends_with("odeon_program_figures_refused_total 1\n"), "{page}");
+        let borrowed = figures.borrow_mut();
+        let (code, page) = says(&standing, "/metrics").await;
+        assert!(code == 200 && page.ends_with("odeon_program_figures_refused_total 2\n"), "{page}");
+        drop(borrowed);
         a.stop(Duration::from_secs(5)).await;
     }
 

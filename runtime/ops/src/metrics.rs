@@ -19,9 +19,10 @@ mod page;
 use std::time::SystemTime;
 
 use odeon::Phase;
+use own::Refused;
 use page::{Kind, Page};
 
-use crate::standing::Standing;
+use crate::{hooks::Panicked, standing::Standing};
 
 /// The content type of the page.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -49,15 +50,19 @@ pub(crate) async fn page(standing: &Standing) -> String {
 
 /// What the program says of itself; nothing where that is not fit to be said.
 fn own(standing: &Standing) -> String {
-    let Some(figures) = &standing.hooks().metrics else { return String::new() };
-    let mut text = figures();
-    if let Err(why) = own::check(&text) {
-        let times = standing.refuse_figures();
-        if times.is_power_of_two() {
-            tracing::error!(%why, times, "the program's own figures are left out of /metrics");
+    let Some(figures) = standing.hooks().figures() else { return String::new() };
+    let checked = figures.map_err(|Panicked| Refused::Panicked);
+    let checked = checked.and_then(|text| own::check(&text).map(|()| text));
+    let mut text = match checked {
+        Ok(text) => text,
+        Err(why) => {
+            let times = standing.refuse_figures();
+            if times.is_power_of_two() {
+                tracing::error!(%why, times, "the program's own figures are left out of /metrics");
+            }
+            return String::new();
         }
-        return String::new();
-    }
+    };
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }

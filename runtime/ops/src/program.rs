@@ -216,7 +216,7 @@ impl Program {
     ///
     /// It is called each time that somebody asks, on the program's main thread, which must not wait: read counters that your
     /// actors write. What a scraper would refuse, and so the whole page with it, is left out: the log says which line and
-    /// why, and `odeon_program_figures_refused_total` counts it.
+    /// why, and `odeon_program_figures_refused_total` counts it. So is what a function that panics would have said.
     ///
     /// # Examples
     /// ```no_run
@@ -243,8 +243,8 @@ impl Program {
     }
 
     /// Whether the program itself can work: with an error, a line for people, `/readyz` answers 503 and says it, also to
-    /// `odeon status`, until it is `Ok` again. A node that is not ready anyway says its own reason. In place of that of an
-    /// earlier call.
+    /// `odeon status`, until it is `Ok` again; so it does where the function panics. A node that is not ready anyway says its
+    /// own reason. In place of that of an earlier call.
     ///
     /// Whoever reaches the health port reads that line, of which 300 characters are shown: name no secret in it. It is called
     /// each time that somebody asks, on the program's main thread, which must not wait: let an actor find out, and read here

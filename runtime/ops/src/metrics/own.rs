@@ -18,6 +18,8 @@ pub(super) enum Refused {
     Long {
         bytes: usize,
     },
+    /// The function that gives them did.
+    Panicked,
     /// The line, from 1, and what is wrong with it.
     Line(usize, &'static str),
 }
@@ -27,6 +29,9 @@ impl fmt::Display for Refused {
         match self {
             Self::Long { bytes } => {
                 write!(f, "they have {bytes} bytes where {OWN_BYTES_MAX} are allowed: give fewer")
+            }
+            Self::Panicked => {
+                write!(f, "the function that gives them panicked: see standard error")
             }
             Self::Line(line, what) => write!(f, "line {line}: {what}"),
         }

@@ -2,7 +2,8 @@
 //!
 //! `/livez` says that the program runs and its node has not ended: whoever hears something else may kill it. `/readyz` says
 //! whether work should be sent here: the node has joined, its actors are started, and it is not leaving. The reason is the
-//! body. What it is NOT: authenticated, so that it tells nothing that a stranger must not know, and changes nothing.
+//! body. What it is NOT: authenticated, so that it tells nothing that a stranger must not know, and changes nothing. What the
+//! program itself says there is told as it is: its functions are asked to name no secret.
 
 use std::rc::Rc;
 

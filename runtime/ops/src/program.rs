@@ -214,8 +214,8 @@ impl Program {
     /// Figures of the program's own, which `/metrics` has behind those of the node: lines in the text format of Prometheus,
     /// version 0.0.4, at most 1 MiB, under names that do not begin with `odeon_`. In place of those of an earlier call.
     ///
-    /// It is called each time that somebody asks, on the program's main thread, which must not wait: read counters that your
-    /// actors write. What a scraper would refuse, and so the whole page with it, is left out: the log says which line and
+    /// Whoever reaches the health port reads them: name no secret in them. It is called each time that somebody asks, on the
+    /// program's main thread, which must not wait: read counters that your actors write. What a scraper would refuse, and so the whole page with it, is left out: the log says which line and
     /// why, and `odeon_program_figures_refused_total` counts it. So is what a function that panics would have said.
     ///
     /// # Examples

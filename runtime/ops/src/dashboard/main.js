@@ -42,7 +42,9 @@ async function look() {
   seen.last = more.last;
   seen.events = seen.events.concat(more.events).slice(-EVENTS_KEPT);
   showEvents();
-  if (seen.turns % 2 === 0) {
+  // Counted before: what a node does not answer, as one of an older version, is no reason to ask for nothing else.
+  seen.turns += 1;
+  if (seen.turns % 2 === 1) {
     const answer = await ask("v1/actors?max=" + ACTORS_MAX);
     Object.assign(tree, { actors: answer.actors, leftOut: answer.left_out, silent: answer.silent_workers });
     const numbers = new Set(answer.actors.map((actor) => actor.number));
@@ -51,7 +53,6 @@ async function look() {
     showNames(await ask("v1/names?max=" + NAMES_MAX), await ask("v1/groups?max=" + NAMES_MAX));
   }
   showTree();
-  seen.turns += 1;
 }
 
 function show(overview) {

@@ -128,7 +128,10 @@ fn names_and_files_are_checked_before_anything_is_written() {
     refuses(&["ca", "issue", "--name", "ca", "--dir", dir], &["another name"]);
     let nowhere = format!("{}/folder", papers.path("ca.pem"));
     refuses(&["ca", "init", "--cluster", "hand", "--dir", &nowhere], &[&nowhere, "--dir"]);
+    let issued = || fs::read_to_string(papers.path("ca.index")).ok();
+    let before = issued();
     refuses(&["ca", "issue", "--name", "a", "--dir", dir], &["a.key", "never overwritten"]);
+    assert_eq!(issued(), before, "what was not given to anybody is not in the index");
     refuses(&["ca", "init", "--cluster", "hand", "--dir", dir], &["ca.key", "never overwritten"]);
     refuses(&["node", "--name", "No_Such", "--dev"], &["No_Such"]);
     refuses(&["demo", "no/such/file"], &["no/such/file"]);

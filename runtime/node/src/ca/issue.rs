@@ -88,6 +88,7 @@ pub(super) async fn issue(
     validity: Validity,
 ) -> Result<NewPapers, Failed> {
     let mut folder = Folder::open(dir).await?;
+    folder.is_free(subject.name())?;
     let pair = pair(&folder.ca, &subject, validity)?;
     let serial = folder.remember(&subject.as_listed(), &pair.cert, validity)?;
     let [cert, key] = write_pair(dir, subject.name(), &pair)?.map(spelt);

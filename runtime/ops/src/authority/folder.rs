@@ -82,6 +82,17 @@ impl Folder {
         self.dir.join(name)
     }
 
+    /// Whether there is room for a certificate and key of this name: files are never overwritten, and a certificate that could
+    /// not be written would be remembered all the same.
+    pub fn is_free(&self, name: &str) -> Result<(), Failed> {
+        for path in ["key", "pem"].map(|end| self.path(&format!("{name}.{end}"))) {
+            if fs::symlink_metadata(&path).is_ok() {
+                return Err(unwritable(&path, &io::ErrorKind::AlreadyExists.into()));
+            }
+        }
+        Ok(())
+    }
+
     /// Remembers a certificate, before it is given to anybody.
     pub fn remember(
         &mut self,

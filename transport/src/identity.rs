@@ -323,25 +323,44 @@ impl Identity {
 /// A key is whoever reads it.
 #[cfg(unix)]
 fn warn_of_readers(key: &Path) {
-    if let Some(mode) = open_mode(key) {
+    if let Some((mode, is_own)) = open_mode(key) {
         let path = key.display();
+        let remedy = remedy(is_own, key);
         tracing::warn!(
-            "others on this machine can use the private key {path} (mode {mode:04o}) and pass for this node: \
-             chmod 600 {path}"
+            "others on this machine can use the private key {path} (mode {mode:04o}) and pass for this node: {remedy}"
         );
     }
 }
 
-/// The mode of a file that others than this process's user can use.
+/// How a key is closed to others, and stays open to this process.
 #[cfg(unix)]
-fn open_mode(key: &Path) -> Option<u32> {
+fn remedy(is_own: bool, key: &Path) -> String {
+    let path = key.display();
+    if is_own {
+        return format!("chmod 600 {path}");
+    }
+    format!(
+        "it belongs to another user, so give it a group that this process alone is in, and chmod 640 {path}; in \
+         Kubernetes by fsGroup of the pod and defaultMode: 0440 of the secret"
+    )
+}
+
+/// The mode of a file that others than this process's user can use, and whether it is this user's.
+#[cfg(unix)]
+fn open_mode(key: &Path) -> Option<(u32, bool)> {
     use std::os::unix::fs::MetadataExt;
 
     let found = std::fs::metadata(key).ok()?;
     // The folder of this process in /proc belongs to its user. Where there is none, the file may be this user's.
-    let handed = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() != found.uid());
+    let is_own = std::fs::metadata("/proc/self").map_or(true, |own| is_own(own.uid(), found.uid()));
     let mode = found.mode() & 0o777;
-    is_open(mode, !handed).then_some(mode)
+    is_open(mode, is_own).then_some((mode, is_own))
+}
+
+/// Whether a process of the first user needs no group to read files of the second. Root needs none, and is in few groups.
+#[cfg(unix)]
+fn is_own(process: u32, file: u32) -> bool {
+    process == file || process == 0
 }
 
 /// Whether a key with this mode is open to others. A key that somebody else has handed to this process can only be read by
@@ -408,7 +427,18 @@ mod tests {
         // Only root can give a file away.
         let given = chown(&path, Some(10_001), None).map(|()| open_mode(&path));
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(own, Some(0o440));
-        assert!(given.is_err() || given.unwrap().is_none());
+        assert_eq!(own, Some((0o440, true)));
+        // To root, what is somebody else's is open to that one's group all the same.
+        assert!(given.is_err() || given.unwrap() == own);
+        assert!(is_own(0, 10_001) && is_own(10_001, 10_001) && !is_own(10_001, 0));
+    }
+
+    #[test]
+    fn whoever_cannot_own_a_key_is_told_of_its_group() {
+        let key = Path::new("node.key");
+        assert_eq!(remedy(true, key), "chmod 600 node.key");
+        let handed = remedy(false, key);
+        assert!(handed.contains("chmod 640 node.key") && handed.contains("0440"), "{handed}");
+        assert!(!handed.contains("600"), "{handed}");
     }
 }

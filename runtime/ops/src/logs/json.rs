@@ -20,6 +20,9 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+/// The target of records of the crate `log`, where a program has `tracing-log` turn them into events.
+const LOG: &str = "log";
+
 /// Writes each event as an object in a line of its own.
 pub(super) struct JsonLines;
 
@@ -48,7 +51,8 @@ where
     ) -> fmt::Result {
         let mut timestamp = String::new();
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
-        let mut fields = Fields::default();
+        let target = event.metadata().target();
+        let mut fields = Fields { of_log: target == LOG, ..Fields::default() };
         event.record(&mut fields);
         let around = ctx.event_scope().into_iter().flat_map(|scope| scope.from_root());
         let spans = around.map(|span| {
@@ -62,8 +66,8 @@ where
         let line = Line {
             timestamp: &timestamp,
             level: event.metadata().level().as_str(),
-            target: event.metadata().target(),
-            fields: fields.0,
+            target: fields.target.as_deref().unwrap_or(target),
+            fields: fields.said,
             spans: spans.collect(),
         };
         let line = serde_json::to_string(&line).expect("texts and numbers have a JSON form");
@@ -73,11 +77,22 @@ where
 
 /// The fields of an event, by their names.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+struct Fields {
+    said: Map<String, Value>,
+    /// It was a record of the crate `log`, whose own target is a field, as are file and line, which no event here has.
+    of_log: bool,
+    target: Option<String>,
+}
 
 impl Fields {
     fn take(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+        match field.name() {
+            "log.target" if self.of_log => self.target = value.into().as_str().map(str::to_owned),
+            name if self.of_log && name.starts_with("log.") => {}
+            name => {
+                self.said.insert(name.to_owned(), value.into());
+            }
+        }
     }
 }
 
@@ -134,19 +149,40 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_event_is_an_object_in_a_line() {
+    /// What is written of what is said.
+    fn written(say: impl FnOnce()) -> String {
         let paper = Paper::default();
         let copy = paper.clone();
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).event_format(JsonLines);
         let lines = lines.with_writer(move || copy.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), say);
+        String::from_utf8(paper.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_record_of_the_crate_log_has_its_own_target() {
+        let record = written(|| {
+            tracing::info!(
+                target: "log", { log.target = "sqlx::query", log.file = "query.rs", log.line = 7, rows = 2 }, "slow"
+            );
+        });
+        let line: Value = serde_json::from_str(&record).unwrap();
+        assert_eq!(line["target"], "sqlx::query");
+        assert_eq!(line["fields"], serde_json::json!({ "message": "slow", "rows": 2 }));
+        let other = written(|| tracing::info!(target: "mill", { log.target = "oak" }, "sawn"));
+        let line: Value = serde_json::from_str(&other).unwrap();
+        assert_eq!(line["target"], "mill");
+        assert_eq!(line["fields"]["log.target"], "oak");
+    }
+
+    #[test]
+    fn an_event_is_an_object_in_a_line() {
+        let text = written(|| {
             let _outer = tracing::info_span!("outer").entered();
             let _inner = tracing::info_span!("inner", actor = 7).entered();
             let (text, wrong) = ("a \"text\"\nof two lines", io::Error::other("torn\n"));
             tracing::warn!(text, count = 3, share = 0.5, is = true, nan = f64::NAN, %wrong, "it is\nsaid");
         });
-        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");
         let mut line: Value = serde_json::from_str(&text).unwrap();
         let timestamp = line["timestamp"].take();

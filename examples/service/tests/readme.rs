@@ -58,21 +58,24 @@ struct Desk {
 }
 
 impl Desk {
-    /// In a folder that goes with it.
+    /// In a folder that goes with it, with as much of the repository as is copied from it.
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("odeon-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
-        Self::in_folder(folder, false)
+        let at = folder.join("odeon");
+        copy(&root().join("examples/service"), &at.join("examples/service"));
+        fs::copy(root().join("Cargo.lock"), at.join("Cargo.lock")).unwrap();
+        Self { folder, at, path: std::env::var("PATH").unwrap(), stays: false }
     }
 
-    /// With the repository, as one gets it, in the folder `odeon`, and nothing beside it.
-    fn in_folder(folder: PathBuf, stays: bool) -> Self {
+    /// With the repository, as one gets it, in the folder `odeon`, and nothing beside it. It stays.
+    fn in_folder(folder: PathBuf) -> Self {
         let at = folder.join("odeon");
         copy(&root(), &at);
         // Out of the way of the copy, for which there is no folder yet.
         let _ = fs::rename(folder.join("my-node/target"), folder.join("built"));
         let _ = fs::remove_dir_all(folder.join("my-node"));
-        Self { folder, at, path: std::env::var("PATH").unwrap(), stays }
+        Self { folder, at, path: std::env::var("PATH").unwrap(), stays: true }
     }
 
     /// A shell, without what cargo tells a test.
@@ -193,7 +196,8 @@ fn the_files_to_deploy_become_those_of_the_copy() {
     let program = "/usr/local/bin/my-node";
     let built = format!("--from=build /src/my-node/target/release/my-node {program}");
     assert_eq!(copied, ["odeon odeon", "my-node my-node", &built]);
-    assert!(desk.folder.join("odeon/runtime/ops/Cargo.toml").exists());
+    let manifest = &self::blocks(&page, "toml")[0];
+    assert!(manifest.contains("path = \"../odeon/runtime/ops\""), "the folders are called so");
     assert!(
         container.contains("WORKDIR /src/my-node\nRUN cargo build --release --locked -p my-node")
     );
@@ -239,7 +243,7 @@ fn whoever_has_only_this_page_has_three_nodes() {
     let [copy, build, papers, nodes, look, greet, _deploy] = &blocks[..] else {
         panic!("another page: {blocks:?}")
     };
-    let mut desk = Desk::in_folder(folder.into(), true);
+    let mut desk = Desk::in_folder(folder.into());
     let began = Instant::now();
     desk.types(copy);
     let _ = fs::rename(desk.folder.join("built"), desk.at.join("target"));

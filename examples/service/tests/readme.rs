@@ -182,6 +182,8 @@ fn the_files_to_deploy_become_those_of_the_copy() {
     let blocks = blocks(&page, "sh");
     let mut desk = Desk::new("deploy-copy");
     desk.types(&blocks[0]);
+    // Somebody's own, which stays.
+    fs::write(desk.folder.join(".dockerignore"), "cellar\n").unwrap();
     desk.types(blocks.last().unwrap());
     let files =
         ["Containerfile", "compose.yaml", "kubernetes.yaml", "my-node.service", "node.toml"];
@@ -202,7 +204,7 @@ fn the_files_to_deploy_become_those_of_the_copy() {
         container.contains("WORKDIR /src/my-node\nRUN cargo build --release --locked -p my-node")
     );
     let ignored = fs::read_to_string(desk.folder.join(".dockerignore")).unwrap();
-    for pattern in ["**/target", "**/.git", "**/*.key", "**/papers"] {
+    for pattern in ["cellar", "**/target", "**/.git", "**/*.key", "**/papers"] {
         assert!(ignored.lines().any(|line| line == pattern), "{pattern}");
     }
     assert!(desk.read(".gitignore").lines().any(|line| line == "*.key"));
@@ -217,6 +219,11 @@ fn the_files_to_deploy_become_those_of_the_copy() {
     assert!(page.contains(&format!("-t {} .", of(kubernetes, "image:"))));
     assert!(of(unit, "ExecStart=").starts_with(program));
     assert_eq!(of(container, "ENTRYPOINT"), format!("[\"{program}\"]"));
+    // Whoever keeps the test has a program of another name.
+    let line = page.split('`').find(|text| text.starts_with("sed -i 's#release/")).unwrap();
+    desk.types(line);
+    let renamed = format!("/target/release/greeter {program}\n");
+    assert!(desk.read("deploy/Containerfile").contains(&renamed));
 }
 
 /// Tries until it is so.

@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct CaArgs {
     #[command(subcommand)]
     command: CaCommand,
-    /// Print JSON: what was made, as one object on one line. Times are seconds since 1970.
+    /// Print JSON on one line: what was made as an object, and of `list` an array of them. Times are seconds since 1970.
     #[arg(long, global = true)]
     json: bool,
 }

@@ -101,7 +101,11 @@ mod tests {
         let (gone, figures) = (Rc::new(Cell::new(true)), Rc::new(RefCell::new(String::new())));
         let (is_gone, given) = (Rc::clone(&gone), Rc::clone(&figures));
         standing.set_hooks(Hooks {
-            metrics: Some(Box::new(move || given.borrow().clone())),
+            metrics: Some(Box::new(move || {
+                let said = given.borrow().clone();
+                assert_ne!(said, "panic", "as told");
+                said
+            })),
             ready: Some(Box::new(move || match is_gone.get() {
                 true => Err("the database is gone".to_owned()),
                 false => Ok(()),
@@ -131,10 +135,9 @@ mod tests {
             code == 200 && !page.contains("shop_orders") && page.contains("odeon_node_ready 1")
         );
         assert!(page.ends_with("odeon_program_figures_refused_total 1\n"), "{page}");
-        let borrowed = figures.borrow_mut();
+        figures.replace("panic".to_owned());
         let (code, page) = says(&standing, "/metrics").await;
         assert!(code == 200 && page.ends_with("odeon_program_figures_refused_total 2\n"), "{page}");
-        drop(borrowed);
         a.stop(Duration::from_secs(5)).await;
     }
 

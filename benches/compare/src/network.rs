@@ -21,6 +21,14 @@ pub(crate) fn run() -> Outcome<ExitCode> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let mut command = Command::new(&cargo);
     command.args(["run", "--locked", "--features", "network", "--manifest-path", manifest]);
+    // What cargo says of this package would have build scripts of foreign crates, ring's among them, run anew each time.
+    for (name, _) in std::env::vars_os() {
+        let is_of_a_package =
+            |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|it| name.starts_with(it));
+        if name.to_str().is_some_and(is_of_a_package) {
+            command.env_remove(name);
+        }
+    }
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

@@ -1,13 +1,9 @@
 //! The log of the example on disks that tear, lose and fail: no record that was acknowledged is lost, and a log that
 //! acknowledges before it syncs is found out.
 
-#[path = "../../../examples/src/bin/append_log.rs"]
-#[expect(dead_code, reason = "the example has a main of its own")]
-mod example;
-
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-use example::AppendLog;
+use crate::example::AppendLog;
 use odeon_env::Env as _;
 use odeon_sim::{DiskRule, Latency, SimEnv, World, runner::Case, scenario};
 

@@ -1,10 +1,6 @@
 //! A key-value actor on one node, clients on another, and crashes of both: its keys and its register are linearizable as
 //! long as it syncs before it answers, and one that answers sooner is found out, with the few operations that show it.
 
-#[path = "../../../examples/src/bin/append_log.rs"]
-#[expect(dead_code, reason = "the example has a main of its own")]
-mod example;
-
 use std::{
     cell::Cell,
     collections::BTreeMap,
@@ -13,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use example::AppendLog;
+use crate::example::AppendLog;
 use odeon::{
     Actor, ActorRef, Context, Handler, Node, NodeBuilder, StartError, actor, data, message,
 };

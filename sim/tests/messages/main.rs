@@ -11,6 +11,9 @@ mod circles;
 mod disks;
 mod duties;
 mod enrolment;
+#[path = "../../../examples/src/bin/append_log.rs"]
+#[expect(dead_code, reason = "the example has a main of its own")]
+mod example;
 mod figures;
 mod held;
 mod histories;

@@ -1,11 +1,8 @@
 //! What a run says may hold escape sequences, in its log lines, notes and errors: no command prints one, as text or as JSON.
 
-#[path = "../outside/command.rs"]
-mod command;
-
 use std::{fs, path::Path, time::Duration};
 
-use command::command;
+use crate::command::command;
 use odeon_interpose::{Stream, unsupported};
 use odeon_sim::{Check, Outline, Scenario, Trial, World, play};
 

@@ -1,11 +1,8 @@
 //! Log lines of nodes in a replay: there, in order, by the filter that was asked for; and the run is the same.
 
-#[path = "../outside/command.rs"]
-mod command;
-
 use std::time::Duration;
 
-use command::command;
+use crate::command::command;
 use odeon_interpose::{Stream, unsupported};
 use odeon_sim::{Link, Outline, Scenario, Trial, World, play, runner::Case};
 

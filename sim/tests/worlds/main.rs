@@ -4,6 +4,8 @@
 
 mod buggify;
 mod check;
+#[path = "../outside/command.rs"]
+mod command;
 mod escapes;
 mod leaks;
 mod logs;

@@ -1,8 +1,5 @@
 //! A bug that needs two faults of many, and one step: it is found, replayed, and shrunk to just these.
 
-#[path = "../outside/command.rs"]
-mod command;
-
 use std::{
     cell::{Cell, RefCell},
     fs,
@@ -11,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use command::command;
+use crate::command::command;
 use odeon_interpose::Stream;
 use odeon_sim::{
     Budget, Check, Fault, FaultKind, Outline, Pace, Scenario, Swarm, World, play,

@@ -1,8 +1,5 @@
 //! The timeline of a run: the page is made, a browser shows it, and the run is the same as without it.
 
-#[path = "../outside/command.rs"]
-mod command;
-
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -10,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use command::command;
+use crate::command::command;
 use odeon::{Actor, Context, Handler, NodeBuilder, StartError, actor, message};
 use odeon_interpose::Stream;
 use odeon_sim::{

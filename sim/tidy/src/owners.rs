@@ -133,6 +133,7 @@ pub(crate) const OWNERS: &[(&str, Owners)] = &[
     ("tokio-rustls", Walled(&["odeon-compare", "odeon-ops"])),
     ("toml", Walled(&["odeon-ops", "odeon-tidy"])),
     ("tracing", Anyone),
+    ("tracing-log", Tests),
     ("tracing-subscriber", Walled(&["odeon-examples", "odeon-node", "odeon-ops", "odeon-sim"])),
     ("trybuild", Tests),
     ("vt100", Tests),

@@ -169,6 +169,9 @@ pub struct NodeBuilder {
     pub(crate) profile: Profile,
     /// It is a client, and no member.
     pub(crate) guest: bool,
+    /// The node says in its handshakes what a program from before clients could publish says.
+    #[cfg(test)]
+    pub(crate) before_publish: bool,
     pub(crate) workers: Option<usize>,
     pub(crate) stealing: Option<Handle>,
     pub(crate) propagation: Option<Arc<dyn TracePropagation>>,
@@ -193,6 +196,8 @@ impl NodeBuilder {
             join: JoinConfig::default(),
             profile: Profile::default(),
             guest: false,
+            #[cfg(test)]
+            before_publish: false,
             workers: None,
             stealing: None,
             propagation: None,

@@ -1,6 +1,6 @@
 //! A client: a program that talks to a cluster and is no member of it.
 //!
-//! What it is: [`Client`], which finds names, groups and members by asking a member, its guide, and another one when that
+//! What it is: [`Client`], which finds names, groups and members, and publishes to topics, by asking a member, its guide, and another one when that
 //! does not answer; the references it gets lead to their nodes directly. What it is NOT: a member; nobody gossips with
 //! it, nobody begins a cluster with it, for its handshake says what it is; it has no names and no groups, and no entry of
 //! the cluster knows it. Read `client/guest.rs` for how it follows the
@@ -8,6 +8,7 @@
 
 pub(crate) mod group;
 pub(crate) mod guest;
+pub(crate) mod topic;
 
 use std::time::Duration;
 
@@ -163,6 +164,14 @@ impl Client {
         group.keep_fresh(self.node.tasks())
     }
 
+    /// Whom to ask, and whose turn that is: the same member as long as it answers, then the next.
+    fn guide(&self) -> Option<(usize, Member)> {
+        let mut members = self.node.members_now();
+        let turn = self.node.roster().guide_turn();
+        let at = turn.checked_rem(members.len())?;
+        Some((turn, members.swap_remove(at)))
+    }
+
     /// Asks one guide after the other.
     pub(crate) async fn ask<M>(&self, message: impl Fn() -> M) -> Result<M::Reply, LookupError>
     where
@@ -175,18 +184,13 @@ impl Client {
             if attempt > 0 {
                 self.pause().await;
             }
-            let members = self.node.members_now();
-            // The same one as long as it answers, then the next.
-            let turn = self.node.roster().guide_turn();
-            let Some(guide) = turn.checked_rem(members.len()).and_then(|at| members.get(at)) else {
-                continue;
-            };
+            let Some((turn, guide)) = self.guide() else { continue };
             let receptionist = Receptionist::of(self.node.system(), guide.node, guide.incarnation);
             match receptionist.ask(message()).within(ASK_WITHIN).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     self.node.roster().next_guide(turn);
-                    (asked, failure) = (guide.name.clone(), error.to_string());
+                    (asked, failure) = (guide.name, error.to_string());
                 }
             }
         }

@@ -142,11 +142,13 @@ impl Heart {
         let own = Arc::new(Own::new(builder.profile.clone()));
         let seen = (&directory, &phases, own.subscribe());
         let here = Here::new(identity.node_name(), addr, seen, !builder.guest);
-        let (gate, roster) = place_all(&system, &tasks, here, &mut builder).await?;
+        let (gate, roster) = place_all((&system, &outbound), &tasks, here, &mut builder).await?;
         let counts = Arc::new(ClusterCounts::default());
         let news = Rc::new(Newsfeed::new(&counts));
         let events = Inbound::new(&system, &outbound, &news, &gate, &roster);
         let hello = hello(&system, incarnation, addr, builder.guest);
+        #[cfg(test)]
+        let hello = if builder.before_publish { without_publish(hello) } else { hello };
         let transport = carry(&builder, &env, identity.clone(), socket, hello, events)?;
         outbound.connect(transport.peers());
 
@@ -393,6 +395,16 @@ fn hello(
     LocalHello { incarnation, advertise, accepted, guest }
 }
 
+/// What a program from before clients could publish says.
+#[cfg(test)]
+fn without_publish(hello: LocalHello) -> LocalHello {
+    use odeon_message::Message as _;
+
+    let publish = crate::roster::carrying::Publish::CODEC.map(|codec| codec.id());
+    let accepted = hello.accepted.into_iter().filter(|one| Some(one.0) != publish).collect();
+    LocalHello { accepted, ..hello }
+}
+
 fn outbound(system: &ActorSystem, directory: &Arc<Directory>, circles: Circles) -> Arc<Outbound> {
     let propagation = Arc::clone(system.propagation());
     Arc::new(Outbound::new(Arc::clone(directory), circles, system.config(), propagation))
@@ -400,7 +412,7 @@ fn outbound(system: &ActorSystem, directory: &Arc<Directory>, circles: Circles) 
 
 /// Starts the actors that every node has, each at its place.
 async fn place_all(
-    system: &ActorSystem,
+    (system, outbound): (&ActorSystem, &Arc<Outbound>),
     tasks: &Tasks,
     here: Here,
     builder: &mut NodeBuilder,
@@ -409,7 +421,7 @@ async fn place_all(
     let config = (builder.roster.clone(), builder.transport.clock_skew_max);
     let roster = RosterHall::new(system, config, here);
     place_registrar(system, tasks, &gate).await?;
-    place_receptionist(system, &roster).await?;
+    place_receptionist(system, (&roster, outbound)).await?;
     foreman::appoint(std::mem::take(&mut builder.spawners), system, (&roster, tasks)).await?;
     Ok((gate, roster))
 }
@@ -438,10 +450,11 @@ async fn place_registrar(
 /// The receptionist is the second one, for the same reason.
 async fn place_receptionist(
     system: &ActorSystem,
-    roster: &Arc<RosterHall>,
+    (roster, outbound): (&Arc<RosterHall>, &Arc<Outbound>),
 ) -> Result<(), NodeError> {
+    let args = (Arc::clone(roster), OutboundRemotes(Arc::clone(outbound)));
     let receptionist = system
-        .spawn::<Receptionist>(Arc::clone(roster), SpawnOptions::default())
+        .spawn::<Receptionist>(args, SpawnOptions::default())
         .await
         .map_err(NodeError::Registrar)?;
     let address = system.pin(&receptionist);

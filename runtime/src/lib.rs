@@ -130,7 +130,7 @@
 //! * [`JoinConfig`]: where a node looks for others, and when it may begin a cluster.
 //! * [`Cluster`]: names, groups and topics of all nodes; [`ClusterGroup`], [`ClusterName`], [`Topic`],
 //!   [`Subscription`].
-//! * [`Client`]: a program that is no member.
+//! * [`Client`]: a program that is no member; [`ClientGroup`], [`ClientTopic`].
 //! * [`TransportConfig`], [`MembershipConfig`], [`SystemConfig`], [`RosterConfig`]: bounds and times.
 //! * [`macro@test`] and [`Probe`]: testing.
 //! * The folder `examples` of the repository: whole programs, one idea each.
@@ -201,7 +201,11 @@ mod tasks;
 mod threads;
 
 pub use builder::{NodeBuilder, NodeError};
-pub use client::{Client, group::ClientGroup};
+pub use client::{
+    Client,
+    group::ClientGroup,
+    topic::{ClientTopic, PublishError},
+};
 pub use cluster::{
     Cluster, RegisterError,
     group::{ClusterGroup, ClusterRouted, GroupChange, GroupChanges},

@@ -115,6 +115,7 @@ impl Outbound {
 }
 
 /// The remote half of every reference: shared by all routes of a node.
+#[derive(Clone)]
 pub(crate) struct OutboundRemotes(pub(crate) Arc<Outbound>);
 
 impl Remotes for OutboundRemotes {

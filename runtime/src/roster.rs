@@ -6,6 +6,7 @@
 //! actor enters and is taken back is in `roster/entering.rs`. Users hold a
 //! [`Cluster`](crate::Cluster).
 
+pub(crate) mod carrying;
 mod entering;
 pub(crate) mod fan;
 pub(crate) mod listeners;

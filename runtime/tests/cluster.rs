@@ -201,6 +201,16 @@ async fn topics_spawns_and_clients_reach_other_nodes() {
         assert_eq!(adders.ask(Sum).await.unwrap().0, "b", "not through its guide");
         assert!(client.lookup::<Adder>("nobody").await.unwrap().is_none());
         assert_eq!((a.members_now().len(), b.members_now().len()), (1, 1), "it is no member");
+        let topic = client.topic::<Add>("sums.y").unwrap();
+        for number in 0..100 {
+            // Through a, of which b is the one other node that listens, or through b itself.
+            let published = topic.publish(Add { number }).await.unwrap();
+            assert_eq!(published.here + published.nodes, 1, "{published:?}");
+        }
+        for number in 0..100 {
+            let published = heard.next().await.unwrap();
+            assert_eq!((&*published.topic, published.message.number), ("sums.y", number));
+        }
         client.stop(LONG).await;
         a.stop(LONG).await;
         b.stop(LONG).await;

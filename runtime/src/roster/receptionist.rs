@@ -1,7 +1,8 @@
 //! The receptionist: takes what other nodes say of their names, groups and topics.
 //!
 //! What it is: an actor at a place that every node knows, slot 1, told by `telling.rs` on other nodes with ordinary asks;
-//! and asked by clients, which have no roster. What it is NOT: the roster, which it only hands the pages to.
+//! and asked by clients, which have no roster. What it is NOT: the roster, which it only hands the pages to; or what it
+//! does for a client that publishes, which is `carrying.rs`.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,8 +12,11 @@ use odeon_env::buggify_number;
 use odeon_macros::{actor, data, message};
 use odeon_message::{ActorKey, ActorTypeId, Address, Incarnation, NodeId};
 
-use super::{Here, RosterHall};
-use crate::{directory::Member, phase::Phase};
+use super::{
+    Here, RosterHall,
+    carrying::{Carried, NotCarried, Publish, carry},
+};
+use crate::{directory::Member, outbound::OutboundRemotes, phase::Phase};
 
 /// The id of the receptionist's type.
 const TYPE: &str = "odeon/Receptionist";
@@ -53,6 +57,8 @@ pub(crate) struct GuideMember {
 /// Takes pages for the roster of its node.
 pub(crate) struct Receptionist {
     roster: Arc<RosterHall>,
+    /// The way to other nodes.
+    remotes: OutboundRemotes,
 }
 
 impl Receptionist {
@@ -70,12 +76,13 @@ impl Receptionist {
     }
 }
 
-#[actor(id = "odeon/Receptionist", handles(TakePage, Find, FindGroup, Guide))]
+#[actor(id = "odeon/Receptionist", handles(TakePage, Find, FindGroup, Guide, Publish))]
 impl Actor for Receptionist {
-    type Args = Arc<RosterHall>;
+    type Args = (Arc<RosterHall>, OutboundRemotes);
 
-    async fn start(roster: Self::Args, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(Self { roster })
+    async fn start(args: Self::Args, _: &mut Context<Self>) -> Result<Self, StartError> {
+        let (roster, remotes) = args;
+        Ok(Self { roster, remotes })
     }
 }
 
@@ -98,6 +105,17 @@ impl Handler<Find> for Receptionist {
 impl Handler<FindGroup> for Receptionist {
     async fn handle(&mut self, find: FindGroup, _: &mut Context<Self>) -> Vec<Address> {
         self.roster.with(|roster| roster.members(&find.group))
+    }
+}
+
+impl Handler<Publish> for Receptionist {
+    async fn handle(
+        &mut self,
+        publish: Publish,
+        _: &mut Context<Self>,
+    ) -> Result<Carried, NotCarried> {
+        // Without a pause: whoever publishes holds up nobody.
+        carry(&self.roster, &self.remotes, &publish)
     }
 }
 

@@ -3,6 +3,7 @@
 //! One program for all of these files: each program of tests holds the whole stack, and takes seconds to link.
 
 mod advertise;
+mod client_topics;
 mod clients;
 mod cluster;
 mod hundred;

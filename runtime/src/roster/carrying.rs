@@ -1,0 +1,163 @@
+//! What a member publishes for clients, which know nobody who listens.
+//!
+//! What it is: the messages between the two, and the way of one message from a client to whoever listens: it is never
+//! read here, but goes on as the bytes in which it came, once to each node on which somebody listens. What it is NOT: the
+//! client's side, `client/topic.rs`; or a queue: a node to which there is no room at this moment does not get the message,
+//! and the client is told which.
+
+use std::time::Duration;
+
+use odeon_actor::{Parcel, Remotes};
+use odeon_cluster::check_topic;
+use odeon_macros::{data, message};
+use odeon_message::{
+    ActorKey, ActorTypeId, Address, EncodeError, Failure, FailureKind, Fingerprint, MessageId,
+    NodeId, Payload,
+};
+use odeon_wire::put_topic;
+
+use super::RosterHall;
+use crate::{cluster::topic::Publication, outbound::OutboundRemotes, phase::Phase};
+
+/// Longest detail of a failure that a client is told of one node, in bytes: there may be one for each node of a cluster.
+const DETAIL_BYTES_MAX: usize = 128;
+
+/// Publish this, and say to whom it is on its way. Asked by clients, of one member at a time.
+#[message(id = "odeon/Publish", reply = Carried, error = NotCarried)]
+pub(crate) struct Publish {
+    pub(crate) topic: String,
+    /// The type of the message.
+    pub(crate) message: MessageId,
+    /// The layout of its archive.
+    pub(crate) layout: u64,
+    pub(crate) archive: Vec<u8>,
+}
+
+/// What became of it.
+#[data]
+#[derive(Clone, Debug)]
+pub(crate) struct Carried {
+    /// Who on the member itself has taken it.
+    here: u64,
+    /// Other nodes that it is on its way to.
+    nodes: u64,
+    missed: Vec<Missed>,
+}
+
+/// A node that does not get it.
+#[data]
+#[derive(Clone, Debug)]
+struct Missed {
+    node: String,
+    /// A [`FailureKind`].
+    kind: u8,
+    detail: String,
+}
+
+/// Nothing was published.
+#[data]
+#[derive(Clone, Debug)]
+pub(crate) enum NotCarried {
+    /// Who was asked is in no cluster.
+    NotMember,
+    /// Its topic is none to the member.
+    NotTopic { why: String },
+}
+
+impl Carried {
+    fn miss(&mut self, node: Box<str>, failure: &Failure) {
+        let detail = failure.detail.floor_char_boundary(DETAIL_BYTES_MAX);
+        let detail = failure.detail[..detail].to_owned();
+        self.missed.push(Missed { node: node.into(), kind: failure.kind as u8, detail });
+    }
+
+    /// The same for the client's caller. What a later program calls a kind that is not known here is one of a refusal.
+    pub(crate) fn into_publication(self) -> Publication {
+        let count = |it| usize::try_from(it).unwrap_or(usize::MAX);
+        let failed = self.missed.into_iter().map(|Missed { node, kind, detail }| {
+            let kind = FailureKind::from_byte(kind).unwrap_or(FailureKind::Unsendable);
+            (node.into_boxed_str(), Failure::not_delivered(kind, detail))
+        });
+        let (here, nodes) = (count(self.here), count(self.nodes));
+        Publication { here, nodes, failed: failed.collect() }
+    }
+}
+
+/// Publishes a client's message to all who listen and have room at this moment.
+///
+/// # Errors
+/// When this node is no member, or the topic is none; then nothing has happened.
+pub(crate) fn carry(
+    roster: &RosterHall,
+    remotes: &OutboundRemotes,
+    publish: &Publish,
+) -> Result<Carried, NotCarried> {
+    let here = &roster.here;
+    if !here.is_member || here.phases.current() != Phase::Up {
+        return Err(NotCarried::NotMember);
+    }
+    let Publish { topic, message, layout, archive } = publish;
+    check_topic(topic).map_err(|error| NotCarried::NotTopic { why: error.to_string() })?;
+    let layout = Fingerprint(*layout);
+    let mut carried = Carried { here: give_here(roster, publish), nodes: 0, missed: Vec::new() };
+    let nodes = roster.with(|roster| roster.listeners(topic, *message));
+    for (node, incarnation) in nodes {
+        let key = ActorKey::of_topic(topic);
+        let to = Address { node, incarnation, key, actor_type: ActorTypeId(0) };
+        let mut parcel = Letter { topic, message: *message, layout, archive };
+        match remotes.route(to).try_send(&mut parcel) {
+            Ok(()) => carried.nodes += 1,
+            Err(refused) => carried.miss(name_of(roster, node), &refused.failure),
+        }
+    }
+    Ok(carried)
+}
+
+/// Gives the message to those who listen on this node; answers with how many have taken it. It is checked when it is read,
+/// as what comes from any other node.
+fn give_here(roster: &RosterHall, publish: &Publish) -> u64 {
+    let audience = roster.listeners.on(&publish.topic, publish.message);
+    if audience.ears.is_empty() {
+        return 0;
+    }
+    let message = (publish.message, Some(Fingerprint(publish.layout)));
+    let payload = Payload::copy_from(&publish.archive);
+    roster.listeners.deliver(roster.system(), &audience, message, &payload) as u64
+}
+
+fn name_of(roster: &RosterHall, node: NodeId) -> Box<str> {
+    let member = roster.here.directory.member(node);
+    member.map_or_else(|| node.to_string(), |member| member.name).into()
+}
+
+/// A client's message on its way to those who listen on another node.
+struct Letter<'a> {
+    topic: &'a str,
+    message: MessageId,
+    layout: Fingerprint,
+    archive: &'a [u8],
+}
+
+impl Parcel for Letter<'_> {
+    fn message(&self) -> MessageId {
+        self.message
+    }
+
+    fn name(&self) -> &'static str {
+        "what a client publishes"
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        None
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.layout
+    }
+
+    fn encode(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        out.extend_from_slice(self.archive);
+        put_topic(out, self.topic);
+        Ok(())
+    }
+}

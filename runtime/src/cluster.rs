@@ -16,7 +16,7 @@ use std::{pin::Pin, sync::Arc};
 
 use odeon_actor::{Actor, ActorIdentity, ActorRef, ExportError, Handler, listed};
 use odeon_cluster::{EntryRefused, Roster, Subject, TopicError, check_topic};
-use odeon_message::{ActorTypeId, Address, Message, NodeId};
+use odeon_message::{ActorTypeId, Address, Message, MessageId, NodeId};
 use odeon_transport::PeerId;
 use tokio::{sync::watch, time::Sleep};
 
@@ -116,6 +116,23 @@ pub enum RegisterError {
     /// This node is leaving.
     #[error("this node is leaving the cluster")]
     Leaving,
+}
+
+/// A pattern by which somebody listens to messages of one type; from [`Cluster::patterns`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ListenedPattern {
+    /// The pattern: words with `.` between, `*` for any one word, `>` for all further ones.
+    pub pattern: String,
+    /// The type of the messages.
+    pub message: MessageId,
+    /// The nodes on which somebody listens by it, in the order of their names.
+    pub nodes: Vec<String>,
+    /// How many subscriptions of this node have it, actors that listen by it among them.
+    pub subscriptions: usize,
+    /// How many messages those of them that are no actors have lost because their readers were too slow.
+    /// [`Cluster::missed`] counts those of all that there ever were, and of actors.
+    pub missed: u64,
 }
 
 /// The cluster, seen from one node. Cheap to clone.
@@ -421,6 +438,23 @@ impl Cluster {
             users.map(group).collect()
         };
         self.roster().with(groups)
+    }
+
+    /// All patterns by which somebody in the cluster listens to topics, in their order, as far as this node has heard.
+    /// Those to which a topic goes are counted by [`listening_nodes`](Self::listening_nodes).
+    #[must_use]
+    pub fn patterns(&self) -> Vec<ListenedPattern> {
+        let mut here = self.roster().listeners.patterns();
+        let all = self.roster().with(Roster::patterns).into_iter();
+        let pattern = |((pattern, message), nodes): ((Box<str>, MessageId), Vec<NodeId>)| {
+            let mut nodes: Vec<String> =
+                nodes.into_iter().map(|node| self.name_of(node).into()).collect();
+            nodes.sort_unstable();
+            let of = (pattern, message);
+            let (subscriptions, missed) = here.remove(&of).unwrap_or_default();
+            ListenedPattern { pattern: of.0.into(), message, nodes, subscriptions, missed }
+        };
+        all.map(pattern).collect()
     }
 
     /// What people call a node; its id if it is no member any more.

@@ -207,7 +207,7 @@ pub use client::{
     topic::{ClientTopic, PublishError},
 };
 pub use cluster::{
-    Cluster, RegisterError,
+    Cluster, ListenedPattern, RegisterError,
     group::{ClusterGroup, ClusterRouted, GroupChange, GroupChanges},
     name::ClusterName,
     routing::ClusterStrategy,

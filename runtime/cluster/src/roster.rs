@@ -443,6 +443,12 @@ impl Roster {
         self.index.groups()
     }
 
+    /// All patterns by which somebody listens, each with the type of its messages and the nodes, this one among them.
+    #[must_use]
+    pub fn patterns(&self) -> BTreeMap<(Box<str>, MessageId), Vec<NodeId>> {
+        self.index.interests.all()
+    }
+
     /// The other members, each in its present life.
     pub fn peers(&self) -> impl Iterator<Item = (NodeId, Incarnation)> {
         self.peers.iter().map(|(node, peer)| (*node, peer.replica.incarnation))

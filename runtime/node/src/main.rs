@@ -54,6 +54,9 @@ enum Command {
     Names(steer::SteerArgs),
     /// List the groups of the cluster, as a node has heard of them, each with how many actors are in it.
     Groups(steer::SteerArgs),
+    /// List the topics of the cluster to which somebody listens, as a node has heard of them: by which pattern, on which
+    /// nodes, with how many subscriptions on this one, and what those have missed.
+    Topics(steer::SteerArgs),
     /// Show the actors of a node, each under who spawned it.
     Actors(steer::SteerArgs),
     /// Show a node's ways to others: connections, bytes, round trips, what waits.
@@ -131,6 +134,7 @@ async fn run(command: Command) -> Result<bool, Failed> {
         Command::Members(args) => steer::run(Wish::Members, args).await.map(|()| true),
         Command::Names(args) => steer::run(Wish::Names, args).await.map(|()| true),
         Command::Groups(args) => steer::run(Wish::Groups, args).await.map(|()| true),
+        Command::Topics(args) => steer::run(Wish::Topics, args).await.map(|()| true),
         Command::Actors(args) => steer::run(Wish::Actors, args).await.map(|()| true),
         Command::Peers(args) => steer::run(Wish::Peers, args).await.map(|()| true),
         Command::Drain(args) => steer::drain::run(args).await.map(|()| true),

@@ -1,4 +1,4 @@
-//! `odeon status`, `members`, `names`, `groups`, `actors`, `peers` and `drain`: what an operator asks a node's admin port.
+//! `odeon status`, `members`, `names`, `groups`, `topics`, `actors`, `peers` and `drain`: what an operator asks a node's admin port.
 //!
 //! What it is: one request and its answer, as text or as JSON. What it is NOT: the port or the certificates, which are
 //! `odeon-ops`'s; what is printed as JSON is what the port says. Read `steer/drain.rs` for the one that waits.
@@ -7,7 +7,9 @@ pub(crate) mod drain;
 
 use std::path::PathBuf;
 
-use odeon_ops::operator::{Actors, Groups, Member, Names, Operator, OperatorError, Peer, Status};
+use odeon_ops::operator::{
+    Actors, Groups, Member, Names, Operator, OperatorError, Peer, Status, Topics,
+};
 
 use crate::{
     failure::Failed,
@@ -48,6 +50,7 @@ pub(crate) enum Wish {
     Members,
     Names,
     Groups,
+    Topics,
     Actors,
     Peers,
 }
@@ -69,6 +72,9 @@ pub(crate) async fn run(wish: Wish, args: SteerArgs) -> Result<(), Failed> {
         }
         Wish::Groups => {
             show(&operator.get::<Groups>(&node, "/v1/groups").await.map_err(failed)?, json)
+        }
+        Wish::Topics => {
+            show(&operator.get::<Topics>(&node, "/v1/topics").await.map_err(failed)?, json)
         }
         Wish::Actors => {
             show(&operator.get::<Actors>(&node, "/v1/actors").await.map_err(failed)?, json)

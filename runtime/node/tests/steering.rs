@@ -42,6 +42,8 @@ fn an_operator_sees_the_node_its_members_its_actors_and_its_peers() {
     let none = serde_json::json!({ "names": [], "left_out": 0 });
     assert_eq!(cluster.json("names"), none);
     assert_eq!(cluster.json("groups")["groups"], serde_json::json!([]));
+    let none = serde_json::json!({ "topics": [], "missed": 0, "left_out": 0 });
+    assert_eq!(cluster.json("topics"), none);
     // The same for people.
     let of_alice = files(&cluster.papers, "alice");
     for (command, says) in [
@@ -52,6 +54,7 @@ fn an_operator_sees_the_node_its_members_its_actors_and_its_peers() {
         // The demo's actors have names of their nodes alone.
         ("names", "none"),
         ("groups", "none"),
+        ("topics", "none"),
     ] {
         let text = String::from_utf8(run(&cluster.args(command, &of_alice)).stdout).unwrap();
         assert!(text.contains(says), "{command}: {text}");

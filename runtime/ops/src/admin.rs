@@ -51,12 +51,13 @@ struct Path {
 }
 
 /// All that there are; the book has them too, and a test holds the two alike.
-static PATHS: [Path; 11] = [
+static PATHS: [Path; 12] = [
     get("/", ""),
     get("/v1/status", ""),
     get("/v1/members", ""),
     get("/v1/names", "?max=NUMBER"),
     get("/v1/groups", "?max=NUMBER"),
+    get("/v1/topics", "?max=NUMBER"),
     get("/v1/actors", "?max=NUMBER"),
     get("/v1/peers", ""),
     get("/v1/types", ""),
@@ -260,6 +261,7 @@ async fn look(standing: &Standing, asked: &Asked) -> Answer {
         "/v1/members" => json(ok, &view::members(node)),
         "/v1/names" => json(ok, &view::Names::of(node, max(view::NAMES_MAX))),
         "/v1/groups" => json(ok, &view::Groups::of(node, max(view::NAMES_MAX))),
+        "/v1/topics" => json(ok, &view::Topics::of(node, max(view::NAMES_MAX))),
         "/v1/actors" => json(ok, &view::Actors::of(&node.tree().await, max(Tree::ACTORS_MAX))),
         "/v1/peers" => json(ok, &view::peers(node)),
         "/v1/types" => json(ok, &view::types(&node.metrics().await)),

@@ -11,7 +11,7 @@ pub use relay::Relay;
 pub use crate::{
     admin::view::{
         Actor, Actors, Counts, Group, Groups, Hot, Lane, Member, Name, Names, Overview, Peer,
-        Status, Type, Worker,
+        Status, Topic, Topics, Type, Worker,
     },
     events::{Logged, LoggedSince},
 };

@@ -226,6 +226,21 @@ impl Listeners {
         }
     }
 
+    /// By each pattern and type, how many subscriptions there are, actors among them, and how many messages those of them
+    /// with a buffer have lost for want of room.
+    pub(crate) fn patterns(&self) -> BTreeMap<(Box<str>, MessageId), (usize, u64)> {
+        let table = self.table();
+        let mut all = BTreeMap::<_, (usize, u64)>::new();
+        table.tree.each(&mut |pattern, (message, number)| {
+            let (count, missed) = all.entry((pattern.into(), *message)).or_default();
+            *count += 1;
+            if let Some(Ear::Stream(buffer)) = table.ears.get(number) {
+                *missed += buffer.missed();
+            }
+        });
+        all
+    }
+
     /// How many subscriptions there are.
     pub(crate) fn len(&self) -> usize {
         self.table().ears.len()

@@ -157,6 +157,25 @@ impl<T: Ord> PatternTree<T> {
         }
     }
 
+    /// Calls `found` with each value and the pattern that it is under, pattern by pattern.
+    pub fn each<'a>(&'a self, found: &mut dyn FnMut(&str, &'a T)) {
+        self.each_below(&mut String::new(), found);
+    }
+
+    /// `pattern` are the words above, and are the same afterwards. None is deeper than a pattern has words.
+    fn each_below<'a>(&'a self, pattern: &mut String, found: &mut dyn FnMut(&str, &'a T)) {
+        self.values.iter().for_each(|value| found(pattern, value));
+        for (word, below) in &self.words {
+            let above = pattern.len();
+            if above > 0 {
+                pattern.push('.');
+            }
+            pattern.push_str(word);
+            below.each_below(pattern, found);
+            pattern.truncate(above);
+        }
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -175,6 +194,15 @@ impl Interests {
 
     pub(super) fn remove(&mut self, pattern: &str, message: MessageId, node: NodeId) {
         self.0.remove(pattern, &(node, message));
+    }
+
+    /// All patterns, each with the type of its messages and the nodes that listen by it, in their order.
+    pub(super) fn all(&self) -> BTreeMap<(Box<str>, MessageId), Vec<NodeId>> {
+        let mut all = BTreeMap::<_, Vec<NodeId>>::new();
+        self.0.each(&mut |pattern, (node, message)| {
+            all.entry((pattern.into(), *message)).or_default().push(*node);
+        });
+        all
     }
 
     /// The nodes that listen to messages of this type on a topic.
@@ -291,6 +319,12 @@ mod tests {
                     prop_assert!(!tree.remove(&gone, &gone));
                 }
             }
+            let mut all = BTreeSet::new();
+            tree.each(&mut |pattern, value: &String| {
+                assert_eq!(pattern, value);
+                assert!(all.insert(value.clone()), "{pattern} comes twice");
+            });
+            prop_assert_eq!(all, left.iter().cloned().collect());
             for topic in topics {
                 let mut found = BTreeSet::new();
                 tree.matching(&topic, &mut |pattern: &String| {

@@ -11,6 +11,7 @@ mod actors;
 mod names;
 mod overview;
 mod peers;
+mod topics;
 mod types;
 
 use std::{fmt, time::SystemTime};
@@ -22,6 +23,7 @@ pub use actors::{Actor, Actors};
 pub use names::{Group, Groups, Name, Names};
 pub use overview::{Counts, Hot, Overview, Worker};
 pub use peers::{Lane, Peer};
+pub use topics::{Topic, Topics};
 pub use types::Type;
 
 pub(crate) use names::NAMES_MAX;
@@ -273,6 +275,9 @@ mod tests {
         let name = Name { name: evil(), node: evil() };
         let names = Names { names: vec![name.clone(), name], left_out: 1 };
         let groups = Groups { groups: vec![Group { name: evil(), members: 2 }], left_out: 0 };
+        let (pattern, message, nodes) = (evil(), evil(), vec![evil(), evil()]);
+        let topic = Topic { pattern, message, nodes, subscriptions: 2, missed: 1 };
+        let topics = Topics { topics: vec![topic.clone(), topic], missed: 3, left_out: 1 };
         let lines = |text: String, lines: usize| {
             assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
             assert_eq!(text.lines().count(), lines, "{text:?}");
@@ -283,5 +288,6 @@ mod tests {
         lines(peer.to_string(), 1);
         lines(names.to_string(), 3);
         lines(groups.to_string(), 1);
+        lines(topics.to_string(), 4);
     }
 }

@@ -7,7 +7,7 @@ const PAUSE_MAX = 10000;
 const ANSWER_WITHIN = 12000;
 /** Actors of a tree that are asked for. */
 const ACTORS_MAX = 2000;
-/** Names, and groups, that are asked for. */
+/** Names, groups, and patterns of topics, that are asked for. */
 const NAMES_MAX = 500;
 /** Events that the page keeps and shows. */
 const EVENTS_KEPT = 512;
@@ -50,7 +50,9 @@ async function look() {
     const numbers = new Set(answer.actors.map((actor) => actor.number));
     for (const number of tree.opened.keys()) if (!numbers.has(number)) tree.opened.delete(number);
   } else {
-    showNames(await ask("v1/names?max=" + NAMES_MAX), await ask("v1/groups?max=" + NAMES_MAX));
+    const [names, groups] = [await ask("v1/names?max=" + NAMES_MAX), await ask("v1/groups?max=" + NAMES_MAX)];
+    const topics = await ask("v1/topics?max=" + NAMES_MAX).catch((error) => { if (error instanceof NoAnswer) return null; throw error; });
+    showNames(names, groups, topics);
   }
   showTree();
 }

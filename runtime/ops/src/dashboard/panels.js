@@ -271,12 +271,24 @@ groupsTable.down = false;
 groupsTable.key = (it) => it.name;
 groupsTable.empty = "No actor is in a group of the cluster.";
 
-function showNames({ names, left_out: namesLeft }, { groups, left_out: groupsLeft }) {
+const topicsTable = table("topics-table", [
+  words("Topics listened to", (it) => it.pattern), words("Messages", (it) => it.message), words("On", (it) => it.nodes.join(", ")),
+  figure("Here", (it) => it.subscriptions, count), figure("Missed", (it) => it.missed, count),
+], 0);
+topicsTable.down = false;
+// A pattern has no white space.
+topicsTable.key = (it) => it.pattern + " " + it.message;
+topicsTable.empty = "Nobody in the cluster listens to a topic.";
+
+/** Topics are null where the node is of a version that does not list them. */
+function showNames({ names, left_out: namesLeft }, { groups, left_out: groupsLeft }, topics) {
   namesTable.show(names);
   groupsTable.show(groups);
-  const left = namesLeft + groupsLeft;
-  say(at("names-count"), plural(names.length + namesLeft, "name", "names") + ", " + plural(groups.length + groupsLeft, "group", "groups")
-    + (left ? ", " + count(left) + " not shown: use odeon names and odeon groups" : ""));
+  topicsTable.show(topics ? topics.topics : []);
+  const left = namesLeft + groupsLeft + (topics ? topics.left_out : 0);
+  const listened = topics ? plural(topics.topics.length + topics.left_out, "topic or pattern", "topics and patterns") + " listened to" : "topics are not told";
+  say(at("names-count"), plural(names.length + namesLeft, "name", "names") + ", " + plural(groups.length + groupsLeft, "group", "groups") + ", " + listened
+    + (left ? ", " + count(left) + " not shown: use odeon names, odeon groups and odeon topics" : ""));
 }
 
 function showPeers(overview) {

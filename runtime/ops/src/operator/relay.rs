@@ -24,7 +24,8 @@ use crate::{
 const CARRIED_MAX: usize = 8;
 
 /// What is carried.
-const CARRIED: [&str; 5] = ["v1/overview", "v1/actors", "v1/events", "v1/names", "v1/groups"];
+const CARRIED: [&str; 6] =
+    ["v1/overview", "v1/actors", "v1/events", "v1/names", "v1/groups", "v1/topics"];
 
 /// A port of this machine for the dashboard of one node.
 pub struct Relay {

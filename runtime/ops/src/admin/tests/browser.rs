@@ -162,6 +162,7 @@ async fn show(name: &str, events: Events, look: impl AsyncFnOnce(&Path, &str)) {
             for till in [&busy, &root.child::<Till>("two").await.unwrap()] {
                 tills.join(till).unwrap();
             }
+            let _listening = a.cluster().subscribe::<Order>("orders.<b>bold</b>.*").unwrap();
             spawn_local(async move { while busy.ask(Order { micros: 900 }).await.is_ok() {} });
             let there = b.on("a").lookup::<Till>("tills/two").await.unwrap().unwrap();
             spawn_local(async move { while there.ask(Order { micros: 1 }).await.is_ok() {} });
@@ -241,6 +242,8 @@ fn check(shown: &str) {
         shown.split_once("id=\"names-table\"").unwrap().1.split_once("</section>").unwrap().0;
     assert!(names.contains(">the till<") && names.contains(">a<"), "{names}");
     assert!(names.contains(">tills<") && names.contains(">2<"), "{names}");
+    assert!(names.contains(">orders.&lt;b&gt;bold&lt;/b&gt;.*<"), "{names}");
+    assert!(names.contains(">browser/Order<") && names.contains(">1<"), "{names}");
     let peers = shown.split_once("id=\"peers-table\"").unwrap().1.split_once("</table>").unwrap().0;
     assert!(peers.contains(">b<") && peers.contains("class=\"lane"), "{peers}");
     let hot = shown.split_once("id=\"hot-table\"").unwrap().1.split_once("</table>").unwrap().0;

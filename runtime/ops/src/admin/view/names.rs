@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::harmless;
 
-/// Names, or groups, of one answer unless it is asked for fewer or more: more than anybody reads.
+/// Names, groups, or patterns of topics, of one answer unless it is asked for fewer or more: more than anybody reads.
 pub(crate) const NAMES_MAX: usize = 10_000;
 
 /// The names of the cluster, as the node has heard of them: `/v1/names`.
@@ -84,7 +84,7 @@ impl fmt::Display for Groups {
 }
 
 /// A line each, and how many there are beside them.
-fn list(
+pub(super) fn list(
     f: &mut fmt::Formatter<'_>,
     lines: impl Iterator<Item = String>,
     left_out: usize,

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use odeon::{Certainty, Client, FailureKind, Node, NodeBuilder, PublishError, TopicError, message};
+use odeon::{
+    Certainty, Client, FailureKind, Node, NodeBuilder, PublishError, TopicError, TransportConfig,
+    message,
+};
 use odeon_sim::{LinkRule, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,6 +37,14 @@ type Heard = Rc<RefCell<Vec<(&'static str, String, u64)>>>;
 
 /// Three nodes that listen in each of their lives, each by patterns of its own.
 fn members(world: &mut World, patterns: [&'static [&'static str]; 3]) -> Heard {
+    members_with(world, patterns, &TransportConfig::default())
+}
+
+fn members_with(
+    world: &mut World,
+    patterns: [&'static [&'static str]; 3],
+    transport: &TransportConfig,
+) -> Heard {
     let heard = Heard::default();
     for (name, patterns) in NAMES.into_iter().zip(patterns) {
         let kept = Rc::clone(&heard);
@@ -53,7 +64,9 @@ fn members(world: &mut World, patterns: [&'static [&'static str]; 3]) -> Heard {
                 }
             }
         };
-        let setup = |builder: NodeBuilder| builder.topic::<Price>();
+        let transport = transport.clone();
+        let setup =
+            move |builder: NodeBuilder| builder.topic::<Price>().transport(transport.clone());
         world.start_member(name, setup, main);
     }
     heard
@@ -113,11 +126,11 @@ async fn what_a_client_publishes_reaches_whoever_listens_and_nobody_else(world: 
         let of = heard.iter().filter(|it| it.0 == node);
         of.map(|(_, topic, cents)| (topic.clone(), *cents)).collect::<Vec<_>>()
     };
-    let price = |cents| ("prices.gold.eu".to_owned(), cents);
-    assert_eq!(of("a"), (0..50).map(price).collect::<Vec<_>>(), "in order");
+    let of_gold = |cents| ("prices.gold.eu".to_owned(), cents);
+    assert_eq!(of("a"), (0..50).map(of_gold).collect::<Vec<_>>(), "in order");
     let mut twice = of("b");
     twice.sort_unstable();
-    assert_eq!(twice, (0..100).map(|it| price(it / 2)).collect::<Vec<_>>(), "two patterns match");
+    assert_eq!(twice, (0..100).map(|it| of_gold(it / 2)).collect::<Vec<_>>(), "two patterns match");
     assert_eq!(of("c"), Vec::new());
 }
 
@@ -138,10 +151,51 @@ async fn what_a_client_cannot_publish_is_refused(world: &mut World) {
         world.crash(name);
     }
     world.run_for(60 * SECOND).await;
-    let price = client.topic::<Price>("prices").expect("it is a topic");
-    let error = price.publish(Price { cents: 1 }).await.expect_err("nobody is there");
+    let prices = client.topic::<Price>("prices").expect("it is a topic");
+    let error = prices.publish(Price { cents: 1 }).await.expect_err("nobody is there");
     assert!(matches!(error, PublishError::NoAnswer { .. }), "{error}");
     assert_eq!(error.certainty(), Certainty::NotDelivered);
+}
+
+/// A node that cannot be heard for the moment is still a member, and the way to it fills.
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn a_node_without_room_misses_it_and_the_client_is_told(world: &mut World) {
+    // Room for so few messages that it is full before the node is held for gone.
+    let transport = TransportConfig { credit_messages: 16, ..TransportConfig::default() };
+    let patterns: [&[&str]; 3] = [&["prices", "at.a"], &["prices", "at.b"], &["prices", "at.c"]];
+    let heard = members_with(world, patterns, &transport);
+    let client = client(world).await;
+    until_heard_of(world, "prices", [2, 2, 2]).await;
+    let prices = client.topic::<Price>("prices").expect("it is a topic");
+    let mut guide = None;
+    for (name, cents) in NAMES.into_iter().zip(1_000..) {
+        let at = client.topic::<Price>(&format!("at.{name}")).expect("it is a topic");
+        let published = at.publish(Price { cents }).await.expect("a member publishes it");
+        guide = guide.or((published.here == 1).then_some(name));
+    }
+    let guide = guide.expect("one of them publishes all");
+    let cut = if guide == "a" { "b" } else { "a" };
+    let others = NAMES.into_iter().filter(|name| *name != cut).collect::<Vec<_>>();
+    world.partition(&[cut], &others);
+    let (mut outcomes, mut missed) = (BTreeMap::new(), Vec::new());
+    for cents in 0..100 {
+        let began = tokio::time::Instant::now();
+        let published = prices.publish(Price { cents }).await.expect("its guide is there");
+        assert!(began.elapsed() < SECOND / 2, "nobody waits for a node without room");
+        missed.clone_from(&published.failed);
+        outcomes.insert(cents, Ok(published));
+        if !missed.is_empty() {
+            break;
+        }
+    }
+    let [(node, failure)] = &*missed else { panic!("it has room for ever, or nobody has") };
+    assert_eq!((&**node, failure.kind), (cut, FailureKind::Full), "{failure}");
+    assert_eq!(failure.certainty, Certainty::NotDelivered);
+    world.heal();
+    world.run_for(5 * SECOND).await;
+    let last = outcomes.len() as u64 - 1;
+    assert!(heard.borrow().iter().any(|it| it.2 == last), "who had room has it");
+    assert_sound(&heard.borrow(), &outcomes);
 }
 
 /// A client publishes while members crash and are cut off, from it or from each other.

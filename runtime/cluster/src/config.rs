@@ -46,7 +46,7 @@ pub struct MembershipConfig {
     /// How many members gossip goes to. Default 3; 1 to 64.
     pub gossip_members: usize,
     /// How often the next members in the ring of node ids are touched, so that a closed port shows in an idle
-    /// cluster. Default 150 ms.
+    /// cluster. Default 300 ms, with the probes, so that a node at rest wakes once for both.
     pub touch_period: Duration,
     /// How many members are touched. Default 2, so that two neighbours may die together; 1 to 64.
     pub touch_members: usize,
@@ -82,7 +82,7 @@ impl MembershipConfig {
             grows: true,
             gossip_period: Duration::from_millis(200),
             gossip_members: 3,
-            touch_period: Duration::from_millis(150),
+            touch_period: Duration::from_millis(300),
             touch_members: 2,
             doubt_settle: Duration::from_millis(2),
             doubt_period: Duration::from_millis(100),

@@ -20,7 +20,7 @@ mod tune;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
-use foca::{Foca, NoCustomBroadcast};
+use foca::{Foca, NoCustomBroadcast, Timer};
 use odeon_message::{Incarnation, NodeId};
 use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 
@@ -125,7 +125,7 @@ impl Membership {
             me,
             phase: Phase::Joining,
             swim: Foca::new(identity, config.swim(), rng, PacketCodec::default()),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(config.gossip_period),
             clock: Clock::default(),
             up: BTreeMap::new(),
             doubts: Doubts::new(&config),
@@ -244,7 +244,9 @@ impl Membership {
         if self.phase != Phase::Joining && self.phase != Phase::Up {
             return;
         }
+        let mut probing = false;
         while let Some(timer) = self.outbox.pop_timer() {
+            probing |= matches!(timer, Timer::ProbeRandomMember(_));
             if self.is_refuted(&timer) {
                 continue;
             }
@@ -257,7 +259,7 @@ impl Membership {
             }
         }
         self.accuse_due(now);
-        self.ring_due(now);
+        self.ring_due(now, probing);
         self.heal_due(now);
         self.join_due(now);
         self.profiles_due(now);

@@ -36,9 +36,16 @@ pub(crate) struct Outbox {
     /// that was raised within the time to refute it.
     timers: BTreeMap<(Duration, u64), Timer<Identity>>,
     timers_set: u64,
+    /// How much too early periodic gossip may be.
+    gossip_early: Duration,
 }
 
 impl Outbox {
+    /// An empty one, for gossip with this period.
+    pub(crate) fn new(gossip_period: Duration) -> Self {
+        Self { gossip_early: gossip_period / 2, ..Self::default() }
+    }
+
     /// From when on timers count.
     pub(crate) fn set_now(&mut self, now: Duration) {
         self.now = now;
@@ -60,10 +67,17 @@ impl Outbox {
         }
     }
 
-    /// Takes the earliest timer if it is due.
+    /// Takes the earliest timer if it is due, or else that of periodic gossip within half a period of it: a node that is
+    /// awake need not be woken for what at rest has nothing to say.
     pub(crate) fn pop_timer(&mut self) -> Option<Timer<Identity>> {
         let first = self.timers.first_entry()?;
-        (first.key().0 <= self.now).then(|| first.remove())
+        if first.key().0 <= self.now {
+            return Some(first.remove());
+        }
+        let soon = (self.now.saturating_add(self.gossip_early), u64::MAX);
+        let is_gossip = |timer: &Timer<_>| matches!(timer, Timer::PeriodicGossip(_));
+        let at = *self.timers.range(..=soon).find(|(_, timer)| is_gossip(timer))?.0;
+        self.timers.remove(&at)
     }
 
     /// When the earliest timer is due.
@@ -129,5 +143,19 @@ mod tests {
         assert_eq!(outbox.pop_timer(), Some(Timer::PeriodicAnnounce(1)));
         assert_eq!(outbox.pop_timer(), None);
         assert_eq!(outbox.next_timer(), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn gossip_may_be_half_a_period_early_and_nothing_else_may() {
+        let ms = Duration::from_millis;
+        let mut outbox = Outbox::new(ms(200));
+        outbox.submit_after(Timer::PeriodicAnnounce(1), ms(150));
+        outbox.submit_after(Timer::PeriodicGossip(1), ms(200));
+        outbox.set_now(ms(99));
+        assert_eq!(outbox.pop_timer(), None);
+        outbox.set_now(ms(100));
+        assert_eq!(outbox.pop_timer(), Some(Timer::PeriodicGossip(1)));
+        assert_eq!(outbox.pop_timer(), None);
+        assert_eq!(outbox.next_timer(), Some(ms(150)));
     }
 }

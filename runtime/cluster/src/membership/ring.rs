@@ -34,8 +34,10 @@ impl Ring {
 }
 
 impl Membership {
-    pub(super) fn ring_due(&mut self, now: Duration) {
-        if self.ring.touch_at.is_none_or(|at| at > now) {
+    /// Touches when it is time, or half a period earlier where a probe goes out: a node at rest is woken once for both.
+    pub(super) fn ring_due(&mut self, now: Duration, probing: bool) {
+        let early = if probing { self.config.touch_period / 2 } else { Duration::ZERO };
+        if self.ring.touch_at.is_none_or(|at| at > now + early) {
             return;
         }
         let after = self.up.range((Excluded(self.me.node), Unbounded));

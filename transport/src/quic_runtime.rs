@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use odeon_env::buggify::any_order;
@@ -20,22 +20,45 @@ use tokio::time::Sleep;
 #[derive(Debug)]
 pub(crate) struct LocalRuntime;
 
+/// A deadline that moves back by more may be taken out of tokio's wheel and put in anew.
+const MOVED_FAR: Duration = Duration::from_millis(10);
+/// How seldom that is.
+const MOVED_EVERY: Duration = Duration::from_millis(100);
+
+/// A deadline of a connection.
+///
+/// tokio lets an entry stay where it is in its wheel when it moves back, so that the thread wakes at the old time, finds
+/// nothing due, and puts it where it belongs. For a busy connection that is right: its deadline moves with each packet. The
+/// thread of an idle node it woke for nothing with each answer to a probe.
 #[derive(Debug)]
-struct Timer(Pin<Box<Sleep>>);
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    moved_at: tokio::time::Instant,
+}
 
 impl AsyncTimer for Timer {
     fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        Sleep::reset(self.0.as_mut(), deadline.into());
+        let deadline = tokio::time::Instant::from(deadline);
+        if deadline > self.sleep.deadline() + MOVED_FAR {
+            let now = tokio::time::Instant::now();
+            if now >= self.moved_at + MOVED_EVERY {
+                self.moved_at = now;
+                self.sleep.set(tokio::time::sleep_until(deadline));
+                return;
+            }
+        }
+        Sleep::reset(self.sleep.as_mut(), deadline);
     }
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Future::poll(self.0.as_mut(), cx)
+        Future::poll(self.sleep.as_mut(), cx)
     }
 }
 
 impl Runtime for LocalRuntime {
     fn new_timer(&self, deadline: Instant) -> Pin<Box<dyn AsyncTimer>> {
-        Box::pin(Timer(Box::pin(tokio::time::sleep_until(deadline.into()))))
+        let sleep = Box::pin(tokio::time::sleep_until(deadline.into()));
+        Box::pin(Timer { sleep, moved_at: tokio::time::Instant::now() })
     }
 
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {

@@ -147,6 +147,7 @@ impl Deadline {
 
     /// Whether it does without a timer until the lobbies are looked at, for the first time since it began to wait there.
     fn waits_in_lobby(&mut self, system: &ActorSystem, cx: &Context<'_>) -> bool {
+        system.rouse();
         let lobbies = system.lobbies();
         let looks = lobbies.looks();
         let first = *self.looked.get_or_insert(looks) == looks;

@@ -115,6 +115,11 @@ impl Gauge {
         poll
     }
 
+    /// So many looks were left out, at which it would have been seen at rest.
+    pub(crate) fn leave_out(&self, looks: u32) {
+        self.watched.looks.fetch_add(u64::from(looks), Relaxed);
+    }
+
     /// A poll was found to be blocked.
     pub(crate) fn block(&self) {
         count(&self.watched.blocked);

@@ -82,6 +82,7 @@ mod registry;
 mod remote;
 mod reply;
 mod responder;
+mod rest;
 mod retry;
 mod room;
 mod run_queue;

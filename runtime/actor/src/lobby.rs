@@ -193,8 +193,13 @@ impl Lobbies {
         Looking(self)
     }
 
-    fn note(&self, now: Instant) {
+    /// Nobody has waited since the last look: as if it were now.
+    pub(crate) fn set_time(&self, now: Instant) {
         self.looked_ns.store(self.since(now), Ordering::Relaxed);
+    }
+
+    fn note(&self, now: Instant) {
+        self.set_time(now);
         self.looks.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -97,7 +97,7 @@ pub struct WorkerMetrics {
     /// Its number, in order of start.
     pub number: u32,
     /// How many times [`ActorSystem::watch_workers`] has looked at it; it looks twice in each
-    /// [`blocked_after`](crate::SystemConfig::blocked_after).
+    /// [`blocked_after`](crate::SystemConfig::blocked_after). Those that it leaves out while nobody is at work count.
     pub looks: u64,
     /// How many times it was found at work.
     pub busy: u64,

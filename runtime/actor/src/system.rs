@@ -40,6 +40,7 @@ use crate::{
     metrics::Kept,
     panics,
     registry::Registry,
+    rest::Rest,
     retry::RetryBudget,
     slots::SlotTable,
     spawn::{self, SetOut},
@@ -84,6 +85,8 @@ struct Inner {
     made_at: Instant,
     /// The last tick, for ages; 0 if nobody keeps the time.
     tick: AtomicU32,
+    /// Beside the tick: whoever reads one reads the other.
+    rest: Rest,
     failures: Failures,
     retry_budget: RetryBudget,
     groups: Groups,
@@ -139,6 +142,7 @@ impl ActorSystem {
             made_at,
             lobbies: Lobbies::new(made_at),
             tick: AtomicU32::new(0),
+            rest: Rest::default(),
             failures: Failures::default(),
             stopping: AtomicBool::new(false),
             crashed: AtomicBool::new(false),

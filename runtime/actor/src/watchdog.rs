@@ -1,15 +1,15 @@
 //! The watchdog: sees from another thread that a worker is blocked, while it is.
 //!
-//! It looks at each shared worker twice in every `blocked_after`; one that is in the same poll for that long does not
+//! It looks at each shared worker twice in every `blocked_after`, and once a second while nobody is at work (`rest.rs`); one that is in the same poll for that long does not
 //! give its other actors their turn. It is named, with the actor whose turn it is, and counted. What it is NOT: able to
 //! see the thread it runs on, nor the threads of blocking actors, which may block. In a simulation it is off: no time
 //! passes there while a handler runs.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::{ActorSystem, stats::count};
+use crate::{ActorSystem, rest::Pace, stats::count};
 
 /// Between two lines in the log about the same worker.
 const QUIET: Duration = Duration::from_secs(1);
@@ -89,13 +89,19 @@ impl ActorSystem {
         }
         let mut watchdog = Watchdog::new(blocked_after);
         let looking = self.lobbies().begin(blocked_after / 2);
+        let mut pace = Pace::new(blocked_after / 2);
         loop {
-            sleep(blocked_after / 2).await;
+            let left_out = pace.wait(self.rest()).await;
             let now = Instant::now();
             self.set_tick(now);
             looking.look(now);
             let workers = self.workers().watched();
+            for _ in 0..left_out {
+                self.findings().round(std::iter::empty());
+            }
+            workers.iter().for_each(|worker| worker.gauge().leave_out(left_out));
             let polls = workers.iter().map(|w| (w.number(), w.gauge().look())).collect::<Vec<_>>();
+            pace.note(self.rest(), polls.iter().all(|(_, poll)| poll.is_none()));
             let found = workers.iter().zip(&polls).filter(|(_, (_, poll))| poll.is_some());
             self.findings().round(found.map(|(worker, (number, _))| {
                 (*number, worker.gauge().running().map_or(0, |running| running.actor))

@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::ActorSystem;
-use crate::{census::Census, hot::Findings, meters::Sampled, metrics::Kept};
+use crate::{census::Census, hot::Findings, meters::Sampled, metrics::Kept, rest::Rest};
 
 impl ActorSystem {
     pub(crate) fn census(&self) -> &Census {
@@ -26,6 +26,10 @@ impl ActorSystem {
         &self.inner.findings
     }
 
+    pub(crate) fn rest(&self) -> &Rest {
+        &self.inner.rest
+    }
+
     /// Keeps what a worker that leaves has sampled.
     pub(crate) fn keep_sampled(&self, sampled: BTreeMap<usize, Sampled>) {
         let mut kept = self.inner.kept_sampled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,10 +42,14 @@ impl ActorSystem {
         self.inner.made_at
     }
 
-    /// The time for ages, as of the last look of the watchdog; a simulated clock is read.
+    /// The time for ages, as of the last look of the watchdog; a simulated clock is read. For polls that begin.
     #[inline]
     pub(crate) fn tick(&self, simulated: bool) -> u32 {
-        if simulated { self.ticks(Instant::now()) } else { self.inner.tick.load(Relaxed) }
+        if simulated {
+            return self.ticks(Instant::now());
+        }
+        self.rouse();
+        self.inner.tick.load(Relaxed)
     }
 
     pub(crate) fn set_tick(&self, now: Instant) {

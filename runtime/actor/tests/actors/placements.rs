@@ -8,7 +8,7 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{self, ThreadId},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use odeon_env::RealEnv;
@@ -294,6 +294,38 @@ fn a_worker_is_seen_while_it_is_blocked() {
         let number = format!("{:?}", actor.identity()).replace(|c: char| !c.is_numeric(), "");
         assert!(lines.contains(&format!("actor={number} ")), "{lines}");
         assert!(lines.contains("worker=") && lines.contains("placements::Place"), "{lines}");
+    });
+    threads.end();
+}
+
+/// Where nobody is at work for a while the watchdog looks seldom, until somebody is.
+#[test]
+fn a_worker_that_blocks_after_a_rest_is_seen_as_soon() {
+    let threads = Threads::of(1, |config| config.blocked_after = Duration::from_millis(10));
+    threads.block_on(async {
+        let system = threads.system.clone();
+        let actor = place(&system, None).await;
+        let watching = system.clone();
+        let blocked_thrice = async {
+            for round in 1..=3 {
+                // It has rested for two tenths of a second, and would look next in eight.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let (began, _has_begun) = sync_channel(1);
+                let (release, until) = sync_channel(1);
+                actor.tell(Block { began, until }).await.unwrap();
+                let began = Instant::now();
+                while system.stats().blocked < round {
+                    assert!(began.elapsed() < Duration::from_millis(500), "round {round}");
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                release.send(()).unwrap();
+                home(&actor).await;
+            }
+        };
+        tokio::select! {
+            () = async move { watching.watch_workers().await } => unreachable!("it is never done"),
+            () = blocked_thrice => {}
+        }
     });
     threads.end();
 }

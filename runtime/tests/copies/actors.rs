@@ -62,12 +62,26 @@ pub(crate) struct Bulky {
 #[message(id = "copies/LetGo")]
 pub(crate) struct LetGo;
 
-/// What the workers' thread had allocated whenever a handler began, and where each message lay.
+/// What the workers' thread had allocated whenever a handler began, and of each line that came what the endpoint's thread
+/// had allocated, where it lay, and how long all are.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) allocations: Vec<u64>,
+    pub(crate) arrivals: Vec<u64>,
     pub(crate) places: VecDeque<usize>,
+    pub(crate) bytes: u64,
     pub(crate) not_in_place: u64,
+}
+
+impl Seen {
+    /// Makes room for so many, for nothing may be allocated while it is counted.
+    pub(crate) fn prepare(&mut self, room: usize) {
+        self.allocations.clear();
+        self.allocations.reserve(room);
+        self.arrivals.clear();
+        self.arrivals.reserve(room);
+        self.places.reserve(room);
+    }
 }
 
 #[derive(Clone, Default)]

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "the counts are what one looks for")]
 
 mod actors;
+mod copied_out;
 mod held;
 mod large;
 mod pair;
@@ -77,5 +78,6 @@ fn copies_and_allocations_are_what_is_stated() {
     short::asks();
     large::large();
     held::held();
+    copied_out::copied_out();
     stopped::stopped();
 }

@@ -14,6 +14,7 @@ use odeon::{
 };
 
 use crate::{
+    ALLOCATIONS,
     actors::{Hoard, Line, Meter, Read, Seen, Sink, Stuck},
     lock,
 };
@@ -48,6 +49,8 @@ impl Observer for Onlooker {
                 let (mut seen, mut sent) = (lock(&self.seen), lock(&self.sent));
                 if inbound && seen.places.len() < seen.places.capacity() {
                     seen.places.push_back(place);
+                    seen.arrivals.push(ALLOCATIONS.get());
+                    seen.bytes += payload.len() as u64;
                 }
                 if !inbound && sent.archived.len() < sent.archived.capacity() {
                     sent.archived.push(place);

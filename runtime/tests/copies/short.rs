@@ -11,32 +11,35 @@ use crate::{
     pair::{Pair, pair},
 };
 
-const WARM_UP: u64 = 4_000;
-const COUNTED: u64 = 10_000;
+pub(crate) const WARM_UP: u64 = 4_000;
+pub(crate) const COUNTED: u64 = 10_000;
 
-fn median(mut counts: Vec<u64>) -> u64 {
+pub(crate) fn median(mut counts: Vec<u64>) -> u64 {
     counts.sort_unstable();
     counts[counts.len() / 2]
 }
 
+/// What was added from each count to the next.
+pub(crate) fn steps(counts: &[u64]) -> Vec<u64> {
+    counts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
 /// What one message cost: on the caller's thread, on the worker's, and on those of the endpoints together.
 #[derive(Debug)]
-struct Cost {
-    sender: u64,
-    worker: u64,
-    endpoints: [f64; 2],
+pub(crate) struct Cost {
+    pub(crate) sender: u64,
+    pub(crate) worker: u64,
+    pub(crate) endpoints: [f64; 2],
 }
 
 /// Sends so many and counts; `send` sends one, whose value was made before.
-async fn count<M>(
+pub(crate) async fn count<M>(
     pair: &Pair,
     (seen, far): (&Mutex<Seen>, &ActorRef<Sink>),
     make: impl Fn(u64) -> M,
     send: impl AsyncFn(M),
 ) -> Cost {
-    lock(seen).allocations.clear();
-    lock(seen).allocations.reserve((WARM_UP + COUNTED) as usize);
-    lock(seen).places.reserve((WARM_UP + COUNTED) as usize);
+    lock(seen).prepare((WARM_UP + COUNTED) as usize);
     let mut sender = Vec::with_capacity(COUNTED as usize);
     let mut before = [0; 2];
     for number in 0..WARM_UP + COUNTED {
@@ -54,8 +57,7 @@ async fn count<M>(
     while far.ask(Done).await.expect("it is there") < WARM_UP + COUNTED {}
     let after = pair.endpoints().await;
     let seen = lock(seen);
-    let counted = &seen.allocations[WARM_UP as usize..];
-    let worker = counted.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let worker = steps(&seen.allocations[WARM_UP as usize..]);
     let endpoint = |at: usize| (after[at] - before[at]) as f64 / COUNTED as f64;
     Cost { sender: median(sender), worker: median(worker), endpoints: [endpoint(0), endpoint(1)] }
 }
@@ -73,12 +75,14 @@ pub(crate) async fn tells() -> (f64, f64) {
 
     let send = async |line| far.tell(line).await.expect("it is taken");
     let viewed = count(&pair, (&seen, &far), line, send).await;
-    println!("a line that is viewed: {viewed:?}");
+    let arrival = median(steps(&lock(&seen).arrivals[WARM_UP as usize..]));
+    println!("a line that is viewed: {viewed:?}, {arrival} on its arrival");
     let send = async |owned| far.tell(owned).await.expect("it is taken");
     let handled = count(&pair, (&seen, &far), owned, send).await;
     println!("a line that becomes a value: {handled:?}");
 
     assert_eq!((viewed.sender, handled.sender), (0, 0), "archived into the lane's buffer");
+    assert_eq!(arrival, 0, "blocks and slabs are used again");
     assert_eq!(viewed.worker, 0, "read where it lies");
     assert_eq!(handled.worker, 2, "its two strings");
     for cost in [&viewed, &handled] {

@@ -1,14 +1,8 @@
-//! Peers that change, crash, are declared dead or come in crowds, over this machine's own sockets: what the tests of
-//! associations claim on a network in memory, and the simulator on its own, real UDP must also show.
-
-#[path = "outside/sending.rs"]
-mod sending;
+//! Peers that change, crash, are declared dead or come in crowds.
 
 use std::{
-    cell::RefCell,
     io::{self, IoSliceMut},
     net::{Ipv6Addr, SocketAddr},
-    rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -17,64 +11,19 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use odeon_env::{
     BoxFuture, DatagramSocket, Env, RealEnv,
     udp::{RecvMeta, Transmit},
 };
-use odeon_message::{Credit, Fingerprint, Incarnation, MessageId, NodeId};
-use odeon_transport::{
-    Association, Ca, Frame, FrameKind, LocalHello, LostReason, PeerId, RefusedReason, Transport,
-    TransportConfig, TransportEvents, Validity,
-};
+use odeon_message::Incarnation;
+use odeon_transport::{Association, LostReason, RefusedReason, TransportConfig};
 use odeon_wire::{CloseCode, Refuse, RefuseReason};
-use tokio::{sync::Notify, task::LocalSet};
+use tokio::task::LocalSet;
 
-const LONG: Duration = Duration::from_secs(30);
-
-/// What a node hears.
-#[derive(Default)]
-struct Log {
-    ups: RefCell<Vec<PeerId>>,
-    downs: RefCell<Vec<LostReason>>,
-    refused: RefCell<Vec<RefusedReason>>,
-    payloads: RefCell<Vec<Vec<u8>>>,
-    changed: Notify,
-}
-
-impl TransportEvents for Log {
-    fn up(&self, peer: &Arc<Association>) {
-        self.ups.borrow_mut().push(peer.peer().id);
-        self.changed.notify_one();
-    }
-
-    fn down(&self, _: &Arc<Association>, why: &LostReason) {
-        self.downs.borrow_mut().push(why.clone());
-        self.changed.notify_one();
-    }
-
-    fn frame(
-        &self,
-        _: &Arc<Association>,
-        frame: Frame,
-        _: Option<Credit>,
-    ) -> Result<(), odeon_wire::PayloadError> {
-        if frame.header.kind == FrameKind::Message {
-            self.payloads.borrow_mut().push(frame.payload.bytes().to_vec());
-            self.changed.notify_one();
-        }
-        Ok(())
-    }
-
-    fn datagram(&self, _: PeerId, _: Bytes) {}
-
-    fn unreachable(&self, _: SocketAddr) {}
-
-    fn refused(&self, _: SocketAddr, reason: &RefusedReason) {
-        self.refused.borrow_mut().push(reason.clone());
-        self.changed.notify_one();
-    }
-}
+use crate::{
+    node::{LONG, Node, bind, bind_at, ca},
+    sending,
+};
 
 /// A socket in whose place another one can be put, as a NAT or another network does.
 #[derive(Debug)]
@@ -96,7 +45,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Switch {
     fn new() -> Self {
-        let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let socket = bind();
         Self {
             socket: Mutex::new(socket),
             reader: Mutex::default(),
@@ -112,7 +61,7 @@ impl Switch {
 
     /// From now on another port sends and receives.
     fn turn(&self) -> SocketAddr {
-        let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let socket = bind();
         let addr = socket.local_addr().expect("it is bound");
         *lock(&self.socket) = socket;
         lock(&self.reader).take().into_iter().for_each(Waker::wake);
@@ -165,71 +114,8 @@ impl DatagramSocket for Switch {
     }
 }
 
-fn bind(addr: SocketAddr) -> Arc<dyn DatagramSocket> {
-    RealEnv.bind(addr).expect("loopback is there")
-}
-
-struct Node {
-    transport: Rc<Transport>,
-    log: Rc<Log>,
-    id: PeerId,
-    addr: SocketAddr,
-}
-
-impl Node {
-    fn start(ca: &Ca, name: &str, config: TransportConfig) -> Self {
-        let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)));
-        Self::start_at(ca, (name, 1), config, socket)
-    }
-
-    fn start_at(
-        ca: &Ca,
-        (name, life): (&str, u64),
-        config: TransportConfig,
-        socket: Arc<dyn DatagramSocket>,
-    ) -> Self {
-        let addr = socket.local_addr().expect("it is bound");
-        let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3600));
-        let identity = ca.issue(name, validity).expect("a good name");
-        let id = PeerId { node: NodeId::of(name), incarnation: Incarnation(life) };
-        let accepted = vec![(MessageId::of("m"), Fingerprint(1))];
-        let hello =
-            LocalHello { incarnation: id.incarnation, advertise: addr, accepted, guest: false };
-        let (log, env) = (Rc::new(Log::default()), Arc::new(RealEnv));
-        let events = Rc::clone(&log) as _;
-        let transport = Transport::start(env, socket, identity, hello, config, events);
-        Self { transport: transport.expect("all is well"), log, id, addr }
-    }
-
-    fn to(&self, other: &Self) -> Arc<Association> {
-        self.transport.peers().associate(other.id, other.addr)
-    }
-
-    async fn until(&self, what: &str, done: impl Fn(&Log) -> bool) {
-        let wait = async {
-            while !done(&self.log) {
-                self.log.changed.notified().await;
-            }
-        };
-        assert!(tokio::time::timeout(LONG, wait).await.is_ok(), "{what}");
-    }
-
-    async fn until_payload(&self, payload: &[u8]) {
-        self.until("a message comes", |log| log.payloads.borrow().iter().any(|it| it == payload))
-            .await;
-    }
-
-    async fn close(self) {
-        self.transport.close(Duration::from_secs(2)).await;
-    }
-}
-
 async fn send(association: &Association, payload: &[u8]) {
     sending::send(association, 1, payload).await;
-}
-
-fn ca() -> Ca {
-    Ca::in_memory("demo").expect("a good name")
 }
 
 #[tokio::test]
@@ -254,7 +140,7 @@ async fn a_peer_whose_port_changes_keeps_its_association() {
         b.until_payload(b"and back").await;
         assert_eq!(seen(), Some(port), "what is sent goes to the new port");
         assert!(a.log.downs.borrow().is_empty() && b.log.downs.borrow().is_empty());
-        assert_eq!((a.log.ups.borrow().len(), b.log.ups.borrow().len()), (1, 1));
+        assert_eq!((a.log.ups(), b.log.ups()), (1, 1));
         a.close().await;
         b.close().await;
     };
@@ -307,7 +193,7 @@ async fn a_quarantined_life_is_refused_told_and_followed_by_another() {
         let a = Node::start(&ca, "a", config.clone());
         let b = Node::start(&ca, "b", config);
         b.to(&a).keep(true);
-        a.until("b is up", |log| log.ups.borrow().len() == 1).await;
+        a.until("b is up", |log| log.ups() == 1).await;
         a.transport.peers().quarantine(b.id);
         b.until("it is refused", |log| {
             let refused = log.refused.borrow();
@@ -319,7 +205,7 @@ async fn a_quarantined_life_is_refused_told_and_followed_by_another() {
         .await;
         assert_eq!(*a.log.downs.borrow(), [LostReason::Quarantined]);
         b.transport.peers().reincarnate(Incarnation(7));
-        a.until("its next life is up", |log| log.ups.borrow().len() == 2).await;
+        a.until("its next life is up", |log| log.ups() == 2).await;
         assert_eq!(a.log.ups.borrow()[1].incarnation, Incarnation(7));
         a.close().await;
         b.close().await;
@@ -334,7 +220,7 @@ async fn one_more_peer_than_there_is_room_for_is_told_so_and_comes_in_later() {
         let a = Node::start(&ca, "a", TransportConfig { peers_max: 1, ..config.clone() });
         let [b, c] = ["b", "c"].map(|name| Node::start(&ca, name, config.clone()));
         a.to(&b).keep(true);
-        a.until("b is up", |log| log.ups.borrow().len() == 1).await;
+        a.until("b is up", |log| log.ups() == 1).await;
         c.to(&a).keep(true);
         c.until("it is refused", |log| {
             let refused = log.refused.borrow();
@@ -345,9 +231,9 @@ async fn one_more_peer_than_there_is_room_for_is_told_so_and_comes_in_later() {
             })
         })
         .await;
-        assert_eq!((a.log.ups.borrow().len(), a.log.downs.borrow().len()), (1, 0));
+        assert_eq!((a.log.ups(), a.log.downs.borrow().len()), (1, 0));
         a.transport.peers().forget(b.id);
-        c.until("it is up", |log| log.ups.borrow().len() == 1).await;
+        c.until("it is up", |log| log.ups() == 1).await;
         for node in [a, b, c] {
             node.close().await;
         }
@@ -370,7 +256,7 @@ async fn two_that_dial_each_other_at_once_have_one_association() {
             a.until_payload(b"from b").await;
             for (node, to) in [(&a, &to_b), (&b, &to_a)] {
                 assert!(node.log.downs.borrow().is_empty(), "{:?}", node.log.downs.borrow());
-                assert_eq!((node.log.ups.borrow().len(), to.stats().connections), (1, 1));
+                assert_eq!((node.log.ups(), to.stats().connections), (1, 1));
             }
             a.close().await;
             b.close().await;
@@ -389,7 +275,7 @@ async fn an_idle_connection_is_kept_alive() {
         let [a, b] = ["a", "b"].map(|name| Node::start(&ca, name, config.clone()));
         a.to(&b).keep(true);
         for node in [&a, &b] {
-            node.until("it is up", |log| log.ups.borrow().len() == 1).await;
+            node.until("it is up", |log| log.ups() == 1).await;
         }
         let of = |node: &Node, peer: &str| {
             node.transport.metrics().of(peer).cloned().expect("it is there")
@@ -429,7 +315,7 @@ async fn whoever_tells_and_stops_at_once_has_told() {
             matches!(why, Some(LostReason::ClosedByPeer { code, .. }) if is_stop(code)),
             "{why:?}"
         );
-        assert_eq!(b.log.payloads.borrow().len(), 20_001, "all of it came before that");
+        assert_eq!(b.log.messages.borrow().len(), 20_001, "all of it came before that");
         b.close().await;
     };
     LocalSet::new().run_until(test).await;
@@ -446,7 +332,7 @@ async fn nodes_meet_over_ipv6_as_well() {
         }
         let config = TransportConfig::default();
         let [a, b] =
-            ["a", "b"].map(|name| Node::start_at(&ca, (name, 1), config.clone(), bind(here)));
+            ["a", "b"].map(|name| Node::start_at(&ca, (name, 1), config.clone(), bind_at(here)));
         let (to_a, to_b) = (b.to(&a), a.to(&b));
         send(&to_b, &[3; 900_000]).await;
         send(&to_b, b"over").await;
@@ -468,7 +354,7 @@ async fn crowd(config: TransportConfig) -> odeon_transport::HandshakeMetrics {
     let names = ["b", "c", "d", "e", "f", "g", "h", "i"];
     let all = names.map(|name| Node::start(&ca, name, TransportConfig::default()));
     all.iter().for_each(|node| node.to(&a).keep(true));
-    a.until("all are up", |log| log.ups.borrow().len() == names.len()).await;
+    a.until("all are up", |log| log.ups() == names.len()).await;
     let handshakes = a.transport.metrics().handshakes;
     for node in all {
         node.close().await;
@@ -504,7 +390,7 @@ async fn the_largest_mtu_is_found_with_one_packet() {
         let [a, b] = ["a", "b"].map(|name| Node::start(&ca, name, TransportConfig::default()));
         let to_b = a.to(&b);
         to_b.keep(true);
-        b.until("it is up", |log| log.ups.borrow().len() == 1).await;
+        b.until("it is up", |log| log.ups() == 1).await;
         let found = async {
             loop {
                 let path = to_b.metrics().path.filter(|path| path.mtu == 8972);
@@ -544,7 +430,7 @@ async fn half_of_the_way_is_tried_where_the_largest_mtu_does_not_pass() {
             let to_b = a.to(&b);
             to_b.keep(true);
             for node in [&a, &b] {
-                node.until("it is up", |log| log.ups.borrow().len() == 1).await;
+                node.until("it is up", |log| log.ups() == 1).await;
             }
             let path = || to_b.metrics().path.expect("it is connected");
             let vanish: Vec<usize> = vanish.iter().flat_map(|&bytes| [bytes; PROBES]).collect();

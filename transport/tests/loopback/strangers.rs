@@ -1,134 +1,31 @@
-//! Peers with a good certificate and bad manners, over this machine's own sockets: what the tests of associations claim of
-//! them on a network in memory, real UDP must also show. Each is closed with a reason, or bears the silence; a friend
-//! beside it notices nothing, and nothing of it is held.
+//! Peers with a good certificate and bad manners. Each is closed with a reason, or bears the silence; a friend beside it
+//! notices nothing, and nothing of it is held.
 //!
 //! Nothing here hangs on how fast the machine is: whatever has a time is waited for until it has happened.
 
-#[path = "outside/sending.rs"]
-mod sending;
-#[path = "outside/stranger.rs"]
-mod stranger;
-
-use std::{
-    cell::{Cell, RefCell},
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use odeon_env::{DatagramSocket, Env, RealEnv};
-use odeon_message::{ActorKey, Credit, Fingerprint, Incarnation, MessageId, NodeId};
-use odeon_transport::{
-    Association, Ca, Frame, FrameKind, Header, LocalHello, LostReason, PeerId, RefusedReason,
-    Transport, TransportConfig, TransportEvents, Validity,
-};
+use odeon_env::{Env, RealEnv};
+use odeon_message::{ActorKey, Incarnation, MessageId, NodeId};
+use odeon_transport::{Association, Ca, FrameKind, Header, LostReason, PeerId, TransportConfig};
 use odeon_wire::{
     CloseCode, CreditTotal, Preamble, Refuse, RefuseReason, format::CONTROL_FRAME_BYTES_MAX,
     write_body,
 };
-use tokio::{sync::Notify, task::LocalSet};
+use tokio::task::LocalSet;
 
-use stranger::{Guise, Stranger, announcement, message_frame};
+use crate::{
+    log::Log,
+    node::{LONG, Node, bind, ca},
+    sending,
+    stranger::{Guise, Stranger, announcement, message_frame},
+};
 
-const LONG: Duration = Duration::from_secs(60);
 const MIB: usize = 1 << 20;
 
 fn key(slot: u32) -> ActorKey {
     ActorKey { slot, generation: 0 }
-}
-
-/// What a node hears.
-#[derive(Default)]
-struct Log {
-    ups: Cell<usize>,
-    downs: RefCell<Vec<LostReason>>,
-    payloads: RefCell<Vec<Vec<u8>>>,
-    datagrams: Cell<usize>,
-    /// Credit is kept in place of being given back.
-    hold: Cell<bool>,
-    held: RefCell<Vec<Credit>>,
-    changed: Notify,
-}
-
-impl TransportEvents for Log {
-    fn up(&self, _: &Arc<Association>) {
-        self.ups.set(self.ups.get() + 1);
-        self.changed.notify_one();
-    }
-
-    fn down(&self, _: &Arc<Association>, why: &LostReason) {
-        self.downs.borrow_mut().push(why.clone());
-        self.changed.notify_one();
-    }
-
-    fn frame(
-        &self,
-        _: &Arc<Association>,
-        frame: Frame,
-        flow: Option<Credit>,
-    ) -> Result<(), odeon_wire::PayloadError> {
-        if self.hold.get() {
-            self.held.borrow_mut().extend(flow);
-        }
-        if frame.header.kind == FrameKind::Message {
-            self.payloads.borrow_mut().push(frame.payload.bytes().to_vec());
-            self.changed.notify_one();
-        }
-        Ok(())
-    }
-
-    fn datagram(&self, _: PeerId, _: Bytes) {
-        self.datagrams.set(self.datagrams.get() + 1);
-        self.changed.notify_one();
-    }
-
-    fn unreachable(&self, _: SocketAddr) {}
-
-    fn refused(&self, _: SocketAddr, _: &RefusedReason) {}
-}
-
-fn bind() -> Arc<dyn DatagramSocket> {
-    RealEnv.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback is there")
-}
-
-struct Node {
-    transport: Rc<Transport>,
-    log: Rc<Log>,
-    id: PeerId,
-    addr: SocketAddr,
-}
-
-impl Node {
-    fn start(ca: &Ca, name: &str, config: TransportConfig) -> Self {
-        let socket = bind();
-        let addr = socket.local_addr().expect("it is bound");
-        let validity = Validity::from(RealEnv.wall_clock(), Duration::from_secs(3600));
-        let identity = ca.issue(name, validity).expect("a good name");
-        let id = PeerId { node: NodeId::of(name), incarnation: Incarnation(1) };
-        let accepted = vec![(MessageId::of("m"), Fingerprint(1))];
-        let hello =
-            LocalHello { incarnation: id.incarnation, advertise: addr, accepted, guest: false };
-        let (log, env) = (Rc::new(Log::default()), Arc::new(RealEnv));
-        let events = Rc::clone(&log) as _;
-        let transport = Transport::start(env, socket, identity, hello, config, events);
-        Self { transport: transport.expect("all is well"), log, id, addr }
-    }
-
-    async fn until(&self, what: &str, done: impl Fn(&Log) -> bool) {
-        let wait = async {
-            while !done(&self.log) {
-                self.log.changed.notified().await;
-            }
-        };
-        assert!(tokio::time::timeout(LONG, wait).await.is_ok(), "{what}");
-    }
-
-    async fn until_payload(&self, payload: &[u8]) {
-        let has = |log: &Log| log.payloads.borrow().iter().any(|it| it == payload);
-        self.until("a message comes", has).await;
-    }
 }
 
 /// A node, a friend of it, and whoever else comes.
@@ -141,10 +38,10 @@ struct Scene {
 
 impl Scene {
     async fn set(config: TransportConfig) -> Self {
-        let ca = Ca::in_memory("demo").expect("a good name");
+        let ca = ca();
         let node = Node::start(&ca, "node", config);
         let friend = Node::start(&ca, "friend", TransportConfig::default());
-        let to_node = friend.transport.peers().associate(node.id, node.addr);
+        let to_node = friend.to(&node);
         to_node.keep(true);
         sending::send(&to_node, 1, b"before").await;
         node.until_payload(b"before").await;
@@ -185,7 +82,7 @@ impl Scene {
     async fn leaves_nothing(self) {
         sending::send(&self.to_node, 1, b"after").await;
         self.node.until_payload(b"after").await;
-        assert_eq!((self.friend.log.ups.get(), self.friend.log.downs.borrow().len()), (1, 0));
+        assert_eq!((self.friend.log.ups(), self.friend.log.downs.borrow().len()), (1, 0));
         self.node.log.held.borrow_mut().clear();
         // What reads its streams ends when it is polled next.
         let is_let_go = async {
@@ -196,7 +93,7 @@ impl Scene {
         let held = tokio::time::timeout(LONG, is_let_go).await;
         assert!(held.is_ok(), "{:?}", self.node.transport.stats());
         for node in [self.friend, self.node] {
-            node.transport.close(Duration::from_secs(2)).await;
+            node.close().await;
         }
     }
 }
@@ -255,8 +152,9 @@ fn half_frames_hold_what_has_come_and_hold_up_nobody() {
         for lane in &mut lanes {
             lane.write_all(&frame[10_000..]).await.expect("it is read");
         }
-        let is_whole =
-            |log: &Log| log.payloads.borrow().iter().filter(|it| it.len() > MIB / 2).count();
+        let is_whole = |log: &Log| {
+            log.messages.borrow().iter().filter(|(_, payload)| payload.len() > MIB / 2).count()
+        };
         scene.node.until("the rest of each", |log| is_whole(log) == 3).await;
         assert!(scene.node.log.downs.borrow().is_empty());
         stranger.connection.close(0_u8.into(), b"");
@@ -283,7 +181,7 @@ fn a_grant_that_cannot_be_true_is_refused() {
         let scene = Scene::set(TransportConfig::default()).await;
         let mut stranger = scene.associated().await;
         let peer = PeerId { node: NodeId::of("stranger"), incarnation: Incarnation(1) };
-        scene.node.until("it is up", |log| log.ups.get() == 2).await;
+        scene.node.until("it is up", |log| log.ups() == 2).await;
         let to_stranger = scene.node.transport.peers().get(peer).expect("it is there");
         // One tell of no type that it would check, so that there is something to grant.
         let header = odeon_transport::MessageHeader {

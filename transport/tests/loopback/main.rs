@@ -5,6 +5,7 @@
 mod crypto;
 mod log;
 mod messages;
+mod mtu;
 mod node;
 mod peers;
 #[path = "../outside/sending.rs"]
@@ -12,3 +13,4 @@ mod sending;
 #[path = "../outside/stranger.rs"]
 mod stranger;
 mod strangers;
+mod switch;

@@ -1,118 +1,22 @@
 //! Peers that change, crash, are declared dead or come in crowds.
 
 use std::{
-    io::{self, IoSliceMut},
     net::{Ipv6Addr, SocketAddr},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, Waker},
+    sync::Arc,
     time::Duration,
 };
 
-use odeon_env::{
-    BoxFuture, DatagramSocket, Env, RealEnv,
-    udp::{RecvMeta, Transmit},
-};
+use odeon_env::{Env, RealEnv};
 use odeon_message::Incarnation;
 use odeon_transport::{Association, LostReason, RefusedReason, TransportConfig};
 use odeon_wire::{CloseCode, Refuse, RefuseReason};
 use tokio::task::LocalSet;
 
 use crate::{
-    node::{LONG, Node, bind, bind_at, ca},
+    node::{LONG, Node, bind_at, ca},
     sending,
+    switch::Switch,
 };
-
-/// A socket in whose place another one can be put, as a NAT or another network does.
-#[derive(Debug)]
-struct Switch {
-    socket: Mutex<Arc<dyn DatagramSocket>>,
-    /// Who waits for datagrams of the one that was there.
-    reader: Mutex<Option<Waker>>,
-    /// Nothing goes out any more.
-    is_mute: AtomicBool,
-    /// The longest datagram that goes out; longer ones are lost without a word.
-    carries: AtomicUsize,
-    /// The lengths of those that were too long, in order.
-    too_long: Mutex<Vec<usize>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Switch {
-    fn new() -> Self {
-        let socket = bind();
-        Self {
-            socket: Mutex::new(socket),
-            reader: Mutex::default(),
-            is_mute: AtomicBool::new(false),
-            carries: AtomicUsize::new(usize::MAX),
-            too_long: Mutex::default(),
-        }
-    }
-
-    fn now(&self) -> Arc<dyn DatagramSocket> {
-        Arc::clone(&lock(&self.socket))
-    }
-
-    /// From now on another port sends and receives.
-    fn turn(&self) -> SocketAddr {
-        let socket = bind();
-        let addr = socket.local_addr().expect("it is bound");
-        *lock(&self.socket) = socket;
-        lock(&self.reader).take().into_iter().for_each(Waker::wake);
-        addr
-    }
-}
-
-impl DatagramSocket for Switch {
-    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let bytes = transmit.contents.len();
-        if bytes > self.carries.load(Ordering::Relaxed) {
-            lock(&self.too_long).push(bytes);
-            return Ok(());
-        }
-        if self.is_mute.load(Ordering::Relaxed) { Ok(()) } else { self.now().try_send(transmit) }
-    }
-
-    fn writable(self: Arc<Self>) -> BoxFuture<io::Result<()>> {
-        self.now().writable()
-    }
-
-    fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-        metas: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        *lock(&self.reader) = Some(cx.waker().clone());
-        self.now().poll_recv(cx, bufs, metas)
-    }
-
-    fn poll_unreachable(&self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
-        self.now().poll_unreachable(cx)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.now().local_addr()
-    }
-
-    fn max_transmit_segments(&self) -> usize {
-        1
-    }
-
-    fn max_receive_segments(&self) -> usize {
-        self.now().max_receive_segments()
-    }
-
-    fn may_fragment(&self) -> bool {
-        self.now().may_fragment()
-    }
-}
 
 async fn send(association: &Association, payload: &[u8]) {
     sending::send(association, 1, payload).await;
@@ -161,7 +65,7 @@ async fn a_connection_that_a_crash_left_half_open_is_replaced() {
         b.until_payload(b"to the first").await;
         let (addr, first) = (b.addr, b.id);
         // As in a crash: no word of it goes out.
-        switch.is_mute.store(true, Ordering::Relaxed);
+        switch.mute();
         drop((b, switch));
         // Its tasks give the socket up when they are polled next.
         let socket = loop {
@@ -380,86 +284,4 @@ async fn more_handshakes_than_are_answered_at_once_are_refused_and_come_again() 
     };
     let handshakes = LocalSet::new().run_until(crowd(config)).await;
     assert!(handshakes.shed > 0, "{handshakes}");
-}
-
-/// The search began half of the way up, and sent some eighty kilobytes of padding on each side of each connection.
-#[tokio::test]
-async fn the_largest_mtu_is_found_with_one_packet() {
-    let test = async {
-        let ca = ca();
-        let [a, b] = ["a", "b"].map(|name| Node::start(&ca, name, TransportConfig::default()));
-        let to_b = a.to(&b);
-        to_b.keep(true);
-        b.until("it is up", |log| log.ups() == 1).await;
-        let found = async {
-            loop {
-                let path = to_b.metrics().path.filter(|path| path.mtu == 8972);
-                match path {
-                    Some(path) => return path,
-                    None => tokio::time::sleep(Duration::from_millis(10)).await,
-                }
-            }
-        };
-        let path = tokio::time::timeout(Duration::from_secs(20), found).await.expect("it is found");
-        // One probe, and a handshake; another few if probes or their acknowledgements are late.
-        assert!(path.bytes_sent < 6 * 8972, "{path}");
-        for node in [a, b] {
-            node.close().await;
-        }
-    };
-    LocalSet::new().run_until(test).await;
-}
-
-/// How often QUIC sends a probe that vanishes.
-const PROBES: usize = 3;
-
-/// Where the largest does not pass, half of the way to it is tried, and then the search ends. What vanishes says that it was
-/// tried: the least MTU, which is found where neither passes, is there before.
-#[tokio::test]
-async fn half_of_the_way_is_tried_where_the_largest_mtu_does_not_pass() {
-    let test = async {
-        let ca = ca();
-        for (carries, vanish, found) in
-            [(6_000, &[8_972][..], 5_085), (3_000, &[8_972, 5_085], 1_200)]
-        {
-            let switch = Arc::new(Switch::new());
-            switch.carries.store(carries, Ordering::Relaxed);
-            let socket = Arc::clone(&switch) as _;
-            let a = Node::start_at(&ca, ("a", 1), TransportConfig::default(), socket);
-            let b = Node::start(&ca, "b", TransportConfig::default());
-            let to_b = a.to(&b);
-            to_b.keep(true);
-            for node in [&a, &b] {
-                node.until("it is up", |log| log.ups() == 1).await;
-            }
-            let path = || to_b.metrics().path.expect("it is connected");
-            let vanish: Vec<usize> = vanish.iter().flat_map(|&bytes| [bytes; PROBES]).collect();
-            let too_long = || lock(&switch.too_long).clone();
-            // Messages give QUIC something to acknowledge meanwhile, or it would not know what was lost.
-            let mut number = 0_u32;
-            let is_over = async {
-                while path().mtu != found || too_long().len() < vanish.len() {
-                    number += 1;
-                    send(&to_b, &number.to_le_bytes()).await;
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            };
-            let is_over = tokio::time::timeout(LONG, is_over).await;
-            assert!(is_over.is_ok(), "{:?} vanished: {}", too_long(), path());
-            // As many round trips as the loss of another probe needs, and all that QUIC sends is as long as was found.
-            for number in 0..100_u32 {
-                send(&to_b, &number.to_le_bytes()).await;
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            send(&to_b, &[3; 900_000]).await;
-            send(&to_b, b"all of it").await;
-            b.until_payload(b"all of it").await;
-            assert_eq!(too_long(), vanish, "{}", path());
-            assert_eq!(path().mtu, found, "{}", path());
-            for node in [a, b] {
-                node.close().await;
-            }
-        }
-    };
-    LocalSet::new().run_until(test).await;
 }

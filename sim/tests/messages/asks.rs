@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use odeon::{
     Actor, ActorRef, AskError, Certainty, Context, ExitKind, Handler, Node, NodeBuilder,
-    StartError, SystemConfig, Terminated, actor, message,
+    StartError, SystemConfig, actor, message,
 };
 use odeon_sim::World;
+
+use crate::watcher::{Ends, Watcher};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -57,33 +59,6 @@ impl Handler<Stop> for Worker {
     async fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) -> u64 {
         ctx.stop();
         0
-    }
-}
-
-/// Watches one worker and keeps what it is told.
-struct Watcher {
-    ends: Vec<ExitKind>,
-}
-
-#[message(local, reply = Vec<ExitKind>)]
-struct Ends;
-
-impl Actor for Watcher {
-    type Args = ActorRef<Worker>;
-
-    async fn start(worker: ActorRef<Worker>, ctx: &mut Context<Self>) -> Result<Self, StartError> {
-        ctx.watch(&worker);
-        Ok(Self { ends: Vec::new() })
-    }
-
-    async fn terminated(&mut self, terminated: Terminated, _: &mut Context<Self>) {
-        self.ends.push(terminated.reason.kind());
-    }
-}
-
-impl Handler<Ends> for Watcher {
-    async fn handle(&mut self, _: Ends, _: &mut Context<Self>) -> Vec<ExitKind> {
-        self.ends.clone()
     }
 }
 
@@ -186,14 +161,14 @@ async fn a_queued_ask_whose_asker_gave_up_does_not_run(world: &mut World) {
     assert_eq!(skipped, 2);
 }
 
-async fn ends(watcher: &ActorRef<Watcher>) -> Vec<ExitKind> {
+async fn ends(watcher: &ActorRef<Watcher<Worker>>) -> Vec<ExitKind> {
     watcher.ask(Ends).await.expect("it is on this node")
 }
 
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_watcher_is_told_once_that_the_node_is_lost(world: &mut World) {
     let (a, worker) = two(world).await;
-    let watcher = a.spawn_with::<Watcher>(worker).await.expect("it starts");
+    let watcher = a.spawn_with::<Watcher<_>>(worker).await.expect("it starts");
     world.run_for(SECOND).await;
     assert_eq!(ends(&watcher).await, []);
     world.crash("b");
@@ -208,7 +183,7 @@ async fn a_watcher_is_told_once_that_the_node_is_lost(world: &mut World) {
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn a_watcher_is_told_once_that_the_actor_stopped(world: &mut World) {
     let (a, worker) = two(world).await;
-    let watcher = a.spawn_with::<Watcher>(worker.clone()).await.expect("it starts");
+    let watcher = a.spawn_with::<Watcher<_>>(worker.clone()).await.expect("it starts");
     world.run_for(SECOND / 10).await;
     worker.ask(Stop).await.expect("it is told to");
     world.run_for(SECOND / 10).await;
@@ -224,7 +199,7 @@ async fn a_watcher_beyond_the_bound_is_told_that_its_watch_was_refused(world: &m
     let mut config = SystemConfig::default();
     config.peer_watches_max = 1;
     let (a, worker) = two_with(world, config).await;
-    let watch = async || a.spawn_with::<Watcher>(worker.clone()).await.expect("it starts");
+    let watch = async || a.spawn_with::<Watcher<_>>(worker.clone()).await.expect("it starts");
     let first = watch().await;
     world.run_for(SECOND / 10).await;
     let second = watch().await;

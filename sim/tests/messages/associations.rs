@@ -4,77 +4,20 @@
 use std::time::Duration;
 
 use odeon::{
-    Actor, ActorRef, AskError, Context, ExitKind, Handler, HandshakeFailure, HandshakeMetrics,
-    Node, NodeBuilder, PeerMetrics, StartError, Terminated, TransportConfig, actor, message,
+    AskError, ExitKind, HandshakeFailure, HandshakeMetrics, Node, NodeBuilder, PeerMetrics,
+    TransportConfig,
 };
 use odeon_sim::{Link, LinkRule, World};
 
+use crate::{
+    counter::{Counter, Next, counter, counting},
+    watcher::{Ends, Watcher},
+};
+
 const SECOND: Duration = Duration::from_secs(1);
-
-/// How many came before this one.
-#[message(id = "associations/Next", reply = u64)]
-struct Next;
-
-#[derive(Clone, Default)]
-struct Counter {
-    count: u64,
-}
-
-#[actor(id = "associations/Counter", handles(Next))]
-impl Actor for Counter {
-    type Args = Self;
-
-    async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(args)
-    }
-}
-
-impl Handler<Next> for Counter {
-    async fn handle(&mut self, _: Next, _: &mut Context<Self>) -> u64 {
-        self.count += 1;
-        self.count - 1
-    }
-}
-
-/// Watches a counter and keeps what it is told.
-struct Watcher {
-    ends: Vec<ExitKind>,
-}
-
-#[message(local, reply = Vec<ExitKind>)]
-struct Ends;
-
-impl Actor for Watcher {
-    type Args = ActorRef<Counter>;
-
-    async fn start(of: ActorRef<Counter>, ctx: &mut Context<Self>) -> Result<Self, StartError> {
-        ctx.watch(&of);
-        Ok(Self { ends: Vec::new() })
-    }
-
-    async fn terminated(&mut self, terminated: Terminated, _: &mut Context<Self>) {
-        self.ends.push(terminated.reason.kind());
-    }
-}
-
-impl Handler<Ends> for Watcher {
-    async fn handle(&mut self, _: Ends, _: &mut Context<Self>) -> Vec<ExitKind> {
-        self.ends.clone()
-    }
-}
-
-async fn counting(node: Node) {
-    let counter = node.spawn(Counter::default()).await.expect("it starts");
-    node.register("counter", &counter).expect("the name is free");
-}
 
 fn node(world: &World, name: &str) -> Node {
     world.runtime_node(name).expect("it is up")
-}
-
-async fn counter(world: &World, from: &str, at: &str) -> ActorRef<Counter> {
-    let found = node(world, from).on(at).lookup("counter").await.expect("it answers");
-    found.expect("it is registered")
 }
 
 fn peer(world: &World, at: &str, of: &str) -> PeerMetrics {
@@ -140,7 +83,7 @@ async fn a_connection_that_one_side_has_lost_is_replaced(world: &mut World) {
     let (idle_timeout, keep_alive) = (SECOND, SECOND / 4);
     two(world, TransportConfig { idle_timeout, keep_alive, ..TransportConfig::default() }).await;
     let at_b = counter(world, "a", "b").await;
-    let watcher = node(world, "a").spawn_with::<Watcher>(at_b.clone()).await.expect("it starts");
+    let watcher = node(world, "a").spawn_with::<Watcher<_>>(at_b.clone()).await.expect("it starts");
     assert_eq!(at_b.ask(Next).await, Ok(0));
     let life = peer(world, "a", "b").id;
     world.pause("b");
@@ -193,7 +136,7 @@ async fn two_that_dial_each_other_at_once_have_one_association(world: &mut World
 async fn a_quarantined_life_is_refused_told_and_followed_by_another(world: &mut World) {
     two(world, TransportConfig::default()).await;
     let at_b = counter(world, "a", "b").await;
-    let watcher = node(world, "a").spawn_with::<Watcher>(at_b.clone()).await.expect("it starts");
+    let watcher = node(world, "a").spawn_with::<Watcher<_>>(at_b.clone()).await.expect("it starts");
     let life = peer(world, "a", "b").id;
     world.pause("b");
     world.run_for(30 * SECOND).await;

@@ -2,47 +2,20 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use odeon::{Actor, Context, Handler, Node, NodeBuilder, StartError, actor, message};
+use odeon::{Node, NodeBuilder};
 use odeon_sim::World;
 
+use crate::counter::{Counter, Next, counting};
+
 const SECOND: Duration = Duration::from_secs(1);
-
-#[message(id = "held/Count", reply = u64)]
-struct Count;
-
-#[derive(Clone, Default)]
-struct Counter {
-    count: u64,
-}
-
-#[actor(id = "held/Counter", handles(Count))]
-impl Actor for Counter {
-    type Args = Self;
-
-    async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(args)
-    }
-}
-
-impl Handler<Count> for Counter {
-    async fn handle(&mut self, _: Count, _: &mut Context<Self>) -> u64 {
-        self.count += 1;
-        self.count
-    }
-}
-
-async fn serve(node: Node) {
-    let counter = node.spawn(Counter::default()).await.expect("it starts");
-    node.register("counter", &counter).expect("the name is free");
-}
 
 /// Asks one after the other; the number of the last answer is kept where the scenario sees it.
 async fn count(node: Node, answers: Rc<Cell<u64>>) -> Result<(), String> {
     let mut name = node.on("b").follow::<Counter>("counter").await.map_err(|e| e.to_string())?;
     let counter = name.held().await.ok_or("nobody holds the name")?;
     loop {
-        let answer = counter.ask(Count).await.map_err(|error| error.to_string())?;
-        answers.set(answer);
+        let answer = counter.ask(Next).await.map_err(|error| error.to_string())?;
+        answers.set(answer + 1);
         tokio::time::sleep(SECOND / 100).await;
     }
 }
@@ -50,7 +23,7 @@ async fn count(node: Node, answers: Rc<Cell<u64>>) -> Result<(), String> {
 /// Two nodes, one of which asks the other and fails the seed when an ask fails.
 async fn two(world: &mut World) -> Rc<Cell<u64>> {
     let answers: Rc<Cell<u64>> = Rc::default();
-    world.start_member("b", NodeBuilder::actor::<Counter>, serve);
+    world.start_member("b", NodeBuilder::actor::<Counter>, counting);
     let kept = Rc::clone(&answers);
     world.start_member("a", NodeBuilder::actor::<Counter>, move |node| {
         count(node, Rc::clone(&kept))

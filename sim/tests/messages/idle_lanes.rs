@@ -3,54 +3,16 @@
 
 use std::time::Duration;
 
-use odeon::{
-    Actor, ActorRef, Context, Handler, Node, NodeBuilder, PeerMetrics, StartError, actor, message,
-};
+use odeon::{ActorRef, NodeBuilder, PeerMetrics};
 use odeon_sim::{Latency, LinkRule, World};
+
+use crate::counter::{Count, Counter, One, counter, counting};
 
 const SECOND: Duration = Duration::from_secs(1);
 const LATENCY: Duration = Duration::from_millis(3);
 
-/// How many messages came so far.
-#[message(id = "idle/Count", reply = u64)]
-struct Count;
-
-#[message(id = "idle/One")]
-struct One;
-
-#[derive(Clone, Default)]
-struct Counter {
-    count: u64,
-}
-
-#[actor(id = "idle/Counter", handles(Count, One))]
-impl Actor for Counter {
-    type Args = Self;
-
-    async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(args)
-    }
-}
-
-impl Handler<Count> for Counter {
-    async fn handle(&mut self, _: Count, _: &mut Context<Self>) -> u64 {
-        self.count
-    }
-}
-
-impl Handler<One> for Counter {
-    async fn handle(&mut self, _: One, _: &mut Context<Self>) {
-        self.count += 1;
-    }
-}
-
-async fn counting(node: Node) {
-    let counter = node.spawn(Counter::default()).await.expect("it starts");
-    node.register("counter", &counter).expect("the name is free");
-}
-
 /// The counter of b as a has it, over a link of this latency, in a world that defers nothing.
-async fn counter(world: &mut World) -> ActorRef<Counter> {
+async fn counter_of_b(world: &mut World) -> ActorRef<Counter> {
     world.set_buggify(0);
     let latency = Latency::Constant(LATENCY);
     world.set_default_link(LinkRule { latency, in_order: true, ..LinkRule::lan() });
@@ -58,10 +20,9 @@ async fn counter(world: &mut World) -> ActorRef<Counter> {
         world.start_member(name, NodeBuilder::actor::<Counter>, counting);
     }
     world.all_joined(&["a", "b"], 10 * SECOND).await.expect("they find each other");
-    let a = world.runtime_node("a").expect("it is up");
-    let counter = a.on("b").lookup("counter").await.expect("it answers");
+    let counter = counter(world, "a", "b").await;
     world.run_for(2 * SECOND).await;
-    counter.expect("it is registered")
+    counter
 }
 
 fn to_b(world: &World) -> PeerMetrics {
@@ -71,7 +32,7 @@ fn to_b(world: &World) -> PeerMetrics {
 
 #[odeon_sim::test(seeds = 0..5, link = both)]
 async fn an_ask_over_idle_lanes_takes_two_latencies_and_nothing_more(world: &mut World) {
-    let counter = counter(world).await;
+    let counter = counter_of_b(world).await;
     for round in 0..20_u64 {
         let asked = world.now();
         assert_eq!(counter.ask(Count).await, Ok(0));
@@ -83,7 +44,7 @@ async fn an_ask_over_idle_lanes_takes_two_latencies_and_nothing_more(world: &mut
 /// The frames of a simulation are written one by one, on the stack of whoever sends them; QUIC is given a batch.
 #[odeon_sim::test(seeds = 0..5)]
 async fn tells_in_one_breath_are_one_write(world: &mut World) {
-    let counter = counter(world).await;
+    let counter = counter_of_b(world).await;
     let batches =
         |world: &World| to_b(world).lanes.iter().map(|lane| lane.stream.batches_sent).sum();
     let before: u64 = batches(world);

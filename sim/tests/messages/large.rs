@@ -7,15 +7,14 @@ use odeon::{
     Actor, ActorRef, AskError, Context, Handler, Node, NodeBuilder, SpawnOptions, StartError,
     TransportConfig, actor, data, message,
 };
-use odeon_check::{Convergence, Honesty, Letter, NoLeaks, OneAnswer, PairFifo, Recorder, What};
+use odeon_check::{Convergence, Letter, NoLeaks, Recorder, What};
 use odeon_sim::{LinkRule, Stream, World};
 use tokio::task::{JoinHandle, spawn_local};
 
+use crate::judges::{DEADLINE, judges, tally};
+
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
-
-/// The longest that an ask under faults may take.
-const DEADLINE: Duration = SECOND;
 
 /// How often the link and a node fail, at most, until enough has come through: 30 s of it. Two rounds are the rule.
 const ROUNDS_MAX: usize = 17;
@@ -257,30 +256,9 @@ async fn all(clients: Vec<JoinHandle<()>>) {
     }
 }
 
-/// Refusals of each certainty, answers and letters that were taken, so that nobody judges empty pages.
-fn tally(world: &World) -> [usize; 5] {
-    let history = world.history().history();
-    let mut tally = [0; 5];
-    for event in history.events() {
-        match &event.what {
-            What::Refused { certainty, .. } => tally[*certainty as usize] += 1,
-            What::Answered { .. } => tally[3] += 1,
-            What::Taken { .. } => tally[4] += 1,
-            _ => {}
-        }
-    }
-    tally
-}
-
 /// Whether enough came through, and enough did not.
 fn is_enough([not_delivered, may_have_run, ran, answered, taken]: [usize; 5], large: u32) -> bool {
     not_delivered + may_have_run + ran > 2 && answered > 20 && taken > 20 && large > 5
-}
-
-fn judges(world: &mut World) {
-    world.check_at_end(PairFifo);
-    world.check_at_end(OneAnswer::within(DEADLINE + SECOND));
-    world.check_at_end(Honesty);
 }
 
 #[odeon_sim::test(seeds = 0..8, link = both)]

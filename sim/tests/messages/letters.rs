@@ -14,15 +14,14 @@ use odeon::{
     Actor, ActorRef, AskError, ChildSpec, Context, Handler, Node, NodeBuilder, SpawnOptions,
     StartError, Supervisor, SupervisorSpec, TellError, actor, message,
 };
-use odeon_check::{Convergence, Honesty, Letter, NoLeaks, OneAnswer, PairFifo, Recorder, What};
+use odeon_check::{Convergence, Letter, NoLeaks, Recorder, What};
 use odeon_sim::{LinkRule, Stream, World};
 use tokio::task::{JoinHandle, spawn_local};
 
+use crate::judges::{DEADLINE, judges, tally};
+
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
-
-/// The longest that an ask of these tests may take.
-const DEADLINE: Duration = SECOND;
 
 #[message(id = "letters/Question", reply = u64)]
 struct Question {
@@ -239,27 +238,6 @@ async fn all(clients: Vec<JoinHandle<()>>) {
     for client in clients {
         client.await.expect("a client does not panic");
     }
-}
-
-fn judges(world: &mut World) {
-    world.check_at_end(PairFifo);
-    world.check_at_end(OneAnswer::within(DEADLINE + SECOND));
-    world.check_at_end(Honesty);
-}
-
-/// Refusals of each certainty, answers and letters that were taken, so that nobody judges empty pages.
-fn tally(world: &World) -> [usize; 5] {
-    let history = world.history().history();
-    let mut tally = [0; 5];
-    for event in history.events() {
-        match &event.what {
-            What::Refused { certainty, .. } => tally[*certainty as usize] += 1,
-            What::Answered { .. } => tally[3] += 1,
-            What::Taken { .. } => tally[4] += 1,
-            _ => {}
-        }
-    }
-    tally
 }
 
 #[odeon_sim::test(seeds = 0..20)]

@@ -6,7 +6,7 @@ mod stranger;
 
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
-use odeon::{Actor, Ca, Context, Handler, Node, NodeBuilder, StartError, Validity, actor, message};
+use odeon::{Ca, NodeBuilder, Validity};
 use odeon_env::Env;
 use odeon_message::ActorKey;
 use odeon_sim::{NODE_PORT, World};
@@ -14,6 +14,7 @@ use odeon_transport::{FrameKind, Header};
 use odeon_wire::{CloseCode, format::CONTROL_FRAME_BYTES_MAX, write_body};
 use tokio::sync::oneshot;
 
+use crate::counter::{Counter, Next, counter, counting};
 use stranger::{Guise, Stranger, announcement, message_frame};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -21,36 +22,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const BEGIN: Duration = Duration::from_secs(1_900_000_000);
 /// An actor that there is not.
 const NOBODY: ActorKey = ActorKey { slot: 1 << 20, generation: 7 };
-
-/// How many came before this one.
-#[message(id = "manners/Next", reply = u64)]
-struct Next;
-
-#[derive(Clone, Default)]
-struct Counter {
-    count: u64,
-}
-
-#[actor(id = "manners/Counter", handles(Next))]
-impl Actor for Counter {
-    type Args = Self;
-
-    async fn start(args: Self, _: &mut Context<Self>) -> Result<Self, StartError> {
-        Ok(args)
-    }
-}
-
-impl Handler<Next> for Counter {
-    async fn handle(&mut self, _: Next, _: &mut Context<Self>) -> u64 {
-        self.count += 1;
-        self.count - 1
-    }
-}
-
-async fn counting(node: Node) {
-    let counter = node.spawn(Counter::default()).await.expect("it starts");
-    node.register("counter", &counter).expect("the name is free");
-}
 
 /// What a stranger does once it is in, by number, and with which code its connection ends.
 const MANNERS: [(&str, CloseCode); 6] = [
@@ -114,9 +85,8 @@ async fn a_stranger_with_bad_manners_is_shown_the_door_and_disturbs_nobody(world
         world.start_member(name, setup, counting);
     }
     world.all_joined(&["node", "friend"], 10 * SECOND).await.expect("they find each other");
-    let [node, friend] = ["node", "friend"].map(|name| world.runtime_node(name).expect("it is up"));
-    let counter = friend.on("node").lookup::<Counter>("counter").await.expect("it answers");
-    let counter = counter.expect("it is registered");
+    let node = world.runtime_node("node").expect("it is up");
+    let counter = counter(world, "friend", "node").await;
     let (done, mut is_done) = oneshot::channel();
     let (done, to) = (Rc::new(RefCell::new(Some(done))), node.addr());
     world.node("stranger", move |env| {

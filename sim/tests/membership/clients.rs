@@ -14,6 +14,8 @@ use odeon::{
 };
 use odeon_sim::{LinkRule, Role, World};
 
+use crate::nodes::client;
+
 const SECOND: Duration = Duration::from_secs(1);
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -85,19 +87,7 @@ async fn cluster(world: &mut World) -> Client {
 
 async fn client_of(world: &mut World, name: &str) -> Client {
     world.all_joined(&NAMES, 20 * SECOND).await.expect("they find each other");
-    let slot = Rc::new(RefCell::new(None));
-    let kept = Rc::clone(&slot);
-    let setup = |builder: NodeBuilder| {
-        NAMES.iter().fold(builder, |builder, name| builder.seed(format!("{name}:7400")))
-    };
-    world.start_client(name, setup, move |client: Client| {
-        kept.replace(Some(client));
-        async {}
-    });
-    world.run_until(|| slot.borrow().is_some(), 20 * SECOND).await.expect("it starts");
-    let client = slot.take().expect("it has started");
-    assert!(client.connected().await);
-    client
+    client(world, name, &NAMES).await
 }
 
 #[odeon_sim::test(seeds = 0..10, link = both)]

@@ -15,6 +15,7 @@ mod multicast;
 mod names;
 mod network;
 mod node_drain;
+mod nodes;
 mod other_versions;
 mod registering;
 mod resolver;

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use odeon::{DownReason, Member, MemberEvent, Members, Node, NodeBuilder, Profile};
 use odeon_sim::{LinkRule, World};
 
+use crate::nodes::node;
+
 const SECOND: Duration = Duration::from_secs(1);
 const THREE: [&str; 3] = ["a", "b", "c"];
 const TEN: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
@@ -24,10 +26,6 @@ async fn cluster(world: &mut World, names: &[&'static str]) {
         world.start_member(name, setup, async |_| ());
     }
     world.all_joined(names, 30 * SECOND).await.expect("they find each other");
-}
-
-fn node(world: &World, name: &str) -> Node {
-    world.runtime_node(name).expect("it is up")
 }
 
 fn member(world: &World, at: &str, name: &str) -> Option<Member> {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use odeon::{Ca, HandshakeFailure, JoinConfig, Node, NodeBuilder, PemPair, Phase, Validity};
+use odeon::{Ca, HandshakeFailure, JoinConfig, NodeBuilder, PemPair, Phase, Validity};
 use odeon_env::Env as _;
 use odeon_sim::{NODE_PORT, SimEnv, World};
 use quinn::{
@@ -24,6 +24,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
 };
+
+use crate::nodes::node;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -128,10 +130,6 @@ async fn live(env: Arc<SimEnv>, papers: Papers, outcomes: Outcomes) {
 
 fn failed(counted: &[(HandshakeFailure, u64)], why: HandshakeFailure) -> u64 {
     counted.iter().filter(|(it, _)| *it == why).map(|(_, count)| count).sum()
-}
-
-fn node(world: &World, name: &str) -> Node {
-    world.runtime_node(name).expect("it is up")
 }
 
 #[odeon_sim::test(seeds = 0..5, link = quic)]

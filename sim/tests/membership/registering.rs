@@ -13,6 +13,8 @@ use odeon::{
 };
 use odeon_sim::{LinkRule, World};
 
+use crate::nodes::node;
+
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR_NS: i64 = 3_600 * 1_000_000_000;
 
@@ -70,10 +72,6 @@ fn start(world: &mut World, ca: &Ca, names: &[&'static str], heard: &Heard) {
             }
         });
     }
-}
-
-fn node(world: &World, name: &str) -> Node {
-    world.runtime_node(name).expect("it is up")
 }
 
 /// All see that the name is b's, and b answers to it.

@@ -12,6 +12,8 @@ use odeon::{
     StartError, Target, actor, message,
 };
 use odeon_sim::{Latency, LinkRule, World};
+
+use crate::nodes::client;
 use tokio::task::spawn_local;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,19 +57,7 @@ async fn cluster(world: &mut World, rule: LinkRule) -> Client {
         world.start_member(name, NodeBuilder::actor::<Worker>, work);
     }
     world.all_joined(&NAMES, 60 * SECOND).await.expect("they find each other");
-    let slot = Rc::new(RefCell::new(None));
-    let kept = Rc::clone(&slot);
-    let setup = |builder: NodeBuilder| {
-        NAMES.iter().fold(builder, |builder, name| builder.seed(format!("{name}:7400")))
-    };
-    world.start_client("till", setup, move |client: Client| {
-        kept.replace(Some(client));
-        async {}
-    });
-    world.run_until(|| slot.borrow().is_some(), 20 * SECOND).await.expect("it starts");
-    let client = slot.take().expect("it has started");
-    assert!(client.connected().await);
-    client
+    client(world, "till", &NAMES).await
 }
 
 /// What those who ask have seen.

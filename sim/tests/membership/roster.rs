@@ -9,6 +9,8 @@ use odeon::{
 };
 use odeon_sim::{LinkRule, World};
 
+use crate::nodes::node;
+
 const SECOND: Duration = Duration::from_secs(1);
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -83,10 +85,6 @@ async fn cluster(world: &mut World, names: &[&'static str], workers: usize) {
         });
     }
     world.all_joined(names, 20 * SECOND).await.expect("they find each other");
-}
-
-fn node(world: &World, name: &str) -> Node {
-    world.runtime_node(name).expect("it is up")
 }
 
 fn group(node: &Node) -> ClusterGroup<Worker> {

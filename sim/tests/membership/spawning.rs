@@ -4,10 +4,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use odeon::{
-    Actor, ActorRef, Context, DynamicSpec, ExitKind, Handler, Node, NodeBuilder, Profile, Restart,
+    Actor, ActorRef, Context, DynamicSpec, ExitKind, Handler, NodeBuilder, Profile, Restart,
     SpawnError, SpawnPlace, StartError, SystemConfig, Terminated, actor, message,
 };
 use odeon_sim::World;
+
+use crate::nodes::node;
 
 const SECOND: Duration = Duration::from_secs(1);
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -73,10 +75,6 @@ impl Actor for Watcher {
     async fn terminated(&mut self, terminated: Terminated, _: &mut Context<Self>) {
         let _ = self.ended.try_send(terminated.reason.kind());
     }
-}
-
-fn node(world: &World, name: &str) -> Node {
-    world.runtime_node(name).expect("it is up")
 }
 
 /// Three nodes, of which b and c start jobs for others.

@@ -9,6 +9,8 @@ use odeon::{
 };
 use odeon_sim::{LinkRule, World};
 
+use crate::nodes::node;
+
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -43,10 +45,6 @@ fn listening(world: &mut World, name: &'static str, patterns: &'static [&'static
     };
     world.start_member(name, |builder: NodeBuilder| builder.topic::<Price>(), main);
     heard
-}
-
-fn node(world: &World, name: &str) -> Node {
-    world.runtime_node(name).expect("it is up")
 }
 
 /// Waits until a topic's messages go to so many other nodes.

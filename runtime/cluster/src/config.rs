@@ -41,7 +41,8 @@ pub struct MembershipConfig {
     /// Whether `suspicion` and `transmissions` grow with the members that there are, as these two say they do by
     /// default, and shrink with them down to what they are here. Default yes: nobody knows the size of a cluster ahead.
     pub grows: bool,
-    /// How often news are sent without waiting for a probe to carry them. Default 200 ms.
+    /// How often news are sent without waiting for a probe to carry them. Default 200 ms. It may be half of that where the
+    /// node is awake for something else.
     pub gossip_period: Duration,
     /// How many members gossip goes to. Default 3; 1 to 64.
     pub gossip_members: usize,

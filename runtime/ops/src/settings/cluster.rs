@@ -37,15 +37,15 @@ pub(super) const MEMBERSHIP: &[Setting] = &[
         "membership.gossip_period",
         "membership-gossip-period",
         Kind::Span { min_millis: 10, max_millis: 3_600_000 },
-        "How often news are sent without waiting for a probe to carry them. By default 200ms: they reach all \
-         in about a second",
+        "How often news are sent without waiting for a probe to carry them. By default 200ms, half of it at \
+         least: they reach all in about a second",
     ),
     Setting::new(
         "membership.touch_period",
         "membership-touch-period",
         Kind::Span { min_millis: 10, max_millis: 3_600_000 },
-        "How often the next members in the ring are touched, so that a closed port shows. By default 150ms: a \
-         killed node is missed within half a second",
+        "How often the next members in the ring are touched, so that a closed port shows. By default 300ms, \
+         with the probes: a killed node is missed within half a second",
     ),
     Setting::new(
         "membership.heal_period_max",

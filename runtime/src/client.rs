@@ -1,6 +1,7 @@
 //! A client: a program that talks to a cluster and is no member of it.
 //!
-//! What it is: [`Client`], which finds names, groups and members, and publishes to topics, by asking a member, its guide, and another one when that
+//! What it is: [`Client`], which finds names, groups and members, and publishes to topics, by asking a member, its guide,
+//! and another one when that
 //! does not answer; the references it gets lead to their nodes directly. What it is NOT: a member; nobody gossips with
 //! it, nobody begins a cluster with it, for its handshake says what it is; it has no names and no groups, and no entry of
 //! the cluster knows it. Read `client/guest.rs` for how it follows the

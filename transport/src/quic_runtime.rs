@@ -22,7 +22,7 @@ pub(crate) struct LocalRuntime;
 
 /// A deadline that moves back by more may be taken out of tokio's wheel and put in anew.
 const MOVED_FAR: Duration = Duration::from_millis(10);
-/// How seldom that is.
+/// How seldom that is: an idle connection hears of its peer less often than that, and a busy one does without.
 const MOVED_EVERY: Duration = Duration::from_millis(100);
 
 /// A deadline of a connection.

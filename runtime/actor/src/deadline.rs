@@ -147,11 +147,15 @@ impl Deadline {
 
     /// Whether it does without a timer until the lobbies are looked at, for the first time since it began to wait there.
     fn waits_in_lobby(&mut self, system: &ActorSystem, cx: &Context<'_>) -> bool {
+        // The time of the last look is taken for the present.
         system.rouse();
         let lobbies = system.lobbies();
         let looks = lobbies.looks();
         let first = *self.looked.get_or_insert(looks) == looks;
-        first && lobbies.enter(self.at, cx.waker())
+        let enters = first && lobbies.enter(self.at, cx.waker());
+        // Once more, for the watchdog may have begun to rest meanwhile; from here on it finds whoever is there.
+        system.rouse();
+        enters
     }
 }
 

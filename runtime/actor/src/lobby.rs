@@ -195,7 +195,7 @@ impl Lobbies {
 
     /// Nobody has waited since the last look: as if it were now.
     pub(crate) fn set_time(&self, now: Instant) {
-        self.looked_ns.store(self.since(now), Ordering::Relaxed);
+        self.looked_ns.fetch_max(self.since(now), Ordering::Relaxed);
     }
 
     fn note(&self, now: Instant) {

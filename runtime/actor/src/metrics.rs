@@ -154,9 +154,11 @@ impl Metrics {
     }
 }
 
-/// The time between two ticks; `None` if one of them is unknown.
+/// The time between two ticks; `None` if one of them is unknown. Threads that read the clock at once may keep the time of
+/// the one that read it first, so that `now` is a little earlier: no time has passed.
 pub(crate) fn since(earlier: u32, now: u32) -> Option<u32> {
-    (earlier != 0 && now != 0).then(|| now.wrapping_sub(earlier))
+    let passed = now.wrapping_sub(earlier);
+    (earlier != 0 && now != 0).then_some(if passed > u32::MAX / 2 { 0 } else { passed })
 }
 
 impl ActorSystem {

@@ -16,10 +16,11 @@ use tokio::{
 
 use crate::ActorSystem;
 
-/// Looks in a row at which nobody was at work, before it says that it rests.
+/// Looks in a row at which nobody was at work, before it says that it rests: half a second, so that a node that has a little
+/// to do is not roused for each bit of it.
 const CALM_LOOKS: u32 = 10;
 
-/// Between two looks while it rests.
+/// Between two looks while it rests: seldom enough to cost nothing, and the longest that one of them could be missed for.
 const REST: Duration = Duration::from_secs(1);
 
 /// Looks left out that still count, so that shares are of time: more than any reader of theirs sees.
@@ -63,6 +64,15 @@ impl ActorSystem {
     }
 }
 
+/// What came before a look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Waited {
+    /// Looks that were left out.
+    pub(crate) left_out: u32,
+    /// Somebody who began to work has called for it. It finds who called, and so is no sample of how busy anybody is.
+    pub(crate) roused: bool,
+}
+
 /// How often the watchdog looks.
 pub(crate) struct Pace {
     period: Duration,
@@ -74,17 +84,17 @@ impl Pace {
         Self { period, calm_looks: 0 }
     }
 
-    /// Waits for the next look; how many were left out.
-    pub(crate) async fn wait(&self, rest: &Rest) -> u32 {
+    /// Waits for the next look.
+    pub(crate) async fn wait(&self, rest: &Rest) -> Waited {
         // Not at once: a poll that began when it said so, and did not see it, is seen at the look in between.
         if self.calm_looks <= CALM_LOOKS || self.period >= REST {
             sleep(self.period).await;
-            return 0;
+            return Waited::default();
         }
         let began = Instant::now();
-        let _ = timeout(REST, rest.roused.notified()).await;
+        let roused = timeout(REST, rest.roused.notified()).await.is_ok();
         let looks = began.elapsed().as_nanos() / self.period.as_nanos().max(1);
-        looks.saturating_sub(1).min(LEFT_OUT_MAX) as u32
+        Waited { left_out: looks.saturating_sub(1).min(LEFT_OUT_MAX) as u32, roused }
     }
 
     /// What was seen at this look: whether nobody was at work.
@@ -108,27 +118,35 @@ mod tests {
 
     const PERIOD: Duration = Duration::from_millis(50);
 
-    /// A look at which nobody was at work: how long it was waited for, and how many were left out.
-    async fn calm_look(pace: &mut Pace, rest: &Rest) -> (Duration, u32) {
+    const NOTHING: Waited = Waited { left_out: 0, roused: false };
+
+    /// A look at which nobody was at work: how long it was waited for, and what came before.
+    async fn calm_look(pace: &mut Pace, rest: &Rest) -> (Duration, Waited) {
         let began = Instant::now();
-        let left_out = pace.wait(rest).await;
+        let waited = pace.wait(rest).await;
         pace.note(rest, true);
-        (began.elapsed(), left_out)
+        (began.elapsed(), waited)
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_rests_one_look_after_it_says_so_and_until_it_is_roused() {
         let (mut pace, rest) = (Pace::new(PERIOD), Rest::default());
         for look in 1..=CALM_LOOKS + 1 {
-            assert_eq!(calm_look(&mut pace, &rest).await, (PERIOD, 0), "{look}");
+            assert_eq!(calm_look(&mut pace, &rest).await, (PERIOD, NOTHING), "{look}");
             assert_eq!(rest.is_on(), look >= CALM_LOOKS, "{look}");
         }
         for _ in 0..3 {
-            assert_eq!(calm_look(&mut pace, &rest).await, (REST, 19));
+            assert_eq!(
+                calm_look(&mut pace, &rest).await,
+                (REST, Waited { left_out: 19, roused: false })
+            );
         }
         rest.end();
-        assert_eq!(calm_look(&mut pace, &rest).await, (Duration::ZERO, 0));
-        assert_eq!(calm_look(&mut pace, &rest).await, (PERIOD, 0));
+        assert_eq!(
+            calm_look(&mut pace, &rest).await,
+            (Duration::ZERO, Waited { left_out: 0, roused: true })
+        );
+        assert_eq!(calm_look(&mut pace, &rest).await, (PERIOD, NOTHING));
     }
 
     #[tokio::test(start_paused = true)]
@@ -139,18 +157,18 @@ mod tests {
         }
         rest.end();
         for look in 0..=CALM_LOOKS {
-            assert_eq!(calm_look(&mut pace, &rest).await, (PERIOD, 0), "{look}");
+            assert_eq!(calm_look(&mut pace, &rest).await, (PERIOD, NOTHING), "{look}");
         }
         pace.note(&rest, false);
         assert!(!rest.is_on());
-        assert_eq!(calm_look(&mut pace, &rest).await, (PERIOD, 0));
+        assert_eq!(calm_look(&mut pace, &rest).await, (PERIOD, NOTHING));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_looks_seldom_anyway_never_rests() {
         let (mut pace, rest) = (Pace::new(REST * 2), Rest::default());
         for _ in 0..CALM_LOOKS * 2 {
-            assert_eq!(calm_look(&mut pace, &rest).await, (REST * 2, 0));
+            assert_eq!(calm_look(&mut pace, &rest).await, (REST * 2, NOTHING));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The watchdog: sees from another thread that a worker is blocked, while it is.
 //!
-//! It looks at each shared worker twice in every `blocked_after`, and once a second while nobody is at work (`rest.rs`); one that is in the same poll for that long does not
+//! It looks at each shared worker twice in every `blocked_after`, and once a second while nobody is at work (`rest.rs`);
+//! one that is in the same poll for that long does not
 //! give its other actors their turn. It is named, with the actor whose turn it is, and counted. What it is NOT: able to
 //! see the thread it runs on, nor the threads of blocking actors, which may block. In a simulation it is off: no time
 //! passes there while a handler runs.
@@ -9,7 +10,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{ActorSystem, rest::Pace, stats::count};
+use crate::{
+    ActorSystem,
+    gauge::Gauge,
+    rest::{Pace, Waited},
+    stats::count,
+};
 
 /// Between two lines in the log about the same worker.
 const QUIET: Duration = Duration::from_secs(1);
@@ -74,7 +80,8 @@ impl ActorSystem {
     /// are blocked. Each poll of a worker that lasts longer than
     /// [`blocked_after`](crate::SystemConfig::blocked_after) is counted in
     /// [`blocked`](crate::SystemStats::blocked). It also keeps the time and looks who is at work, for
-    /// [`metrics`](Self::metrics), and wakes those who wait without a timer (`lobby.rs`). It is never done; in a simulation, or with `blocked_after` zero, it
+    /// [`metrics`](Self::metrics), and wakes those who wait without a timer (`lobby.rs`). It is never done; in a
+    /// simulation, or with `blocked_after` zero, it
     /// does nothing.
     ///
     /// # Panics
@@ -91,7 +98,7 @@ impl ActorSystem {
         let looking = self.lobbies().begin(blocked_after / 2);
         let mut pace = Pace::new(blocked_after / 2);
         loop {
-            let left_out = pace.wait(self.rest()).await;
+            let Waited { left_out, roused } = pace.wait(self.rest()).await;
             let now = Instant::now();
             self.set_tick(now);
             looking.look(now);
@@ -99,13 +106,17 @@ impl ActorSystem {
             for _ in 0..left_out {
                 self.findings().round(std::iter::empty());
             }
-            workers.iter().for_each(|worker| worker.gauge().leave_out(left_out));
-            let polls = workers.iter().map(|w| (w.number(), w.gauge().look())).collect::<Vec<_>>();
+            let known = workers.iter().filter(|w| watchdog.workers.contains_key(&w.number()));
+            known.for_each(|worker| worker.gauge().leave_out(left_out));
+            let look = if roused { Gauge::poll } else { Gauge::look };
+            let polls = workers.iter().map(|w| (w.number(), look(w.gauge()))).collect::<Vec<_>>();
             pace.note(self.rest(), polls.iter().all(|(_, poll)| poll.is_none()));
-            let found = workers.iter().zip(&polls).filter(|(_, (_, poll))| poll.is_some());
-            self.findings().round(found.map(|(worker, (number, _))| {
-                (*number, worker.gauge().running().map_or(0, |running| running.actor))
-            }));
+            if !roused {
+                let found = workers.iter().zip(&polls).filter(|(_, (_, poll))| poll.is_some());
+                self.findings().round(found.map(|(worker, (number, _))| {
+                    (*number, worker.gauge().running().map_or(0, |running| running.actor))
+                }));
+            }
             for Blocked { worker, lasted, aloud } in watchdog.look(now, &polls) {
                 count(&self.counters().blocked);
                 let gauge = workers.iter().find(|w| w.number() == worker).map(|w| w.gauge());

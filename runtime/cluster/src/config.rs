@@ -47,7 +47,8 @@ pub struct MembershipConfig {
     /// How many members gossip goes to. Default 3; 1 to 64.
     pub gossip_members: usize,
     /// How often the next members in the ring of node ids are touched, so that a closed port shows in an idle
-    /// cluster. Default 300 ms, with the probes, so that a node at rest wakes once for both.
+    /// cluster. Default 300 ms, with the probes, so that a node at rest wakes once for both:
+    /// a touch may be early by half of the shorter of `touch_period` and `probe_period`.
     pub touch_period: Duration,
     /// How many members are touched. Default 2, so that two neighbours may die together; 1 to 64.
     pub touch_members: usize,

@@ -36,7 +36,8 @@ pub(crate) struct Outbox {
     /// that was raised within the time to refute it.
     timers: BTreeMap<(Duration, u64), Timer<Identity>>,
     timers_set: u64,
-    /// How much too early periodic gossip may be.
+    /// The last timer of periodic gossip that was set, and how much too early it may be.
+    gossip_at: Option<(Duration, u64)>,
     gossip_early: Duration,
 }
 
@@ -74,9 +75,8 @@ impl Outbox {
         if first.key().0 <= self.now {
             return Some(first.remove());
         }
-        let soon = (self.now.saturating_add(self.gossip_early), u64::MAX);
-        let is_gossip = |timer: &Timer<_>| matches!(timer, Timer::PeriodicGossip(_));
-        let at = *self.timers.range(..=soon).find(|(_, timer)| is_gossip(timer))?.0;
+        let at = self.gossip_at.filter(|at| at.0 <= self.now.saturating_add(self.gossip_early))?;
+        self.gossip_at = None;
         self.timers.remove(&at)
     }
 
@@ -121,7 +121,11 @@ impl foca::Runtime<Identity> for Outbox {
             self.push(Output::Suspect);
         }
         self.timers_set += 1;
-        self.timers.insert((self.now.saturating_add(after), self.timers_set), timer);
+        let at = (self.now.saturating_add(after), self.timers_set);
+        if let Timer::PeriodicGossip(_) = timer {
+            self.gossip_at = Some(at);
+        }
+        self.timers.insert(at, timer);
     }
 }
 

@@ -1,4 +1,5 @@
-//! `odeon status`, `members`, `names`, `groups`, `topics`, `actors`, `peers` and `drain`: what an operator asks a node's admin port.
+//! `odeon status`, `members`, `names`, `groups`, `topics`, `actors`, `peers` and `drain`: what an operator asks a node's
+//! admin port.
 //!
 //! What it is: one request and its answer, as text or as JSON. What it is NOT: the port or the certificates, which are
 //! `odeon-ops`'s; what is printed as JSON is what the port says. Read `steer/drain.rs` for the one that waits.

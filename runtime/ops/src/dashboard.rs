@@ -2,7 +2,8 @@
 //!
 //! What it is: one HTML file without anything outside of it, put together from the files in `dashboard/`. Its script asks
 //! `v1/overview`, `v1/names`, `v1/groups`, `v1/topics`, `v1/actors` and `v1/events`, beside itself, for all that it shows, and
-//! changes nothing. What it is NOT: a place for what a node says: names come from other nodes and may be anything, so the script puts them into text nodes and
+//! changes nothing. What it is NOT: a place for what a node says: names come from other nodes and may be anything, so the
+//! script puts them into text nodes and
 //! attributes alone, and a content security policy lets a browser run this script and no other. Read `dashboard/main.js`
 //! for what is shown when.
 

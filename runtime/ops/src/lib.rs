@@ -25,10 +25,10 @@
 //!   status 0; a second one ends it at once. SIGHUP reads the file again, applies the values that are marked live, and
 //!   names the others in the log.
 //! * **Health.** `/livez`, `/readyz` and, for Prometheus, `/metrics` on a port of their own, where `health.listen` says.
-//! * **Operators.** Status, members, names, groups and topics, the tree of actors, peers, figures and the drain, as JSON over HTTP over mutual TLS,
-//!   where `admin.listen` says, for those who have a certificate of `odeon ca issue --operator`; and a dashboard, a page that
-//!   shows them live. `odeon status`, `members`, `names`, `groups`, `topics`, `actors`, `peers`,
-//!   `top`, `dashboard` and `drain` ask it.
+//! * **Operators.** Status, members, names, groups and topics, the tree of actors, peers, figures and the drain, as JSON over
+//!   HTTP over mutual TLS, where `admin.listen` says, for those who have a certificate of `odeon ca issue --operator`; and a
+//!   dashboard, a page that shows them live. `odeon status`, `members`, `names`, `groups`, `topics`, `actors`, `peers`, `top`,
+//!   `dashboard` and `drain` ask it.
 //! * **Papers.** Certificates are read again when their files change, and a fresh node gets its own with a join token.
 //!
 //! What it is NOT: needed. A program that has a `main` of its own starts a node with `odeon::Node::builder`; everything

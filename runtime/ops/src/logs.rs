@@ -21,8 +21,8 @@ pub enum LogFormat {
     #[default]
     Text,
     /// An object a line: `timestamp`, `level`, `target`, `fields`, of which `message` is one, and `spans`, from the outermost
-    /// on, if there are any: of each its `name` and its fields. Numbers and switches stay what they are; what has no JSON
-    /// form is a text. A record of the crate `log`, where a program has `tracing-log` turn them into events, has its own
+    /// on, if there are any: of each its `name` and its fields, of which none should be called `name`. Numbers and
+    /// switches stay what they are, but for what is no number, which is null; what else has no JSON form is a text. A record of the crate `log`, where a program has `tracing-log` turn them into events, has its own
     /// target.
     Json,
 }

@@ -34,9 +34,10 @@ impl Ring {
 }
 
 impl Membership {
-    /// Touches when it is time, or half a period earlier where a probe goes out: a node at rest is woken once for both.
+    /// Touches when it is time, or with a probe that goes out shortly before: a node at rest is woken once for both.
     pub(super) fn ring_due(&mut self, now: Duration, probing: bool) {
-        let early = if probing { self.config.touch_period / 2 } else { Duration::ZERO };
+        let shorter = self.config.touch_period.min(self.config.probe_period);
+        let early = if probing { shorter / 2 } else { Duration::ZERO };
         if self.ring.touch_at.is_none_or(|at| at > now + early) {
             return;
         }

@@ -37,8 +37,8 @@ pub(super) const MEMBERSHIP: &[Setting] = &[
         "membership.gossip_period",
         "membership-gossip-period",
         Kind::Span { min_millis: 10, max_millis: 3_600_000 },
-        "How often news are sent without waiting for a probe to carry them. By default 200ms, half of it at \
-         least: they reach all in about a second",
+        "How often news are sent without waiting for a probe to carry them. By default 200ms, and from 100ms on \
+         where the node is awake anyway: they reach all in about a second",
     ),
     Setting::new(
         "membership.touch_period",

@@ -109,7 +109,20 @@ impl<M: Message> Topic<M> {
         let listeners = &self.roster().listeners;
         // Before they are looked for.
         let version = listeners.version();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.sign.has_changed().unwrap_or(false) || known.here.0 != version {
+            return self.known_anew(known, version);
+        }
+        known
+    }
+
+    #[cold]
+    fn known_anew<'t>(
+        &'t self,
+        mut known: MutexGuard<'t, Known>,
+        version: u64,
+    ) -> MutexGuard<'t, Known> {
+        let listeners = &self.roster().listeners;
         let mut stale = None;
         if known.sign.has_changed().unwrap_or(false) {
             known.sign.borrow_and_update();

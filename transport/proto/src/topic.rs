@@ -41,6 +41,7 @@ pub enum TopicFieldError {
 /// When the topic has more than [`TOPIC_BYTES_MAX`] bytes, which whoever publishes has refused.
 pub fn put_topic(out: &mut Vec<u8>, topic: &str) {
     assert!(topic.len() <= TOPIC_BYTES_MAX, "a topic of {} bytes", topic.len());
+    out.reserve(topic.len() + LENGTH_BYTES);
     out.extend_from_slice(topic.as_bytes());
     out.extend_from_slice(&(topic.len() as u16).to_le_bytes());
 }

@@ -19,8 +19,8 @@ use odeon_actor::{
     TracePropagation, Wait, WatchId, outgoing_trace,
 };
 use odeon_message::{
-    ActorKey, Address, AskId, Certainty, Failure, FailureKind, Fingerprint, Incarnation, Layouts,
-    MessageId,
+    ActorKey, Address, AskId, Certainty, EncodeError, Failure, FailureKind, Fingerprint,
+    Incarnation, Layouts, MessageId,
 };
 use odeon_transport::{
     Association, MessageHeader, PeerId, Peers, Position, RoomWaiter as LaneWaiter, SendRefused,
@@ -101,6 +101,34 @@ impl Outbound {
         self.peers.get()?.get(peer)
     }
 
+    /// Passes on a message that another program has archived: in its layout, which may be none of ours and is therefore not
+    /// remembered here. `name` is what people call it.
+    ///
+    /// # Errors
+    /// When it was not taken; then it is certainly not delivered.
+    pub(crate) fn pass_on(
+        &self,
+        to: Address,
+        (message, layout): (MessageId, Fingerprint),
+        name: &str,
+        encode: &mut dyn FnMut(&mut Vec<u8>) -> Result<(), EncodeError>,
+    ) -> Result<(), Failure> {
+        let association = self.association(to)?;
+        let header = MessageHeader {
+            to: to.key,
+            message,
+            fingerprint: Some(layout),
+            ask: AskId::NONE,
+            remaining: None,
+            repeat: None,
+            stream: None,
+            trace: outgoing_trace(&*self.propagation),
+        };
+        let sent = association.try_send(header, encode);
+        sent.map(drop).map_err(|refused| refuse(name, &refused).failure)
+    }
+
+    /// Our layout of a message that is made here.
     fn layout(&self, parcel: &dyn Parcel) -> Fingerprint {
         let message = parcel.message();
         let known =
@@ -212,7 +240,7 @@ impl RemoteRoute {
                 }
                 Ok(position)
             }
-            Err(refused) => Err(refuse(parcel, &refused)),
+            Err(refused) => Err(refuse(parcel.name(), &refused)),
         }
     }
 }
@@ -228,7 +256,7 @@ fn table_line(waiter: &RoomWaiter) -> Option<AskKind> {
 
 /// Says in the caller's words why a frame was not taken.
 #[cold]
-fn refuse(parcel: &dyn Parcel, refused: &SendRefused) -> Refused {
+fn refuse(name: &str, refused: &SendRefused) -> Refused {
     let kind = match refused {
         refused if refused.is_full() => FailureKind::Full,
         SendRefused::NotAccepted | SendRefused::Incompatible { .. } => FailureKind::Incompatible,
@@ -238,7 +266,7 @@ fn refuse(parcel: &dyn Parcel, refused: &SendRefused) -> Refused {
         SendRefused::Stopping => FailureKind::Stopped,
         _ => FailureKind::Unreachable,
     };
-    let detail = format!("{}: {refused}", parcel.name());
+    let detail = format!("{name}: {refused}");
     let failure = Failure::not_delivered(kind, detail);
     let failure = match *refused {
         SendRefused::Incompatible { ours, theirs } => {
@@ -262,7 +290,7 @@ impl Route for RemoteRoute {
         if trace.is_none() && self.agreed.load(Ordering::Relaxed) == message.0 {
             let told =
                 association.try_tell(self.to.key, message, &mut |out| parcel.encode(out)).map(drop);
-            return told.map_err(|refused| refuse(parcel, &refused));
+            return told.map_err(|refused| refuse(parcel.name(), &refused));
         }
         self.put(association, MessageHeader { trace, ..self.header(parcel) }, parcel).map(drop)
     }

@@ -5,14 +5,10 @@
 //! client's side, `client/topic.rs`; or a queue: a node to which there is no room at this moment does not get the message,
 //! and the client is told which.
 
-use std::time::Duration;
-
-use odeon_actor::{Parcel, Remotes};
 use odeon_cluster::check_topic;
 use odeon_macros::{data, message};
 use odeon_message::{
-    ActorKey, ActorTypeId, Address, EncodeError, Failure, FailureKind, Fingerprint, MessageId,
-    NodeId, Payload,
+    ActorKey, ActorTypeId, Address, Failure, FailureKind, Fingerprint, MessageId, NodeId, Payload,
 };
 use odeon_wire::put_topic;
 
@@ -21,6 +17,9 @@ use crate::{cluster::topic::Publication, outbound::OutboundRemotes, phase::Phase
 
 /// Longest detail of a failure that a client is told of one node, in bytes: there may be one for each node of a cluster.
 const DETAIL_BYTES_MAX: usize = 128;
+
+/// What people call a message of a client whose type this node may not know.
+const NAME: &str = "what a client publishes";
 
 /// Publish this, and say to whom it is on its way. Asked by clients, of one member at a time.
 #[message(id = "odeon/Publish", reply = Carried, error = NotCarried)]
@@ -104,10 +103,14 @@ pub(crate) fn carry(
     for (node, incarnation) in nodes {
         let key = ActorKey::of_topic(topic);
         let to = Address { node, incarnation, key, actor_type: ActorTypeId(0) };
-        let mut parcel = Letter { topic, message: *message, layout, archive };
-        match remotes.route(to).try_send(&mut parcel) {
+        let passed_on = remotes.0.pass_on(to, (*message, layout), NAME, &mut |out| {
+            out.extend_from_slice(archive);
+            put_topic(out, topic);
+            Ok(())
+        });
+        match passed_on {
             Ok(()) => carried.nodes += 1,
-            Err(refused) => carried.miss(name_of(roster, node), &refused.failure),
+            Err(failure) => carried.miss(name_of(roster, node), &failure),
         }
     }
     Ok(carried)
@@ -128,36 +131,4 @@ fn give_here(roster: &RosterHall, publish: &Publish) -> u64 {
 fn name_of(roster: &RosterHall, node: NodeId) -> Box<str> {
     let member = roster.here.directory.member(node);
     member.map_or_else(|| node.to_string(), |member| member.name).into()
-}
-
-/// A client's message on its way to those who listen on another node.
-struct Letter<'a> {
-    topic: &'a str,
-    message: MessageId,
-    layout: Fingerprint,
-    archive: &'a [u8],
-}
-
-impl Parcel for Letter<'_> {
-    fn message(&self) -> MessageId {
-        self.message
-    }
-
-    fn name(&self) -> &'static str {
-        "what a client publishes"
-    }
-
-    fn remaining(&self) -> Option<Duration> {
-        None
-    }
-
-    fn fingerprint(&self) -> Fingerprint {
-        self.layout
-    }
-
-    fn encode(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        out.extend_from_slice(self.archive);
-        put_topic(out, self.topic);
-        Ok(())
-    }
 }

@@ -22,5 +22,6 @@ mod resolver;
 mod rolling;
 mod roster;
 mod spawning;
+mod topic_versions;
 mod topics;
 mod twins;

@@ -245,6 +245,14 @@ impl Declared {
         known.next().is_some_and(|((id, ..), _)| *id == message)
     }
 
+    /// Whether other nodes may send messages of this type in this layout, the present one or a former one.
+    pub(crate) fn has_layout(&self, message: MessageId, layout: Fingerprint) -> bool {
+        let declared = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        [false, true]
+            .iter()
+            .any(|former| declared.messages.contains_key(&(message, *former, layout)))
+    }
+
     /// Whether this is the first time that a type with this id is missed among the declared ones.
     pub(crate) fn is_first_missed(&self, id: &'static str) -> bool {
         let actor = ActorTypeId::of(id);

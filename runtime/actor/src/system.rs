@@ -19,7 +19,7 @@ use std::{
 };
 
 use odeon_env::Env;
-use odeon_message::{Address, Incarnation, Message, MessageId, NodeId};
+use odeon_message::{Address, Fingerprint, Incarnation, Message, MessageId, NodeId};
 use tokio::{
     runtime::Handle,
     sync::Notify,
@@ -245,6 +245,12 @@ impl ActorSystem {
     #[must_use]
     pub fn accepts(&self, message: MessageId) -> bool {
         self.inner.declared.has(message)
+    }
+
+    /// Whether other nodes may send messages of this type in this layout, the present one or a former one.
+    #[must_use]
+    pub fn accepts_layout(&self, message: MessageId, layout: Fingerprint) -> bool {
+        self.inner.declared.has_layout(message, layout)
     }
 
     /// What this node takes from others, sorted by id.

@@ -107,6 +107,8 @@ pub struct Subscription<M: Message> {
     number: u64,
     buffer: Arc<Buffer>,
     codec: Codec<M>,
+    /// The present layout.
+    layout: Fingerprint,
     /// Former layouts that other nodes may send.
     formers: Vec<(Fingerprint, Read<M>)>,
     /// Messages that could not be read.
@@ -134,6 +136,7 @@ impl<M: Message> Subscription<M> {
             number,
             buffer,
             codec,
+            layout: codec.fingerprint(),
             formers: formers.0,
             unread: 0,
             marker: PhantomData,
@@ -190,14 +193,27 @@ impl<M: Message> Subscription<M> {
         }
     }
 
-    fn read(&self, waiting: &Waiting) -> Result<M, DecodeError> {
+    fn read(&self, waiting: &Waiting) -> Result<M, Unread> {
         let site: &(dyn Any + Send + Sync) = self.roster.system();
-        let former = self.formers.iter().find(|(layout, _)| Some(*layout) == waiting.layout);
-        match former {
-            Some((_, read)) => read(&waiting.payload, site),
-            None => self.codec.decode(&waiting.payload, site),
-        }
+        // A node that takes one layout alone is sent no other, and not told which it is.
+        let Some(layout) = waiting.layout.filter(|layout| *layout != self.layout) else {
+            return Ok(self.codec.decode(&waiting.payload, site)?);
+        };
+        let former = self.formers.iter().find(|(former, _)| *former == layout);
+        let (_, read) = former.ok_or(Unread::Layout { theirs: layout, ours: self.layout })?;
+        Ok(read(&waiting.payload, site)?)
     }
+}
+
+/// Why a message is left out.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(
+        "it came in another layout ({theirs}) than ours ({ours}), and is none that the message accepts: publish the type that is listened to"
+    )]
+    Layout { theirs: Fingerprint, ours: Fingerprint },
 }
 
 /// Whether this node may listen to messages of this type by this pattern.

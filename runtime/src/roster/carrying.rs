@@ -98,7 +98,11 @@ pub(crate) fn carry(
     let Publish { topic, message, layout, archive } = publish;
     check_topic(topic).map_err(|error| NotCarried::NotTopic { why: error.to_string() })?;
     let layout = Fingerprint(*layout);
-    let mut carried = Carried { here: give_here(roster, publish), nodes: 0, missed: Vec::new() };
+    let mut carried = Carried { here: 0, nodes: 0, missed: Vec::new() };
+    match give_here(roster, publish) {
+        Ok(here) => carried.here = here,
+        Err(failure) => carried.miss(here.name.as_str().into(), &failure),
+    }
     let nodes = roster.with(|roster| roster.listeners(topic, *message));
     for (node, incarnation) in nodes {
         let key = ActorKey::of_topic(topic);
@@ -116,16 +120,21 @@ pub(crate) fn carry(
     Ok(carried)
 }
 
-/// Gives the message to those who listen on this node; answers with how many have taken it. It is checked when it is read,
-/// as what comes from any other node.
-fn give_here(roster: &RosterHall, publish: &Publish) -> u64 {
-    let audience = roster.listeners.on(&publish.topic, publish.message);
+/// Gives the message to those who listen on this node; answers with how many have taken it. What another node is not sent
+/// in its layout is not taken here either.
+fn give_here(roster: &RosterHall, publish: &Publish) -> Result<u64, Failure> {
+    let (message, layout) = (publish.message, Fingerprint(publish.layout));
+    let audience = roster.listeners.on(&publish.topic, message);
     if audience.ears.is_empty() {
-        return 0;
+        return Ok(0);
     }
-    let message = (publish.message, Some(Fingerprint(publish.layout)));
+    if !roster.system().accepts_layout(message, layout) {
+        let detail = format!("{NAME}: this node does not take it in the client's layout");
+        return Err(Failure::not_delivered(FailureKind::Incompatible, detail));
+    }
     let payload = Payload::copy_from(&publish.archive);
-    roster.listeners.deliver(roster.system(), &audience, message, &payload) as u64
+    let message = (message, Some(layout));
+    Ok(roster.listeners.deliver(roster.system(), &audience, message, &payload) as u64)
 }
 
 fn name_of(roster: &RosterHall, node: NodeId) -> Box<str> {

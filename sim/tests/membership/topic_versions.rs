@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use odeon::{Node, NodeBuilder, Publication};
+use odeon::{FailureKind, Message, Node, NodeBuilder, Publication};
 use odeon_sim::World;
 
 use crate::nodes::{client, node};
@@ -39,6 +39,17 @@ mod new {
         fn from(old: old::Price) -> Self {
             Self { cents: old.cents.into(), note: OLD_NOTE.to_owned() }
         }
+    }
+}
+
+/// One that the members have never heard of. Its archive is as long as that of theirs.
+mod strange {
+    use odeon::message;
+
+    #[message(id = "topic_versions/Price")]
+    pub(super) struct Price {
+        pub(super) note: String,
+        pub(super) cents: u64,
     }
 }
 
@@ -78,8 +89,8 @@ async fn members(world: &mut World) -> Heard {
 }
 
 /// Has a client publish that, through whichever member is its guide.
-async fn by_client(client: &odeon::Client, price: old::Price) -> Publication {
-    let prices = client.topic::<old::Price>("prices").expect("it is a topic");
+async fn by_client<M: Message>(client: &odeon::Client, price: M) -> Publication {
+    let prices = client.topic::<M>("prices").expect("it is a topic");
     prices.publish(price).await.expect("a member publishes it")
 }
 
@@ -125,4 +136,34 @@ async fn an_old_client_that_publishes_first_changes_nothing_for_members(world: &
     to_hear.extend(NAMES.map(|name| (name, 7, OLD_NOTE.to_owned())));
     world.run_for(SECOND).await;
     assert_heard(&heard, to_hear);
+}
+
+#[odeon_sim::test(seeds = 0..5, link = both)]
+async fn a_layout_that_nobody_knows_reaches_nobody_and_changes_nothing(world: &mut World) {
+    let heard = members(world).await;
+    let till = client(world, "till", &NAMES).await;
+    let price = strange::Price { note: NEW_NOTE.to_owned(), cents: 7 };
+    let published = by_client(&till, price).await;
+    assert_eq!((published.here, published.nodes), (0, 0), "{published:?}");
+    let mut failed: Vec<_> =
+        published.failed.iter().map(|(node, failure)| (&**node, failure.kind)).collect();
+    failed.sort_unstable_by_key(|it| it.0);
+    assert_eq!(failed, NAMES.map(|name| (name, FailureKind::Incompatible)));
+    let to_hear = by_each_member(world).await;
+    world.run_for(SECOND).await;
+    assert_heard(&heard, to_hear);
+}
+
+/// On the node of its publisher nobody has compared layouts before.
+#[odeon_sim::test(seeds = 0..3, link = both)]
+async fn a_type_that_is_another_one_on_its_own_node_is_left_out_and_counted(world: &mut World) {
+    members(world).await;
+    let cluster = node(world, "a").cluster();
+    let mut prices = cluster.subscribe::<new::Price>("prices").expect("room");
+    let strange = cluster.topic::<strange::Price>("prices").expect("it is a topic");
+    strange.publish(strange::Price { note: NEW_NOTE.to_owned(), cents: 7 }).await;
+    let own = cluster.topic::<new::Price>("prices").expect("it is a topic");
+    own.publish(new::Price { cents: 8, note: NEW_NOTE.to_owned() }).await;
+    let price = prices.next().await.expect("it was published").message;
+    assert_eq!((price.cents, price.note.as_str(), prices.unread()), (8, NEW_NOTE, 1));
 }

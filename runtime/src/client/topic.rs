@@ -13,7 +13,7 @@ use crate::{
     cluster::topic::Publication,
     directory::Member,
     roster::{
-        carrying::{NotCarried, Publish},
+        carrying::{ARCHIVE_BYTES_MAX, NotCarried, Publish},
         receptionist::Receptionist,
     },
 };
@@ -73,6 +73,12 @@ impl PublishError {
         }
     }
 
+    fn too_long(bytes: u64, bytes_max: u64) -> Self {
+        let remedy = "publish less, and from where the rest can be had";
+        let why = format!("its archive has {bytes} bytes, of at most {bytes_max}: {remedy}");
+        Self::Unsendable { why }
+    }
+
     /// Of an ask that failed.
     fn of(node: String, error: AskError<NotCarried>) -> Self {
         match error {
@@ -80,6 +86,9 @@ impl PublishError {
                 Self::NoAnswer { node, failure: "it is in no cluster".to_owned() }
             }
             AskError::Handler(NotCarried::NotTopic { why }) => Self::Refused { node, why },
+            AskError::Handler(NotCarried::TooLong { bytes, bytes_max }) => {
+                Self::too_long(bytes, bytes_max)
+            }
             error if error.certainty() > Certainty::NotDelivered => {
                 Self::Unsure { node, failure: error.to_string() }
             }
@@ -143,7 +152,7 @@ impl<M: Message> ClientTopic<M> {
     /// Has a member publish a message. Where one is known not to have taken it, others are asked, four at most; each may
     /// take 2 s. Of what comes back, [`here`](Publication::here) is of the member that has published it.
     ///
-    /// It may be as long as what is told to an actor of another node, less its topic and some 100 bytes.
+    /// Its archive has at most 1 MiB: the member copies it for each node on which somebody listens.
     ///
     /// # Errors
     /// See [`PublishError`], which says of each whether the message may have been published.
@@ -155,6 +164,9 @@ impl<M: Message> ClientTopic<M> {
         let encoded = self.codec.encode(&message, &mut archive);
         encoded.map_err(|error| PublishError::Unsendable { why: error.to_string() })?;
         drop(message);
+        if archive.len() > ARCHIVE_BYTES_MAX {
+            return Err(PublishError::too_long(archive.len() as u64, ARCHIVE_BYTES_MAX as u64));
+        }
         let failure = "no member has answered yet".to_owned();
         let mut last = PublishError::NoAnswer { node: String::new(), failure };
         for attempt in 0..GUIDES_MAX {
@@ -247,6 +259,28 @@ mod tests {
         assert_eq!((&*price.topic, price.message.cents), ("prices.gold", 2));
         till.stop(SECOND).await;
         b.stop(SECOND).await;
+        a.stop(SECOND).await;
+    }
+
+    /// The client refuses it before; this one is of another release, or of nobody's.
+    #[tokio::test]
+    async fn a_member_refuses_an_archive_that_is_too_long() {
+        let ca = Ca::in_memory("test").unwrap();
+        let a = builder(&ca, "a").alone().start().await.unwrap();
+        let till = builder(&ca, "till").seed(a.addr().to_string()).start_client().await.unwrap();
+        assert!(till.connected().await);
+        let receptionist = Receptionist::of(till.system(), a.id(), a.incarnation());
+        let publish = |bytes| {
+            let (topic, archive) = ("prices".to_owned(), vec![0; bytes]);
+            let codec = Price::CODEC.unwrap();
+            Publish { topic, message: codec.id(), layout: codec.fingerprint().0, archive }
+        };
+        receptionist.ask(publish(ARCHIVE_BYTES_MAX)).await.unwrap();
+        let error = receptionist.ask(publish(ARCHIVE_BYTES_MAX + 1)).await.unwrap_err();
+        let error = PublishError::of("a".to_owned(), error);
+        assert!(matches!(error, PublishError::Unsendable { .. }), "{error}");
+        assert_eq!(error.certainty(), Certainty::NotDelivered);
+        till.stop(SECOND).await;
         a.stop(SECOND).await;
     }
 }

@@ -18,6 +18,10 @@ use crate::{cluster::topic::Publication, outbound::OutboundRemotes, phase::Phase
 /// Longest detail of a failure that a client is told of one node, in bytes: there may be one for each node of a cluster.
 const DETAIL_BYTES_MAX: usize = 128;
 
+/// Longest archive that a client may have published, in bytes. It is copied once for each node on which somebody listens,
+/// before the member does anything else for clients and for other nodes' rosters.
+pub(crate) const ARCHIVE_BYTES_MAX: usize = 1 << 20;
+
 /// What people call a message of a client whose type this node may not know.
 const NAME: &str = "what a client publishes";
 
@@ -61,6 +65,8 @@ pub(crate) enum NotCarried {
     NotMember,
     /// Its topic is none to the member.
     NotTopic { why: String },
+    /// Its archive has so many bytes, and the member takes no more than these.
+    TooLong { bytes: u64, bytes_max: u64 },
 }
 
 impl Carried {
@@ -85,7 +91,7 @@ impl Carried {
 /// Publishes a client's message to all who listen and have room at this moment.
 ///
 /// # Errors
-/// When this node is no member, or the topic is none; then nothing has happened.
+/// When this node is no member, the topic is none, or the archive is too long; then nothing has happened.
 pub(crate) fn carry(
     roster: &RosterHall,
     remotes: &OutboundRemotes,
@@ -97,6 +103,10 @@ pub(crate) fn carry(
     }
     let Publish { topic, message, layout, archive } = publish;
     check_topic(topic).map_err(|error| NotCarried::NotTopic { why: error.to_string() })?;
+    if archive.len() > ARCHIVE_BYTES_MAX {
+        let (bytes, bytes_max) = (archive.len() as u64, ARCHIVE_BYTES_MAX as u64);
+        return Err(NotCarried::TooLong { bytes, bytes_max });
+    }
     let layout = Fingerprint(*layout);
     let mut carried = Carried { here: 0, nodes: 0, missed: Vec::new() };
     match give_here(roster, publish) {

@@ -98,6 +98,12 @@ impl PublishError {
         }
     }
 
+    /// Whether the next message is better given to another member. What a member refuses for the message's sake, another one
+    /// would too, and the order of what comes behind it is kept.
+    fn is_of_guide(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::NoAnswer { .. } | Self::Unsure { .. })
+    }
+
     /// Whether another member may take what this one has not.
     fn is_for_another(&self) -> bool {
         matches!(self, Self::Unknown { .. } | Self::NoAnswer { .. })
@@ -178,7 +184,9 @@ impl<M: Message> ClientTopic<M> {
                 Ok(publication) => return Ok(publication),
                 Err(error) => last = error,
             }
-            self.client.node.roster().next_guide(turn);
+            if last.is_of_guide() {
+                self.client.node.roster().next_guide(turn);
+            }
             if !last.is_for_another() {
                 break;
             }
@@ -216,7 +224,7 @@ mod tests {
     use odeon_transport::{Ca, Validity};
 
     use super::*;
-    use crate::{Node, NodeBuilder};
+    use crate::{Node, NodeBuilder, TransportConfig};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -282,5 +290,38 @@ mod tests {
         assert_eq!(error.certainty(), Certainty::NotDelivered);
         till.stop(SECOND).await;
         a.stop(SECOND).await;
+    }
+
+    #[message(id = "client-topic/Note", crate = odeon_message)]
+    struct Note {
+        text: String,
+    }
+
+    /// Another member would not take it either, and what comes behind it would come through another one.
+    #[tokio::test]
+    async fn a_message_that_cannot_leave_is_not_the_guides_fault() {
+        let ca = Ca::in_memory("test").unwrap();
+        let bytes = 128 << 10;
+        let transport = TransportConfig {
+            frame_bytes_max: bytes,
+            message_bytes_max: bytes,
+            ..TransportConfig::default()
+        };
+        let a = builder(&ca, "a").alone().transport(transport).start().await.unwrap();
+        let till = builder(&ca, "till").seed(a.addr().to_string()).start_client().await.unwrap();
+        assert!(till.connected().await);
+        let notes = till.topic::<Note>("notes").unwrap();
+        let turn = till.node.roster().guide_turn();
+        let short = Note { text: "x".repeat(1_000) };
+        assert_eq!(notes.publish(short).await.unwrap().nodes, 0);
+        let long = Note { text: "x".repeat(200_000) };
+        let error = notes.publish(long).await.unwrap_err();
+        assert!(matches!(error, PublishError::Unsendable { .. }), "{error}");
+        assert_eq!(till.node.roster().guide_turn(), turn);
+        a.stop(SECOND).await;
+        let error = notes.publish(Note { text: String::new() }).await.unwrap_err();
+        assert!(matches!(error, PublishError::NoAnswer { .. }), "{error}");
+        assert_ne!(till.node.roster().guide_turn(), turn, "it is the guide's fault");
+        till.stop(SECOND).await;
     }
 }

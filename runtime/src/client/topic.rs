@@ -45,7 +45,7 @@ pub enum PublishError {
         why: String,
     },
     /// No member has taken it. It was not published, and trying again may help.
-    #[error("no member has published it, {node} neither: {failure}")]
+    #[error("no member has published it{}: {failure}", neither(.node))]
     NoAnswer {
         /// The member that was asked last; empty if none was known.
         node: String,
@@ -61,6 +61,11 @@ pub enum PublishError {
         /// What happened, in words.
         failure: String,
     },
+}
+
+/// That this member has not, if one is known.
+fn neither(node: &str) -> String {
+    if node.is_empty() { String::new() } else { format!(", {node} neither") }
 }
 
 impl PublishError {
@@ -173,7 +178,7 @@ impl<M: Message> ClientTopic<M> {
         if archive.len() > ARCHIVE_BYTES_MAX {
             return Err(PublishError::too_long(archive.len() as u64, ARCHIVE_BYTES_MAX as u64));
         }
-        let failure = "no member has answered yet".to_owned();
+        let failure = "none is known yet".to_owned();
         let mut last = PublishError::NoAnswer { node: String::new(), failure };
         for attempt in 0..GUIDES_MAX {
             if attempt > 0 {
@@ -323,5 +328,19 @@ mod tests {
         assert!(matches!(error, PublishError::NoAnswer { .. }), "{error}");
         assert_ne!(till.node.roster().guide_turn(), turn, "it is the guide's fault");
         till.stop(SECOND).await;
+    }
+
+    #[test]
+    fn no_answer_reads_well_whether_a_member_was_asked_or_none_is_known() {
+        let no_answer = |node: &str, failure: &str| {
+            let (node, failure) = (node.to_owned(), failure.to_owned());
+            PublishError::NoAnswer { node, failure }.to_string()
+        };
+        let asked = no_answer("a", "it is in no cluster");
+        assert_eq!(asked, "no member has published it, a neither: it is in no cluster");
+        assert_eq!(
+            no_answer("", "none is known yet"),
+            "no member has published it: none is known yet"
+        );
     }
 }

@@ -14,6 +14,8 @@ use odeon::{
 };
 use odeon_sim::{LinkRule, World};
 
+use crate::nodes::{client, node};
+
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -72,29 +74,16 @@ fn members_with(
     heard
 }
 
-async fn client(world: &mut World) -> Client {
+async fn client_of(world: &mut World) -> Client {
     world.all_joined(&NAMES, 20 * SECOND).await.expect("they find each other");
-    let slot = Rc::new(RefCell::new(None));
-    let kept = Rc::clone(&slot);
-    let setup = |builder: NodeBuilder| {
-        NAMES.iter().fold(builder, |builder, name| builder.seed(format!("{name}:7400")))
-    };
-    world.start_client("till", setup, move |client: Client| {
-        kept.replace(Some(client));
-        async {}
-    });
-    world.run_until(|| slot.borrow().is_some(), 20 * SECOND).await.expect("it starts");
-    let client = slot.take().expect("it has started");
-    assert!(client.connected().await);
-    client
+    client(world, "till", &NAMES).await
 }
 
 /// Waits until each member knows of so many others that listen.
 async fn until_heard_of(world: &World, topic: &str, others: [usize; 3]) {
     for _ in 0..600 {
         let knows = |(name, nodes): (&str, usize)| {
-            let node = world.runtime_node(name).expect("it is up");
-            node.cluster().listening_nodes::<Price>(topic) == nodes
+            node(world, name).cluster().listening_nodes::<Price>(topic) == nodes
         };
         if NAMES.into_iter().zip(others).all(knows) {
             return;
@@ -107,7 +96,7 @@ async fn until_heard_of(world: &World, topic: &str, others: [usize; 3]) {
 #[odeon_sim::test(seeds = 0..10, link = both)]
 async fn what_a_client_publishes_reaches_whoever_listens_and_nobody_else(world: &mut World) {
     let heard = members(world, [&["prices.*.eu"], &["prices.>", "prices.gold.*"], &["notes.>"]]);
-    let client = client(world).await;
+    let client = client_of(world).await;
     until_heard_of(world, "prices.gold.eu", [1, 1, 2]).await;
     let gold = client.topic::<Price>("prices.gold.eu").expect("it is a topic");
     let nobody = client.topic::<Price>("other").expect("it is a topic");
@@ -137,7 +126,7 @@ async fn what_a_client_publishes_reaches_whoever_listens_and_nobody_else(world: 
 #[odeon_sim::test(seeds = 0..3, link = both)]
 async fn what_a_client_cannot_publish_is_refused(world: &mut World) {
     members(world, [&[], &[], &[]]);
-    let client = client(world).await;
+    let client = client_of(world).await;
     for pattern in ["prices.*", "prices.>", "", "a..b"] {
         assert!(client.topic::<Price>(pattern).is_err(), "{pattern:?} is no topic");
     }
@@ -166,7 +155,7 @@ async fn a_node_without_room_misses_it_and_the_client_is_told(world: &mut World)
     let transport = TransportConfig { credit_messages: 16, ..TransportConfig::default() };
     let patterns: [&[&str]; 3] = [&["prices", "at.a"], &["prices", "at.b"], &["prices", "at.c"]];
     let heard = members_with(world, patterns, &transport);
-    let client = client(world).await;
+    let client = client_of(world).await;
     until_heard_of(world, "prices", [2, 2, 2]).await;
     let prices = client.topic::<Price>("prices").expect("it is a topic");
     let mut guide = None;
@@ -205,7 +194,7 @@ async fn a_node_without_room_misses_it_and_the_client_is_told(world: &mut World)
 async fn through_faults_a_clients_message_comes_at_most_once(world: &mut World) {
     world.set_default_link(LinkRule::rough());
     let heard = members(world, [&["prices.>"], &["prices.>"], &["prices.*"]]);
-    let client = client(world).await;
+    let client = client_of(world).await;
     until_heard_of(world, "prices.gold", [2, 2, 2]).await;
     let prices = client.topic::<Price>("prices.gold").expect("it is a topic");
     let random = world.random("faults");

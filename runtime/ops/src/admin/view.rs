@@ -276,7 +276,7 @@ mod tests {
         let names = Names { names: vec![name.clone(), name], left_out: 1 };
         let groups = Groups { groups: vec![Group { name: evil(), members: 2 }], left_out: 0 };
         let (pattern, message, nodes) = (evil(), evil(), vec![evil(), evil()]);
-        let topic = Topic { pattern, message, nodes, subscriptions: 2, missed: 1 };
+        let topic = Topic { pattern, message, nodes, more_nodes: 1, subscriptions: 2, missed: 1 };
         let topics = Topics { topics: vec![topic.clone(), topic], missed: 3, left_out: 1 };
         let lines = |text: String, lines: usize| {
             assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");

@@ -272,7 +272,7 @@ groupsTable.key = (it) => it.name;
 groupsTable.empty = "No actor is in a group of the cluster.";
 
 const topicsTable = table("topics-table", [
-  words("Topics listened to", (it) => it.pattern), words("Messages", (it) => it.message), words("On", (it) => it.nodes.join(", ")),
+  words("Topics listened to", (it) => it.pattern), words("Messages", (it) => it.message), words("On", (it) => it.nodes.join(", ") + (it.more_nodes ? " and " + count(it.more_nodes) + " more" : "")),
   figure("Here", (it) => it.subscriptions, count), figure("Missed", (it) => it.missed, count),
 ], 0);
 topicsTable.down = false;

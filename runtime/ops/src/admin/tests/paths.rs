@@ -113,8 +113,8 @@ async fn topics_of_the_cluster_are_listed() {
     };
     let all = says("").await;
     let expected = concat!(
-        r#"{"topics":[{"pattern":"notes.*","message":"paths/Price","nodes":["b"],"subscriptions":0,"missed":0},"#,
-        r#"{"pattern":"prices.>","message":"paths/Price","nodes":["a","b"],"subscriptions":2,"missed":3}],"#,
+        r#"{"topics":[{"pattern":"notes.*","message":"paths/Price","nodes":["b"],"more_nodes":0,"subscriptions":0,"missed":0},"#,
+        r#"{"pattern":"prices.>","message":"paths/Price","nodes":["a","b"],"more_nodes":0,"subscriptions":2,"missed":3}],"#,
         r#""missed":3,"left_out":0}"#,
     );
     assert_eq!(all, expected);

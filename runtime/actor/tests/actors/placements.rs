@@ -8,12 +8,12 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{self, ThreadId},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use odeon_env::RealEnv;
 use odeon_message::message;
-use tokio::{runtime::Builder, task::LocalSet};
+use tokio::{runtime::Builder, task::LocalSet, time::Instant};
 use tracing::instrument::WithSubscriber;
 
 use crate::{

@@ -3,11 +3,11 @@
 //!
 //! A timer of the node's runtime costs two visits to a lock that another thread uses, more than all the rest of an ask
 //! from a server's thread. So whoever has much time left leaves its waker here, once however often it asks; the
-//! watchdog, which looks at the node all the time anyway, wakes everybody at each look, and who still waits by then makes
-//! a timer. What it is NOT: for those whose time may be up before: they make their timers at once, as does everybody where
+//! watchdog, which looks at the node anyway and is roused from its rest by whoever comes, wakes everybody at each look,
+//! and who still waits by then makes a timer. What it is NOT: for those whose time may be up before: they make their timers at once, as does everybody where
 //! no watchdog looks, in a simulation for one. A task that has its answer is polled once too often at a look, which does
-//! no harm. Data comes from `deadline.rs`; read `watchdog.rs` for the looks, `untimed.rs`
-//! for what workers' threads wait for that this node answers.
+//! no harm. Data comes from `deadline.rs`; read `watchdog.rs` for the looks, `rest.rs` for when there are
+//! few, `untimed.rs` for what workers' threads wait for that this node answers.
 
 use std::{
     cell::RefCell,

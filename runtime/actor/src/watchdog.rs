@@ -1,10 +1,9 @@
 //! The watchdog: sees from another thread that a worker is blocked, while it is.
 //!
 //! It looks at each shared worker twice in every `blocked_after`, and once a second while nobody is at work (`rest.rs`);
-//! one that is in the same poll for that long does not
-//! give its other actors their turn. It is named, with the actor whose turn it is, and counted. What it is NOT: able to
-//! see the thread it runs on, nor the threads of blocking actors, which may block. In a simulation it is off: no time
-//! passes there while a handler runs.
+//! one that is in the same poll for that long does not give its other actors their turn. It is named, with the actor whose
+//! turn it is, and counted. What it is NOT: able to see the thread it runs on, nor the threads of blocking actors, which may
+//! block. In a simulation it is off: no time passes there while a handler runs.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -80,9 +79,9 @@ impl ActorSystem {
     /// are blocked. Each poll of a worker that lasts longer than
     /// [`blocked_after`](crate::SystemConfig::blocked_after) is counted in
     /// [`blocked`](crate::SystemStats::blocked). It also keeps the time and looks who is at work, for
-    /// [`metrics`](Self::metrics), and wakes those who wait without a timer (`lobby.rs`). It is never done; in a
-    /// simulation, or with `blocked_after` zero, it
-    /// does nothing.
+    /// [`metrics`](Self::metrics), and wakes those who wait without a timer (`lobby.rs`). It looks once a
+    /// second while no worker has been at work for five times `blocked_after`. It is never done; in a simulation, or with
+    /// `blocked_after` zero, it does nothing.
     ///
     /// # Panics
     /// Outside a tokio runtime with timers.
